@@ -1,0 +1,51 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"tollgate.dev/controlplane/internal/audit/internal/auditdb"
+	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/ident"
+)
+
+// Record keeps an entry in the caller's transaction, which must have entered actor.Org.
+func Record(ctx context.Context, tx pgx.Tx, actor authz.Actor, entry Entry, generation int64) error {
+	before, err := encode(entry.Before)
+	if err != nil {
+		return err
+	}
+	after, err := encode(entry.After)
+	if err != nil {
+		return err
+	}
+	var actorID *uuid.UUID
+	if actor.ID != uuid.Nil {
+		actorID = &actor.ID
+	}
+	err = auditdb.New(tx).InsertEntry(ctx, auditdb.InsertEntryParams{
+		OrgID: actor.Org, AuditID: ident.New[ident.Audit](),
+		ActorKind: string(actor.Kind), ActorID: actorID, ActorName: actor.Name, ActorAddress: actor.Address,
+		Action: entry.Action, SubjectID: entry.SubjectID, SubjectName: entry.SubjectName,
+		Before: before, After: after, Generation: generation,
+	})
+	if err != nil {
+		return fmt.Errorf("record audit entry %s: %w", entry.Action, err)
+	}
+	return nil
+}
+
+func encode(state any) ([]byte, error) {
+	if state == nil {
+		return nil, nil
+	}
+	raw, err := json.Marshal(state)
+	if err != nil {
+		return nil, fmt.Errorf("encode audit state: %w", err)
+	}
+	return raw, nil
+}

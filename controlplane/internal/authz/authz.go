@@ -1,0 +1,106 @@
+// Package authz decides what a role may do, from one table. It refuses to know about sessions or tokens.
+package authz
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"tollgate.dev/controlplane/internal/fault"
+	"tollgate.dev/controlplane/internal/ident"
+)
+
+// Role is what a member or API token is in one organization.
+type Role string
+
+// The roles.
+const (
+	Owner     Role = "owner"
+	Admin     Role = "admin"
+	Finance   Role = "finance"
+	Developer Role = "developer"
+	Viewer    Role = "viewer"
+)
+
+// Permission is "<noun>.<read|write>".
+type Permission string
+
+// The permissions.
+const (
+	OrgRead         Permission = "organization.read"
+	OrgWrite        Permission = "organization.write"
+	MemberRead      Permission = "member.read"
+	MemberWrite     Permission = "member.write"
+	WorkspaceRead   Permission = "workspace.read"
+	WorkspaceWrite  Permission = "workspace.write"
+	AgentRead       Permission = "agent.read"
+	AgentWrite      Permission = "agent.write"
+	VirtualKeyRead  Permission = "virtual_key.read"
+	VirtualKeyWrite Permission = "virtual_key.write"
+	ProviderRead    Permission = "provider.read"
+	ProviderWrite   Permission = "provider.write"
+	RouteRead       Permission = "route.read"
+	RouteWrite      Permission = "route.write"
+	BudgetRead      Permission = "budget.read"
+	BudgetWrite     Permission = "budget.write"
+	GuardrailRead   Permission = "guardrail.read"
+	GuardrailWrite  Permission = "guardrail.write"
+	PriceRead       Permission = "price.read"
+	UsageRead       Permission = "usage.read"
+	EdgeRead        Permission = "edge.read"
+	AuditRead       Permission = "audit.read"
+)
+
+// reading is what every role may do.
+var reading = []Permission{
+	OrgRead, WorkspaceRead, AgentRead, VirtualKeyRead, ProviderRead, RouteRead, BudgetRead, GuardrailRead, PriceRead, UsageRead, EdgeRead,
+}
+
+// granted is what a role may do on top of reading. Owner and Admin are in May.
+var granted = map[Role][]Permission{
+	Finance:   {BudgetWrite, AuditRead},
+	Developer: {AgentWrite, VirtualKeyWrite, RouteWrite},
+	Viewer:    {},
+}
+
+// ActorKind says who acts.
+type ActorKind string
+
+// The kinds of actor.
+const (
+	UserActor     ActorKind = "user"
+	APITokenActor ActorKind = "api_token"
+	SystemActor   ActorKind = "system"
+)
+
+// Actor is who asks for something, in which organization, and as what.
+type Actor struct {
+	Org     ident.Org
+	Kind    ActorKind
+	ID      uuid.UUID
+	Name    string // an e-mail address or a token's name
+	Address string // where the request came from
+	Role    Role
+}
+
+// May says whether the actor's role has the permission.
+func (a Actor) May(permission Permission) bool {
+	switch a.Role {
+	case Owner, Admin:
+		return true
+	default:
+		own, known := granted[a.Role]
+		return known && (slices.Contains(reading, permission) || slices.Contains(own, permission))
+	}
+}
+
+// Require returns a Forbidden fault unless the actor has the permission.
+func (a Actor) Require(permission Permission) error {
+	if a.Org.IsZero() {
+		return fault.New(fault.Forbidden, "choose an organization first")
+	}
+	if !a.May(permission) {
+		return fault.New(fault.Forbidden, "your role %q lacks the permission %s; ask an owner or admin of the organization", a.Role, permission)
+	}
+	return nil
+}

@@ -1,0 +1,80 @@
+// Package tenant opens transactions in which one organization's rows are visible, and no others. A change to configuration can only
+// be committed through Change, together with its audit entry and the bump of the organization's generation.
+// It refuses to open a transaction without an organization.
+package tenant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"tollgate.dev/controlplane/internal/audit"
+	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/tenant/internal/tenantdb"
+)
+
+// Channel is the Postgres notification channel on which every bump of a generation is announced at its commit;
+// the payload is the organization's id.
+const Channel = "tollgate_generation"
+
+// DB opens transactions for one organization at a time.
+type DB struct{ pool *pgxpool.Pool }
+
+// New returns a DB over a pool whose role is subject to row level security.
+func New(pool *pgxpool.Pool) *DB { return &DB{pool: pool} }
+
+// Read runs do in a read-only transaction in which only org's rows are visible.
+func (db *DB) Read(ctx context.Context, org ident.Org, do func(pgx.Tx) error) error {
+	return db.in(ctx, org, pgx.TxOptions{AccessMode: pgx.ReadOnly}, do)
+}
+
+// Write runs do in a transaction in which only org's rows are visible. It is for facts (usage, leases, acks);
+// configuration goes through Change.
+func (db *DB) Write(ctx context.Context, org ident.Org, do func(pgx.Tx) error) error {
+	return db.in(ctx, org, pgx.TxOptions{}, do)
+}
+
+// Change runs do, records the entry that it returns and bumps the organization's generation, all in one transaction.
+// The new generation is announced on Channel.
+func (db *DB) Change(ctx context.Context, actor authz.Actor, do func(pgx.Tx) (audit.Entry, error)) error {
+	return db.in(ctx, actor.Org, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		entry, err := do(tx)
+		if err != nil {
+			return err
+		}
+		generation, err := tenantdb.New(tx).BumpGeneration(ctx, actor.Org)
+		if err != nil {
+			return fmt.Errorf("bump generation: %w", err)
+		}
+		return audit.Record(ctx, tx, actor, entry, generation)
+	})
+}
+
+// Enter makes only org's rows visible in the rest of the transaction. It is for the one caller that carries
+// several organizations' facts in one commit: ingest.
+func Enter(ctx context.Context, tx pgx.Tx, org ident.Org) error {
+	if org.IsZero() {
+		return fmt.Errorf("enter tenant: no organization")
+	}
+	return tenantdb.New(tx).EnterOrg(ctx, org.String())
+}
+
+// Violates says whether err is the violation of the constraint or unique index with that name.
+func Violates(err error, constraint string) bool {
+	var violation *pgconn.PgError
+	return errors.As(err, &violation) && violation.ConstraintName == constraint
+}
+
+func (db *DB) in(ctx context.Context, org ident.Org, options pgx.TxOptions, do func(pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, db.pool, options, func(tx pgx.Tx) error {
+		if err := Enter(ctx, tx, org); err != nil {
+			return err
+		}
+		return do(tx)
+	})
+}

@@ -1,0 +1,30 @@
+package wire
+
+// Machine codes of refusals and failures: in error bodies of every dialect, in usage events, in the console. They never change.
+const (
+	CodeInvalidRequest    = "invalid_request"
+	CodeInvalidKey        = "invalid_key"
+	CodeKeyRevoked        = "key_revoked"
+	CodeKeyExpired        = "key_expired"
+	CodeOrgSuspended      = "organization_suspended"
+	CodeModelNotFound     = "model_not_found"
+	CodeModelNotAllowed   = "model_not_allowed"
+	CodeDialectMismatch   = "dialect_not_supported"
+	CodeBodyTooLarge      = "body_too_large"
+	CodeRateLimited       = "rate_limited"
+	CodeGuardrailBlocked  = "guardrail_blocked"
+	CodeBudgetExhausted   = "budget_exhausted"
+	CodePriceUnknown      = "price_unknown"
+	CodeUpstreamFailed    = "upstream_failed"
+	CodeUpstreamTimeout   = "upstream_timeout"
+	CodeUpstreamCut       = "upstream_cut"
+	CodeClientClosed      = "client_closed"
+	CodeEdgeStopped       = "edge_stopped"
+	CodeSpoolFull         = "spool_full"
+	CodeNotReady          = "not_ready"
+	CodeNotFound          = "not_found"
+	CodeMethodNotAllowed  = "method_not_allowed"
+	CodeEdgeUnauthorized  = "edge_unauthorized"
+	CodeEdgeFenced        = "edge_fenced"
+	CodeUnsupportedFormat = "unsupported_media_type"
+)

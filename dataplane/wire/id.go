@@ -1,0 +1,65 @@
+package wire
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"time"
+)
+
+// ID is a UUID as it travels: 16 bytes. The zero value means none.
+type ID [16]byte
+
+// PlatformID names the fragment that belongs to no organization: the price catalog.
+var PlatformID = ID{}
+
+// IDFromBytes takes a bytes field. Empty is the zero ID; any other length than 16 is an error.
+func IDFromBytes(raw []byte) (ID, error) {
+	switch len(raw) {
+	case 0:
+		return ID{}, nil
+	case 16:
+		return ID(raw), nil
+	default:
+		return ID{}, fmt.Errorf("id has %d bytes, want 16", len(raw))
+	}
+}
+
+// NewID returns a UUIDv7 (RFC 9562 §5.7) for the given time.
+func NewID(now time.Time) ID {
+	var id ID
+	_, _ = rand.Read(id[6:]) // crypto/rand.Read never fails
+	ms := now.UnixMilli()
+	for i := range 6 {
+		id[i] = byte(ms >> (40 - 8*i))
+	}
+	id[6] = id[6]&0x0f | 0x70
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
+
+// IsZero says whether the id means none.
+func (id ID) IsZero() bool { return id == ID{} }
+
+// Bytes returns the wire form: nil for none.
+func (id ID) Bytes() []byte {
+	if id.IsZero() {
+		return nil
+	}
+	return id[:]
+}
+
+// String returns the canonical text form.
+func (id ID) String() string {
+	var text [36]byte
+	hex.Encode(text[0:8], id[0:4])
+	text[8] = '-'
+	hex.Encode(text[9:13], id[4:6])
+	text[13] = '-'
+	hex.Encode(text[14:18], id[6:8])
+	text[18] = '-'
+	hex.Encode(text[19:23], id[8:10])
+	text[23] = '-'
+	hex.Encode(text[24:36], id[10:16])
+	return string(text[:])
+}

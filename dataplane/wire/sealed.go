@@ -1,0 +1,39 @@
+package wire
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"fmt"
+)
+
+// FleetKey is what the control plane and its edges share (TOLLGATE_FLEET_KEY): at least 32 random bytes, from which the keys for
+// single purposes are derived (HKDF-SHA-256, RFC 5869).
+type FleetKey []byte
+
+// String hides the key.
+func (FleetKey) String() string { return "[redacted]" }
+
+// GoString hides the key.
+func (FleetKey) GoString() string { return "[redacted]" }
+
+// Cipher returns AES-256-GCM with a random nonce in front of each ciphertext, for one purpose such as "credential" or "last-good".
+func (k FleetKey) Cipher(purpose string) (cipher.AEAD, error) {
+	derived, err := hkdf.Key(sha256.New, k, nil, "tollgate "+purpose, 32)
+	if err != nil {
+		return nil, fmt.Errorf("derive the %s key: %w", purpose, err)
+	}
+	block, err := aes.NewCipher(derived)
+	if err != nil {
+		return nil, fmt.Errorf("make the %s cipher: %w", purpose, err)
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// CredentialData is the additional data that binds a sealed credential (Cipher "credential") to its place.
+func CredentialData(org, provider, credential ID) []byte {
+	data := append([]byte("credential"), org[:]...)
+	data = append(data, provider[:]...)
+	return append(data, credential[:]...)
+}

@@ -1,0 +1,14 @@
+-- name: EnterOrg :exec
+-- @sqlc-vet-disable org-id-required
+-- This is what makes org_id hold in every other statement.
+SELECT set_config('app.org', sqlc.arg(org_id)::text, true);
+
+-- name: BumpGeneration :one
+-- Locks the organization's generation row until the commit, so that its changes are numbered in the order of their commits.
+WITH bumped AS (
+  INSERT INTO generation (org_id, generation, changed_at)
+  VALUES (sqlc.arg(org_id), nextval('generation_seq'), clock_timestamp())
+  ON CONFLICT (org_id) DO UPDATE SET generation = nextval('generation_seq'), changed_at = clock_timestamp()
+  RETURNING org_id, generation
+)
+SELECT generation FROM bumped, LATERAL (SELECT pg_notify('tollgate_generation', bumped.org_id::text)) AS announced;

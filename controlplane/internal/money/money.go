@@ -87,11 +87,8 @@ func (a Amount) String() string { return a.int().String() }
 func (a Amount) USD() string {
 	abs := new(big.Int).Abs(a.int())
 	places := 2
-	for limit := big.NewInt(PicoPerUSD); places < decimals && abs.Sign() > 0 && abs.Cmp(limit) < 0; places++ {
-		limit.Quo(limit, big.NewInt(10))
-		if places > 2 && abs.Cmp(limit) >= 0 {
-			break
-		}
+	if digits := len(abs.String()); abs.Sign() > 0 && digits <= decimals {
+		places = min(decimals, decimals-digits+4)
 	}
 	text := fixed(abs, places)
 	if a.Sign() < 0 {

@@ -1,0 +1,396 @@
+// Package scan reads a JSON body once: it validates all of it (RFC 8259, UTF-8, bounded depth), finds the top-level fields that decide
+// and the spans of text that guardrails must see, and leaves the rest as it lies.
+// It refuses duplicate and case-twisted spellings of the fields that decide, because two readers could take them differently.
+package scan
+
+import (
+	"encoding/binary"
+	"fmt"
+	"unicode/utf8"
+)
+
+// DepthMax is how deep arrays and objects may nest.
+const DepthMax = 512
+
+// Field is a top-level field that decides.
+type Field uint8
+
+// The fields that decide, in all dialects together.
+const (
+	Model Field = iota
+	Stream
+	MaxTokens
+	MaxCompletionTokens
+	MaxOutputTokens
+	StreamOptions
+	Metadata
+	User
+	N
+	Messages
+	Input
+	System
+	Instructions
+	Tools
+	PreviousResponseID
+	Conversation
+	Prompt
+	Background
+	Usage
+	fieldCount
+)
+
+var fieldNames = [fieldCount]string{
+	"model", "stream", "max_tokens", "max_completion_tokens", "max_output_tokens", "stream_options", "metadata", "user", "n",
+	"messages", "input", "system", "instructions", "tools", "previous_response_id", "conversation", "prompt", "background", "usage",
+}
+
+// String returns the field's name in JSON.
+func (f Field) String() string { return fieldNames[f] }
+
+// Value is where a value lies in the body. The zero value means that the field is absent.
+type Value struct{ Start, End int }
+
+// Result is what a scan found. It may be reused; Scan empties it first.
+type Result struct {
+	Fields [fieldCount]Value
+	Open   int     // index after the opening brace of the whole body
+	Empty  bool    // the body is {}
+	Texts  []Value // string values that a model reads, without their quotes, escapes as they lie
+	Media  int     // values whose size in tokens the body does not tell: images, audio, files
+}
+
+// Error says what is wrong with a body, and where.
+type Error struct {
+	Reason string
+	Field  string // the deciding field that is wrong; empty: none
+	Offset int    // in bytes, from 0
+	Line   int    // from 1
+	Column int    // in bytes, from 1
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s at byte %d (line %d, column %d)", e.Reason, e.Offset, e.Line, e.Column)
+}
+
+// Scan reads the body of a request or of an answer: one JSON object with nothing after it.
+func (r *Result) Scan(body []byte) *Error {
+	*r = Result{Texts: r.Texts[:0]}
+	s := scanner{b: body, r: r}
+	i := s.space(0)
+	if i >= len(body) || body[i] != '{' {
+		return s.fault(i, "the body is not a JSON object")
+	}
+	end, ok := s.top(i)
+	if !ok {
+		return s.failure()
+	}
+	if end = s.space(end); end < len(body) {
+		return s.fault(end, "something follows the JSON object")
+	}
+	return nil
+}
+
+// Valid says whether text is one JSON value and nothing else.
+func Valid(text []byte) bool {
+	s := scanner{b: text}
+	end, ok := s.value(s.space(0), 0, false)
+	return ok && s.space(end) == len(text)
+}
+
+// scanner is one pass. Its methods take an index and return the index after what they read.
+type scanner struct {
+	b      []byte
+	r      *Result // nil: only validate
+	reason string
+	field  string
+	at     int
+}
+
+func (s *scanner) fail(at int, reason string) (int, bool) {
+	s.at, s.reason = at, reason
+	return 0, false
+}
+
+func (s *scanner) fault(at int, reason string) *Error {
+	s.fail(at, reason)
+	return s.failure()
+}
+
+func (s *scanner) failure() *Error {
+	line, begin := 1, 0
+	at := min(s.at, len(s.b))
+	for i, c := range s.b[:at] {
+		if c == '\n' {
+			line, begin = line+1, i+1
+		}
+	}
+	return &Error{Reason: s.reason, Field: s.field, Offset: at, Line: line, Column: at - begin + 1}
+}
+
+func (s *scanner) space(i int) int {
+	for i < len(s.b) && (s.b[i] == ' ' || s.b[i] == '\n' || s.b[i] == '\r' || s.b[i] == '\t') {
+		i++
+	}
+	return i
+}
+
+const tooEarly = "the body ends too early"
+
+func (s *scanner) value(i, depth int, text bool) (int, bool) {
+	if i >= len(s.b) {
+		return s.fail(i, tooEarly)
+	}
+	switch s.b[i] {
+	case '"':
+		end, ok := s.str(i)
+		if ok && text && s.r != nil {
+			s.r.Texts = append(s.r.Texts, Value{i + 1, end - 1})
+		}
+		return end, ok
+	case '{':
+		return s.object(i, depth+1, text)
+	case '[':
+		return s.array(i, depth+1, text)
+	case 't':
+		return s.word(i, "true")
+	case 'f':
+		return s.word(i, "false")
+	case 'n':
+		return s.word(i, "null")
+	default:
+		return s.number(i)
+	}
+}
+
+func (s *scanner) word(i int, word string) (int, bool) {
+	if len(s.b)-i < len(word) || string(s.b[i:i+len(word)]) != word {
+		return s.fail(i, "not a JSON value")
+	}
+	return i + len(word), true
+}
+
+func (s *scanner) number(i int) (int, bool) {
+	begin := i
+	if i < len(s.b) && s.b[i] == '-' {
+		i++
+	}
+	switch {
+	case i < len(s.b) && s.b[i] == '0':
+		i++
+	case i < len(s.b) && s.b[i] >= '1' && s.b[i] <= '9':
+		i = s.digits(i)
+	default:
+		return s.fail(begin, "not a JSON value")
+	}
+	if i < len(s.b) && s.b[i] == '.' {
+		next := s.digits(i + 1)
+		if next == i+1 {
+			return s.fail(begin, "not a JSON number")
+		}
+		i = next
+	}
+	if i < len(s.b) && (s.b[i] == 'e' || s.b[i] == 'E') {
+		i++
+		if i < len(s.b) && (s.b[i] == '+' || s.b[i] == '-') {
+			i++
+		}
+		next := s.digits(i)
+		if next == i {
+			return s.fail(begin, "not a JSON number")
+		}
+		i = next
+	}
+	return i, true
+}
+
+func (s *scanner) digits(i int) int {
+	for i < len(s.b) && s.b[i] >= '0' && s.b[i] <= '9' {
+		i++
+	}
+	return i
+}
+
+func (s *scanner) array(i, depth int, text bool) (int, bool) {
+	if depth > DepthMax {
+		return s.fail(i, "arrays and objects nest too deep")
+	}
+	i = s.space(i + 1)
+	if i < len(s.b) && s.b[i] == ']' {
+		return i + 1, true
+	}
+	for {
+		end, ok := s.value(i, depth, text)
+		if !ok {
+			return 0, false
+		}
+		i = s.space(end)
+		if i >= len(s.b) {
+			return s.fail(i, tooEarly)
+		}
+		switch s.b[i] {
+		case ',':
+			i = s.space(i + 1)
+		case ']':
+			return i + 1, true
+		default:
+			return s.fail(i, "a comma or ] is missing")
+		}
+	}
+}
+
+func (s *scanner) object(i, depth int, text bool) (int, bool) {
+	if depth > DepthMax {
+		return s.fail(i, "arrays and objects nest too deep")
+	}
+	i = s.space(i + 1)
+	if i < len(s.b) && s.b[i] == '}' {
+		return i + 1, true
+	}
+	for {
+		keyEnd, ok := s.key(i)
+		if !ok {
+			return 0, false
+		}
+		key := s.b[i+1 : keyEnd-1]
+		if i, ok = s.colon(keyEnd); !ok {
+			return 0, false
+		}
+		end, ok := s.member(key, i, depth, text)
+		if !ok {
+			return 0, false
+		}
+		i = s.space(end)
+		if i >= len(s.b) {
+			return s.fail(i, tooEarly)
+		}
+		switch s.b[i] {
+		case ',':
+			i = s.space(i + 1)
+		case '}':
+			return i + 1, true
+		default:
+			return s.fail(i, "a comma or } is missing")
+		}
+	}
+}
+
+// member reads the value of one key. In text, keys whose values no model reads are left out.
+func (s *scanner) member(key []byte, i, depth int, text bool) (int, bool) {
+	if !text || s.r == nil {
+		return s.value(i, depth, false)
+	}
+	kind := classify(key)
+	if kind == keyMedia {
+		s.r.Media++
+	}
+	if kind == keyBlob && i < len(s.b) && s.b[i] == '"' {
+		end, ok := s.str(i)
+		if ok && !isBlob(s.b[i+1:end-1]) {
+			s.r.Texts = append(s.r.Texts, Value{i + 1, end - 1})
+		}
+		return end, ok
+	}
+	return s.value(i, depth, kind != keySilent)
+}
+
+func (s *scanner) key(i int) (int, bool) {
+	if i >= len(s.b) {
+		return s.fail(i, tooEarly)
+	}
+	if s.b[i] != '"' {
+		return s.fail(i, "a key in quotes is missing")
+	}
+	return s.str(i)
+}
+
+func (s *scanner) colon(i int) (int, bool) {
+	i = s.space(i)
+	if i >= len(s.b) {
+		return s.fail(i, tooEarly)
+	}
+	if s.b[i] != ':' {
+		return s.fail(i, "a colon is missing")
+	}
+	return s.space(i + 1), true
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// str reads a string whose opening quote is at i, eight bytes at a time while nothing special is among them.
+func (s *scanner) str(i int) (int, bool) {
+	b := s.b
+	begin := i
+	i++
+	for {
+		for len(b)-i >= 8 {
+			w := binary.LittleEndian.Uint64(b[i:])
+			quote, slash := w^('"'*ones), w^('\\'*ones)
+			if ((quote-ones)|(slash-ones)|(w-' '*ones)|w)&highs != 0 {
+				break
+			}
+			i += 8
+		}
+		for n := 0; n < 8; n++ {
+			if i >= len(b) {
+				return s.fail(begin, "a string is not closed")
+			}
+			c := b[i]
+			switch {
+			case c == '"':
+				return i + 1, true
+			case c == '\\':
+				next := s.escape(i)
+				if next == 0 {
+					return 0, false
+				}
+				i = next
+			case c < ' ':
+				return s.fail(i, "a control character stands in a string; write it as an escape")
+			case c < utf8.RuneSelf:
+				i++
+			default:
+				next := s.runes(i)
+				if next == 0 {
+					return 0, false
+				}
+				i = next
+			}
+		}
+	}
+}
+
+// runes reads a run of characters outside ASCII.
+func (s *scanner) runes(i int) int {
+	for i < len(s.b) && s.b[i] >= utf8.RuneSelf {
+		r, size := utf8.DecodeRune(s.b[i:])
+		if r == utf8.RuneError && size == 1 {
+			s.fail(i, "not valid UTF-8")
+			return 0
+		}
+		i += size
+	}
+	return i
+}
+
+func (s *scanner) escape(i int) int {
+	if i+1 < len(s.b) {
+		switch s.b[i+1] {
+		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			return i + 2
+		case 'u':
+			if i+6 <= len(s.b) && isHex(s.b[i+2]) && isHex(s.b[i+3]) && isHex(s.b[i+4]) && isHex(s.b[i+5]) {
+				return i + 6
+			}
+		}
+	}
+	s.fail(i, "not a JSON escape")
+	return 0
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}

@@ -52,9 +52,9 @@ CREATE TABLE agent (
   created_at   timestamptz NOT NULL DEFAULT now(),
   archived_at  timestamptz,
   PRIMARY KEY (org_id, agent_id),
-  FOREIGN KEY (org_id, workspace_id) REFERENCES workspace (org_id, workspace_id),
-  CONSTRAINT agent_name_key UNIQUE (org_id, workspace_id, name)
+  FOREIGN KEY (org_id, workspace_id) REFERENCES workspace (org_id, workspace_id)
 );
+CREATE UNIQUE INDEX agent_name_key ON agent (org_id, workspace_id, name) WHERE archived_at IS NULL;
 
 CREATE TABLE virtual_key (
   org_id              uuid NOT NULL,
@@ -94,9 +94,9 @@ CREATE TABLE provider (
   private_network boolean NOT NULL DEFAULT false,
   created_at      timestamptz NOT NULL DEFAULT now(),
   archived_at     timestamptz,
-  PRIMARY KEY (org_id, provider_id),
-  CONSTRAINT provider_name_key UNIQUE (org_id, name)
+  PRIMARY KEY (org_id, provider_id)
 );
+CREATE UNIQUE INDEX provider_name_key ON provider (org_id, name) WHERE archived_at IS NULL;
 
 CREATE TABLE credential (
   org_id        uuid NOT NULL,

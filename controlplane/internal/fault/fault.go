@@ -88,3 +88,10 @@ func (f Fields) Err() error {
 	}
 	return &Error{Kind: Invalid, Message: "some fields need attention", Fields: f}
 }
+
+// Taken returns a Conflict about one field whose value something else has.
+func Taken(name, format string, args ...any) *Error {
+	var taken Fields
+	taken.Add(name, format, args...)
+	return &Error{Kind: Conflict, Message: taken[0].Message, Fields: taken}
+}

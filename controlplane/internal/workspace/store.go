@@ -31,9 +31,7 @@ func insert(ctx context.Context, tx pgx.Tx, org ident.Org, in Input) (Workspace,
 		OrgID: org, WorkspaceID: ident.New[ident.Workspace](), Name: in.Name, Slug: in.Slug,
 	})
 	if tenant.Violates(err, "workspace_slug_key") {
-		var taken fault.Fields
-		taken.Add("slug", "%q is taken in this organization; choose another", in.Slug)
-		return Workspace{}, &fault.Error{Kind: fault.Conflict, Message: "the slug is taken", Fields: taken}
+		return Workspace{}, fault.Taken("slug", "%q is taken in this organization; choose another", in.Slug)
 	}
 	if err != nil {
 		return Workspace{}, fmt.Errorf("insert workspace: %w", err)

@@ -9,6 +9,7 @@ import (
 
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/input"
 )
 
 // Workspace is a part of an organization with its own agents, keys and routes.
@@ -28,21 +29,14 @@ type Input struct {
 
 const nameMax = 80
 
-var slugPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,38}$`)
-
 // clean trims the input, fills in the slug and says what is wrong.
 func (in Input) clean() (Input, error) {
 	var wrong fault.Fields
-	in.Name, in.Slug = strings.TrimSpace(in.Name), strings.TrimSpace(in.Slug)
-	if in.Name == "" || len(in.Name) > nameMax {
-		wrong.Add("name", "enter a name of 1 to %d characters", nameMax)
-	}
-	if in.Slug == "" {
+	in.Name = input.Name(&wrong, "name", in.Name, nameMax)
+	if strings.TrimSpace(in.Slug) == "" {
 		in.Slug = slugOf(in.Name)
 	}
-	if !slugPattern.MatchString(in.Slug) {
-		wrong.Add("slug", "use 1 to 39 lower-case letters, digits and hyphens, beginning with a letter or digit")
-	}
+	in.Slug = input.Slug(&wrong, "slug", in.Slug)
 	return in, wrong.Err()
 }
 

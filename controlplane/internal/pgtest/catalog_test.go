@@ -1,0 +1,239 @@
+package pgtest_test
+
+import (
+	"database/sql"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/pressly/goose/v3"
+
+	"tollgate.dev/controlplane/internal/pgtest"
+	"tollgate.dev/migrations"
+)
+
+// unowned lists the tables without org_id and without a row policy, each with the reason why no tenant's data is in it.
+var unowned = map[string]string{
+	"app_user":         "people belong to no organization; memberships tie them to several",
+	"sessions":         "a session belongs to a person, and is looked up before the organization is known",
+	"edge":             "edges serve every organization",
+	"edge_epoch":       "edges serve every organization",
+	"model_price":      "the price catalog is the platform's",
+	"goose_db_version": "the migrations' own",
+}
+
+// unpoliced lists the tables with org_id and without a row policy.
+var unpoliced = map[string]string{
+	"generation": "publish follows the numbers of all organizations; they hold nothing but a number and a time",
+}
+
+type table struct {
+	Name                    string
+	HasOrg, Enabled, Forced bool
+	Policies                int
+	OwnedByApp, IsView      bool
+}
+
+func TestEveryTenantTableIsUnderAForcedRowPolicy(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	tables := tablesOf(t, db)
+	if len(tables) < 25 {
+		t.Fatalf("only %d tables found", len(tables))
+	}
+	seen := map[string]bool{}
+	for _, table := range tables {
+		seen[table.Name] = true
+		_, mayLackOrg := unowned[table.Name]
+		_, mayLackPolicy := unpoliced[table.Name]
+		switch {
+		case table.IsView:
+			t.Errorf("%s is a view, which row policies of its tables do not bind", table.Name)
+		case table.OwnedByApp:
+			t.Errorf("%s is owned by the app's role", table.Name)
+		case !table.HasOrg && !mayLackOrg:
+			t.Errorf("%s has no org_id and no reason for that", table.Name)
+		case table.HasOrg && mayLackOrg:
+			t.Errorf("%s has an org_id and is listed as having none", table.Name)
+		case table.HasOrg && !mayLackPolicy && (!table.Enabled || !table.Forced || table.Policies == 0):
+			t.Errorf("%s: row level security enabled %v, forced %v, policies %d", table.Name, table.Enabled, table.Forced, table.Policies)
+		}
+	}
+	for name := range unowned {
+		if !seen[name] {
+			t.Errorf("%s is listed and does not exist", name)
+		}
+	}
+}
+
+func TestWithoutAnOrganizationNoTenantTableShowsARow(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	db.Org(t, "a")
+	for _, table := range tablesOf(t, db) {
+		if _, free := unpoliced[table.Name]; !table.HasOrg || free {
+			continue
+		}
+		var count int
+		err := db.Pool.QueryRow(t.Context(), "SELECT count(*) FROM "+pgx.Identifier{table.Name}.Sanitize()).Scan(&count)
+		if err == nil && count != 0 {
+			t.Errorf("%s shows %d rows to nobody", table.Name, count)
+		}
+	}
+}
+
+func TestAnotherOrganizationsRowCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a, b := db.Org(t, "a"), db.Org(t, "b")
+	err := db.Tenant.Write(t.Context(), b.Org, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), "INSERT INTO workspace (org_id, workspace_id, name, slug) VALUES ($1, gen_random_uuid(), 'x', 'x')", a.Org)
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), "row-level security") {
+		t.Errorf("b wrote into a: %v", err)
+	}
+	err = db.Tenant.Write(t.Context(), b.Org, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(t.Context(), "UPDATE org SET name = 'mine'")
+		if tag.RowsAffected() != 1 {
+			t.Errorf("b changed %d organizations", tag.RowsAffected())
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheTenantEndsWithItsTransaction(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a := db.Org(t, "a")
+	config, err := pgxpool.ParseConfig(db.AppURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.MaxConns = 1 // the next query meets the same connection
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	err = pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), "SELECT set_config('app.org', $1, true)", a.Org.String())
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var count int
+	if err := pool.QueryRow(t.Context(), "SELECT count(*) FROM org").Scan(&count); err == nil && count != 0 {
+		t.Errorf("%d organizations are visible after the transaction", count)
+	}
+}
+
+func TestTheAppsRoleHasNoPowerOverRowPolicies(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a := db.Org(t, "a")
+	var super, bypass, create, ownsDatabase bool
+	err := db.Pool.QueryRow(t.Context(), `SELECT r.rolsuper, r.rolbypassrls, r.rolcreatedb OR r.rolcreaterole, d.datdba = r.oid
+		FROM pg_roles r, pg_database d WHERE r.rolname = current_user AND d.datname = current_database()`).Scan(&super, &bypass, &create, &ownsDatabase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if super || bypass || create || ownsDatabase {
+		t.Errorf("superuser %v, bypassrls %v, creates %v, owns the database %v", super, bypass, create, ownsDatabase)
+	}
+	var definers int
+	err = db.Pool.QueryRow(t.Context(), "SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'public' AND p.prosecdef").Scan(&definers)
+	if err != nil || definers != 0 {
+		t.Errorf("%d functions run with their owner's rights (%v)", definers, err)
+	}
+	for _, never := range []string{"UPDATE audit_entry SET action = ''", "DELETE FROM audit_entry", "UPDATE usage_event SET cost_pico = 0", "TRUNCATE org", "ALTER TABLE org DISABLE ROW LEVEL SECURITY"} {
+		err := db.Tenant.Write(t.Context(), a.Org, func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), never)
+			return err
+		})
+		if err == nil || !(strings.Contains(err.Error(), "permission denied") || strings.Contains(err.Error(), "must be owner")) {
+			t.Errorf("%s: %v", never, err)
+		}
+	}
+}
+
+func TestMigrationsGoUpDownUp(t *testing.T) {
+	t.Parallel()
+	ownerURL := pgtest.Empty(t)
+	db, err := sql.Open("pgx", ownerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, migrations.Files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := func() []string {
+		if _, err := provider.Up(t.Context()); err != nil {
+			t.Fatalf("up: %v", err)
+		}
+		return schemaOf(t, ownerURL)
+	}
+	first := up()
+	if _, err := provider.DownTo(t.Context(), 0); err != nil {
+		t.Fatalf("down: %v", err)
+	}
+	if left := schemaOf(t, ownerURL); len(left) > 6 { // goose's own table
+		t.Errorf("down leaves %v", left)
+	}
+	if second := up(); !slices.Equal(first, second) {
+		t.Errorf("the second up gives another schema")
+	}
+}
+
+// schemaOf lists columns, constraints and indexes as text.
+func schemaOf(t *testing.T, url string) []string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	rows, err := conn.Query(t.Context(), `
+		SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable AS line FROM information_schema.columns WHERE table_schema = 'public'
+		UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+		UNION ALL SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+		UNION ALL SELECT tablename || ' ' || policyname || coalesce(qual, '') FROM pg_policies WHERE schemaname = 'public'
+		ORDER BY line`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
+func tablesOf(t *testing.T, db *pgtest.DB) []table {
+	t.Helper()
+	rows, err := db.Owner(t).Query(t.Context(), `
+		SELECT c.relname,
+		  EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'org_id' AND NOT a.attisdropped),
+		  c.relrowsecurity, c.relforcerowsecurity,
+		  (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid),
+		  pg_get_userbyid(c.relowner) = 'tollgate_app', c.relkind IN ('v', 'm')
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+		ORDER BY c.relname`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowToStructByPos[table])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tables
+}

@@ -1,0 +1,141 @@
+// Package provider keeps the model providers of an organization and the credentials with which the edges call them.
+// It refuses to show a credential to anyone but publish, and to call a provider.
+package provider
+
+import (
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+
+	"tollgate.dev/controlplane/internal/fault"
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/input"
+	"tollgate.dev/controlplane/internal/seal"
+)
+
+// Kind is the wire format that a provider speaks.
+type Kind string
+
+// The kinds of provider.
+const (
+	OpenAI    Kind = "openai"
+	Anthropic Kind = "anthropic"
+)
+
+// Provider is where models are called.
+type Provider struct {
+	ID             ident.Provider `json:"id"`
+	Name           string         `json:"name"` // a slug, unique among the organization's providers that are not archived
+	Kind           Kind           `json:"kind"`
+	BaseURL        string         `json:"base_url"` // scheme, host, optional port and path prefix; no trailing slash; without the API version
+	Catalog        string         `json:"catalog"`  // its name in the price catalog
+	PrivateNetwork bool           `json:"private_network"`
+	Credentials    []Credential   `json:"credentials"` // those in use
+	CreatedAt      time.Time      `json:"created_at"`
+	ArchivedAt     *time.Time     `json:"archived_at,omitempty"`
+}
+
+// Credential is what is shown of a provider's key.
+type Credential struct {
+	ID        ident.Credential `json:"id"`
+	Name      string           `json:"name"`
+	CreatedAt time.Time        `json:"created_at"`
+}
+
+// Opened is a credential with its secret.
+type Opened struct {
+	ID         ident.Credential
+	ProviderID ident.Provider
+	Secret     seal.Secret
+}
+
+// Input is what a caller sets. An empty Catalog is the Kind's own. Kind and Credential count at creation only.
+type Input struct {
+	Name           string      `json:"name"`
+	Kind           Kind        `json:"kind"`
+	BaseURL        string      `json:"base_url"`
+	Catalog        string      `json:"catalog"`
+	PrivateNetwork bool        `json:"private_network"`
+	Credential     seal.Secret `json:"credential,omitzero"` // the first credential; none: added later
+}
+
+// CredentialInput is a further credential.
+type CredentialInput struct {
+	Name   string      `json:"name"`
+	Secret seal.Secret `json:"secret"`
+}
+
+const (
+	credentialNameMax = 80
+	catalogMax        = 80
+	urlBytesMax       = 2000
+	secretBytesMax    = 8192
+	firstCredential   = "default"
+)
+
+// clean trims the input, fills in the catalog and says what is wrong.
+func (in Input) clean() (Input, error) {
+	var wrong fault.Fields
+	in.Name = input.Slug(&wrong, "name", in.Name)
+	if in.Kind != OpenAI && in.Kind != Anthropic {
+		wrong.Add("kind", "choose %q or %q: the wire format that the provider speaks", OpenAI, Anthropic)
+	}
+	in.BaseURL = cleanURL(&wrong, in.BaseURL, in.PrivateNetwork)
+	if strings.TrimSpace(in.Catalog) == "" {
+		in.Catalog = string(in.Kind)
+	}
+	if in.Catalog != "" {
+		in.Catalog = input.Name(&wrong, "catalog", in.Catalog, catalogMax)
+	}
+	if !in.Credential.IsZero() {
+		in.Credential = cleanSecret(&wrong, "credential", in.Credential)
+	}
+	return in, wrong.Err()
+}
+
+// clean trims the input and says what is wrong.
+func (in CredentialInput) clean() (CredentialInput, error) {
+	var wrong fault.Fields
+	in.Name = input.Name(&wrong, "name", in.Name, credentialNameMax)
+	in.Secret = cleanSecret(&wrong, "secret", in.Secret)
+	return in, wrong.Err()
+}
+
+// cleanURL brings the base URL into the form that the edges expect. Its messages never repeat the text: people paste secrets.
+func cleanURL(wrong *fault.Fields, text string, private bool) string {
+	const field = "base_url"
+	text = strings.TrimSpace(text)
+	parsed, err := url.Parse(text)
+	switch {
+	case text == "" || err != nil || len(text) > urlBytesMax || parsed.Hostname() == "" || parsed.Opaque != "":
+		wrong.Add(field, "enter an address such as https://api.openai.com")
+		return text
+	case parsed.Scheme != "https" && parsed.Scheme != "http":
+		wrong.Add(field, "begin it with https://")
+	case parsed.Scheme == "http" && !private:
+		wrong.Add(field, "use https://, or mark the provider as being on a private network")
+	case parsed.User != nil:
+		wrong.Add(field, "leave out the user name and password; put the secret into the credential")
+	case parsed.RawQuery != "" || parsed.ForceQuery || strings.Contains(text, "#"):
+		wrong.Add(field, "leave out everything from ? or # on")
+	case strings.Contains(parsed.EscapedPath(), ".."):
+		wrong.Add(field, "leave out .. in the path")
+	}
+	parsed.Scheme, parsed.Host = strings.ToLower(parsed.Scheme), strings.ToLower(parsed.Host)
+	return strings.TrimRight(parsed.String(), "/")
+}
+
+// cleanSecret trims what pasting adds and refuses what cannot stand in a header.
+func cleanSecret(wrong *fault.Fields, field string, secret seal.Secret) seal.Secret {
+	text := strings.TrimSpace(secret.Reveal())
+	switch {
+	case text == "":
+		wrong.Add(field, "paste the provider's API key")
+	case len(text) > secretBytesMax:
+		wrong.Add(field, "is longer than %d characters; paste the key alone", secretBytesMax)
+	case strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII || unicode.IsControl(r) || r == ' ' }):
+		wrong.Add(field, "contains spaces, line breaks or letters that no key has; paste the key alone")
+	}
+	return seal.NewSecret(text)
+}

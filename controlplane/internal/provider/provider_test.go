@@ -1,0 +1,191 @@
+package provider_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/fault"
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/pgtest"
+	"tollgate.dev/controlplane/internal/provider"
+	"tollgate.dev/controlplane/internal/seal"
+)
+
+const canary = "sk-canary-0815"
+
+func TestAnotherOrganizationsProviderIsNotFound(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a, b := db.Org(t, "a"), db.Org(t, "b")
+	service := newService(t, db)
+	made := create(t, service, a, "openai")
+
+	if _, err := service.Get(t.Context(), b, made.ID); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("get: %v", err)
+	}
+	if _, err := service.Update(t.Context(), b, made.ID, provider.Input{Name: "mine", BaseURL: "https://evil.example"}); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("update: %v", err)
+	}
+	if err := service.Archive(t.Context(), b, made.ID); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("archive: %v", err)
+	}
+	if _, err := service.AddCredential(t.Context(), b, made.ID, provider.CredentialInput{Name: "x", Secret: seal.NewSecret("x")}); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("add credential: %v", err)
+	}
+	if err := service.RetireCredential(t.Context(), b, made.ID, made.Credentials[0].ID); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("retire credential: %v", err)
+	}
+	if all, err := service.List(t.Context(), b); err != nil || len(all) != 0 {
+		t.Errorf("list: %v, %v", all, err)
+	}
+	if opened := openAll(t, db, service, b.Org); len(opened) != 0 {
+		t.Errorf("b opens %v", opened)
+	}
+}
+
+func TestCredentialIsSealedAndOnlyOpensForPublish(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a := db.Org(t, "a")
+	service := newService(t, db)
+	made := create(t, service, a, "openai")
+
+	shown, err := json.Marshal(made)
+	if err != nil || bytes.Contains(shown, []byte("canary")) {
+		t.Errorf("shown: %s, %v", shown, err)
+	}
+	var stored, audited string
+	owner := db.Owner(t)
+	if err := owner.QueryRow(t.Context(), "SELECT encode(sealed, 'escape') FROM credential").Scan(&stored); err != nil || strings.Contains(stored, canary) {
+		t.Errorf("stored: %v", err)
+	}
+	if err := owner.QueryRow(t.Context(), "SELECT string_agg(a::text, '') FROM audit_entry a").Scan(&audited); err != nil || strings.Contains(audited, canary) || !strings.Contains(audited, "provider.create") {
+		t.Errorf("audited: %s, %v", audited, err)
+	}
+	opened := openAll(t, db, service, a.Org)
+	if len(opened) != 1 || opened[0].Secret.Reveal() != canary || opened[0].ProviderID != made.ID || opened[0].ID != made.Credentials[0].ID {
+		t.Errorf("opened %v", opened)
+	}
+}
+
+func TestRetiredCredentialIsNoLongerOpened(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a := db.Org(t, "a")
+	service := newService(t, db)
+	made := create(t, service, a, "openai")
+	added, err := service.AddCredential(t.Context(), a, made.ID, provider.CredentialInput{Name: "second", Secret: seal.NewSecret("  sk-second\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := service.RetireCredential(t.Context(), a, made.ID, made.Credentials[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := service.RetireCredential(t.Context(), a, made.ID, made.Credentials[0].ID); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("retired twice: %v", err)
+	}
+	opened := openAll(t, db, service, a.Org)
+	if len(opened) != 1 || opened[0].ID != added.ID || opened[0].Secret.Reveal() != "sk-second" {
+		t.Errorf("opened %v", opened)
+	}
+}
+
+func TestProviderInputIsJudged(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a := db.Org(t, "a")
+	service := newService(t, db)
+	good := provider.Input{Name: "p", Kind: provider.OpenAI, BaseURL: "https://api.example"}
+	for name, test := range map[string]struct {
+		change func(*provider.Input)
+		field  string
+	}{
+		"no name":              {func(in *provider.Input) { in.Name = "" }, "name"},
+		"a name with capitals": {func(in *provider.Input) { in.Name = "OpenAI" }, "name"},
+		"an unknown kind":      {func(in *provider.Input) { in.Kind = "gemini" }, "kind"},
+		"no address":           {func(in *provider.Input) { in.BaseURL = "" }, "base_url"},
+		"no scheme":            {func(in *provider.Input) { in.BaseURL = "api.example" }, "base_url"},
+		"another scheme":       {func(in *provider.Input) { in.BaseURL = "file:///etc/passwd" }, "base_url"},
+		"gopher":               {func(in *provider.Input) { in.BaseURL = "gopher://host/" }, "base_url"},
+		"plain http":           {func(in *provider.Input) { in.BaseURL = "http://api.example" }, "base_url"},
+		"user info":            {func(in *provider.Input) { in.BaseURL = "https://a:b@api.example" }, "base_url"},
+		"a query":              {func(in *provider.Input) { in.BaseURL = "https://api.example/?key=1" }, "base_url"},
+		"an empty query":       {func(in *provider.Input) { in.BaseURL = "https://api.example/?" }, "base_url"},
+		"a fragment":           {func(in *provider.Input) { in.BaseURL = "https://api.example/#x" }, "base_url"},
+		"climbing":             {func(in *provider.Input) { in.BaseURL = "https://api.example/a/../b" }, "base_url"},
+		"a credential of two":  {func(in *provider.Input) { in.Credential = seal.NewSecret("a b") }, "credential"},
+	} {
+		in := good
+		test.change(&in)
+		_, err := service.Create(t.Context(), a, in)
+		found := fault.Of(err)
+		if err == nil || found.Kind != fault.Invalid || len(found.Fields) != 1 || found.Fields[0].Name != test.field {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestBaseURLIsBroughtIntoItsForm(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	made, err := newService(t, db).Create(t.Context(), db.Org(t, "a"), provider.Input{
+		Name: "local", Kind: provider.Anthropic, BaseURL: " HTTP://LocalHost:8080/anthropic// ", PrivateNetwork: true,
+	})
+	if err != nil || made.BaseURL != "http://localhost:8080/anthropic" || made.Catalog != "anthropic" || len(made.Credentials) != 0 {
+		t.Errorf("%+v, %v", made, err)
+	}
+}
+
+func TestTakenProviderNameIsAConflict(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a, b := db.Org(t, "a"), db.Org(t, "b")
+	service := newService(t, db)
+	made := create(t, service, a, "openai")
+	create(t, service, b, "openai")
+	_, err := service.Create(t.Context(), a, provider.Input{Name: "openai", Kind: provider.OpenAI, BaseURL: "https://api.example"})
+	if found := fault.Of(err); found.Kind != fault.Conflict || found.Fields[0].Name != "name" {
+		t.Errorf("%v", err)
+	}
+	if err := service.Archive(t.Context(), a, made.ID); err != nil {
+		t.Fatal(err)
+	}
+	create(t, service, a, "openai")
+}
+
+func create(t *testing.T, service *provider.Service, actor authz.Actor, name string) provider.Provider {
+	t.Helper()
+	made, err := service.Create(t.Context(), actor, provider.Input{
+		Name: name, Kind: provider.OpenAI, BaseURL: "https://api.openai.com", Credential: seal.NewSecret(canary),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+func newService(t *testing.T, db *pgtest.DB) *provider.Service {
+	t.Helper()
+	box, err := seal.New(bytes.Repeat([]byte{7}, seal.KeyBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return provider.New(db.Tenant, box)
+}
+
+func openAll(t *testing.T, db *pgtest.DB, service *provider.Service, org ident.Org) (opened []provider.Opened) {
+	t.Helper()
+	err := db.Tenant.Read(t.Context(), org, func(tx pgx.Tx) (err error) {
+		opened, err = service.OpenCredentials(t.Context(), tx, org)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return opened
+}

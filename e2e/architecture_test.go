@@ -1,0 +1,247 @@
+package e2e
+
+import (
+	"go/build"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"tollgate.dev/e2e/internal/house"
+)
+
+// The rooms of the control plane by what they are to each other.
+var (
+	foundations = []string{ // no noun below them, every noun above them
+		"controlplane/internal/fault", "controlplane/internal/ident", "controlplane/internal/money", "controlplane/internal/input",
+		"controlplane/internal/authz", "controlplane/internal/audit", "controlplane/internal/tenant", "controlplane/internal/seal",
+	}
+	nouns = []string{
+		"controlplane/internal/org", "controlplane/internal/member", "controlplane/internal/workspace", "controlplane/internal/agent",
+		"controlplane/internal/virtualkey", "controlplane/internal/provider", "controlplane/internal/route", "controlplane/internal/price",
+		"controlplane/internal/budget", "controlplane/internal/guardrail", "controlplane/internal/usage", "controlplane/internal/authn",
+	}
+	contract = []string{"dataplane/wire", "dataplane/wire/wireconnect"}
+)
+
+// walls says who may import whom within the module. The first row that fits a folder is its wall; what is below a folder it may
+// always import.
+var walls = []house.Wall{
+	// the contract and the leaves
+	{Room: "dataplane/wire", May: nil},
+	{Room: "dataplane/wire/wireconnect", May: []string{"dataplane/wire"}},
+	{Room: "migrations", May: nil},
+	{Room: "web/...", May: []string{"web/..."}},
+	{Room: "controlplane/internal/fault", May: nil},
+	{Room: "controlplane/internal/ident", May: nil},
+	{Room: "controlplane/internal/money", May: nil},
+
+	// the control plane, from the ground up
+	{Room: "controlplane/internal/*/internal/*", May: []string{"controlplane/internal/ident", "controlplane/internal/money"}},
+	{Room: "controlplane/internal/input", May: list("controlplane/internal/fault")},
+	{Room: "controlplane/internal/authz", May: list("controlplane/internal/fault", "controlplane/internal/ident")},
+	{Room: "controlplane/internal/audit", May: list("controlplane/internal/fault", "controlplane/internal/ident", "controlplane/internal/authz")},
+	{Room: "controlplane/internal/tenant", May: list("controlplane/internal/fault", "controlplane/internal/ident", "controlplane/internal/authz", "controlplane/internal/audit")},
+	{Room: "controlplane/internal/seal", May: list("controlplane/internal/fault", "controlplane/internal/ident", "controlplane/internal/tenant")},
+	{Room: "controlplane/internal/telemetry", May: nil},
+	{Room: "controlplane/internal/pgtest", May: list(foundations, "migrations")},
+	{Room: "controlplane/internal/publish", May: list(foundations, nouns, contract)},
+	{Room: "controlplane/internal/console", May: list(foundations, nouns, "controlplane/internal/publish", "web/...")},
+	{Room: "controlplane/internal/api", May: list(foundations, nouns, "controlplane/internal/publish")},
+	{Room: "controlplane/internal/edges", May: list(foundations, nouns, contract, "controlplane/internal/publish")},
+	{Room: "controlplane/internal/ingest", May: list(foundations, nouns, contract)},
+	{Room: "controlplane/internal/*", May: list(foundations, contract)}, // the nouns
+	{Room: "controlplane", May: list("controlplane/internal/*", contract, "migrations", "web/...")},
+
+	// the edge
+	{Room: "dataplane/internal/state", May: list(contract)},
+	{Room: "dataplane/internal/subscription", May: list(contract, "dataplane/internal/state")},
+	{Room: "dataplane/internal/pipeline", May: list(contract, "dataplane/internal/*")},
+	{Room: "dataplane/internal/ingress", May: list(contract, "dataplane/internal/pipeline", "dataplane/internal/state")},
+	{Room: "dataplane/internal/*", May: list(contract, "dataplane/internal/state")}, // the stages: none imports another
+	{Room: "dataplane", May: list(contract, "dataplane/internal/*")},
+
+	// programs and proofs
+	{Room: "cmd/controlplane", May: list("controlplane")},
+	{Room: "cmd/edge", May: list("dataplane")},
+	{Room: "cmd/tollgate/...", May: list("controlplane", "dataplane", "cmd/tollgate/...", contract)},
+	{Room: "e2e/...", May: list("controlplane", "dataplane", "e2e/...", contract)},
+}
+
+// owners says which files may import a library.
+var owners = []house.Owner{
+	{Dependency: "github.com/jackc/pgx/v5", Rooms: []string{
+		"controlplane/internal/*/store*.go", "controlplane/internal/*/service.go", "controlplane/internal/pgtest/*.go",
+		"controlplane/*.go", "e2e/internal/rig/*.go", "cmd/tollgate/internal/postgres/*.go",
+	}},
+	{Dependency: "github.com/stripe/stripe-go", Rooms: []string{"controlplane/internal/billing/*.go"}},
+	{Dependency: "github.com/redis/go-redis/v9", Rooms: []string{"dataplane/internal/limit/*.go"}},
+	{Dependency: "github.com/alicebob/miniredis/v2", Rooms: []string{"cmd/tollgate/internal/redis/*.go"}},
+	{Dependency: "github.com/labstack/echo/v4", Rooms: []string{
+		"controlplane/*.go", "controlplane/internal/console/*.go", "controlplane/internal/api/*.go", "controlplane/internal/edges/*.go", "controlplane/internal/ingest/*.go",
+	}},
+	{Dependency: "github.com/a-h/templ", Rooms: []string{"web/*.go", "web/*/*.go", "controlplane/internal/console/*.go"}},
+	{Dependency: "github.com/pressly/goose/v3", Rooms: []string{"controlplane/*.go", "migrations/*.go", "controlplane/internal/pgtest/*.go"}},
+	{Dependency: "github.com/alexedwards/scs", Rooms: []string{"controlplane/internal/authn/*.go"}},
+	{Dependency: "github.com/alexedwards/argon2id", Rooms: []string{"controlplane/internal/authn/*.go", "controlplane/internal/member/*.go", "controlplane/internal/org/*.go"}},
+	{Dependency: "github.com/playwright-community/playwright-go", Rooms: []string{"e2e/*_test.go"}},
+	{Dependency: "go.opentelemetry.io/otel/exporters", Rooms: []string{"controlplane/internal/telemetry/*.go", "dataplane/internal/telemetry/*.go"}},
+	{Dependency: "database/sql", Rooms: []string{"controlplane/internal/ident/*.go", "controlplane/internal/money/*.go", "migrations/*.go", "controlplane/*.go", "controlplane/internal/pgtest/*.go"}},
+}
+
+// tableOwners says which query file owns a table.
+var tableOwners = map[string]string{
+	"org": "org.sql", "member": "member.sql", "app_user": "member.sql", "api_token": "authn.sql",
+	"sessions":   "(the session library's own store)",
+	"generation": "tenant.sql", "audit_entry": "audit.sql", "org_key": "seal.sql",
+	"workspace": "workspace.sql", "agent": "agent.sql", "virtual_key": "virtualkey.sql",
+	"provider": "provider.sql", "credential": "provider.sql", "route": "route.sql", "route_target": "route.sql",
+	"guardrail": "guardrail.sql", "model_price": "price.sql",
+	"budget": "budget.sql", "budget_period": "budget.sql", "budget_lease": "budget.sql",
+	"usage_event": "usage.sql", "usage_hour": "usage.sql",
+	"edge": "edges.sql", "edge_epoch": "edges.sql", "edge_generation": "edges.sql",
+}
+
+// foreignTables are the joins and writes across owners, each with its reason.
+var foreignTables = []house.Foreign{}
+
+// unchanging are functions whose results nobody can change.
+var unchanging = []string{"uuid.MustParse", "netip.MustParsePrefix", "strings.NewReplacer", "big.NewInt"}
+
+// refusedNames are packages named for nothing.
+var refusedNames = []string{"util", "utils", "common", "helper", "helpers", "shared", "base", "types", "models", "misc"}
+
+// notMoney are names that hold a word of money and are no amount.
+var notMoney = regexp.MustCompile(`(?i)(ratio|share|percent|seconds|millis|ms)$`)
+
+const (
+	fileLinesMax = 400
+	depthMax     = 9
+)
+
+// edgeRefuses is what the edge must not link.
+var edgeRefuses = []string{
+	"github.com/jackc", "github.com/stripe", "github.com/a-h/templ", "github.com/labstack", "github.com/pressly/goose", "github.com/alexedwards",
+	"github.com/alicebob", "tollgate.dev/controlplane", "tollgate.dev/web", "tollgate.dev/migrations", "database/sql",
+}
+
+func TestRoomsImportOnlyWhatTheyMay(t *testing.T) { report(t, readHouse(t).Walls(walls)) }
+
+func TestEachDependencyHasItsOwner(t *testing.T) { report(t, readHouse(t).Owners(owners)) }
+
+func TestOnlyStoresSeeGeneratedRows(t *testing.T) {
+	report(t, readHouse(t).Rows([]string{"store*.go"}))
+}
+
+func TestImportsAreShallow(t *testing.T) { report(t, readHouse(t).Depth(depthMax)) }
+
+func TestPackagesAreNamedForWhatTheyProvide(t *testing.T) {
+	report(t, readHouse(t).Names(refusedNames))
+}
+
+func TestFilesAreShort(t *testing.T) { report(t, readHouse(t).Length(fileLinesMax)) }
+
+func TestNothingHappensByImport(t *testing.T) { report(t, readHouse(t).Inits()) }
+
+func TestPackageVariablesNeverChange(t *testing.T) { report(t, readHouse(t).Mutables(unchanging)) }
+
+func TestTestsDoNotSleep(t *testing.T) { report(t, readHouse(t).Sleeps([]string{"e2e/..."})) }
+
+func TestSourcesCarryNoLicenceHeader(t *testing.T) { report(t, readHouse(t).Licences()) }
+
+func TestMoneyIsNoFloat(t *testing.T) { report(t, readHouse(t).Floats(notMoney)) }
+
+func TestPlanesStartNoPrograms(t *testing.T) {
+	report(t, readHouse(t).Executes([]string{"cmd/tollgate/...", "e2e/..."}))
+}
+
+func TestPackagesSayTheirPurposeAndWhatTheyRefuse(t *testing.T) {
+	report(t, readHouse(t).PackageComments())
+}
+
+func TestExportedNamesAreDocumented(t *testing.T) { report(t, readHouse(t).Undocumented()) }
+
+func TestEachTableHasOneOwner(t *testing.T) {
+	found, err := readHouse(t).Queries(tableOwners, foreignTables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report(t, found)
+}
+
+func TestWaiversOfTheTenantRuleHaveAReason(t *testing.T) {
+	found, err := readHouse(t).Waivers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	report(t, found)
+}
+
+func TestQueriesAreInTheirFolder(t *testing.T) {
+	report(t, readHouse(t).Statements([]string{"cmd/tollgate/internal/postgres/*.go", "e2e/internal/rig/*.go", "controlplane/internal/pgtest/*.go"}))
+}
+
+func TestDisabledLintersHaveAReason(t *testing.T) {
+	text, err := os.ReadFile("../.golangci.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	report(t, house.Unexplained(string(text)))
+}
+
+func TestTheEdgeLinksNoPartOfTheControlPlane(t *testing.T) {
+	linker, err := house.NewLinker("..", moduleCache())
+	if err != nil {
+		t.Fatal(err)
+	}
+	links, err := linker.Links("cmd/edge")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, whole := links["tollgate.dev/dataplane"]; !whole {
+		t.Errorf("the walk from cmd/edge missed the data plane: %d packages", len(links))
+	}
+	report(t, house.Unwanted(links, edgeRefuses))
+}
+
+func moduleCache() string {
+	if cache := os.Getenv("GOMODCACHE"); cache != "" {
+		return cache
+	}
+	return filepath.Join(filepath.SplitList(build.Default.GOPATH)[0], "pkg", "mod")
+}
+
+func readHouse(t *testing.T) *house.Tree {
+	t.Helper()
+	tree, err := house.Read("tollgate.dev", os.DirFS(".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(tree.Packages) < 10 {
+		t.Fatalf("only %d packages were read", len(tree.Packages))
+	}
+	return tree
+}
+
+func report(t *testing.T, found []house.Finding) {
+	t.Helper()
+	for _, finding := range found {
+		t.Error(finding)
+	}
+}
+
+// list joins folders and lists of folders.
+func list(parts ...any) []string {
+	var all []string
+	for _, part := range parts {
+		switch p := part.(type) {
+		case string:
+			all = append(all, p)
+		case []string:
+			all = append(all, p...)
+		}
+	}
+	return slices.DeleteFunc(all, func(s string) bool { return strings.TrimSpace(s) == "" })
+}

@@ -1,0 +1,33 @@
+package house
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Unexplained finds entries below a "disable:" or "exclusions:" list of a golangci-lint configuration that carry no comment with the
+// reason, on their own line or on the one above.
+func Unexplained(configuration string) []Finding {
+	var found []Finding
+	rows := strings.Split(configuration, "\n")
+	within := -1 // the indentation of the list's key
+	for i, row := range rows {
+		text := strings.TrimSpace(row)
+		if text == "" || strings.HasPrefix(text, "#") {
+			continue
+		}
+		indent := len(row) - len(strings.TrimLeft(row, " "))
+		if within >= 0 && indent <= within {
+			within = -1
+		}
+		if text == "disable:" || text == "rules:" || strings.HasSuffix(text, "excludes:") {
+			within = indent
+			continue
+		}
+		explained := strings.Contains(row, " # ") || i > 0 && strings.HasPrefix(strings.TrimSpace(rows[i-1]), "#")
+		if within >= 0 && strings.HasPrefix(text, "- ") && !explained {
+			found = append(found, Finding{fmt.Sprintf(".golangci.yml:%d", i+1), text + " has no reason"})
+		}
+	}
+	return found
+}

@@ -1,0 +1,70 @@
+package state
+
+import (
+	"net/url"
+	"strings"
+
+	"tollgate.dev/dataplane/wire"
+)
+
+// Provider is an account at a model provider.
+type Provider struct {
+	ID             wire.ID
+	Name           string
+	Kind           wire.ProviderKind
+	BaseURL        *url.URL // no trailing slash, no query
+	Credentials    []Credential
+	PrivateNetwork bool   // its address may be loopback or private
+	Catalog        string // its name in the price catalog
+}
+
+// Credential is one secret of a provider, opened.
+type Credential struct {
+	ID     wire.ID
+	Secret Secret
+}
+
+func (c *compiler) provider(in *wire.Provider) {
+	out := &Provider{
+		ID: c.id("id", in.GetId()), Name: c.text("name", in.GetName()), Kind: in.GetKind(),
+		Catalog: in.GetCatalog(), PrivateNetwork: in.GetPrivateNetwork(), BaseURL: c.baseURL(in.GetBaseUrl()),
+	}
+	if out.Kind != wire.ProviderKind_PROVIDER_KIND_OPENAI && out.Kind != wire.ProviderKind_PROVIDER_KIND_ANTHROPIC {
+		c.fail("kind", "the kind %d is not known here", in.GetKind())
+	}
+	for i, credential := range in.GetCredentials() {
+		out.Credentials = append(out.Credentials, c.credential(i, out.ID, credential))
+	}
+	c.unique("id", "provider "+string(out.ID[:]))
+	c.unique("name", "provider name "+out.Name)
+	c.base.providers[out.ID] = out
+}
+
+func (c *compiler) credential(i int, provider wire.ID, in *wire.Credential) Credential {
+	id := c.id(indexed("credentials", i, "id"), in.GetId())
+	plain, err := c.credentials.Open(nil, nil, in.GetSealed(), wire.CredentialData(c.orgID, provider, id))
+	if err != nil {
+		c.fail(indexed("credentials", i, "sealed"), "the credential does not open with this fleet's key")
+	}
+	if len(plain) == 0 {
+		c.fail(indexed("credentials", i, "sealed"), "the credential is empty")
+	}
+	return Credential{ID: id, Secret: NewSecret(string(plain))}
+}
+
+func (c *compiler) baseURL(text string) *url.URL {
+	parsed, err := url.Parse(text)
+	switch {
+	case err != nil:
+		c.fail("base_url", "this is not a URL")
+	case parsed.Scheme != "http" && parsed.Scheme != "https":
+		c.fail("base_url", "the scheme must be http or https")
+	case parsed.Hostname() == "":
+		c.fail("base_url", "the host is missing")
+	case parsed.User != nil || parsed.RawQuery != "" || parsed.ForceQuery || parsed.Fragment != "":
+		c.fail("base_url", "only scheme, host, port and path may be given")
+	case strings.HasSuffix(parsed.Path, "/"):
+		c.fail("base_url", "the URL must not end with a slash")
+	}
+	return parsed
+}

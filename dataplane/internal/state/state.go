@@ -1,0 +1,76 @@
+// Package state holds what an edge knows of its organizations, compiled from the control plane's fragments, behind one atomic pointer.
+// It refuses a fragment that is wrong in any part, and it never touches the network or the disk.
+package state
+
+import (
+	"sync/atomic"
+	"time"
+
+	"tollgate.dev/dataplane/wire"
+)
+
+// Snapshot is everything that a request needs to know. It never changes; a change makes another one.
+type Snapshot struct {
+	shards      [shardCount]shard
+	tenants     map[wire.ID]*tenant
+	prices      *catalog
+	generations map[wire.ID]uint64
+}
+
+const shardCount = 256
+
+// shard is the part of the key index whose hashes share their first byte: a change of one key copies one shard.
+type shard map[[32]byte]*Key
+
+// Key returns the virtual key with that hash, or nil when there is none.
+func (s *Snapshot) Key(hash [32]byte) *Key { return s.shards[hash[0]][hash] }
+
+// Org returns the organization, or nil when the edge holds no fragment of it.
+func (s *Snapshot) Org(id wire.ID) *Org {
+	if found := s.tenants[id]; found != nil {
+		return found.base.org
+	}
+	return nil
+}
+
+// Generation returns the generation that is held of an organization's fragment (wire.PlatformID: the price catalog); 0 means none.
+func (s *Snapshot) Generation(org wire.ID) uint64 { return s.generations[org] }
+
+// Empty says whether no fragment at all has been applied.
+func (s *Snapshot) Empty() bool { return len(s.generations) == 0 }
+
+// Store keeps the current snapshot. Readers call Current; one writer, the subscription, prepares and commits.
+type Store struct {
+	current atomic.Pointer[Snapshot]
+	writer  writer
+}
+
+// Current returns the snapshot in force; never nil.
+func (s *Store) Current() *Snapshot { return s.current.Load() }
+
+// Key is a virtual key and everything that follows from it.
+type Key struct {
+	ID                wire.ID
+	WorkspaceID       wire.ID
+	AgentID           wire.ID // zero: the key stands for no agent
+	Name              string
+	Org               *Org
+	Revoked           bool
+	ExpiresAt         time.Time           // zero: never
+	AllowedModels     map[string]struct{} // names of routes; nil: all
+	RequestsPerMinute int                 // 0: no limit
+	Budgets           []*Budget           // all that apply, in rising order of id
+	Guardrails        []*Guardrail        // all that apply, in rising order of id
+	Routes            map[string]*Route   // by name; the workspace's own shadow the organization's
+
+	hash [32]byte
+}
+
+// Org is an organization.
+type Org struct {
+	ID         wire.ID
+	Name       string
+	Slug       string
+	Suspended  bool
+	Generation uint64 // of the fragment that last changed anything which the key depends on
+}

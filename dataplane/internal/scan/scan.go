@@ -15,7 +15,7 @@ const DepthMax = 512
 // Field is a top-level field that decides.
 type Field uint8
 
-// The fields that decide, in all dialects together.
+// The fields that decide, in all dialects together: first those of requests, then those of answers and their events.
 const (
 	Model Field = iota
 	Stream
@@ -35,13 +35,25 @@ const (
 	Conversation
 	Prompt
 	Background
-	Usage
+	Usage // the first of an answer's
+	Failure
+	Type
+	Choices
+	Response
+	Message
 	fieldCount
+)
+
+// A request and an answer have fields of their own that decide.
+const (
+	requestFields = Usage      // the fields before it
+	answerFields  = fieldCount // from Usage up to it
 )
 
 var fieldNames = [fieldCount]string{
 	"model", "stream", "max_tokens", "max_completion_tokens", "max_output_tokens", "stream_options", "metadata", "user", "n",
-	"messages", "input", "system", "instructions", "tools", "previous_response_id", "conversation", "prompt", "background", "usage",
+	"messages", "input", "system", "instructions", "tools", "previous_response_id", "conversation", "prompt", "background",
+	"usage", "error", "type", "choices", "response", "message",
 }
 
 // String returns the field's name in JSON.
@@ -73,10 +85,19 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s at byte %d (line %d, column %d)", e.Reason, e.Offset, e.Line, e.Column)
 }
 
-// Scan reads the body of a request or of an answer: one JSON object with nothing after it.
+// Scan reads the body of a request: one JSON object with nothing after it.
 func (r *Result) Scan(body []byte) *Error {
+	return r.scan(scanner{b: body, r: r, to: requestFields, strict: true})
+}
+
+// ScanAnswer reads the body of an answer, or the data of an event. Keys in other letters are just other keys there.
+func (r *Result) ScanAnswer(body []byte) *Error {
+	return r.scan(scanner{b: body, r: r, from: requestFields, to: answerFields})
+}
+
+func (r *Result) scan(s scanner) *Error {
+	body := s.b
 	*r = Result{Texts: r.Texts[:0]}
-	s := scanner{b: body, r: r}
 	i := s.space(0)
 	if i >= len(body) || body[i] != '{' {
 		return s.fault(i, "the body is not a JSON object")
@@ -102,6 +123,9 @@ func Valid(text []byte) bool {
 type scanner struct {
 	b      []byte
 	r      *Result // nil: only validate
+	from   Field   // the fields that decide here: from, up to but not including to
+	to     Field
+	strict bool // refuse their names in other letters
 	reason string
 	field  string
 	at     int

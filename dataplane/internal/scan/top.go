@@ -38,7 +38,7 @@ func (s *scanner) top(i int) (int, bool) {
 }
 
 func (s *scanner) topMember(key []byte, keyAt, i int) (int, bool) {
-	field, verdict := lookup(key)
+	field, verdict := s.lookup(key)
 	switch {
 	case verdict == twisted:
 		s.field = field.String()
@@ -56,7 +56,7 @@ func (s *scanner) topMember(key []byte, keyAt, i int) (int, bool) {
 
 func (f Field) isText() bool {
 	switch f {
-	case Messages, Input, System, Instructions, Tools, Prompt:
+	case Messages, Input, System, Instructions, Tools, Prompt, Choices, Response, Message:
 		return true
 	default:
 		return false
@@ -67,7 +67,7 @@ func (f Field) isText() bool {
 func isTextKey(key []byte) bool {
 	switch string(key) {
 	case "functions", "prediction", "response_format", "text", "suffix", "documents", // of requests
-		"choices", "output", "content", "output_text", "delta", "error": // of answers
+		"output", "content", "output_text", "delta", "arguments", "refusal", "item", "part", "content_block": // of answers and their events
 		return true
 	default:
 		return false
@@ -85,7 +85,7 @@ const (
 const keyBytesMax = 64 // longer keys are no field's, escaped or not: 6 bytes for each letter would be 120
 
 // lookup tells whether a raw key names a deciding field.
-func lookup(raw []byte) (Field, verdict) {
+func (s *scanner) lookup(raw []byte) (Field, verdict) {
 	var decoded [2 * keyBytesMax]byte
 	key := raw
 	if hasEscape(raw) {
@@ -97,17 +97,20 @@ func lookup(raw []byte) (Field, verdict) {
 	if len(key) > keyBytesMax {
 		return 0, other
 	}
-	for f := range fieldCount {
+	for f := s.from; f < s.to; f++ {
 		if string(key) == fieldNames[f] {
 			return f, exact
 		}
+	}
+	if !s.strict {
+		return 0, other
 	}
 	var folded [2 * keyBytesMax]byte
 	low := foldKey(folded[:0], key)
 	if len(low) == len(key) && string(low) == string(key) {
 		return 0, other
 	}
-	for f := range fieldCount {
+	for f := s.from; f < s.to; f++ {
 		if string(low) == fieldNames[f] {
 			return f, twisted
 		}
@@ -148,7 +151,7 @@ const (
 func classify(key []byte) keyKind {
 	switch string(key) {
 	case "role", "type", "id", "tool_call_id", "call_id", "tool_use_id", "status", "signature", "encrypted_content", "media_type",
-		"detail", "cache_control", "mime_type", "format", "finish_reason", "stop_reason", "item_reference":
+		"detail", "cache_control", "mime_type", "format", "finish_reason", "stop_reason", "logprobs", "object", "model":
 		return keySilent
 	case "image_url", "input_audio", "file_id", "file_url", "source", "image":
 		return keyMedia

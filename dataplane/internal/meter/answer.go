@@ -1,0 +1,158 @@
+package meter
+
+import (
+	"bytes"
+
+	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/scan"
+	"tollgate.dev/dataplane/internal/sse"
+)
+
+// Answer returns the usage of a whole answer that r has scanned. Where the provider reports none that can be believed, it is
+// estimated from the bytes of the request and of the answer's texts.
+func Answer(d dialect.Dialect, body []byte, r *scan.Result, requestBytes int64) Usage {
+	if u, ok := Read(d, r.Bytes(body, scan.Usage)); ok {
+		return u
+	}
+	u := Usage{Input: Tokens(requestBytes)}
+	if d != dialect.OpenAIEmbeddings {
+		u.Output = Tokens(textBytes(r))
+	}
+	return u
+}
+
+func textBytes(r *scan.Result) int64 {
+	n := int64(0)
+	for _, text := range r.Texts {
+		n += int64(text.End - text.Start)
+	}
+	return n
+}
+
+// Kind is what an event is to the stream.
+type Kind uint8
+
+// The kinds.
+const (
+	Carry     Kind = iota // goes to the caller
+	UsageOnly             // OpenAI's extra chunk that carries nothing but usage
+	End                   // the stream's end marker
+	Failed                // the provider's own error event
+	Garbage               // not what the dialect sends
+)
+
+// Stream meters one streamed answer.
+type Stream struct {
+	d            dialect.Dialect
+	usage        Usage
+	requestBytes int64
+	textBytes    int64 // of output seen so far
+	complete     bool  // the answer is whole
+}
+
+// NewStream returns the meter of a stream that answers a request of so many bytes.
+func NewStream(d dialect.Dialect, requestBytes int64) Stream {
+	return Stream{d: d, requestBytes: requestBytes}
+}
+
+// Complete says whether the provider has ended its answer properly.
+func (s *Stream) Complete() bool { return s.complete }
+
+// Usage returns what is known so far: the provider's counts, and estimates for those that it has not reported.
+func (s *Stream) Usage() Usage {
+	u := s.usage
+	if u.Reported {
+		return u
+	}
+	if u.Input+u.CachedInput+u.CacheWrite == 0 {
+		u.Input = Tokens(s.requestBytes)
+	}
+	u.Output = max(u.Output, Tokens(s.textBytes))
+	return u
+}
+
+// Event takes one event. r is scratch; afterwards it holds the scan of the event's data when that is a JSON object.
+func (s *Stream) Event(event sse.Event, r *scan.Result) Kind {
+	r.Texts = r.Texts[:0]
+	if len(event.Data) == 0 {
+		return Carry
+	}
+	if s.d == dialect.OpenAIChat && bytes.Equal(bytes.TrimSpace(event.Data), []byte("[DONE]")) {
+		s.complete = true
+		return End
+	}
+	if r.ScanAnswer(event.Data) != nil {
+		return Garbage
+	}
+	if r.Has(event.Data, scan.Failure) || string(event.Name) == "error" {
+		return Failed
+	}
+	switch s.d {
+	case dialect.AnthropicMessages:
+		return s.anthropic(event.Data, r)
+	case dialect.OpenAIResponses:
+		return s.responses(event.Data, r)
+	default:
+		return s.chat(event.Data, r)
+	}
+}
+
+func (s *Stream) chat(data []byte, r *scan.Result) Kind {
+	s.textBytes += textBytes(r)
+	choices := r.Bytes(data, scan.Choices)
+	if !s.complete && bytes.Contains(choices, []byte(`"finish_reason":"`)) {
+		s.complete = true // some servers send no [DONE]
+	}
+	if !r.Has(data, scan.Usage) {
+		return Carry
+	}
+	if u, ok := Read(s.d, r.Bytes(data, scan.Usage)); ok {
+		s.usage = u
+	}
+	if len(choices) > 0 && len(bytes.TrimSpace(choices[1:len(choices)-1])) == 0 {
+		return UsageOnly
+	}
+	return Carry
+}
+
+func (s *Stream) responses(data []byte, r *scan.Result) Kind {
+	kind, _ := r.Text(data, scan.Type)
+	switch {
+	case bytes.HasSuffix(kind, []byte(".delta")):
+		s.textBytes += textBytes(r)
+	case string(kind) == "response.completed", string(kind) == "response.incomplete", string(kind) == "response.failed":
+		s.complete = string(kind) != "response.failed"
+		if u, ok := Read(s.d, scan.Lookup(r.Bytes(data, scan.Response), "usage")); ok {
+			s.usage = u
+		}
+		if !s.complete {
+			return Failed
+		}
+	}
+	return Carry
+}
+
+func (s *Stream) anthropic(data []byte, r *scan.Result) Kind {
+	kind, _ := r.Text(data, scan.Type)
+	switch string(kind) {
+	case "message_start":
+		s.merge(scan.Lookup(r.Bytes(data, scan.Message), "usage"), false)
+	case "content_block_delta", "content_block_start":
+		s.textBytes += textBytes(r)
+	case "message_delta":
+		s.merge(r.Bytes(data, scan.Usage), true)
+	case "message_stop":
+		s.complete = true
+	}
+	return Carry
+}
+
+// merge takes a part of Anthropic's usage. Only the final counts make it a report.
+func (s *Stream) merge(raw []byte, final bool) {
+	next := s.usage
+	if len(raw) == 0 || raw[0] != '{' || !next.merge(s.d, raw) || !next.plausible() {
+		return
+	}
+	next.Reported = final
+	s.usage = next
+}

@@ -1,0 +1,178 @@
+package meter
+
+import (
+	"math"
+	"math/big"
+	"strings"
+	"testing"
+
+	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/scan"
+	"tollgate.dev/dataplane/internal/sse"
+	"tollgate.dev/dataplane/internal/state"
+)
+
+func TestReadTakesEveryClassOfTokens(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		d    dialect.Dialect
+		raw  string
+		want Usage
+	}{
+		"chat": {dialect.OpenAIChat, `{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,"prompt_tokens_details":{"cached_tokens":30},"completion_tokens_details":{"reasoning_tokens":20}}`,
+			Usage{Input: 70, CachedInput: 30, Output: 50, Reasoning: 20, Reported: true}},
+		"responses": {dialect.OpenAIResponses, `{"input_tokens":10,"input_tokens_details":{"cached_tokens":0},"output_tokens":5,"output_tokens_details":{"reasoning_tokens":1}}`,
+			Usage{Input: 10, Output: 5, Reasoning: 1, Reported: true}},
+		"embeddings": {dialect.OpenAIEmbeddings, `{"prompt_tokens":8,"total_tokens":8}`, Usage{Input: 8, Reported: true}},
+		"anthropic": {dialect.AnthropicMessages, `{"input_tokens":5,"cache_creation_input_tokens":7,"cache_read_input_tokens":9,"output_tokens":3}`,
+			Usage{Input: 5, CacheWrite: 7, CachedInput: 9, Output: 3, Reported: true}},
+		"details of null": {dialect.OpenAIChat, `{"prompt_tokens":1,"completion_tokens":2,"prompt_tokens_details":null}`, Usage{Input: 1, Output: 2, Reported: true}},
+	} {
+		got, ok := Read(c.d, []byte(c.raw))
+		if !ok || got != c.want {
+			t.Errorf("%s: %+v %v", name, got, ok)
+		}
+	}
+}
+
+func TestReadDoesNotBelieveAbsurdCounts(t *testing.T) {
+	t.Parallel()
+	for _, raw := range []string{``, `null`, `7`, `{}`, `{"prompt_tokens":-1,"completion_tokens":1}`, `{"prompt_tokens":1e9}`, `{"prompt_tokens":1.5}`,
+		`{"prompt_tokens":"12"}`, `{"prompt_tokens":999999999999}`, `{"prompt_tokens":1,"completion_tokens":99999999999999999999}`} {
+		if u, ok := Read(dialect.OpenAIChat, []byte(raw)); ok {
+			t.Errorf("%s: %+v", raw, u)
+		}
+	}
+}
+
+func TestAnAnswerWithoutUsageIsNeverFree(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{`{"choices":[{"message":{"role":"assistant","content":"hello there"}}]}`, `{"choices":[{"message":{"content":"hello there"}}],"usage":{"prompt_tokens":-5}}`} {
+		var r scan.Result
+		if err := r.ScanAnswer([]byte(body)); err != nil {
+			t.Fatal(err)
+		}
+		u := Answer(dialect.OpenAIChat, []byte(body), &r, 100)
+		if u.Reported || u.Input != 25 || u.Output != 3 {
+			t.Errorf("%+v", u)
+		}
+	}
+}
+
+func TestUsageInsideAToolCallIsNotTheUsage(t *testing.T) {
+	t.Parallel()
+	body := `{"usage":{"input_tokens":50,"output_tokens":60},"content":[{"type":"tool_use","name":"t","input":{"usage":{"input_tokens":0,"output_tokens":0}}}]}`
+	var r scan.Result
+	if err := r.ScanAnswer([]byte(body)); err != nil {
+		t.Fatal(err)
+	}
+	if u := Answer(dialect.AnthropicMessages, []byte(body), &r, 100); u.Input != 50 || u.Output != 60 {
+		t.Errorf("%+v", u)
+	}
+}
+
+func FuzzCost(f *testing.F) {
+	f.Add(int64(1), int64(2), int64(3), int64(4), int64(5), int64(1_000_000), int64(0))
+	f.Add(int64(math.MaxInt64), int64(1), int64(1), int64(1), int64(1), int64(math.MaxInt64), int64(7))
+	f.Fuzz(func(t *testing.T, input, cached, write, output, reasoning, pico, reasoningPico int64) {
+		abs := func(n int64) int64 { return n & math.MaxInt64 }
+		p := &state.Price{InputPico: abs(pico), CachedInputPico: abs(pico / 2), CacheWritePico: abs(pico / 3), OutputPico: abs(pico / 5), ReasoningPico: abs(reasoningPico)}
+		u := Usage{Input: abs(input), CachedInput: abs(cached), CacheWrite: abs(write), Output: abs(output), Reasoning: min(abs(reasoning), abs(output))}
+		want := new(big.Int)
+		add := func(n, pico int64) { want.Add(want, new(big.Int).Mul(big.NewInt(n), big.NewInt(pico))) }
+		add(u.Input, p.InputPico)
+		add(u.CachedInput, p.CachedInputPico)
+		add(u.CacheWrite, p.CacheWritePico)
+		if p.ReasoningPico > 0 {
+			add(u.Output-u.Reasoning, p.OutputPico)
+			add(u.Reasoning, p.ReasoningPico)
+		} else {
+			add(u.Output, p.OutputPico)
+		}
+		if limit := big.NewInt(math.MaxInt64); want.Cmp(limit) > 0 {
+			want = limit
+		}
+		if got := Cost(p, u); want.Cmp(big.NewInt(got)) != 0 {
+			t.Fatalf("got %d, want %s", got, want)
+		}
+		if total := plus(plus(u.Input, u.CachedInput), u.CacheWrite); Worst(p, total, u.Output) < Cost(p, u) {
+			t.Fatal("the worst case is cheaper than the case")
+		}
+	})
+}
+
+func feed(d dialect.Dialect, stream string) (*Stream, []Kind) {
+	s := NewStream(d, 40)
+	var split sse.Splitter
+	var r scan.Result
+	var kinds []Kind
+	split.Feed([]byte(stream))
+	for {
+		event, ok, err := split.Next()
+		if !ok || err != nil {
+			return &s, kinds
+		}
+		kinds = append(kinds, s.Event(event, &r))
+	}
+}
+
+func TestStreamsEndOnlyWithTheirMarker(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		d        dialect.Dialect
+		stream   string
+		complete bool
+		want     Usage
+	}{
+		"chat": {dialect.OpenAIChat, "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"hello\"}}],\"usage\":null}\n\n" +
+			"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2}}\n\ndata: [DONE]\n\n", true, Usage{Input: 9, Output: 2, Reported: true}},
+		"chat cut": {dialect.OpenAIChat, "data: {\"choices\":[{\"delta\":{\"content\":\"hello you\"}}]}\n\n", false, Usage{Input: 10, Output: 3}},
+		"responses": {dialect.OpenAIResponses, "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"hi\"}\n\n" +
+			"event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"usage\":{\"input_tokens\":4,\"output_tokens\":1}}}\n\n", true, Usage{Input: 4, Output: 1, Reported: true}},
+		"anthropic": {dialect.AnthropicMessages, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":25,\"cache_read_input_tokens\":3,\"output_tokens\":1}}}\n\n" +
+			"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hello\"}}\n\n" +
+			"event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":15}}\n\n" +
+			"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n", true, Usage{Input: 25, CachedInput: 3, Output: 15, Reported: true}},
+		"anthropic cut": {dialect.AnthropicMessages, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":25,\"output_tokens\":1}}}\n\n" +
+			"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"" + strings.Repeat("word ", 8) + "\"}}\n\n", false, Usage{Input: 25, Output: 10}},
+	} {
+		s, _ := feed(c.d, c.stream)
+		if s.Complete() != c.complete || s.Usage() != c.want {
+			t.Errorf("%s: complete %v usage %+v", name, s.Complete(), s.Usage())
+		}
+	}
+}
+
+func TestTheExtraUsageChunkIsToldApart(t *testing.T) {
+	t.Parallel()
+	_, kinds := feed(dialect.OpenAIChat, "data: {\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}\n\n"+
+		"data: {\"choices\": [ ],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}\n\n: ping\n\ndata: {\"error\":{\"message\":\"x\"}}\n\ndata: <html>\n\ndata: [DONE]\n\n")
+	want := []Kind{Carry, UsageOnly, Carry, Failed, Garbage, End}
+	for i := range want {
+		if i >= len(kinds) || kinds[i] != want[i] {
+			t.Fatalf("kinds %v, want %v", kinds, want)
+		}
+	}
+}
+
+func TestEventDoesNotAllocate(t *testing.T) {
+	data := []byte(`{"id":"x","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":null}],"usage":null}`)
+	s := NewStream(dialect.OpenAIChat, 10)
+	var r scan.Result
+	if got := testing.AllocsPerRun(100, func() { s.Event(sse.Event{Data: data}, &r) }); got != 0 {
+		t.Errorf("%v allocations", got)
+	}
+}
+
+func FuzzStream(f *testing.F) {
+	f.Add([]byte("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\n"), uint8(1))
+	f.Add([]byte("data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":-1}}}\n\n"), uint8(4))
+	f.Add([]byte("data: {\"type\":\"response.completed\",\"response\":7}\n\n"), uint8(2))
+	f.Fuzz(func(t *testing.T, stream []byte, d uint8) {
+		s, _ := feed(dialect.Dialect(d%4+1), string(stream))
+		u := s.Usage()
+		if u.Input < 0 || u.CachedInput < 0 || u.CacheWrite < 0 || u.Output < 0 || u.Reasoning < 0 || u.Input+u.CachedInput+u.CacheWrite+u.Output > 4*tokensMax {
+			t.Fatalf("usage %+v", u)
+		}
+	})
+}

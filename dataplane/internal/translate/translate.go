@@ -1,0 +1,313 @@
+// Package translate reads what a request asks in its dialect and rewrites the few fields that a provider must see differently.
+// It refuses to drop a field silently, and for now to carry a dialect to a provider that speaks another one.
+package translate
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/refusal"
+	"tollgate.dev/dataplane/internal/scan"
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/wire"
+)
+
+// Ask is what a request asks for.
+type Ask struct {
+	Dialect      dialect.Dialect
+	Model        []byte // a route's name; a part of the body where possible
+	Stream       bool
+	MaxOutput    int64 // tokens of one choice; 0: the caller names no limit
+	Choices      int64 // answers asked for, at least 1
+	IncludeUsage bool  // the caller wants OpenAI's extra usage chunk
+	Unbounded    bool  // the body does not tell how large the input is: images, files, stored conversations
+	EndUser      []byte
+}
+
+// choicesMax is OpenAI's own limit of n.
+const choicesMax = 128
+
+// Read reads the ask from a scanned body. Wrong types are refused with their place.
+func Read(d dialect.Dialect, body []byte, r *scan.Result) (Ask, *refusal.Error) {
+	ask := Ask{Dialect: d, Choices: 1}
+	reader := reader{body: body, r: r}
+	ask.Model = reader.text(scan.Model)
+	ask.Stream = reader.flag(scan.Stream)
+	for _, field := range limitFields(d) {
+		n, given := reader.number(field)
+		if given && n == 0 {
+			reader.refuse(field, field.String()+" must be at least 1")
+		}
+		ask.MaxOutput = max(ask.MaxOutput, n)
+	}
+	if n, given := reader.number(scan.N); given && (d == dialect.OpenAIChat) {
+		if n < 1 || n > choicesMax {
+			reader.refuse(scan.N, fmt.Sprintf("n must be from 1 to %d", choicesMax))
+		}
+		ask.Choices = n
+	}
+	if d == dialect.OpenAIResponses && reader.flag(scan.Background) {
+		reader.refuse(scan.Background, "background answers cannot be metered; leave the field out")
+	}
+	ask.readUsageOption(&reader)
+	ask.Unbounded = r.Media > 0 || r.Has(body, scan.PreviousResponseID) || r.Has(body, scan.Conversation) ||
+		d == dialect.OpenAIResponses && r.Has(body, scan.Prompt)
+	ask.EndUser = endUser(d, &reader)
+	if d == dialect.OpenAIEmbeddings && ask.Stream {
+		reader.refuse(scan.Stream, "embeddings are not streamed")
+	}
+	return ask, reader.problem
+}
+
+func (a *Ask) readUsageOption(reader *reader) {
+	raw := reader.r.Bytes(reader.body, scan.StreamOptions)
+	if raw == nil || raw[0] == 'n' || a.Dialect != dialect.OpenAIChat {
+		return
+	}
+	if raw[0] != '{' {
+		reader.refuse(scan.StreamOptions, "stream_options must be an object")
+		return
+	}
+	count := 0
+	scan.Each(raw, func(key, value []byte) {
+		if string(key) == "include_usage" {
+			count++
+			a.IncludeUsage = value[0] == 't'
+		}
+	})
+	if count > 1 {
+		reader.refuse(scan.StreamOptions, "include_usage stands twice")
+	}
+}
+
+func endUser(d dialect.Dialect, reader *reader) []byte {
+	if d == dialect.AnthropicMessages {
+		raw := scan.Lookup(reader.r.Bytes(reader.body, scan.Metadata), "user_id")
+		if len(raw) > 2 && raw[0] == '"' {
+			return raw[1 : len(raw)-1]
+		}
+		return nil
+	}
+	return reader.text(scan.User)
+}
+
+func limitFields(d dialect.Dialect) []scan.Field {
+	switch d {
+	case dialect.OpenAIChat:
+		return chatLimits[:]
+	case dialect.OpenAIResponses:
+		return responsesLimits[:]
+	case dialect.AnthropicMessages:
+		return messagesLimits[:]
+	default:
+		return nil
+	}
+}
+
+var (
+	chatLimits      = [...]scan.Field{scan.MaxTokens, scan.MaxCompletionTokens}
+	responsesLimits = [...]scan.Field{scan.MaxOutputTokens}
+	messagesLimits  = [...]scan.Field{scan.MaxTokens}
+)
+
+// reader keeps the first problem.
+type reader struct {
+	body    []byte
+	r       *scan.Result
+	problem *refusal.Error
+}
+
+func (r *reader) note(err *scan.Error) {
+	if err != nil && r.problem == nil {
+		r.problem = Malformed(err)
+	}
+}
+
+func (r *reader) refuse(field scan.Field, reason string) { r.note(r.r.Wrong(r.body, field, reason)) }
+
+func (r *reader) text(field scan.Field) []byte {
+	text, err := r.r.Text(r.body, field)
+	r.note(err)
+	return text
+}
+
+func (r *reader) flag(field scan.Field) bool {
+	flag, err := r.r.Bool(r.body, field)
+	r.note(err)
+	return flag
+}
+
+func (r *reader) number(field scan.Field) (int64, bool) {
+	n, given, err := r.r.Int(r.body, field)
+	r.note(err)
+	return n, given
+}
+
+// Malformed returns the refusal of a body that the scanner refuses.
+func Malformed(err *scan.Error) *refusal.Error {
+	problem := refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest, "The request body cannot be read: "+err.Error()+".")
+	problem.Param = err.Field
+	problem.Place = &refusal.Place{Offset: err.Offset, Line: err.Line, Column: err.Column}
+	return problem
+}
+
+// Reaches says whether the dialect can be carried to the provider.
+func Reaches(d dialect.Dialect, p *state.Provider) bool { return d.Kind() == p.Kind }
+
+// Mismatch returns the refusal of a route none of whose providers the dialect reaches.
+func Mismatch(d dialect.Dialect, route *state.Route) *refusal.Error {
+	instead := dialect.OpenAIChat
+	if d.Kind() == wire.ProviderKind_PROVIDER_KIND_OPENAI {
+		instead = dialect.AnthropicMessages
+	}
+	problem := refusal.New(http.StatusBadRequest, wire.CodeDialectMismatch, fmt.Sprintf(
+		"The field model names %q, whose providers do not speak the format of %s. Call %s instead, in that format.", route.Name, d.Path(), instead.Path()))
+	problem.Param = "model"
+	return problem
+}
+
+// Bounds of what a request can cost.
+const (
+	DefaultMaxOutput = 8192    // tokens that are set as the limit when the caller names none and a hard budget needs one
+	unknownContext   = 200_000 // tokens that an input of unknown size is reserved for when the model's context is not known
+	hiddenTokens     = 1024    // what providers add to a request: formatting, their system prompt for tools
+)
+
+// InputBound returns the most tokens that the input can be. A token is at least one byte of the body, except for what the body only names.
+func (a *Ask) InputBound(bodyBytes int, price *state.Price) int64 {
+	bound := int64(bodyBytes) + hiddenTokens
+	context := int64(price.ContextTokens)
+	if a.Unbounded {
+		bound += max(context, unknownContext)
+	}
+	if context > 0 && a.Dialect != dialect.OpenAIEmbeddings {
+		bound = min(bound, context)
+	}
+	return bound
+}
+
+// OutputBound returns the most tokens of output for all choices, and the limit that must be set in the request to make it true
+// (0: none). Only a hard budget makes a limit necessary that the caller did not set.
+func (a *Ask) OutputBound(price *state.Price, hard bool) (bound, set int64) {
+	if a.Dialect == dialect.OpenAIEmbeddings {
+		return 0, 0
+	}
+	most := int64(price.MaxOutputTokens)
+	limit := a.MaxOutput
+	switch {
+	case limit == 0 && most > 0:
+		limit = min(DefaultMaxOutput, most)
+	case limit == 0:
+		limit = DefaultMaxOutput
+	case most > 0:
+		limit = min(limit, most)
+	}
+	if hard && limit != a.MaxOutput {
+		set = limit
+	}
+	if limit > boundMax {
+		limit = boundMax
+	}
+	return limit * a.Choices, set
+}
+
+const boundMax = 1 << 40 // tokens; keeps products in range
+
+// Rewrite returns the edits that turn the caller's body into the provider's: the model's name, the usage of streams, the limit of
+// output (0: leave). The edits refer to scratch, which comes back longer.
+func (a *Ask) Rewrite(edits []scan.Edit, scratch, body []byte, r *scan.Result, target *state.Target, limit int64) ([]scan.Edit, []byte) {
+	w := writer{edits: edits, scratch: scratch, r: r}
+	if string(a.Model) != target.Model {
+		from := len(w.scratch)
+		w.scratch = refusal.AppendString(w.scratch, target.Model)
+		w.replace(r.Fields[scan.Model], from)
+	}
+	if a.Dialect == dialect.OpenAIChat && a.Stream && !a.IncludeUsage {
+		w.askForUsage(body)
+	}
+	if limit > 0 {
+		w.limit(a, body, target, limit)
+	}
+	slices.SortStableFunc(w.edits, func(x, y scan.Edit) int { return cmp.Compare(x.Start, y.Start) })
+	return w.edits, w.scratch
+}
+
+type writer struct {
+	edits   []scan.Edit
+	scratch []byte
+	r       *scan.Result
+}
+
+func (w *writer) replace(v scan.Value, from int) {
+	w.edits = append(w.edits, scan.Edit{Start: v.Start, End: v.End, Text: w.scratch[from:len(w.scratch):len(w.scratch)]})
+}
+
+// insert puts `"key":value,` at the begin of the object that opens before at.
+func (w *writer) insert(at, from int) { w.replace(scan.Value{Start: at, End: at}, from) }
+
+func (w *writer) askForUsage(body []byte) {
+	from := len(w.scratch)
+	v := w.r.Fields[scan.StreamOptions]
+	switch {
+	case v.End == 0:
+		w.scratch = append(w.scratch, `"stream_options":{"include_usage":true},`...)
+		w.insert(w.r.Open, from)
+	case body[v.Start] == 'n' || scan.Lookup(body[v.Start:v.End], "include_usage") != nil || isEmptyObject(body[v.Start:v.End]):
+		w.scratch = append(w.scratch, '{')
+		w.scratch = appendOthers(w.scratch, body[v.Start:v.End])
+		w.scratch = append(w.scratch, `"include_usage":true}`...)
+		w.replace(v, from)
+	default:
+		w.scratch = append(w.scratch, `"include_usage":true,`...)
+		w.insert(v.Start+1, from)
+	}
+}
+
+func isEmptyObject(raw []byte) bool {
+	empty := true
+	scan.Each(raw, func(_, _ []byte) { empty = false })
+	return empty
+}
+
+// appendOthers appends the members of stream_options but for include_usage, each with a comma.
+func appendOthers(dst, raw []byte) []byte {
+	scan.Each(raw, func(key, value []byte) {
+		if string(key) != "include_usage" {
+			dst = append(append(append(append(append(dst, '"'), key...), `":`...), value...), ',')
+		}
+	})
+	return dst
+}
+
+func (w *writer) limit(a *Ask, body []byte, target *state.Target, limit int64) {
+	found := false
+	for _, field := range limitFields(a.Dialect) {
+		if !w.r.Has(body, field) {
+			continue
+		}
+		found = true
+		if n, _ := scan.Int(w.r.Bytes(body, field)); n > limit {
+			from := len(w.scratch)
+			w.scratch = fmt.Appendf(w.scratch, "%d", limit)
+			w.replace(w.r.Fields[field], from)
+		}
+	}
+	if found {
+		return
+	}
+	field := limitFields(a.Dialect)[0]
+	if a.Dialect == dialect.OpenAIChat && target.Provider.Catalog == "openai" {
+		field = scan.MaxCompletionTokens // OpenAI's reasoning models refuse max_tokens
+	}
+	from := len(w.scratch)
+	if v := w.r.Fields[field]; v.End > 0 { // null
+		w.scratch = fmt.Appendf(w.scratch, "%d", limit)
+		w.replace(v, from)
+		return
+	}
+	w.scratch = fmt.Appendf(w.scratch, `"%s":%d,`, field, limit)
+	w.insert(w.r.Open, from)
+}

@@ -24,6 +24,9 @@ var (
 		"controlplane/internal/budget", "controlplane/internal/guardrail", "controlplane/internal/usage", "controlplane/internal/authn",
 	}
 	contract = []string{"dataplane/wire", "dataplane/wire/wireconnect"}
+	carriers = []string{ // what every stage of an edge handles a request with; they decide nothing
+		"dataplane/internal/dialect", "dataplane/internal/refusal", "dataplane/internal/scan", "dataplane/internal/sse", "dataplane/internal/buffer",
+	}
 )
 
 // walls says who may import whom within the module. The first row that fits a folder is its wall; what is below a folder it may
@@ -59,8 +62,9 @@ var walls = []house.Wall{
 	{Room: "dataplane/internal/state", May: list(contract)},
 	{Room: "dataplane/internal/subscription", May: list(contract, "dataplane/internal/state")},
 	{Room: "dataplane/internal/pipeline", May: list(contract, "dataplane/internal/*")},
-	{Room: "dataplane/internal/ingress", May: list(contract, "dataplane/internal/pipeline", "dataplane/internal/state")},
-	{Room: "dataplane/internal/*", May: list(contract, "dataplane/internal/state")}, // the stages: none imports another
+	{Room: "dataplane/internal/ingress", May: list(contract, carriers, "dataplane/internal/pipeline", "dataplane/internal/state")},
+	{Room: "dataplane/internal/refusal", May: list(contract, "dataplane/internal/dialect")},
+	{Room: "dataplane/internal/*", May: list(contract, carriers, "dataplane/internal/state")}, // the stages: none imports another
 	{Room: "dataplane", May: list(contract, "dataplane/internal/*")},
 
 	// programs and proofs

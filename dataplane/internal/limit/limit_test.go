@@ -13,10 +13,11 @@ import (
 	"tollgate.dev/dataplane/wire"
 )
 
-var start = time.Unix(1_800_000_000, 0)
+const startUnix = 1_800_000_000
 
 func TestAloneNeverAdmitsMoreThanTheLimitInAnyMinute(t *testing.T) {
 	t.Parallel()
+	start := time.Unix(startUnix, 0)
 	l := New()
 	key := &state.Key{ID: wire.ID{1}, RequestsPerMinute: 100}
 	var admitted []time.Time
@@ -43,6 +44,7 @@ func TestAloneNeverAdmitsMoreThanTheLimitInAnyMinute(t *testing.T) {
 
 func TestTheRefusalSaysWhenToComeBackAndThenAdmits(t *testing.T) {
 	t.Parallel()
+	start := time.Unix(startUnix, 0)
 	l := New()
 	key := &state.Key{ID: wire.ID{1}, RequestsPerMinute: 2}
 	now := start
@@ -66,6 +68,7 @@ func TestTheRefusalSaysWhenToComeBackAndThenAdmits(t *testing.T) {
 
 func TestNoLimitMeansNone(t *testing.T) {
 	t.Parallel()
+	start := time.Unix(startUnix, 0)
 	l := New()
 	for range 1000 {
 		if l.Admit(context.Background(), &state.Key{}, start) != nil {
@@ -92,6 +95,7 @@ func (b *broken) edges() int { return 4 }
 
 func TestWithoutRedisTheEdgeTakesItsShareAndAsksRarely(t *testing.T) {
 	t.Parallel()
+	start := time.Unix(startUnix, 0)
 	b := &broken{}
 	b.fail.Store(true)
 	l := New()
@@ -117,6 +121,7 @@ func TestWithoutRedisTheEdgeTakesItsShareAndAsksRarely(t *testing.T) {
 
 func TestManyGoroutinesShareOneLimit(t *testing.T) {
 	t.Parallel()
+	start := time.Unix(startUnix, 0)
 	l := New()
 	key := &state.Key{ID: wire.ID{1}, RequestsPerMinute: 500}
 	var admitted atomic.Int64
@@ -137,6 +142,7 @@ func TestManyGoroutinesShareOneLimit(t *testing.T) {
 }
 
 func BenchmarkAdmitAlone(b *testing.B) {
+	start := time.Unix(startUnix, 0)
 	l := New()
 	key := &state.Key{ID: wire.ID{1}, RequestsPerMinute: 1 << 40}
 	b.ReportAllocs()

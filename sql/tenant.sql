@@ -12,3 +12,11 @@ WITH bumped AS (
   RETURNING org_id, generation
 )
 SELECT generation FROM bumped, LATERAL (SELECT pg_notify('tollgate_generation', bumped.org_id::text)) AS announced;
+
+-- name: BumpPlatformGeneration :one
+-- @sqlc-vet-disable org-id-required
+-- The zero id stands for what belongs to no organization: the price catalog.
+UPDATE generation SET generation = nextval('generation_seq'), changed_at = clock_timestamp()
+FROM (SELECT pg_notify('tollgate_generation', '00000000-0000-0000-0000-000000000000')) AS announced
+WHERE org_id = '00000000-0000-0000-0000-000000000000'
+RETURNING generation;

@@ -30,6 +30,7 @@ type (
 	edgeKind       struct{}
 	eventKind      struct{}
 	requestKind    struct{}
+	scopeKind      struct{}
 )
 
 // The identifiers, one per noun.
@@ -50,6 +51,7 @@ type (
 	Edge       = ID[edgeKind]
 	Event      = ID[eventKind]
 	Request    = ID[requestKind]
+	Scope      = ID[scopeKind] // a workspace or virtual key, or none for the organization: where a budget or guardrail holds
 )
 
 // New returns a fresh time-ordered id (UUIDv7), for example New[ident.Org]().

@@ -64,6 +64,14 @@ func Enter(ctx context.Context, tx pgx.Tx, org ident.Org) error {
 	return tenantdb.New(tx).EnterOrg(ctx, org.String())
 }
 
+// BumpPlatform bumps the generation of what belongs to no organization, the price catalog, and announces it on Channel.
+func BumpPlatform(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tenantdb.New(tx).BumpPlatformGeneration(ctx); err != nil {
+		return fmt.Errorf("bump the platform's generation: %w", err)
+	}
+	return nil
+}
+
 // Violates says whether err is the violation of the constraint or unique index with that name.
 func Violates(err error, constraint string) bool {
 	var violation *pgconn.PgError

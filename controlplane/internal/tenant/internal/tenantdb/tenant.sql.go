@@ -29,6 +29,22 @@ func (q *Queries) BumpGeneration(ctx context.Context, orgID ident.Org) (int64, e
 	return generation, err
 }
 
+const bumpPlatformGeneration = `-- name: BumpPlatformGeneration :one
+UPDATE generation SET generation = nextval('generation_seq'), changed_at = clock_timestamp()
+FROM (SELECT pg_notify('tollgate_generation', '00000000-0000-0000-0000-000000000000')) AS announced
+WHERE org_id = '00000000-0000-0000-0000-000000000000'
+RETURNING generation
+`
+
+// @sqlc-vet-disable org-id-required
+// The zero id stands for what belongs to no organization: the price catalog.
+func (q *Queries) BumpPlatformGeneration(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, bumpPlatformGeneration)
+	var generation int64
+	err := row.Scan(&generation)
+	return generation, err
+}
+
 const enterOrg = `-- name: EnterOrg :exec
 SELECT set_config('app.org', $1::text, true)
 `

@@ -1,0 +1,182 @@
+// Package budget keeps how much may be spent where and in which period, and shows how the ledger stands.
+// It refuses to move money: leases and settlements belong to the rooms that talk with the edges.
+package budget
+
+import (
+	"time"
+
+	"tollgate.dev/controlplane/internal/fault"
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/input"
+	"tollgate.dev/controlplane/internal/money"
+	"tollgate.dev/controlplane/internal/scope"
+	"tollgate.dev/dataplane/wire"
+)
+
+// Period is how often a budget begins anew.
+type Period string
+
+// The periods.
+const (
+	Day     Period = "day"
+	Week    Period = "week" // from Monday
+	Month   Period = "month"
+	Quarter Period = "quarter"
+	Total   Period = "total" // never
+)
+
+// Mode says what happens when nothing is left.
+type Mode string
+
+// The modes.
+const (
+	Hard Mode = "hard" // calls are refused
+	Soft Mode = "soft" // calls go on
+)
+
+// Budget is a limit on spending.
+type Budget struct {
+	ID         ident.Budget `json:"id"`
+	Name       string       `json:"name"` // unique among the organization's budgets that are not archived
+	Scope      scope.Kind   `json:"scope"`
+	ScopeID    ident.Scope  `json:"scope_id"`
+	ScopeName  string       `json:"scope_name"`
+	LimitUSD   string       `json:"limit_usd"` // the same amount as Limit, as people write it
+	Limit      money.Amount `json:"limit_pico"`
+	Period     Period       `json:"period"`
+	TimeZone   string       `json:"time_zone"` // IANA name: where days begin
+	Mode       Mode         `json:"mode"`
+	CreatedAt  time.Time    `json:"created_at"`
+	ArchivedAt *time.Time   `json:"archived_at,omitempty"`
+}
+
+// Standing is a budget and its account in the current period.
+type Standing struct {
+	Budget
+	PeriodStart time.Time    `json:"period_start"`
+	ResetsAt    *time.Time   `json:"resets_at"` // none: never
+	Spent       money.Amount `json:"spent_pico"`
+	Leased      money.Amount `json:"leased_pico"`   // in the hands of edges
+	InDoubt     money.Amount `json:"in_doubt_pico"` // reserved by calls whose end nobody saw
+	Overrun     money.Amount `json:"overrun_pico"`  // settled beyond what was leased
+	Left        money.Amount `json:"left_pico"`     // limit − spent − leased − in doubt, not below nothing
+}
+
+// Input is what a caller sets. An empty TimeZone is UTC, an empty Mode is Hard.
+type Input struct {
+	Name     string      `json:"name"`
+	Scope    scope.Kind  `json:"scope"`
+	ScopeID  ident.Scope `json:"scope_id"`
+	LimitUSD string      `json:"limit_usd"`
+	Period   Period      `json:"period"`
+	TimeZone string      `json:"time_zone"`
+	Mode     Mode        `json:"mode"`
+}
+
+// Change is what a caller may set later; nil stays as it is.
+type Change struct {
+	Name     *string `json:"name"`
+	LimitUSD *string `json:"limit_usd"`
+}
+
+const (
+	nameMax     = 80
+	limitUSDMax = "1000000000"
+)
+
+// clean trims the input, fills in what was left empty and says what is wrong; the scope's id is judged where it can be looked up.
+func (in Input) clean() (Input, money.Amount, fault.Fields) {
+	var wrong fault.Fields
+	in.Name = input.Name(&wrong, "name", in.Name, nameMax)
+	in.ScopeID = scope.Clean(&wrong, in.Scope, in.ScopeID)
+	limit := cleanLimit(&wrong, in.LimitUSD)
+	if in.Period.Wire() == wire.Period_PERIOD_UNSPECIFIED {
+		wrong.Add("period", "choose %q, %q, %q, %q or %q", Day, Week, Month, Quarter, Total)
+	}
+	if in.TimeZone == "" {
+		in.TimeZone = "UTC"
+	}
+	if _, err := zone(in.TimeZone); err != nil {
+		wrong.Add("time_zone", "%q is not a time zone such as Europe/Berlin or UTC", in.TimeZone)
+	}
+	if in.Mode == "" {
+		in.Mode = Hard
+	}
+	if in.Mode != Hard && in.Mode != Soft {
+		wrong.Add("mode", "choose %q (refuses) or %q (only counts)", Hard, Soft)
+	}
+	return in, limit, wrong
+}
+
+// over returns the budget's name and limit after the change, and says what is wrong.
+func (c Change) over(before Budget) (name string, limit money.Amount, err error) {
+	var wrong fault.Fields
+	name, limit = before.Name, before.Limit
+	if c.Name != nil {
+		name = input.Name(&wrong, "name", *c.Name, nameMax)
+	}
+	if c.LimitUSD != nil {
+		limit = cleanLimit(&wrong, *c.LimitUSD)
+	}
+	return name, limit, wrong.Err()
+}
+
+func cleanLimit(wrong *fault.Fields, text string) money.Amount {
+	most, _ := money.ParseUSD(limitUSDMax)
+	limit, err := money.ParseUSD(text)
+	if err != nil || limit.Sign() < 0 || limit.Cmp(most) > 0 {
+		wrong.Add("limit_usd", "enter an amount in US dollars between 0 and %s, such as 12.50", limitUSDMax)
+	}
+	return limit
+}
+
+// Wire returns the period as the contract names it; unspecified when it is none of the five.
+func (p Period) Wire() wire.Period {
+	switch p {
+	case Day:
+		return wire.Period_PERIOD_DAY
+	case Week:
+		return wire.Period_PERIOD_WEEK
+	case Month:
+		return wire.Period_PERIOD_MONTH
+	case Quarter:
+		return wire.Period_PERIOD_QUARTER
+	case Total:
+		return wire.Period_PERIOD_TOTAL
+	default:
+		return wire.Period_PERIOD_UNSPECIFIED
+	}
+}
+
+// Bounds returns the start and end of the period that contains now; no end is the zero time.
+func (b Budget) Bounds(now time.Time) (start, end time.Time, err error) {
+	place, err := zone(b.TimeZone)
+	if err != nil {
+		return time.Time{}, time.Time{}, err
+	}
+	start, end = b.Period.Wire().Bounds(now, place)
+	return start, end, nil
+}
+
+// zone loads an IANA zone; "Local" would differ from machine to machine.
+func zone(name string) (*time.Location, error) {
+	if name == "Local" {
+		return nil, fault.New(fault.Invalid, "%q is not a time zone", name)
+	}
+	return time.LoadLocation(name)
+}
+
+// standing puts a budget and the figures of its account together.
+func standing(b Budget, start, end time.Time, account figures) Standing {
+	s := Standing{Budget: b, PeriodStart: start, Spent: account.spent, Leased: account.leased, InDoubt: account.inDoubt, Overrun: account.overrun}
+	if !end.IsZero() {
+		s.ResetsAt = &end
+	}
+	if left := b.Limit.Sub(s.Spent).Sub(s.Leased).Sub(s.InDoubt); left.Sign() > 0 {
+		s.Left = left
+	}
+	return s
+}
+
+// figures are one account of the ledger.
+type figures struct{ spent, leased, inDoubt, overrun money.Amount }

@@ -1,0 +1,64 @@
+-- name: InsertRoute :exec
+INSERT INTO route (org_id, route_id, workspace_id, name, strategy)
+VALUES ($1, $2, $3, $4, $5);
+
+-- name: UpdateRoute :execrows
+UPDATE route SET name = $3, strategy = $4
+WHERE org_id = $1 AND route_id = $2 AND archived_at IS NULL;
+
+-- name: ArchiveRoute :execrows
+UPDATE route SET archived_at = now()
+WHERE org_id = $1 AND route_id = $2 AND archived_at IS NULL;
+
+-- name: GetRoute :one
+SELECT r.route_id, r.workspace_id, w.name AS workspace_name, r.name, r.strategy, r.created_at, r.archived_at
+FROM route r LEFT JOIN workspace w ON w.org_id = r.org_id AND w.workspace_id = r.workspace_id
+WHERE r.org_id = $1 AND r.route_id = $2;
+
+-- name: LockRoute :one
+-- Serializes changes of one route and its targets. Lock order: route, then providers.
+SELECT route_id
+FROM route
+WHERE org_id = $1 AND route_id = $2 AND archived_at IS NULL
+FOR UPDATE;
+
+-- name: ListRoutes :many
+SELECT r.route_id, r.workspace_id, w.name AS workspace_name, r.name, r.strategy, r.created_at, r.archived_at
+FROM route r LEFT JOIN workspace w ON w.org_id = r.org_id AND w.workspace_id = r.workspace_id
+WHERE r.org_id = $1 AND r.archived_at IS NULL
+ORDER BY r.name, r.route_id
+LIMIT 100000;
+
+-- name: InsertTarget :exec
+INSERT INTO route_target (org_id, route_id, position, provider_id, model, weight)
+VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: DeleteTargets :exec
+DELETE FROM route_target
+WHERE org_id = $1 AND route_id = $2;
+
+-- name: ListTargetsOfRoute :many
+SELECT t.route_id, t.provider_id, p.name AS provider_name, t.model, t.weight
+FROM route_target t JOIN provider p ON p.org_id = t.org_id AND p.provider_id = t.provider_id
+WHERE t.org_id = $1 AND t.route_id = $2
+ORDER BY t.position
+LIMIT 100;
+
+-- name: ListTargets :many
+SELECT t.route_id, t.provider_id, p.name AS provider_name, t.model, t.weight
+FROM route_target t
+JOIN provider p ON p.org_id = t.org_id AND p.provider_id = t.provider_id
+JOIN route r ON r.org_id = t.org_id AND r.route_id = t.route_id
+WHERE t.org_id = $1 AND r.archived_at IS NULL
+ORDER BY t.route_id, t.position
+LIMIT 1000000;
+
+-- name: HoldProvider :one
+-- Keeps the provider from being archived until the route that targets it is committed.
+SELECT provider_id
+FROM provider
+WHERE org_id = $1 AND provider_id = $2 AND archived_at IS NULL
+FOR SHARE;
+
+-- name: WorkspaceExists :one
+SELECT EXISTS (SELECT FROM workspace WHERE org_id = $1 AND workspace_id = $2 AND archived_at IS NULL);

@@ -17,7 +17,7 @@ func services(ctx context.Context, args []string) (int, error) {
 		return exitOf(err, 2), err
 	}
 	if flags.NArg() == 0 {
-		return 2, errors.New("give a command after the flags: tollgate services -- go test ./...")
+		return 2, errors.New("give a command after the flags, as in: tollgate services -- go test ./pkg")
 	}
 	code, err := service.Run(context.WithoutCancel(ctx), service.Config{
 		Dir: *dir, Cache: cacheDir(*dir), Command: flags.Args(), Notice: os.Stderr,

@@ -113,7 +113,7 @@ func untar(archive io.Reader, into string) error {
 		if header.Typeflag != tar.TypeReg {
 			continue
 		}
-		if err := writeFile(filepath.Join(into, header.Name), reader, header.FileInfo().Mode().Perm()); err != nil {
+		if err := writeFile(filepath.Join(into, filepath.Clean(header.Name)), reader, header.FileInfo().Mode().Perm()); err != nil {
 			return err
 		}
 	}

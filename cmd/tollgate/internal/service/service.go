@@ -90,13 +90,12 @@ func run(ctx context.Context, words, environment []string) (int, error) {
 	if err := command.Start(); err != nil {
 		return 0, fmt.Errorf("run %s: %w", words[0], err)
 	}
+	stop := context.AfterFunc(ctx, func() { _ = command.Process.Signal(syscall.SIGTERM) })
+	defer stop()
 	done := make(chan error, 1)
 	go func() { done <- command.Wait() }()
 	for {
 		select {
-		case <-ctx.Done():
-			_ = command.Process.Signal(syscall.SIGTERM)
-			ctx = context.WithoutCancel(ctx)
 		case received := <-signals:
 			_ = command.Process.Signal(received)
 		case err := <-done:

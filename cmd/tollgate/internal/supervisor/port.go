@@ -21,10 +21,12 @@ type PortError struct {
 	Cause error
 }
 
+// Error names the port and what wanted it.
 func (e *PortError) Error() string {
 	return fmt.Sprintf("port %d (%s) cannot be used: %v", e.Port, e.For, e.Cause)
 }
 
+// Unwrap returns the cause.
 func (e *PortError) Unwrap() error { return e.Cause }
 
 // Free checks that nothing listens on the port of 127.0.0.1. A port in use is tried again for patience, because the

@@ -106,6 +106,7 @@ type ExitError struct {
 	Cause error // nil for exit code 0
 }
 
+// Error names the child and how it ended.
 func (e *ExitError) Error() string {
 	if e.Cause == nil {
 		return e.Name + " ended"
@@ -113,6 +114,7 @@ func (e *ExitError) Error() string {
 	return e.Name + " ended: " + e.Cause.Error()
 }
 
+// Unwrap returns the cause.
 func (e *ExitError) Unwrap() error { return e.Cause }
 
 // LogFile opens a child's log for appending; a log over 16 MiB starts afresh.

@@ -1,0 +1,77 @@
+# Everything a person or a machine does here. `make help` lists it. Tools are pinned below and live in .tollgate/tools.
+GO            ?= go
+SERVICES      := bin/tollgate services --
+TOOLS         := $(CURDIR)/.tollgate/tools
+SQLC          := $(TOOLS)/sqlc-v1.30.0
+BUF           := $(TOOLS)/buf-v1.57.2
+GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.5.0
+FUZZTIME      ?= 30s
+UP_FLAGS      ?=
+
+export CGO_ENABLED ?= 0
+.DEFAULT_GOAL := help
+.PHONY: help up dev build prepare generate fmt lint test race e2e fuzz check
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+up: build ## build what is missing and start everything on this machine; Ctrl-C stops it (UP_FLAGS="--port-base 9400")
+	@exec bin/tollgate up $(UP_FLAGS)
+
+dev: up ## the same as up
+
+build: ## the three programs into bin/
+	@echo "make: fetching Go modules"; $(GO) mod download
+	@echo "make: building bin/tollgate, bin/controlplane, bin/edge (the first time takes some minutes)"
+	@mkdir -p bin
+	$(GO) build -v -o bin/ ./cmd/...
+
+prepare: ## install what tests need and is absent: redis-server, a browser, fonts, npm packages
+	@.ci/prepare
+
+generate: $(SQLC) $(BUF) ## write all generated code again
+	$(BUF) generate
+	$(SQLC) generate
+	$(SQLC) vet
+	$(GO) tool templ generate
+
+fmt: ## format the sources
+	gofmt -l -w $$(git ls-files '*.go')
+	$(GO) tool templ fmt web
+
+lint: $(GOLANGCI_LINT) ## all linters
+	$(GOLANGCI_LINT) run ./...
+
+test: build prepare ## all tests: unit, store, e2e, browser
+	$(SERVICES) $(GO) test -count=1 -timeout 20m ./...
+
+race: build prepare ## all tests but the end-to-end ones, with the race detector
+	CGO_ENABLED=1 $(SERVICES) $(GO) test -count=1 -timeout 20m -race $$($(GO) list ./... | grep -v '^tollgate.dev/e2e')
+
+e2e: build prepare ## the end-to-end tests alone
+	$(SERVICES) $(GO) test -count=1 -timeout 20m -v ./e2e/...
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@for package in $$(grep -rl --include='*_test.go' '^func Fuzz' cmd controlplane dataplane | xargs -r -n1 dirname | sort -u); do \
+	  for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9]+' $$package/*_test.go | cut -c6-); do \
+	    echo "make: fuzz $$package $$target"; \
+	    $(GO) test ./$$package -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) || exit 1; \
+	  done; \
+	done
+
+check: $(SQLC) $(BUF) $(GOLANGCI_LINT) ## formatting, lint, generated code, architecture
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "make: run make fmt:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(MAKE) lint generate
+	git diff --exit-code
+	$(GO) test -count=1 ./e2e -run 'Rooms|Depend|Rows|Shallow|Named|Short|Import|Variables|Sleep|Licence|Float|Programs|Say|Exported|Table|Waivers|Queries|Disabled'
+
+# One rule per tool, its version in its name: a changed pin is a missing file.
+$(SQLC): tool := github.com/sqlc-dev/sqlc/cmd/sqlc
+$(BUF): tool := github.com/bufbuild/buf/cmd/buf
+$(GOLANGCI_LINT): tool := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(SQLC) $(BUF) $(GOLANGCI_LINT):
+	@echo "make: installing $(notdir $@) (takes minutes, once)"
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) $(GO) install $(tool)@$(lastword $(subst -v, v,$(notdir $@)))
+	mv $(TOOLS)/$(notdir $(tool)) $@

@@ -1,0 +1,121 @@
+-- One transaction holds a batch: organizations by id, in each of them events by id, then hours by key, then money (see ledger.sql).
+
+-- name: SetDurable :exec
+-- @sqlc-vet-disable org-id-required
+-- Touches no row: an ack is a promise that survives the loss of power.
+SELECT set_config('synchronous_commit', 'on', true);
+
+-- name: LockEpoch :one
+-- @sqlc-vet-disable org-id-required
+-- Edges belong to no organization.
+SELECT seq
+FROM edge_epoch
+WHERE edge_id = $1 AND epoch = $2
+FOR UPDATE;
+
+-- name: EnsureEpoch :exec
+-- @sqlc-vet-disable org-id-required
+-- Edges belong to no organization.
+INSERT INTO edge_epoch (edge_id, epoch)
+SELECT e.edge_id, sqlc.arg(epoch) FROM edge e WHERE e.edge_id = sqlc.arg(edge_id)
+ON CONFLICT DO NOTHING;
+
+-- name: AdvanceEpoch :exec
+-- @sqlc-vet-disable org-id-required
+-- Edges belong to no organization.
+UPDATE edge_epoch SET seq = greatest(seq, sqlc.arg(seq)::bigint) WHERE edge_id = $1 AND epoch = $2;
+
+-- name: InsertReject :exec
+-- @sqlc-vet-disable org-id-required
+-- What cannot be read belongs to nobody that we know.
+INSERT INTO usage_reject (edge_id, epoch, seq, reason, record)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING;
+
+-- name: OrgExists :one
+SELECT EXISTS (SELECT 1 FROM org WHERE org_id = $1);
+
+-- name: InsertEvents :many
+INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, workspace_id, agent_id, virtual_key_id, end_user, labels, dialect,
+  route_id, model, provider_id, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us,
+  input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, cost_pico, bound_pico, price_id, waste,
+  edge_id, generation)
+SELECT $1, u.event, u.started, u.request, u.run, u.workspace, nullif(u.agent, '00000000-0000-0000-0000-000000000000'), u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
+  nullif(u.route, '00000000-0000-0000-0000-000000000000'), u.model, nullif(u.provider, '00000000-0000-0000-0000-000000000000'), u.provider_model, u.attempt, u.streamed, u.outcome, u.code, u.rule, u.http_status, u.duration, u.first_byte,
+  u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.estimated, u.cost, u.bound, nullif(u.price, '00000000-0000-0000-0000-000000000000'), u.waste,
+  sqlc.arg(edge_id)::uuid, u.generation
+FROM (
+  SELECT unnest(sqlc.arg(events)::uuid[]) AS event,
+    unnest(sqlc.arg(started)::timestamptz[]) AS started,
+    unnest(sqlc.arg(requests)::uuid[]) AS request,
+    unnest(sqlc.arg(runs)::text[]) AS run,
+    unnest(sqlc.arg(workspaces)::uuid[]) AS workspace,
+    unnest(sqlc.arg(agents)::uuid[]) AS agent,
+    unnest(sqlc.arg(virtual_keys)::uuid[]) AS virtual_key,
+    unnest(sqlc.arg(end_users)::text[]) AS end_user,
+    unnest(sqlc.arg(labels)::text[]) AS labels,
+    unnest(sqlc.arg(dialects)::text[]) AS dialect,
+    unnest(sqlc.arg(routes)::uuid[]) AS route,
+    unnest(sqlc.arg(models)::text[]) AS model,
+    unnest(sqlc.arg(providers)::uuid[]) AS provider,
+    unnest(sqlc.arg(provider_models)::text[]) AS provider_model,
+    unnest(sqlc.arg(attempts)::integer[]) AS attempt,
+    unnest(sqlc.arg(streamed)::boolean[]) AS streamed,
+    unnest(sqlc.arg(outcomes)::text[]) AS outcome,
+    unnest(sqlc.arg(codes)::text[]) AS code,
+    unnest(sqlc.arg(rules)::text[]) AS rule,
+    unnest(sqlc.arg(http_statuses)::integer[]) AS http_status,
+    unnest(sqlc.arg(durations)::bigint[]) AS duration,
+    unnest(sqlc.arg(first_bytes)::bigint[]) AS first_byte,
+    unnest(sqlc.arg(inputs)::bigint[]) AS input,
+    unnest(sqlc.arg(cached_inputs)::bigint[]) AS cached_input,
+    unnest(sqlc.arg(cache_writes)::bigint[]) AS cache_write,
+    unnest(sqlc.arg(outputs)::bigint[]) AS output,
+    unnest(sqlc.arg(reasonings)::bigint[]) AS reasoning,
+    unnest(sqlc.arg(estimated)::boolean[]) AS estimated,
+    unnest(sqlc.arg(costs)::bigint[]) AS cost,
+    unnest(sqlc.arg(bounds)::bigint[]) AS bound,
+    unnest(sqlc.arg(prices)::uuid[]) AS price,
+    unnest(sqlc.arg(waste)::boolean[]) AS waste,
+    unnest(sqlc.arg(generations)::bigint[]) AS generation
+) AS u
+ON CONFLICT DO NOTHING
+RETURNING event_id;
+
+-- name: AddHours :exec
+INSERT INTO usage_hour (org_id, hour, workspace_id, agent_id, virtual_key_id, provider_id, model, outcome, code,
+  events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico)
+SELECT $1, u.hour, u.workspace, u.agent, u.virtual_key, u.provider, u.model, u.outcome, u.code,
+  u.events, u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.cost::numeric, u.waste::numeric
+FROM (
+  SELECT unnest(sqlc.arg(hours)::timestamptz[]) AS hour,
+    unnest(sqlc.arg(workspaces)::uuid[]) AS workspace,
+    unnest(sqlc.arg(agents)::uuid[]) AS agent,
+    unnest(sqlc.arg(virtual_keys)::uuid[]) AS virtual_key,
+    unnest(sqlc.arg(providers)::uuid[]) AS provider,
+    unnest(sqlc.arg(models)::text[]) AS model,
+    unnest(sqlc.arg(outcomes)::text[]) AS outcome,
+    unnest(sqlc.arg(codes)::text[]) AS code,
+    unnest(sqlc.arg(events)::bigint[]) AS events,
+    unnest(sqlc.arg(inputs)::bigint[]) AS input,
+    unnest(sqlc.arg(cached_inputs)::bigint[]) AS cached_input,
+    unnest(sqlc.arg(cache_writes)::bigint[]) AS cache_write,
+    unnest(sqlc.arg(outputs)::bigint[]) AS output,
+    unnest(sqlc.arg(reasonings)::bigint[]) AS reasoning,
+    unnest(sqlc.arg(costs)::text[]) AS cost,
+    unnest(sqlc.arg(wastes)::text[]) AS waste
+) AS u
+ON CONFLICT (org_id, hour, workspace_id, agent_id, virtual_key_id, provider_id, model, outcome, code) DO UPDATE SET
+  events = usage_hour.events + excluded.events,
+  input_tokens = usage_hour.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_hour.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_hour.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_hour.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_hour.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_hour.cost_pico + excluded.cost_pico,
+  waste_pico = usage_hour.waste_pico + excluded.waste_pico;
+
+-- name: NotifyUsage :exec
+-- @sqlc-vet-disable org-id-required
+-- Touches no row.
+SELECT pg_notify('tollgate_usage', sqlc.arg(payload)::text);

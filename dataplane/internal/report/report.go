@@ -1,0 +1,156 @@
+// Package report carries settled events from the spool to the control plane and lets go of them when they are committed there.
+// It refuses to decide what an event says, and it never gives up: a control plane that is away is tried again until it is back.
+package report
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"connectrpc.com/connect"
+	"golang.org/x/sync/errgroup"
+
+	"tollgate.dev/dataplane/internal/spool"
+	"tollgate.dev/dataplane/wire"
+	"tollgate.dev/dataplane/wire/wireconnect"
+)
+
+const (
+	batchRecords  = 500
+	batchesFlying = 4                     // sent and not acked
+	gather        = 20 * time.Millisecond // how long events collect before a batch goes out
+	retryFirst    = 500 * time.Millisecond
+	retryMost     = 30 * time.Second
+	settled       = time.Minute // a stream that lived this long ends the series of retries
+)
+
+// Reporter sends what is in the spool. Make one with New.
+type Reporter struct {
+	spool  *spool.Spool
+	client wireconnect.EdgeServiceClient
+	edge   wire.ID
+	logger *slog.Logger
+}
+
+// New returns a Reporter for the edge's spool. The client adds the edge's token by itself.
+func New(spool *spool.Spool, client wireconnect.EdgeServiceClient, edge wire.ID, logger *slog.Logger) *Reporter {
+	return &Reporter{spool: spool, client: client, edge: edge, logger: logger}
+}
+
+// Run sends until ctx is done. Between streams it waits 0.5 s to 30 s, with full jitter.
+func (r *Reporter) Run(ctx context.Context) error {
+	for attempt := 0; ; attempt++ {
+		began := time.Now()
+		err := r.stream(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if time.Since(began) > settled {
+			attempt = 0
+		}
+		wait := time.Duration(rand.Int64N(int64(min(retryMost, retryFirst<<min(attempt, 6)))))
+		r.logger.Warn("usage stream ended", "error", err, "retry_in", wait, "pending", r.spool.Pending())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+}
+
+// flying is a batch that is sent and not acked.
+type flying struct {
+	epoch, seq uint64
+	count      int
+}
+
+// stream opens one stream, sends from the oldest event that is not acked, and takes acks, until something fails.
+func (r *Reporter) stream(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream := r.client.ReportUsage(ctx)
+	defer func() { _ = stream.CloseResponse() }()
+	window := make(chan flying, batchesFlying)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer func() { _ = stream.CloseRequest() }()
+		return r.send(ctx, stream, window)
+	})
+	group.Go(func() error {
+		defer cancel()
+		return r.receive(ctx, stream, window)
+	})
+	return group.Wait()
+}
+
+type usageStream = connect.BidiStreamForClient[wire.UsageBatch, wire.UsageAck]
+
+func (r *Reporter) send(ctx context.Context, stream *usageStream, window chan<- flying) error {
+	// The request's headers travel with the first message; an empty one opens the stream at once.
+	if err := stream.Send(&wire.UsageBatch{EdgeId: r.edge.Bytes()}); err != nil {
+		return fmt.Errorf("open usage stream: %w", err)
+	}
+	for reader := r.spool.NewReader(); ; {
+		batch, err := reader.Next(batchRecords)
+		if err != nil {
+			return fmt.Errorf("read spool: %w", err)
+		}
+		if n := len(batch.Records); n > 0 {
+			select {
+			case window <- flying{batch.Epoch, batch.Records[n-1].GetSeq(), n}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if err := stream.Send(&wire.UsageBatch{EdgeId: r.edge.Bytes(), Epoch: batch.Epoch, Records: batch.Records}); err != nil {
+				return fmt.Errorf("send usage: %w", err)
+			}
+			continue
+		}
+		if err := r.waitForEvents(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *Reporter) waitForEvents(ctx context.Context) error {
+	select {
+	case <-r.spool.Wake():
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-time.After(gather):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *Reporter) receive(ctx context.Context, stream *usageStream, window <-chan flying) error {
+	for {
+		ack, err := stream.Receive()
+		if errors.Is(err, io.EOF) {
+			return errors.New("the control plane ended the usage stream")
+		}
+		if err != nil {
+			return fmt.Errorf("receive usage ack: %w", err)
+		}
+		select {
+		case sent := <-window:
+			if ack.GetEpoch() != sent.epoch || ack.GetSeq() != sent.seq {
+				return fmt.Errorf("ack of epoch %d seq %d, want epoch %d seq %d", ack.GetEpoch(), ack.GetSeq(), sent.epoch, sent.seq)
+			}
+			if err := r.spool.Ack(sent.epoch, sent.seq, sent.count); err != nil {
+				return fmt.Errorf("ack spool: %w", err)
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		default:
+			return fmt.Errorf("ack of epoch %d seq %d without a batch", ack.GetEpoch(), ack.GetSeq())
+		}
+	}
+}

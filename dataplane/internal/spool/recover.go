@@ -1,0 +1,222 @@
+package spool
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"tollgate.dev/dataplane/wire"
+)
+
+// Recovery tells what Open found.
+type Recovery struct {
+	PreviousEpoch uint64             // of the newest segment; 0 when the directory was empty
+	Leases        []*wire.LeaseState // totals with everything settled that the records settle
+	Indeterminate int                // open intents, now events in doubt
+	Skipped       int                // places whose bytes were not sound
+}
+
+// Open takes the directory, replays what earlier processes left, settles their open intents as indeterminate, and begins a segment.
+func Open(config Config) (*Spool, *Recovery, error) {
+	size := config.SegmentBytes
+	if size == 0 {
+		size = DefaultSegmentBytes
+	}
+	lock, err := lockDir(config.Dir)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open spool: %w", err)
+	}
+	s := &Spool{
+		dir: config.Dir, size: size, epoch: config.Epoch, now: config.Now, logger: config.Logger, lock: lock,
+		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
+		intents: map[wire.ID]openIntent{}, leases: leaseTable{}, acked: readAcks(config.Dir),
+	}
+	recovery, err := s.recover()
+	if err != nil {
+		_ = lock.Close()
+		return nil, nil, fmt.Errorf("open spool in %s: %w", config.Dir, err)
+	}
+	return s, recovery, nil
+}
+
+func (s *Spool) recover() (*Recovery, error) {
+	stray, _ := filepath.Glob(filepath.Join(s.dir, "new-*"))
+	for _, path := range stray {
+		_ = os.Remove(path)
+	}
+	paths, err := filepath.Glob(filepath.Join(s.dir, "*.segment"))
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(paths)
+	replay := replay{spool: s, open: map[wire.ID]*wire.UsageEvent{}, recovery: &Recovery{}}
+	for _, path := range paths {
+		if err := replay.read(path); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.first(); err != nil {
+		return nil, err
+	}
+	if err := replay.settle(); err != nil {
+		return nil, err
+	}
+	replay.recovery.Leases = s.leases.all(s.now())
+	for _, done := range s.trim() {
+		done.remove()
+	}
+	return replay.recovery, nil
+}
+
+// first begins this process's first segment.
+func (s *Spool) first() error {
+	if n := len(s.sealed); n > 0 {
+		s.next = s.sealed[n-1].number
+	}
+	spare, err := createSegment(s.dir, s.size, s.epoch, s.takeNumber())
+	if err != nil {
+		return fmt.Errorf("allocate the first segment of %d bytes: %w", s.size, err)
+	}
+	s.current = spare
+	return s.writeLeases()
+}
+
+type replay struct {
+	spool    *Spool
+	open     map[wire.ID]*wire.UsageEvent // intents without a settle, at their last checkpoint
+	order    []wire.ID
+	recovery *Recovery
+}
+
+// read replays one segment of an earlier process.
+func (r *replay) read(path string) error {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	epoch, number, err := parseHead(raw)
+	if errors.Is(err, errNoSegment) {
+		r.recovery.Skipped++
+		r.spool.logger.Error("file in the spool is no segment; set aside", "path", path)
+		return os.Rename(path, path+".damaged")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	in := &segment{path: path, file: file, epoch: epoch, number: number, end: headBytes}
+	skipped := scan(raw[headBytes:], func(f frame, offset int64) {
+		in.end = headBytes + offset + f.size
+		in.lastSeq = f.seq
+		r.take(in, f)
+	})
+	if skipped > 0 {
+		r.recovery.Skipped += skipped
+		r.spool.logger.Error("damaged bytes in the spool were skipped", "path", path, "places", skipped)
+	}
+	r.recovery.PreviousEpoch = epoch
+	r.spool.sealed = append(r.spool.sealed, in)
+	return nil
+}
+
+// scan calls found for each sound record in rising order of seq and returns how many places were unsound. Behind unsound bytes it goes
+// on at the next sound record. A record cut off by the end of what was written counts as unsound.
+func scan(raw []byte, found func(f frame, offset int64)) (skipped int) {
+	var last uint64
+	sound := true
+	for offset := int64(0); offset+frameBytes <= int64(len(raw)); {
+		f, ok := parseFrame(raw[offset:])
+		if ok && f.seq > last {
+			found(f, offset)
+			last, sound = f.seq, true
+			offset += f.size
+			continue
+		}
+		if sound && binary.LittleEndian.Uint64(raw[offset:]) != 0 {
+			skipped++
+			sound = false
+		}
+		offset += align
+	}
+	return skipped
+}
+
+func (r *replay) take(in *segment, f frame) {
+	record := new(wire.SpoolRecord)
+	if err := proto.Unmarshal(f.payload, record); err != nil {
+		r.recovery.Skipped++
+		return
+	}
+	switch kind := record.GetRecord().(type) {
+	case *wire.SpoolRecord_Intent:
+		id := eventID(kind.Intent.GetEvent())
+		r.open[id] = kind.Intent.GetEvent()
+		r.order = append(r.order, id)
+	case *wire.SpoolRecord_Checkpoint:
+		id, _ := wire.IDFromBytes(kind.Checkpoint.GetEventId())
+		if event := r.open[id]; event != nil {
+			event.OutputTokens, event.CostPico = kind.Checkpoint.GetOutputTokens(), kind.Checkpoint.GetCostPico()
+		}
+		return
+	case *wire.SpoolRecord_Event:
+		delete(r.open, eventID(kind.Event))
+		if f.seq <= r.spool.acked[in.epoch] {
+			in.lastEvent = f.seq
+			r.spool.leases.charge(kind.Event)
+			return
+		}
+	}
+	r.spool.account(record, in, f.size)
+}
+
+// settle appends an indeterminate event for each intent that nobody settled.
+func (r *replay) settle() error {
+	for _, id := range r.order {
+		event := r.open[id]
+		if event == nil {
+			continue
+		}
+		delete(r.open, id)
+		event.Outcome = wire.Outcome_OUTCOME_INDETERMINATE
+		event.Code = wire.CodeEdgeStopped
+		for _, charge := range event.GetCharges() {
+			bound := charge.GetSpentPico() + charge.GetDoubtPico()
+			charge.SpentPico = min(event.GetCostPico(), bound)
+			charge.DoubtPico = bound - charge.SpentPico
+		}
+		if _, err := r.spool.Append(&wire.SpoolRecord{Record: &wire.SpoolRecord_Event{Event: event}}); err != nil {
+			return fmt.Errorf("settle an open intent: %w", err)
+		}
+		r.recovery.Indeterminate++
+	}
+	return nil
+}
+
+const acksFile = "acks.json"
+
+// readAcks returns the acked seq by epoch; a file that cannot be read only means that events are sent once more.
+func readAcks(dir string) map[uint64]uint64 {
+	acks := map[uint64]uint64{}
+	if raw, err := os.ReadFile(filepath.Join(dir, acksFile)); err == nil {
+		_ = json.Unmarshal(raw, &acks)
+	}
+	return acks
+}
+
+func writeAcks(dir string, acks map[uint64]uint64) error {
+	raw, err := json.Marshal(acks)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, acksFile)
+	if err := os.WriteFile(path+".new", raw, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}

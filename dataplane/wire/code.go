@@ -22,6 +22,7 @@ const (
 	CodeEdgeStopped       = "edge_stopped"
 	CodeSpoolFull         = "spool_full"
 	CodeNotReady          = "not_ready"
+	CodeInternal          = "internal_error"
 	CodeNotFound          = "not_found"
 	CodeMethodNotAllowed  = "method_not_allowed"
 	CodeEdgeUnauthorized  = "edge_unauthorized"

@@ -1,0 +1,148 @@
+// Package ingress is the public door of an edge: its HTTP server and its one table of routes.
+// It refuses slow headers, large headers, unknown routes and wrong methods before anything else is asked.
+package ingress
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/pipeline"
+	"tollgate.dev/dataplane/internal/refusal"
+	"tollgate.dev/dataplane/wire"
+)
+
+// Limits of the public server.
+const (
+	headerWithin   = 10 * time.Second
+	idleWithin     = 75 * time.Second
+	headerBytesMax = 64 << 10
+)
+
+// Route is one row of the table of routes.
+type Route struct {
+	Method  string
+	Path    string
+	Dialect dialect.Dialect // None: no request to a provider
+	Spends  bool            // goes through the budget
+}
+
+// Routes returns the table of everything that an edge answers.
+func Routes() []Route {
+	return []Route{
+		{http.MethodPost, dialect.OpenAIChat.Path(), dialect.OpenAIChat, true},
+		{http.MethodPost, dialect.OpenAIResponses.Path(), dialect.OpenAIResponses, true},
+		{http.MethodPost, dialect.OpenAIEmbeddings.Path(), dialect.OpenAIEmbeddings, true},
+		{http.MethodPost, dialect.AnthropicMessages.Path(), dialect.AnthropicMessages, true},
+		{http.MethodGet, "/v1/models", dialect.None, false},
+		{http.MethodGet, "/healthz", dialect.None, false},
+		{http.MethodGet, "/readyz", dialect.None, false},
+		{http.MethodGet, "/metrics", dialect.None, false},
+	}
+}
+
+// Config is what the door needs.
+type Config struct {
+	Pipeline *pipeline.Pipeline
+	Ready    func() error // why the edge must not take traffic now; its text may be read by strangers
+	Metrics  http.Handler
+	Now      func() time.Time
+}
+
+// Handler answers requests by the table of routes.
+type Handler struct {
+	config Config
+	routes map[string]entry
+}
+
+type entry struct {
+	method string
+	serve  http.HandlerFunc
+}
+
+// New returns the handler.
+func New(config Config) *Handler {
+	h := &Handler{config: config, routes: map[string]entry{}}
+	for _, route := range Routes() {
+		h.routes[route.Path] = entry{route.Method, h.serve(route)}
+	}
+	return h
+}
+
+func (h *Handler) serve(route Route) http.HandlerFunc {
+	switch {
+	case route.Spends:
+		return func(w http.ResponseWriter, r *http.Request) { h.config.Pipeline.Serve(w, r, route.Dialect) }
+	case route.Path == "/v1/models":
+		return h.config.Pipeline.Models
+	case route.Path == "/metrics":
+		return h.config.Metrics.ServeHTTP
+	case route.Path == "/readyz":
+		return h.ready
+	default:
+		return func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok\n") }
+	}
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	found, ok := h.routes[r.URL.Path]
+	if !ok || r.URL.RawPath != "" {
+		h.refuse(w, r, refusal.New(http.StatusNotFound, wire.CodeNotFound, "There is nothing at this path. The edge answers "+paths()+"."))
+		return
+	}
+	if r.Method != found.method && !(found.method == http.MethodGet && r.Method == http.MethodHead) {
+		w.Header().Set("Allow", found.method)
+		h.refuse(w, r, refusal.New(http.StatusMethodNotAllowed, wire.CodeMethodNotAllowed, "This path takes "+found.method+"."))
+		return
+	}
+	found.serve(w, r)
+}
+
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, problem *refusal.Error) {
+	d := dialect.None
+	if strings.HasPrefix(r.URL.Path, dialect.AnthropicMessages.Path()) || r.Header.Get("Anthropic-Version") != "" {
+		d = dialect.AnthropicMessages
+	}
+	refusal.Write(w, d, wire.NewID(h.config.Now()).String(), problem)
+}
+
+func paths() string {
+	var names []string
+	for _, route := range Routes() {
+		if strings.HasPrefix(route.Path, "/v1/") {
+			names = append(names, route.Path)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func (h *Handler) ready(w http.ResponseWriter, _ *http.Request) {
+	if err := h.config.Ready(); err != nil {
+		say(w, http.StatusServiceUnavailable, err.Error()+"\n")
+		return
+	}
+	say(w, http.StatusOK, "ready\n")
+}
+
+func say(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text)) // the caller may be gone
+}
+
+// NewServer returns the server with the limits of a public door. Requests get contexts derived from ctx.
+func NewServer(ctx context.Context, handler http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerWithin,
+		IdleTimeout:       idleWithin,
+		MaxHeaderBytes:    headerBytesMax,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+}

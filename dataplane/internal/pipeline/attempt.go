@@ -1,0 +1,218 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"tollgate.dev/dataplane/internal/meter"
+	"tollgate.dev/dataplane/internal/refusal"
+	"tollgate.dev/dataplane/internal/route"
+	"tollgate.dev/dataplane/internal/scan"
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/wire"
+)
+
+const (
+	attemptsMax     = 5
+	errorBytesMax   = 64 << 10 // of a provider's error body
+	answerBytesMax  = 64 << 20 // of a whole answer
+	checkpointEvery = 250 * time.Millisecond
+	watchEvery      = 400 * time.Millisecond
+)
+
+// attempt tries the targets in their order until one answers.
+func (p *Pipeline) attempt(c *call) *refusal.Error {
+	c.fixed()
+	var last *refusal.Error
+	for i, target := range c.targets {
+		if i == attemptsMax || c.ctx.Err() != nil {
+			break
+		}
+		again, problem := p.tryTarget(c, target)
+		if problem == nil || !again {
+			return problem
+		}
+		last = problem
+	}
+	return c.failed(last)
+}
+
+// fixed sets the header fields that are known before an attempt.
+func (c *call) fixed() {
+	c.identify()
+}
+
+// failed returns the failure of all attempts.
+func (c *call) failed(last *refusal.Error) *refusal.Error {
+	if last == nil { // the caller hung up before any attempt
+		return refusal.New(statusClientClosed, wire.CodeClientClosed, "The caller hung up.")
+	}
+	problem := *last
+	problem.Attempts = c.tries
+	if problem.Status != http.StatusTooManyRequests && problem.Status != http.StatusGatewayTimeout {
+		problem.Status = http.StatusBadGateway
+	}
+	problem.Message = "No provider of this model gave an answer: " + last.Message
+	return &problem
+}
+
+// statusClientClosed is what logs say when nobody is left to answer; nginx' number.
+const statusClientClosed = 499
+
+// tryTarget makes one attempt: reserve, intent, send, answer, settle. Again says whether another target may be tried.
+func (p *Pipeline) tryTarget(c *call, target *state.Target) (again bool, problem *refusal.Error) {
+	c.try++
+	if len(target.Provider.Credentials) == 0 {
+		return true, c.note(target, 0, wire.CodeUpstreamFailed, "it has no credential")
+	}
+	a, problem := p.reserve(c, target)
+	if problem != nil {
+		c.recorded = false // the attempts before have their own events; this refusal is one more
+		return false, problem
+	}
+	if err := p.intent(c, a); err != nil {
+		a.hold.Settle(0)
+		c.recorded = false
+		return false, spoolFull()
+	}
+	c.open = a
+	return p.exchange(c, a)
+}
+
+// reserve takes the worst case from the budgets.
+func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Error) {
+	a := &c.attempt
+	now := p.Now()
+	*a = attempt{id: wire.NewID(now), target: target, started: now, noted: now}
+	a.idText = a.id.String()
+	hard := false
+	for _, b := range c.key.Budgets {
+		hard = hard || !b.Soft
+	}
+	a.input = c.ask.InputBound(len(c.body.B), target.Price)
+	a.output, a.limit = c.ask.OutputBound(target.Price, hard)
+	a.worst = meter.Worst(target.Price, a.input, a.output)
+	hold, exhausted := p.Book.Reserve(c.ctx, c.key, a.worst, now)
+	if exhausted == nil {
+		a.hold = hold
+		return a, nil
+	}
+	return nil, overBudget(exhausted, a.worst)
+}
+
+func overBudget(e *Exhausted, worst int64) *refusal.Error {
+	message := fmt.Appendf(nil, "The budget %q has ", e.Budget.Name)
+	message = refusal.AppendUSD(message, max(e.RemainingPico, 0))
+	message = append(message, " USD left, and this call can cost up to "...)
+	message = refusal.AppendUSD(message, worst)
+	message = append(message, " USD."...)
+	if !e.ResetsAt.IsZero() {
+		message = e.ResetsAt.UTC().AppendFormat(append(message, " It resets at "...), time.RFC3339)
+		message = append(message, '.')
+	}
+	problem := refusal.New(http.StatusPaymentRequired, wire.CodeBudgetExhausted, string(message))
+	problem.Rule, problem.RuleID, problem.ResetsAt = e.Budget.Name, e.Budget.ID, e.ResetsAt
+	problem.Remaining = &refusal.Amount{Pico: max(e.RemainingPico, 0), Money: true}
+	return problem
+}
+
+// exchange sends the request and carries the answer.
+func (p *Pipeline) exchange(c *call, a *attempt) (again bool, problem *refusal.Error) {
+	watch := p.watch(c)
+	defer watch.stop()
+	answer, err := p.Sender.Send(watch.ctx, p.outbound(c, a))
+	if err != nil {
+		return p.unanswered(c, a, watch, err)
+	}
+	defer answer.Close()
+	a.firstByte = p.Now()
+	switch {
+	case answer.Status < 200 || answer.Status > 299:
+		return p.refusedByProvider(c, a, answer)
+	case c.ask.Stream:
+		return p.streamed(c, a, watch, answer)
+	default:
+		return p.whole(c, a, answer)
+	}
+}
+
+// unanswered settles an attempt without an answer. What the provider may have received stays in doubt.
+func (p *Pipeline) unanswered(c *call, a *attempt, watch *watch, err error) (bool, *refusal.Error) {
+	fault := &SendError{Sent: true, Reason: "the connection failed"}
+	_ = errors.As(err, &fault)
+	code, status := wire.CodeUpstreamFailed, http.StatusBadGateway
+	if fault.Timeout {
+		code, status = wire.CodeUpstreamTimeout, http.StatusGatewayTimeout
+	}
+	e := ending{outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: code, doubt: fault.Sent, waste: true, status: status}
+	problem := c.note(a.target, 0, code, fault.Reason)
+	problem.Status = status
+	again := true
+	if cut := watch.reason(); cut != nil { // we or the caller ended it: what it read so far is estimated
+		e.outcome, e.code, e.doubt, e.status = cut.outcome, cut.code, false, cut.status
+		e.usage = meter.Usage{Input: meter.Tokens(int64(len(c.body.B)))}
+		problem, again = cut.problem(), false
+	}
+	p.settle(c, a, e)
+	if again {
+		p.Logger.Warn("an attempt failed", "request_id", c.requestText, "provider", a.target.Provider.Name, "error", errors.Unwrap(err))
+	}
+	return again, problem
+}
+
+// refusedByProvider handles a status that is no success: the next target, or the caller's own mistake.
+func (p *Pipeline) refusedByProvider(c *call, a *attempt, answer *Inbound) (bool, *refusal.Error) {
+	body := p.buffers.Get(errorBytesMax)
+	defer body.Free()
+	n, _ := io.ReadFull(answer.Body, body.B[:errorBytesMax]) // a short or cut error body is still an error
+	body.B = body.B[:n]
+	reason := "status " + strconv.Itoa(answer.Status)
+	e := ending{outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamFailed, status: answer.Status, waste: true}
+	p.settle(c, a, e)
+	problem := c.note(a.target, answer.Status, wire.CodeUpstreamFailed, reason)
+	problem.Status = http.StatusBadGateway
+	if answer.Status == http.StatusTooManyRequests {
+		problem.Status, problem.RetryAfter = http.StatusTooManyRequests, retryAfter(answer.RetryAfter)
+	}
+	if route.Retryable(answer.Status) {
+		return true, problem
+	}
+	isOwn := answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden // our credential, not the caller's key
+	if isOwn || answer.Status < 400 || !scan.Valid(body.B) {
+		return false, c.failed(problem)
+	}
+	c.describe(a)
+	header := c.w.Header()
+	header["Content-Type"] = []string{"application/json"}
+	header["Content-Length"] = []string{strconv.Itoa(len(body.B))}
+	c.status, c.code, c.committed = answer.Status, wire.CodeUpstreamFailed, true
+	c.w.WriteHeader(answer.Status)
+	_ = p.write(c, body.B) // the caller may be gone
+	return false, nil
+}
+
+func retryAfter(text string) time.Duration {
+	seconds, err := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil || seconds < 0 || seconds > 3600 {
+		return time.Second
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+// note keeps a failed attempt for the answer and returns its failure.
+func (c *call) note(target *state.Target, status int, code, reason string) *refusal.Error {
+	c.tries = append(c.tries, refusal.Attempt{Provider: target.Provider.Name, Model: target.Model, Status: status, Reason: reason})
+	return refusal.New(http.StatusBadGateway, code, target.Provider.Name+": "+reason+".")
+}
+
+// describe sets the header fields that tell who answered.
+func (c *call) describe(a *attempt) {
+	c.set("X-Tollgate-Provider", a.target.Provider.Name)
+	c.set("X-Tollgate-Model", a.target.Model)
+	c.set("X-Tollgate-Attempts", strconv.Itoa(int(c.try)))
+}

@@ -1,0 +1,169 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"tollgate.dev/dataplane/internal/buffer"
+	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/guardrail"
+	"tollgate.dev/dataplane/internal/meter"
+	"tollgate.dev/dataplane/internal/refusal"
+	"tollgate.dev/dataplane/internal/scan"
+	"tollgate.dev/dataplane/internal/sse"
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/internal/translate"
+	"tollgate.dev/dataplane/wire"
+)
+
+// call is one request on its way. Its memory is used again.
+type call struct {
+	w           http.ResponseWriter
+	r           *http.Request
+	ctx         context.Context //nolint:containedctx // lives exactly as long as the request
+	dialect     dialect.Dialect
+	started     time.Time
+	requestID   wire.ID
+	requestText string
+
+	key     *state.Key
+	sum     [32]byte // of the key, to see whether it is revoked meanwhile
+	runID   string
+	endUser string
+	labels  map[string]string
+	body    *buffer.Buffer
+	scan    scan.Result
+	ask     translate.Ask
+	checker guardrail.Checker
+	target  *state.Route
+	targets []*state.Target
+
+	tries     []refusal.Attempt // failed ones
+	try       uint32            // number of the attempt under way
+	open      *attempt          // an intent without its settle
+	recorded  bool              // an event tells how the request ended
+	committed bool              // the caller has got the head of the answer
+	status    int               // what the caller got
+	code      string
+
+	// scratch
+	attempt attempt
+	split   sse.Splitter
+	stream  meter.Stream
+	answer  scan.Result
+	edits   []scan.Edit
+	pieces  [][]byte
+	fields  []Field
+	scratch []byte
+	out     []byte
+	event   wire.UsageEvent
+	values  [16]string // of the answer's header fields
+	used    int
+}
+
+func newCall() *call { return &call{} }
+
+func (c *call) begin(w http.ResponseWriter, r *http.Request, d dialect.Dialect, now time.Time) {
+	c.w, c.r, c.ctx, c.dialect, c.started = w, r, r.Context(), d, now
+	c.requestID = wire.NewID(now)
+	c.requestText = c.requestID.String()
+}
+
+const scratchKept = 256 << 10
+
+// end forgets everything but the memory.
+func (c *call) end() {
+	c.body.Free()
+	c.split.Reset()
+	c.checker.Reset(nil)
+	clear(c.targets)
+	clear(c.fields)
+	clear(c.pieces)
+	clear(c.edits)
+	keep := call{
+		checker: c.checker, split: c.split, targets: c.targets[:0], edits: c.edits[:0], pieces: c.pieces[:0], fields: c.fields[:0],
+		scratch: c.scratch[:0], out: c.out[:0],
+	}
+	keep.scan.Texts, keep.answer.Texts = c.scan.Texts[:0], c.answer.Texts[:0]
+	if cap(keep.out) > scratchKept {
+		keep.out = nil
+	}
+	if cap(keep.scratch) > scratchKept {
+		keep.scratch = nil
+	}
+	if cap(keep.scan.Texts) > scratchKept/16 {
+		keep.scan.Texts = nil
+	}
+	c.event.Reset()
+	c.restore(&keep)
+}
+
+func (c *call) restore(keep *call) {
+	c.w, c.r, c.ctx, c.key, c.target, c.open = nil, nil, nil, nil, nil, nil
+	c.runID, c.endUser, c.labels, c.body, c.requestText, c.code = "", "", nil, nil, "", ""
+	c.scan, c.answer, c.ask, c.checker, c.targets = keep.scan, keep.answer, translate.Ask{}, keep.checker, keep.targets
+	c.tries, c.try, c.recorded, c.committed, c.status = nil, 0, false, false, 0
+	c.attempt, c.split, c.stream = attempt{}, keep.split, meter.Stream{}
+	c.edits, c.pieces, c.fields, c.scratch, c.out = keep.edits, keep.pieces, keep.fields, keep.scratch, keep.out
+	clear(c.values[:])
+	c.used = 0
+}
+
+func (c *call) random() uint64 { return rand.Uint64() } //nolint:gosec // choosing a target needs no secrecy
+
+// set sets a header field of the answer. The name is in canonical form.
+func (c *call) set(name, value string) {
+	if c.used == len(c.values) {
+		c.w.Header()[name] = []string{value}
+		return
+	}
+	c.values[c.used] = value
+	c.w.Header()[name] = c.values[c.used : c.used+1 : c.used+1]
+	c.used++
+}
+
+// identify sets the header fields that every answer has.
+func (c *call) identify() {
+	c.set("X-Tollgate-Request-Id", c.requestText)
+	if c.runID != "" {
+		c.set("X-Tollgate-Run-Id", c.runID)
+	}
+}
+
+// read reads the body into a borrowed buffer.
+func (p *Pipeline) read(c *call) *refusal.Error {
+	if encoding := c.r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return refusal.New(http.StatusUnsupportedMediaType, wire.CodeUnsupportedFormat, "A compressed body is not accepted. Send the JSON as it is, without Content-Encoding.")
+	}
+	if deadline, ok := c.w.(interface{ SetReadDeadline(time.Time) error }); ok {
+		_ = deadline.SetReadDeadline(time.Now().Add(bodyReadWithin)) // not every writer can
+		defer func() { _ = deadline.SetReadDeadline(time.Time{}) }()
+	}
+	body, err := p.buffers.ReadBody(c.r.Body, c.r.ContentLength, p.BodyBytesMax)
+	switch {
+	case err == nil:
+		c.body = body
+		return nil
+	case errors.Is(err, buffer.ErrTooLarge):
+		problem := refusal.New(http.StatusRequestEntityTooLarge, wire.CodeBodyTooLarge, "")
+		problem.Message = string(appendTooLarge(nil, p.BodyBytesMax))
+		return problem
+	default:
+		return refusal.Wrap(http.StatusBadRequest, wire.CodeInvalidRequest, "The body did not arrive whole.", err)
+	}
+}
+
+// ask reads what the body asks for.
+func (p *Pipeline) ask(c *call) *refusal.Error {
+	if err := c.scan.Scan(c.body.B); err != nil {
+		return translate.Malformed(err)
+	}
+	var problem *refusal.Error
+	if c.ask, problem = translate.Read(c.dialect, c.body.B, &c.scan); problem != nil {
+		return problem
+	}
+	return c.readBodyLabels()
+}

@@ -1,0 +1,142 @@
+package pipeline
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/refusal"
+	"tollgate.dev/dataplane/internal/scan"
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/wire"
+)
+
+const (
+	labelsMax     = 32
+	labelNameMax  = 64  // bytes
+	labelValueMax = 512 // bytes
+	runIDMax      = 128 // bytes
+	endUserMax    = 256 // bytes
+	labelPrefix   = "X-Tollgate-Label-"
+)
+
+// readHeaders reads the run, the end user and the labels that the caller sends as header fields.
+func (c *call) readHeaders() *refusal.Error {
+	header := c.r.Header
+	c.runID = c.requestText
+	if trace := traceID(first(header, "Traceparent")); trace != "" {
+		c.runID = trace
+	} else if run := first(header, "X-Tollgate-Run-Id"); run != "" {
+		if len(run) > runIDMax || !visible(run) {
+			return badHeader("x-tollgate-run-id must be at most 128 visible ASCII characters.")
+		}
+		c.runID = run
+	}
+	if user := first(header, "X-Tollgate-User"); user != "" {
+		c.endUser = cleaned(user, endUserMax)
+	}
+	for name, values := range header {
+		if label, ok := strings.CutPrefix(name, labelPrefix); ok && len(values) > 0 {
+			if problem := c.label(strings.ToLower(label), values[0]); problem != nil {
+				return problem
+			}
+		}
+	}
+	return nil
+}
+
+// readBodyLabels reads the labels and the end user that stand in the body. What the header fields say goes first.
+func (c *call) readBodyLabels() (problem *refusal.Error) {
+	if c.endUser == "" && len(c.ask.EndUser) > 0 {
+		c.endUser = cleaned(string(c.ask.EndUser), endUserMax)
+	}
+	if !c.scan.Has(c.body.B, scan.Metadata) {
+		return nil
+	}
+	scan.Each(c.scan.Bytes(c.body.B, scan.Metadata), func(key, value []byte) {
+		if problem != nil || c.dialect == dialect.AnthropicMessages && string(key) == "user_id" || value[0] == '{' || value[0] == '[' || value[0] == 'n' {
+			return
+		}
+		if value[0] == '"' {
+			value = value[1 : len(value)-1]
+		}
+		name := string(scan.Unescape(nil, key))
+		if _, taken := c.labels[name]; !taken {
+			problem = c.label(name, string(scan.Unescape(nil, value)))
+		}
+	})
+	return problem
+}
+
+func (c *call) label(name, value string) *refusal.Error {
+	if name == "" || len(name) > labelNameMax || len(value) > labelValueMax || len(c.labels) >= labelsMax {
+		return badHeader(fmt.Sprintf("At most %d labels are kept, with names of up to %d and values of up to %d bytes.", labelsMax, labelNameMax, labelValueMax))
+	}
+	if c.labels == nil {
+		c.labels = make(map[string]string, 4)
+	}
+	c.labels[strings.ToValidUTF8(name, "\ufffd")] = strings.ToValidUTF8(value, "\ufffd")
+	return nil
+}
+
+// flag notes the guardrail that only flags.
+func (c *call) flag(g *state.Guardrail) {
+	if c.labels == nil {
+		c.labels = make(map[string]string, 1)
+	}
+	c.labels["tollgate_flagged"] = g.Name
+}
+
+func badHeader(message string) *refusal.Error {
+	return refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest, message)
+}
+
+func first(header http.Header, name string) string {
+	if values := header[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+// traceID returns the trace id of a traceparent (https://www.w3.org/TR/trace-context/), or nothing when it is not valid.
+func traceID(parent string) string {
+	if len(parent) < 55 || parent[2] != '-' || parent[35] != '-' || parent[52] != '-' || parent[:2] == "ff" {
+		return ""
+	}
+	zero := true
+	for i := range 55 {
+		if i == 2 || i == 35 || i == 52 {
+			continue
+		}
+		c := parent[i]
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return ""
+		}
+		zero = zero && (i < 3 || i > 34 || c == '0')
+	}
+	if zero {
+		return ""
+	}
+	return parent[3:35]
+}
+
+func visible(text string) bool {
+	for i := range len(text) {
+		if text[i] <= ' ' || text[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+func cleaned(text string, bytesMax int) string {
+	return strings.ToValidUTF8(text[:min(len(text), bytesMax)], "")
+}
+
+func appendTooLarge(dst []byte, limit int) []byte {
+	dst = append(dst, "The body is longer than this edge accepts: at most "...)
+	dst = strconv.AppendInt(dst, int64(limit), 10)
+	return append(dst, " bytes."...)
+}

@@ -1,0 +1,148 @@
+package pipeline
+
+import (
+	"time"
+
+	"tollgate.dev/dataplane/internal/meter"
+	"tollgate.dev/dataplane/internal/refusal"
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/wire"
+)
+
+// attempt is one call to a provider, from its intent to its settle.
+type attempt struct {
+	id        wire.ID
+	idText    string
+	target    *state.Target
+	hold      Hold
+	worst     int64 // pico-USD reserved
+	input     int64 // most tokens of input
+	output    int64 // most tokens of output; 0: not known
+	limit     int64 // of output that is set in the request; 0: none
+	started   time.Time
+	firstByte time.Time
+	noted     time.Time // last checkpoint
+	notedCost int64
+}
+
+// ending is how an attempt ended.
+type ending struct {
+	outcome wire.Outcome
+	code    string
+	rule    string
+	status  int
+	usage   meter.Usage
+	doubt   bool // it may have cost anything up to the worst case
+	waste   bool
+}
+
+// fill writes what every event of the call says.
+func (c *call) fill(event *wire.UsageEvent, id *wire.ID) {
+	event.Reset()
+	event.EventId, event.RequestId = id[:], c.requestID[:]
+	event.OrgId, event.WorkspaceId = c.key.Org.ID[:], c.key.WorkspaceID[:]
+	event.VirtualKeyId, event.Generation = c.key.ID[:], c.key.Org.Generation
+	if !c.key.AgentID.IsZero() {
+		event.AgentId = c.key.AgentID[:]
+	}
+	event.RunId, event.EndUser, event.Labels = c.runID, c.endUser, c.labels
+	event.Dialect, event.Streamed = c.dialect.String(), c.ask.Stream
+	if c.target != nil {
+		event.RouteId, event.Model = c.target.ID[:], c.target.Name
+	} else {
+		event.Model = cleaned(string(c.ask.Model), endUserMax)
+	}
+	event.StartedUnixUs = c.started.UnixMicro()
+}
+
+// fillAttempt writes what every event of the attempt says.
+func (c *call) fillAttempt(event *wire.UsageEvent, a *attempt) {
+	c.fill(event, &a.id)
+	event.ProviderId, event.ProviderModel = a.target.Provider.ID[:], a.target.Model
+	event.Attempt, event.StartedUnixUs = c.try, a.started.UnixMicro()
+	event.BoundPico, event.PriceId = a.worst, a.target.Price.ID[:]
+}
+
+// intent records the attempt as it would be if this process died now.
+func (p *Pipeline) intent(c *call, a *attempt) error {
+	c.fillAttempt(&c.event, a)
+	c.event.Outcome = wire.Outcome_OUTCOME_INDETERMINATE
+	c.event.Charges = inDoubt(a.hold.Charges(a.worst))
+	_, err := p.Spool.Append(&wire.SpoolRecord{Record: &wire.SpoolRecord_Intent{Intent: &wire.Intent{Event: &c.event}}})
+	return err
+}
+
+// inDoubt turns charges that are spent into charges that are neither proven spent nor proven free.
+func inDoubt(charges []*wire.Charge) []*wire.Charge {
+	for _, charge := range charges {
+		charge.DoubtPico, charge.SpentPico = charge.GetSpentPico(), 0
+	}
+	return charges
+}
+
+// settle records how the attempt ended, and then frees what it did not cost.
+func (p *Pipeline) settle(c *call, a *attempt, e ending) int64 {
+	now := p.Now()
+	cost := meter.Cost(a.target.Price, e.usage)
+	c.fillAttempt(&c.event, a)
+	event := &c.event
+	event.Outcome, event.Code, event.Rule, event.HttpStatus = e.outcome, e.code, e.rule, uint32(max(e.status, 0)) //nolint:gosec // an HTTP status
+	event.DurationUs = now.Sub(a.started).Microseconds()
+	if !a.firstByte.IsZero() {
+		event.FirstByteUs = max(1, a.firstByte.Sub(a.started).Microseconds())
+	}
+	event.InputTokens, event.CachedInputTokens, event.CacheWriteTokens = e.usage.Input, e.usage.CachedInput, e.usage.CacheWrite
+	event.OutputTokens, event.ReasoningTokens = e.usage.Output, e.usage.Reasoning
+	event.Estimated = !e.usage.Reported && cost > 0
+	event.CostPico, event.Waste = cost, e.waste
+	if e.doubt {
+		event.Charges = inDoubt(a.hold.Charges(a.worst))
+	} else {
+		event.Charges = a.hold.Charges(cost)
+	}
+	p.append(c, event)
+	if e.doubt {
+		a.hold.Doubt()
+	} else {
+		a.hold.Settle(cost)
+	}
+	c.open, c.recorded = nil, true
+	p.metrics.settled(c, event)
+	return cost
+}
+
+// settleDoubt ends an attempt of which nothing is known but that it may have cost something.
+func (p *Pipeline) settleDoubt(c *call, a *attempt, code string) {
+	p.settle(c, a, ending{outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: code, doubt: true, waste: true})
+}
+
+// checkpoint records what a stream has produced so far, if that is not known yet.
+func (p *Pipeline) checkpoint(c *call, a *attempt, now time.Time, u meter.Usage, cost int64) {
+	if now.Sub(a.noted) < checkpointEvery || cost <= a.notedCost {
+		return
+	}
+	a.noted, a.notedCost = now, cost
+	record := &wire.SpoolRecord{Record: &wire.SpoolRecord_Checkpoint{Checkpoint: &wire.Checkpoint{EventId: a.id[:], OutputTokens: u.Output, CostPico: cost}}}
+	if _, err := p.Spool.Append(record); err != nil {
+		p.Logger.Error("a checkpoint could not be written", "request_id", c.requestText, "error", err)
+	}
+}
+
+// recordRefusal records a request that reached no provider, or none that answered.
+func (p *Pipeline) recordRefusal(c *call, problem *refusal.Error) {
+	id := wire.NewID(c.started)
+	c.fill(&c.event, &id)
+	event := &c.event
+	event.Outcome, event.Code, event.Rule = wire.Outcome_OUTCOME_REFUSED, problem.Code, problem.Rule
+	event.HttpStatus = uint32(max(problem.Status, 0)) //nolint:gosec // an HTTP status
+	event.DurationUs = p.Now().Sub(c.started).Microseconds()
+	p.append(c, event)
+	c.recorded = true
+	p.metrics.settled(c, event)
+}
+
+func (p *Pipeline) append(c *call, event *wire.UsageEvent) {
+	if _, err := p.Spool.Append(&wire.SpoolRecord{Record: &wire.SpoolRecord_Event{Event: event}}); err != nil {
+		p.Logger.Error("an event could not be written", "request_id", c.requestText, "outcome", event.GetOutcome().String(), "error", err)
+	}
+}

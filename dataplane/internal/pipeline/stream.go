@@ -1,0 +1,270 @@
+package pipeline
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"tollgate.dev/dataplane/internal/guardrail"
+	"tollgate.dev/dataplane/internal/meter"
+	"tollgate.dev/dataplane/internal/refusal"
+	"tollgate.dev/dataplane/internal/sse"
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/wire"
+)
+
+const (
+	streamReadBytes = 16 << 10
+	extendTokens    = 64 // by which a stream that passes its reservation is extended at least
+)
+
+// flow is one streamed answer under way.
+type flow struct {
+	p      *Pipeline
+	c      *call
+	a      *attempt
+	window *guardrail.Window // nil: nothing is held back
+	cost   int64
+	failed bool // the provider has said so itself, in an event that went on to the caller
+}
+
+// streamed carries an answer event by event. Until the first event has left, another target may be tried.
+func (p *Pipeline) streamed(c *call, a *attempt, watch *watch, answer *Inbound) (again bool, problem *refusal.Error) {
+	if !strings.HasPrefix(answer.ContentType, "text/event-stream") {
+		return p.broken(c, a, wire.CodeUpstreamFailed, "its answer is no stream", meter.Usage{Input: meter.Tokens(int64(len(c.body.B)))})
+	}
+	f := flow{p: p, c: c, a: a}
+	c.stream = meter.NewStream(c.dialect, int64(len(c.body.B)))
+	c.split.Reset()
+	if c.checker.Active() {
+		f.window = guardrail.NewWindow(&c.checker, c.dialect, longest(c.key.Guardrails))
+	}
+	buf := p.buffers.Get(streamReadBytes)
+	defer buf.Free()
+	for {
+		n, err := answer.Body.Read(buf.B[:cap(buf.B)])
+		if n > 0 {
+			if ended := f.take(buf.B[:n], watch); ended != nil {
+				return f.stop(ended)
+			}
+		}
+		if err != nil {
+			return f.end(err, watch)
+		}
+	}
+}
+
+// take handles what one read brought: at most one write to the caller.
+func (f *flow) take(data []byte, watch *watch) *cut {
+	c := f.c
+	c.out = c.out[:0]
+	c.split.Feed(data)
+	for {
+		event, ok, err := c.split.Next()
+		if err != nil {
+			return f.bad("it sent an event that is too long")
+		}
+		if !ok {
+			break
+		}
+		if ended := f.event(event); ended != nil {
+			return ended
+		}
+	}
+	if f.window != nil {
+		var v guardrail.Verdict
+		if c.out, v = f.window.Release(c.out, false); v.Blocked != nil {
+			return blockedCut(v)
+		}
+	}
+	if ended := f.account(); ended != nil {
+		return ended
+	}
+	if problem := f.p.revoked(c.sum); problem != nil {
+		return revokedCut(problem)
+	}
+	return f.deliver(watch)
+}
+
+func (f *flow) event(event sse.Event) *cut {
+	c := f.c
+	kind := c.stream.Event(event, &c.answer)
+	switch kind {
+	case meter.Garbage:
+		return f.bad("its stream is not what the API defines")
+	case meter.Failed:
+		if !c.committed {
+			return f.bad("it reported an error")
+		}
+		f.failed = true
+	case meter.UsageOnly:
+		if !c.ask.IncludeUsage {
+			return nil
+		}
+	}
+	if f.window == nil {
+		c.out = append(c.out, event.Raw...)
+		return nil
+	}
+	v, err := f.window.Add(event, &c.answer)
+	if v.Blocked != nil {
+		return blockedCut(v)
+	}
+	if err != nil {
+		return f.bad("its stream cannot be checked")
+	}
+	return nil
+}
+
+// account follows the running cost: noted on disk, and never beyond what is reserved.
+func (f *flow) account() *cut {
+	usage := f.c.stream.Usage()
+	f.cost = meter.Cost(f.a.target.Price, usage)
+	if f.cost > f.a.worst {
+		more := max(f.cost-f.a.worst, meter.Worst(f.a.target.Price, 0, extendTokens))
+		if !f.a.hold.Extend(more) {
+			problem := refusal.New(http.StatusPaymentRequired, wire.CodeBudgetExhausted, "The stream costs more than was reserved for it, and the budget has no more.")
+			return &cut{outcome: wire.Outcome_OUTCOME_REFUSED, code: problem.Code, status: problem.Status, refusal: problem}
+		}
+		f.a.worst += more
+	}
+	f.p.checkpoint(f.c, f.a, f.p.Now(), usage, f.cost)
+	return nil
+}
+
+// deliver writes what may leave and flushes it.
+func (f *flow) deliver(watch *watch) *cut {
+	c := f.c
+	if len(c.out) == 0 {
+		return nil
+	}
+	f.commit()
+	err := f.p.write(c, c.out)
+	if err == nil {
+		err = flush(c.w)
+	}
+	if err == nil {
+		return nil
+	}
+	if why := watch.reason(); why != nil {
+		return why
+	}
+	return &cut{outcome: wire.Outcome_OUTCOME_CLIENT_CLOSED, code: wire.CodeClientClosed, status: statusClientClosed}
+}
+
+func flush(w http.ResponseWriter) error {
+	switch flusher := w.(type) {
+	case interface{ FlushError() error }:
+		return flusher.FlushError()
+	case http.Flusher:
+		flusher.Flush()
+	}
+	return nil
+}
+
+// commit sends the head of the answer; from here on there is no other target.
+func (f *flow) commit() {
+	c := f.c
+	if c.committed {
+		return
+	}
+	c.describe(f.a)
+	c.set("Content-Type", "text/event-stream; charset=utf-8")
+	c.set("Cache-Control", "no-cache")
+	c.set("X-Accel-Buffering", "no")
+	c.status, c.committed = http.StatusOK, true
+	c.w.WriteHeader(http.StatusOK)
+}
+
+// end handles the end of the provider's stream.
+func (f *flow) end(err error, watch *watch) (bool, *refusal.Error) {
+	c := f.c
+	if !errors.Is(err, io.EOF) {
+		if why := watch.reason(); why != nil {
+			return f.stop(why)
+		}
+		return f.stop(&cut{outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamCut, status: http.StatusBadGateway,
+			refusal: refusal.New(http.StatusBadGateway, wire.CodeUpstreamCut, "The provider's stream was cut.")})
+	}
+	c.out = c.out[:0]
+	if event, ok := c.split.Tail(); ok {
+		if ended := f.event(event); ended != nil {
+			return f.stop(ended)
+		}
+	}
+	if f.window != nil {
+		var v guardrail.Verdict
+		if c.out, v = f.window.Release(c.out, true); v.Blocked != nil {
+			return f.stop(blockedCut(v))
+		}
+	}
+	if !c.stream.Complete() && !f.failed {
+		if ended := f.deliver(watch); ended != nil {
+			return f.stop(ended)
+		}
+		return f.stop(&cut{outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamCut, status: http.StatusBadGateway,
+			refusal: refusal.New(http.StatusBadGateway, wire.CodeUpstreamCut, "The provider's stream ended before it was whole.")})
+	}
+	return f.whole(watch)
+}
+
+// whole settles a stream that has come to its own end, and lets the rest leave.
+func (f *flow) whole(watch *watch) (bool, *refusal.Error) {
+	e := ending{outcome: wire.Outcome_OUTCOME_OK, status: http.StatusOK, usage: f.usage()}
+	if f.failed {
+		e.outcome, e.code = wire.Outcome_OUTCOME_UPSTREAM_FAILED, wire.CodeUpstreamFailed
+	}
+	gone := f.deliver(watch)
+	f.commit()
+	if gone != nil {
+		e.outcome, e.code = gone.outcome, gone.code
+	}
+	f.p.settle(f.c, f.a, e)
+	f.c.code = e.code
+	return false, nil
+}
+
+func (f *flow) usage() meter.Usage { return f.p.believed(f.a, f.c.stream.Usage()) }
+
+// stop ends a stream early: settled at what was produced. Before the first event has left, a provider's failure is not the end.
+func (f *flow) stop(why *cut) (bool, *refusal.Error) {
+	c := f.c
+	usage := f.usage()
+	f.p.settle(c, f.a, ending{
+		outcome: why.outcome, code: why.code, rule: ruleOf(why.refusal), status: why.status, usage: usage, waste: !c.committed || why.code == wire.CodeGuardrailBlocked,
+	})
+	problem := why.problem()
+	if why.outcome != wire.Outcome_OUTCOME_UPSTREAM_FAILED {
+		return false, problem
+	}
+	noted := c.note(f.a.target, http.StatusOK, why.code, strings.TrimSuffix(problem.Message, "."))
+	if !c.committed {
+		return true, noted
+	}
+	problem.Attempts = c.tries
+	return false, problem
+}
+
+func ruleOf(problem *refusal.Error) string {
+	if problem == nil {
+		return ""
+	}
+	return problem.Rule
+}
+
+// bad ends the stream of a provider that does not keep to its API.
+func (f *flow) bad(reason string) *cut {
+	return &cut{outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamFailed, status: http.StatusBadGateway,
+		refusal: refusal.New(http.StatusBadGateway, wire.CodeUpstreamFailed, "The provider failed: "+reason+".")}
+}
+
+func blockedCut(v guardrail.Verdict) *cut {
+	problem := guardrail.OutputRefusal(v)
+	return &cut{outcome: wire.Outcome_OUTCOME_REFUSED, code: problem.Code, status: problem.Status, refusal: problem}
+}
+
+// holdBack is how much text is held back: the longest word that a guardrail can have, in any case and spacing.
+const holdBack = 256
+
+func longest([]*state.Guardrail) int { return holdBack }

@@ -1,0 +1,85 @@
+package pipeline
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"tollgate.dev/dataplane/internal/guardrail"
+	"tollgate.dev/dataplane/internal/meter"
+	"tollgate.dev/dataplane/internal/refusal"
+	"tollgate.dev/dataplane/internal/scan"
+	"tollgate.dev/dataplane/wire"
+)
+
+// whole carries an answer that is not streamed: read, validated, metered and checked before its first byte leaves.
+func (p *Pipeline) whole(c *call, a *attempt, answer *Inbound) (again bool, problem *refusal.Error) {
+	body, err := p.buffers.ReadBody(answer.Body, -1, answerBytesMax)
+	if err != nil {
+		return p.broken(c, a, wire.CodeUpstreamCut, "its answer was cut", meter.Usage{Input: meter.Tokens(int64(len(c.body.B)))})
+	}
+	defer body.Free()
+	if !strings.HasPrefix(answer.ContentType, "application/json") || c.answer.ScanAnswer(body.B) != nil || c.answer.Has(body.B, scan.Failure) {
+		return p.broken(c, a, wire.CodeUpstreamFailed, "its answer is not what the API defines", meter.Usage{Input: meter.Tokens(int64(len(c.body.B)))})
+	}
+	usage := p.believed(a, meter.Answer(c.dialect, body.B, &c.answer, int64(len(c.body.B))))
+	e := ending{outcome: wire.Outcome_OUTCOME_OK, status: http.StatusOK, usage: usage}
+	v := c.checker.Check(body.B, c.answer.Texts)
+	switch {
+	case v.Blocked != nil:
+		problem = guardrail.OutputRefusal(v)
+		e.outcome, e.code, e.rule, e.status, e.waste = wire.Outcome_OUTCOME_REFUSED, problem.Code, problem.Rule, problem.Status, true
+	case c.ctx.Err() != nil:
+		e.outcome, e.code, e.status, e.waste = wire.Outcome_OUTCOME_CLIENT_CLOSED, wire.CodeClientClosed, statusClientClosed, true
+		problem = refusal.New(statusClientClosed, wire.CodeClientClosed, "The caller hung up.")
+	}
+	if v.Flagged != nil {
+		c.flag(v.Flagged)
+	}
+	cost := p.settle(c, a, e)
+	if problem != nil {
+		return false, problem
+	}
+	c.describe(a)
+	c.set("X-Tollgate-Cost-Usd", string(refusal.AppendUSD(nil, cost)))
+	c.set("Content-Type", "application/json")
+	c.set("Content-Length", strconv.Itoa(len(body.B)))
+	c.status, c.committed = http.StatusOK, true
+	c.w.WriteHeader(http.StatusOK)
+	_ = p.write(c, body.B) // the caller may be gone
+	return false, nil
+}
+
+// broken settles an attempt whose answer cannot be used. The provider may well bill it: what was read is estimated.
+func (p *Pipeline) broken(c *call, a *attempt, code, reason string, usage meter.Usage) (bool, *refusal.Error) {
+	p.settle(c, a, ending{outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: code, status: http.StatusBadGateway, usage: usage, waste: true})
+	return true, c.note(a.target, http.StatusOK, code, reason)
+}
+
+// disbelief is how many times its upper bound a count must be before it is taken for garbage instead of for a provider's bill.
+const disbelief = 4
+
+// believed returns the provider's counts, or, when they are far beyond what the request can be, the bound itself.
+func (p *Pipeline) believed(a *attempt, u meter.Usage) meter.Usage {
+	if !u.Reported {
+		return u
+	}
+	input := u.Input + u.CachedInput + u.CacheWrite
+	known := a.target.Price.MaxOutputTokens > 0 || a.limit > 0
+	if input <= disbelief*a.input && (u.Output <= disbelief*max(a.output, 1) || !known) {
+		return u
+	}
+	return meter.Usage{Input: min(input, a.input), Output: min(u.Output, a.output)}
+}
+
+// write sends bytes to the caller, within bounds of time.
+func (p *Pipeline) write(c *call, data []byte) error {
+	deadline, ok := c.w.(interface{ SetWriteDeadline(time.Time) error })
+	if ok && (len(data) > 64<<10 || c.ask.Stream) {
+		_ = deadline.SetWriteDeadline(time.Now().Add(p.Timeouts.Write))
+		defer func() { _ = deadline.SetWriteDeadline(time.Time{}) }()
+	}
+	_, err := c.w.Write(data)
+	return err
+}

@@ -17,6 +17,7 @@ var (
 	foundations = []string{ // no noun below them, every noun above them
 		"controlplane/internal/fault", "controlplane/internal/ident", "controlplane/internal/money", "controlplane/internal/input",
 		"controlplane/internal/authz", "controlplane/internal/audit", "controlplane/internal/tenant", "controlplane/internal/seal",
+		"controlplane/internal/scope",
 	}
 	nouns = []string{
 		"controlplane/internal/org", "controlplane/internal/member", "controlplane/internal/workspace", "controlplane/internal/agent",
@@ -48,6 +49,7 @@ var walls = []house.Wall{
 	{Room: "controlplane/internal/audit", May: list("controlplane/internal/fault", "controlplane/internal/ident", "controlplane/internal/authz")},
 	{Room: "controlplane/internal/tenant", May: list("controlplane/internal/fault", "controlplane/internal/ident", "controlplane/internal/authz", "controlplane/internal/audit")},
 	{Room: "controlplane/internal/seal", May: list("controlplane/internal/fault", "controlplane/internal/ident", "controlplane/internal/tenant")},
+	{Room: "controlplane/internal/scope", May: list("controlplane/internal/fault", "controlplane/internal/ident")},
 	{Room: "controlplane/internal/telemetry", May: nil},
 	{Room: "controlplane/internal/pgtest", May: list(foundations, "migrations")},
 	{Room: "controlplane/internal/publish", May: list(foundations, nouns, contract)},
@@ -102,7 +104,7 @@ var owners = []house.Owner{
 // tableOwners says which query file owns a table.
 var tableOwners = map[string]string{
 	"org": "org.sql", "member": "member.sql", "app_user": "member.sql", "api_token": "authn.sql",
-	"sessions":   "(the session library's own store)",
+	"sessions":   "authn.sql",
 	"generation": "tenant.sql", "audit_entry": "audit.sql", "org_key": "seal.sql",
 	"workspace": "workspace.sql", "agent": "agent.sql", "virtual_key": "virtualkey.sql",
 	"provider": "provider.sql", "credential": "provider.sql", "route": "route.sql", "route_target": "route.sql",
@@ -125,6 +127,22 @@ var foreignTables = []house.Foreign{
 	{File: "usage.sql", Table: "agent", Reason: "groups of costs are shown by name"},
 	{File: "usage.sql", Table: "virtual_key", Reason: "groups of costs are shown by name"},
 	{File: "usage.sql", Table: "provider", Reason: "groups of costs are shown by name"},
+	{File: "agent.sql", Table: "workspace", Reason: "shows the workspace's name and refuses a foreign one"},
+	{File: "virtualkey.sql", Table: "workspace", Reason: "shows the workspace's name and refuses a foreign one"},
+	{File: "virtualkey.sql", Table: "agent", Reason: "shows the agent's name and refuses one of another workspace"},
+	{File: "virtualkey.sql", Table: "route", Reason: "allowed models are names of the workspace's routes"},
+	{File: "route.sql", Table: "workspace", Reason: "shows the workspace's name and refuses a foreign one"},
+	{File: "route.sql", Table: "provider", Reason: "shows the provider's name and locks it against being archived meanwhile"},
+	{File: "provider.sql", Table: "route", Reason: "a provider that a route targets is not archived"},
+	{File: "provider.sql", Table: "route_target", Reason: "a provider that a route targets is not archived"},
+	{File: "budget.sql", Table: "workspace", Reason: "shows the name of its scope"},
+	{File: "budget.sql", Table: "virtual_key", Reason: "shows the name of its scope"},
+	{File: "guardrail.sql", Table: "workspace", Reason: "shows the name of its scope"},
+	{File: "guardrail.sql", Table: "virtual_key", Reason: "shows the name of its scope"},
+	{File: "budget.sql", Table: "budget_period", Reason: "shows the account of the current period beside the limit"},
+	{File: "scope.sql", Table: "workspace", Reason: "refuses a scope that is not the organization's"},
+	{File: "scope.sql", Table: "virtual_key", Reason: "refuses a scope that is not the organization's"},
+	{File: "member.sql", Table: "org", Reason: "shows the names of a person's organizations"},
 }
 
 // unchanging are functions whose results nobody can change.

@@ -23,15 +23,15 @@ type Entry struct {
 
 // Recorded is an entry as it was kept.
 type Recorded struct {
-	ID           ident.Audit
-	At           time.Time
-	ActorKind    string
-	ActorName    string
-	ActorAddress string
-	Action       string
-	SubjectID    uuid.UUID
-	SubjectName  string
-	Before       json.RawMessage
-	After        json.RawMessage
-	Generation   uint64
+	ID           ident.Audit     `json:"id"`
+	At           time.Time       `json:"at"`
+	ActorKind    string          `json:"actor_kind"`
+	ActorName    string          `json:"actor_name"`
+	ActorAddress string          `json:"actor_address"`
+	Action       string          `json:"action"`
+	SubjectID    uuid.UUID       `json:"subject_id"`
+	SubjectName  string          `json:"subject_name"`
+	Before       json.RawMessage `json:"before"`
+	After        json.RawMessage `json:"after"`
+	Generation   uint64          `json:"generation"`
 }

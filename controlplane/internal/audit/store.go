@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -48,4 +49,20 @@ func encode(state any) ([]byte, error) {
 		return nil, fmt.Errorf("encode audit state: %w", err)
 	}
 	return raw, nil
+}
+
+func list(ctx context.Context, tx pgx.Tx, org ident.Org, limit int, before time.Time) ([]Recorded, error) {
+	rows, err := auditdb.New(tx).ListEntries(ctx, auditdb.ListEntriesParams{OrgID: org, BeforeAt: before, AtMost: int32(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("list audit entries of %s: %w", org, err)
+	}
+	all := make([]Recorded, len(rows))
+	for i, row := range rows {
+		all[i] = Recorded{
+			ID: row.AuditID, At: row.At, ActorKind: row.ActorKind, ActorName: row.ActorName, ActorAddress: row.ActorAddress,
+			Action: row.Action, SubjectID: row.SubjectID, SubjectName: row.SubjectName, Before: row.Before, After: row.After,
+			Generation: uint64(row.Generation),
+		}
+	}
+	return all, nil
 }

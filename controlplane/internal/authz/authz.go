@@ -104,3 +104,19 @@ func (a Actor) Require(permission Permission) error {
 	}
 	return nil
 }
+
+// Known says whether the role is one of the five.
+func (r Role) Known() bool {
+	if _, known := granted[r]; known {
+		return true
+	}
+	return r == Owner || r == Admin
+}
+
+// Membership is one organization of a person.
+type Membership struct {
+	OrgID ident.Org `json:"org_id"`
+	Name  string    `json:"name"`
+	Slug  string    `json:"slug"`
+	Role  Role      `json:"role"`
+}

@@ -22,7 +22,7 @@ import (
 
 const pepper = "0123456789abcdef0123456789abcdef"
 
-var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+func noon() time.Time { return time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC) }
 
 func TestAnotherOrganizationsKeyIsNotFound(t *testing.T) {
 	t.Parallel()
@@ -130,6 +130,7 @@ func TestCreateNamesEveryWrongFieldOfAKey(t *testing.T) {
 	}
 	addRoute(t, db, a, "visible", ident.Workspace{})
 	addRoute(t, db, a, "hidden", other)
+	now := noon()
 	_, _, err = service.Create(t.Context(), a, virtualkey.Input{
 		Name: " ", WorkspaceID: main, AgentID: elsewhere.ID, AllowedModels: []string{"visible", "hidden"}, ExpiresAt: &now, RequestsPerMinute: -1,
 	})
@@ -149,7 +150,7 @@ func TestUpdateJudgesOnlyWhatChanges(t *testing.T) {
 	db := pgtest.New(t)
 	a := db.Org(t, "a")
 	place := workspaceOf(t, db, a, "main")
-	past := now.Add(-time.Hour)
+	past := noon().Add(-time.Hour)
 	earlier := virtualkey.New(db.Tenant, seal.NewSecret(pepper), func() time.Time { return past.Add(-time.Hour) })
 	made, _ := create(t, earlier, a, virtualkey.Input{Name: "k", WorkspaceID: place, ExpiresAt: &past})
 
@@ -174,7 +175,7 @@ func addRoute(t *testing.T, db *pgtest.DB, actor authz.Actor, name string, place
 }
 
 func newService(db *pgtest.DB) *virtualkey.Service {
-	return virtualkey.New(db.Tenant, seal.NewSecret(pepper), func() time.Time { return now })
+	return virtualkey.New(db.Tenant, seal.NewSecret(pepper), noon)
 }
 
 func create(t *testing.T, service *virtualkey.Service, actor authz.Actor, in virtualkey.Input) (virtualkey.VirtualKey, seal.Secret) {

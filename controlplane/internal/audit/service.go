@@ -1,0 +1,34 @@
+package audit
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/ident"
+)
+
+// reader opens a transaction in which one organization's rows are visible.
+type reader interface {
+	Read(ctx context.Context, org ident.Org, do func(pgx.Tx) error) error
+}
+
+// Service is how people look at what was done.
+type Service struct{ db reader }
+
+// New returns a Service over the tenants' database.
+func New(db reader) *Service { return &Service{db: db} }
+
+// List returns at most limit entries from before a time, newest first.
+func (s *Service) List(ctx context.Context, actor authz.Actor, limit int, before time.Time) (all []Recorded, err error) {
+	if err := actor.Require(authz.AuditRead); err != nil {
+		return nil, err
+	}
+	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
+		all, err = list(ctx, tx, actor.Org, limit, before)
+		return err
+	})
+	return all, err
+}

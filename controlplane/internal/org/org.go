@@ -1,0 +1,58 @@
+// Package org keeps the organizations: the tenants, each with its first owner from the start.
+// It refuses to know what is inside them.
+package org
+
+import (
+	"strings"
+	"time"
+
+	"tollgate.dev/controlplane/internal/fault"
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/input"
+	"tollgate.dev/controlplane/internal/seal"
+)
+
+// Org is a tenant.
+type Org struct {
+	ID          ident.Org  `json:"id"`
+	Name        string     `json:"name"`
+	Slug        string     `json:"slug"` // unique over all organizations; never changes
+	CreatedAt   time.Time  `json:"created_at"`
+	SuspendedAt *time.Time `json:"suspended_at,omitempty"`
+}
+
+// Input is what a caller sets: the organization and its first owner.
+type Input struct {
+	Name          string      `json:"name"`
+	Slug          string      `json:"slug"`
+	AdminEmail    string      `json:"admin_email"`
+	AdminName     string      `json:"admin_name"` // empty: the part of the e-mail address before the @
+	AdminPassword seal.Secret `json:"admin_password"`
+}
+
+// First is what an empty database begins with.
+type First struct {
+	Email    string
+	Password seal.Secret
+	Token    seal.Secret // of the owner's API token; its organization id becomes the organization's
+}
+
+const nameMax = 80
+
+// clean trims the input and says what is wrong with the organization's own part.
+func (in Input) clean() (Input, fault.Fields) {
+	var wrong fault.Fields
+	in.Name = input.Name(&wrong, "name", in.Name, nameMax)
+	in.Slug = input.Slug(&wrong, "slug", in.Slug)
+	if strings.TrimSpace(in.AdminName) == "" {
+		in.AdminName, _, _ = strings.Cut(in.AdminEmail, "@")
+	}
+	return in, wrong
+}
+
+// addAdmin notes what is wrong with the owner under the names of this form.
+func addAdmin(wrong *fault.Fields, admin fault.Fields) {
+	for _, field := range admin {
+		wrong.Add("admin_"+field.Name, "%s", field.Message)
+	}
+}

@@ -1,0 +1,36 @@
+// Package edgeui draws the edges that carry calls: which generation each runs, how late it is and how it is.
+// It refuses to fetch them.
+package edgeui
+
+import "tollgate.dev/web/component"
+
+// List is the page of all edges.
+type List struct {
+	Rows       []Row
+	Generation string // of this organization, as committed last
+	Changed    component.Moment
+	Summary    component.Badge // "2 of 2 up to date"
+}
+
+// Row is one edge.
+type Row struct {
+	ID         string
+	Name       string
+	Region     string
+	Version    string
+	State      component.Badge // connected, away, draining
+	Seen       component.Moment
+	Generation string // last acked
+	Behind     component.Badge
+	Lag        string // commit to ack, e.g. "38 ms"
+	Acked      component.Moment
+	Pending    string // records in the spool
+	SpoolSize  string
+	InFlight   string
+	Requests   string
+	ClockSkew  string           // empty: none worth saying
+	Nack       string           // reason; empty: none
+	NackPath   string           // the field that was wrong
+	NackedAt   component.Moment // zero: none
+	NackedGen  string
+}

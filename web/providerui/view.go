@@ -1,0 +1,61 @@
+// Package providerui draws providers and their credentials.
+// It refuses to show a credential's secret.
+package providerui
+
+import "tollgate.dev/web/component"
+
+// List is the page of all providers.
+type List struct {
+	Rows   []Row
+	MayAdd bool
+}
+
+// Row is one provider.
+type Row struct {
+	Name        string
+	Href        string
+	Kind        string
+	BaseURL     string
+	Credentials component.Badge
+	Created     component.Moment
+}
+
+// Detail is the page of one provider.
+type Detail struct {
+	Row
+	Catalog        string
+	Network        string
+	MayChange      bool
+	EditHref       string
+	ArchiveHref    string
+	Credentials    []Credential
+	CredentialForm CredentialForm
+}
+
+// Credential is one secret of a provider, by its name alone.
+type Credential struct {
+	ID         string
+	Name       string
+	State      component.Badge
+	Created    component.Moment
+	RetireHref string // empty: may not be retired
+}
+
+// CredentialForm adds a credential.
+type CredentialForm struct {
+	component.Form
+	Name   component.Field
+	Secret component.Field
+}
+
+// Form creates or changes a provider.
+type Form struct {
+	component.Form
+	Title          string
+	Name           component.Field
+	Kind           component.Field
+	BaseURL        component.Field
+	Catalog        component.Field
+	PrivateNetwork component.Field
+	Credential     component.Field // zero Name: not asked for
+}

@@ -104,6 +104,7 @@ type Confirm struct {
 	Action string
 	Cancel string
 	CSRF   string
+	Page   bool // it stands on a page of its own
 }
 
 // Link is a place to go.

@@ -1,0 +1,24 @@
+// Package orgui draws the settings of an organization.
+// It refuses to fetch them and to decide who may change them.
+package orgui
+
+import "tollgate.dev/web/component"
+
+// Settings is the page of one organization.
+type Settings struct {
+	ID        string
+	Name      string
+	Slug      string
+	Created   component.Moment
+	Role      string // of the viewer
+	MayChange bool
+	Form      Form
+	Workspace string // how many, in words
+	EdgeURL   string
+}
+
+// Form renames an organization.
+type Form struct {
+	component.Form
+	Name component.Field
+}

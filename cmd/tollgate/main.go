@@ -45,6 +45,8 @@ func run(ctx context.Context, args []string) (int, error) {
 	switch command {
 	case "services":
 		return services(ctx, rest)
+	case "simulator":
+		return simulate(ctx, rest)
 	case "version", "--version":
 		fmt.Println("tollgate " + version())
 		return 0, nil

@@ -1,0 +1,279 @@
+package simulator
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// anthropicAPI speaks Anthropic's formats (docs.anthropic.com/en/api).
+type anthropicAPI struct{ sim *Simulator }
+
+type messagesRequest struct {
+	Model     string          `json:"model"`
+	System    json.RawMessage `json:"system"` // text or blocks
+	Messages  []chatMessage   `json:"messages"`
+	MaxTokens int             `json:"max_tokens"`
+	Stream    bool            `json:"stream"`
+	Tools     []struct {
+		Name        string          `json:"name"`
+		InputSchema json.RawMessage `json:"input_schema"`
+	} `json:"tools"`
+	ToolChoice json.RawMessage `json:"tool_choice"`
+}
+
+type message struct {
+	ID           string         `json:"id"`
+	Type         string         `json:"type"`
+	Role         string         `json:"role"`
+	Model        string         `json:"model"`
+	Content      []contentBlock `json:"content"`
+	StopReason   *string        `json:"stop_reason"`
+	StopSequence *string        `json:"stop_sequence"`
+	Usage        *messageUsage  `json:"usage,omitempty"`
+}
+
+type contentBlock struct {
+	Type  string          `json:"type"`
+	Text  *string         `json:"text,omitempty"`
+	ID    string          `json:"id,omitempty"`
+	Name  string          `json:"name,omitempty"`
+	Input json.RawMessage `json:"input,omitempty"`
+}
+
+type messageUsage struct {
+	InputTokens              int `json:"input_tokens"` // excludes the next two
+	CacheCreationInputTokens int `json:"cache_creation_input_tokens"`
+	CacheReadInputTokens     int `json:"cache_read_input_tokens"`
+	OutputTokens             int `json:"output_tokens"`
+}
+
+func (api anthropicAPI) messages(w http.ResponseWriter, r *http.Request) {
+	request, ok := api.read(w, r)
+	if !ok {
+		return
+	}
+	if request.MaxTokens < 1 {
+		api.refuse(w, http.StatusBadRequest, "max_tokens: Field required")
+		return
+	}
+	x := api.sim.begin(w, r, request.prompt(), request.Stream, func(status int) { api.fail(w, status) })
+	if x == nil {
+		return
+	}
+	if request.Stream {
+		api.stream(x)
+		return
+	}
+	answer := api.message(x)
+	answer.Content = []contentBlock{api.block(x.reply)}
+	answer.StopReason = stopReason(x.reply)
+	if !x.usageHidden() {
+		answer.Usage = messageUsageOf(x.reply.usage, x.reply.usage.output)
+	}
+	x.plain(answer)
+}
+
+func (api anthropicAPI) countTokens(w http.ResponseWriter, r *http.Request) {
+	if request, ok := api.read(w, r); ok {
+		writeJSON(w, http.StatusOK, map[string]int{"input_tokens": request.prompt().answer().usage.prompt()})
+	}
+}
+
+// read admits and decodes a request; when it is refused, that has been answered.
+func (api anthropicAPI) read(w http.ResponseWriter, r *http.Request) (messagesRequest, bool) {
+	var request messagesRequest
+	if !api.admit(w, r) {
+		return request, false
+	}
+	err := decode(r, &request)
+	switch {
+	case err != nil:
+		api.refuse(w, http.StatusBadRequest, "The request body is not valid JSON: "+err.Error())
+	case request.Model == "":
+		api.refuse(w, http.StatusBadRequest, "model: Field required")
+	case len(request.Messages) == 0:
+		api.refuse(w, http.StatusBadRequest, "messages: at least one message is required")
+	case strings.HasPrefix(request.Model, missingModel):
+		api.refuse(w, http.StatusNotFound, "model: "+request.Model)
+	default:
+		return request, true
+	}
+	return request, false
+}
+
+func (m messagesRequest) prompt() prompt {
+	p := prompt{provider: "anthropic", model: m.Model, outputMax: m.MaxTokens}
+	p.add(m.System)
+	for _, message := range m.Messages {
+		p.answersTool = false
+		p.add(message.Content)
+	}
+	for _, one := range m.Tools {
+		p.texts = append(p.texts, one.Name+string(one.InputSchema))
+		p.tools = append(p.tools, tool{one.Name, one.InputSchema})
+	}
+	p.choice(m.ToolChoice)
+	return p
+}
+
+func (api anthropicAPI) message(x *exchange) message {
+	return message{ID: api.sim.id("msg_"), Type: "message", Role: "assistant", Model: x.entry.Model, Content: []contentBlock{}}
+}
+
+func (api anthropicAPI) block(r reply) contentBlock {
+	if r.call == nil {
+		text := r.text()
+		return contentBlock{Type: "text", Text: &text}
+	}
+	input := json.RawMessage(r.call.arguments)
+	if !json.Valid(input) { // cut off by max_tokens
+		input = json.RawMessage("{}")
+	}
+	return contentBlock{Type: "tool_use", ID: api.sim.id("toolu_"), Name: r.call.name, Input: input}
+}
+
+type (
+	messageStart struct {
+		Type    string  `json:"type"`
+		Message message `json:"message"`
+	}
+	blockStart struct {
+		Type         string       `json:"type"`
+		Index        int          `json:"index"`
+		ContentBlock contentBlock `json:"content_block"`
+	}
+	blockDelta struct {
+		Type  string `json:"type"`
+		Index int    `json:"index"`
+		Delta struct {
+			Type        string  `json:"type"`
+			Text        *string `json:"text,omitempty"`
+			PartialJSON *string `json:"partial_json,omitempty"`
+		} `json:"delta"`
+	}
+	messageDelta struct {
+		Type  string `json:"type"`
+		Delta struct {
+			StopReason   *string `json:"stop_reason"`
+			StopSequence *string `json:"stop_sequence"`
+		} `json:"delta"`
+		Usage *messageUsage `json:"usage,omitempty"`
+	}
+)
+
+func (api anthropicAPI) stream(x *exchange) {
+	defer x.end()
+	x.open()
+	start := messageStart{"message_start", api.message(x)}
+	if !x.usageHidden() {
+		start.Message.Usage = messageUsageOf(x.reply.usage, min(1, x.reply.usage.output))
+	}
+	x.event("message_start", start)
+	x.event("content_block_start", blockStart{"content_block_start", 0, api.emptyBlock(x.reply)})
+	x.event("ping", map[string]string{"type": "ping"})
+	x.stream(func(text string) {
+		delta := blockDelta{Type: "content_block_delta"}
+		delta.Delta.Type, delta.Delta.Text = "text_delta", &text
+		x.event("content_block_delta", delta)
+	}, func(c *call) {
+		for _, fragment := range append([]string{""}, c.fragments()...) {
+			delta := blockDelta{Type: "content_block_delta"}
+			delta.Delta.Type, delta.Delta.PartialJSON = "input_json_delta", &fragment
+			x.event("content_block_delta", delta)
+		}
+	})
+	x.event("content_block_stop", map[string]any{"type": "content_block_stop", "index": 0})
+	end := messageDelta{Type: "message_delta"}
+	end.Delta.StopReason = stopReason(x.reply)
+	if !x.usageHidden() {
+		end.Usage = messageUsageOf(x.reply.usage, x.reply.usage.output)
+	}
+	x.event("message_delta", end)
+	x.event("message_stop", map[string]string{"type": "message_stop"})
+	x.entry.Completed = !x.broken
+}
+
+func (api anthropicAPI) emptyBlock(r reply) contentBlock {
+	if r.call == nil {
+		empty := ""
+		return contentBlock{Type: "text", Text: &empty}
+	}
+	return contentBlock{Type: "tool_use", ID: api.sim.id("toolu_"), Name: r.call.name, Input: json.RawMessage("{}")}
+}
+
+func stopReason(r reply) *string {
+	reason := "end_turn"
+	switch {
+	case r.truncated:
+		reason = "max_tokens"
+	case r.call != nil:
+		reason = "tool_use"
+	}
+	return &reason
+}
+
+func messageUsageOf(u usage, output int) *messageUsage {
+	return &messageUsage{InputTokens: u.input, CacheCreationInputTokens: u.cacheWrite, CacheReadInputTokens: u.cached, OutputTokens: output}
+}
+
+// admit checks the key and the version header.
+func (api anthropicAPI) admit(w http.ResponseWriter, r *http.Request) bool {
+	key := r.Header.Get("X-Api-Key")
+	if key == "" {
+		key, _ = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	}
+	if keyRefused(key) {
+		api.refuse(w, http.StatusUnauthorized, "invalid x-api-key")
+		return false
+	}
+	if r.Header.Get("Anthropic-Version") == "" {
+		api.refuse(w, http.StatusBadRequest, "anthropic-version: header is required")
+		return false
+	}
+	w.Header().Set("Request-Id", api.sim.id("req_"))
+	return true
+}
+
+func (api anthropicAPI) refuse(w http.ResponseWriter, status int, text string) {
+	var body struct {
+		Type  string `json:"type"`
+		Error struct {
+			Type    string `json:"type"`
+			Message string `json:"message"`
+		} `json:"error"`
+		RequestID string `json:"request_id"`
+	}
+	body.Type, body.Error.Type, body.Error.Message, body.RequestID = "error", anthropicKind(status), text, api.sim.id("req_")
+	w.Header().Set("Request-Id", body.RequestID)
+	writeJSON(w, status, body)
+}
+
+// fail answers with a status that a fault asked for.
+func (api anthropicAPI) fail(w http.ResponseWriter, status int) {
+	api.refuse(w, status, map[bool]string{true: "Overloaded", false: "The request failed."}[status == statusOverloaded])
+}
+
+// statusOverloaded is Anthropic's own.
+const statusOverloaded = 529
+
+func anthropicKind(status int) string {
+	switch status {
+	case http.StatusUnauthorized:
+		return "authentication_error"
+	case http.StatusForbidden:
+		return "permission_error"
+	case http.StatusNotFound:
+		return "not_found_error"
+	case http.StatusRequestEntityTooLarge:
+		return "request_too_large"
+	case http.StatusTooManyRequests:
+		return "rate_limit_error"
+	case statusOverloaded:
+		return "overloaded_error"
+	}
+	if status >= http.StatusInternalServerError {
+		return "api_error"
+	}
+	return "invalid_request_error"
+}

@@ -1,0 +1,134 @@
+package simulator
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"unicode/utf8"
+)
+
+// dimensionsDefault is how many numbers an embedding has unless the request says so.
+const (
+	dimensionsDefault = 1536
+	dimensionsMax     = 3072
+)
+
+type embeddingRequest struct {
+	Model          string          `json:"model"`
+	Input          json.RawMessage `json:"input"`
+	EncodingFormat string          `json:"encoding_format"`
+	Dimensions     int             `json:"dimensions"`
+}
+
+type embedding struct {
+	Object    string `json:"object"`
+	Index     int    `json:"index"`
+	Embedding any    `json:"embedding"` // numbers, or base64 of little-endian float32
+}
+
+type embeddingList struct {
+	Object string          `json:"object"`
+	Data   []embedding     `json:"data"`
+	Model  string          `json:"model"`
+	Usage  *embeddingUsage `json:"usage,omitempty"`
+}
+
+type embeddingUsage struct {
+	PromptTokens int `json:"prompt_tokens"`
+	TotalTokens  int `json:"total_tokens"`
+}
+
+func (api openaiAPI) embeddings(w http.ResponseWriter, r *http.Request) {
+	if !api.admit(w, r) {
+		return
+	}
+	var request embeddingRequest
+	if err := decode(r, &request); err != nil {
+		api.invalid(w, "We could not parse the JSON body of your request: "+err.Error())
+		return
+	}
+	if !api.known(w, request.Model) {
+		return
+	}
+	inputs, counted, err := embeddingInputs(request.Input)
+	if err != nil || request.Dimensions < 0 || request.Dimensions > dimensionsMax {
+		api.invalid(w, "'$.input' is invalid. Please check the API reference: https://platform.openai.com/docs/api-reference.")
+		return
+	}
+	x := api.sim.begin(w, r, prompt{provider: "openai", model: request.Model, embedded: counted}, false, func(status int) { api.fail(w, status) })
+	if x == nil {
+		return
+	}
+	list := embeddingList{Object: "list", Model: request.Model, Data: make([]embedding, len(inputs))}
+	for i, input := range inputs {
+		list.Data[i] = embedding{Object: "embedding", Index: i, Embedding: vector(request, input)}
+	}
+	if !x.usageHidden() {
+		list.Usage = &embeddingUsage{PromptTokens: counted, TotalTokens: counted}
+	}
+	x.plain(list)
+}
+
+// embeddingInputs takes the four forms of an input: a text, texts, token numbers, lists of token numbers.
+func embeddingInputs(raw json.RawMessage) (inputs []string, counted int, err error) {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return []string{text}, tokens(utf8.RuneCountInString(text)), nil
+	}
+	if json.Unmarshal(raw, &inputs) == nil && len(inputs) > 0 {
+		for _, text := range inputs {
+			counted += tokens(utf8.RuneCountInString(text))
+		}
+		return inputs, counted, nil
+	}
+	var numbers []int
+	if json.Unmarshal(raw, &numbers) == nil && len(numbers) > 0 {
+		return []string{string(raw)}, len(numbers), nil
+	}
+	var lists [][]int
+	if json.Unmarshal(raw, &lists) != nil || len(lists) == 0 {
+		return nil, 0, errors.New("neither text nor tokens")
+	}
+	var raws []json.RawMessage
+	if err := json.Unmarshal(raw, &raws); err != nil {
+		return nil, 0, err
+	}
+	for i, list := range lists {
+		counted += len(list)
+		inputs = append(inputs, string(raws[i]))
+	}
+	return inputs, counted, nil
+}
+
+// vector is a unit vector that depends on model and input alone.
+func vector(request embeddingRequest, input string) any {
+	digest := sha256.Sum256([]byte(request.Model + "\x00" + input))
+	random := rand.New(rand.NewPCG(binary.LittleEndian.Uint64(digest[:]), binary.LittleEndian.Uint64(digest[8:]))) // must be repeatable, not secret
+	numbers := make([]float32, dimensionsDefault)
+	if request.Dimensions > 0 {
+		numbers = make([]float32, request.Dimensions)
+	}
+	var square float64
+	for i := range numbers {
+		value := random.NormFloat64()
+		numbers[i] = float32(value)
+		square += value * value
+	}
+	length := float32(math.Sqrt(square))
+	for i := range numbers {
+		numbers[i] /= length
+	}
+	if request.EncodingFormat != "base64" {
+		return numbers
+	}
+	raw := make([]byte, 0, 4*len(numbers))
+	for _, number := range numbers {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(number))
+	}
+	return base64.StdEncoding.EncodeToString(raw)
+}

@@ -1,0 +1,258 @@
+package simulator
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+type responsesRequest struct {
+	Model           string          `json:"model"`
+	Instructions    string          `json:"instructions"`
+	Input           json.RawMessage `json:"input"` // text or items
+	Stream          bool            `json:"stream"`
+	MaxOutputTokens int             `json:"max_output_tokens"`
+	Tools           []struct {
+		Type       string          `json:"type"`
+		Name       string          `json:"name"`
+		Parameters json.RawMessage `json:"parameters"`
+	} `json:"tools"`
+	ToolChoice json.RawMessage `json:"tool_choice"`
+}
+
+type response struct {
+	ID                string             `json:"id"`
+	Object            string             `json:"object"`
+	CreatedAt         int64              `json:"created_at"`
+	Status            string             `json:"status"`
+	Error             *struct{}          `json:"error"`
+	IncompleteDetails *incompleteDetails `json:"incomplete_details"`
+	Instructions      *string            `json:"instructions"`
+	MaxOutputTokens   *int               `json:"max_output_tokens"`
+	Model             string             `json:"model"`
+	Output            []outputItem       `json:"output"`
+	ParallelToolCalls bool               `json:"parallel_tool_calls"`
+	ToolChoice        string             `json:"tool_choice"`
+	Tools             []struct{}         `json:"tools"`
+	Metadata          struct{}           `json:"metadata"`
+	Usage             *responseUsage     `json:"usage"`
+}
+
+type incompleteDetails struct {
+	Reason string `json:"reason"`
+}
+
+type outputItem struct {
+	ID        string        `json:"id"`
+	Type      string        `json:"type"`
+	Status    string        `json:"status"`
+	Role      string        `json:"role,omitempty"`
+	Content   *[]outputText `json:"content,omitempty"`
+	CallID    string        `json:"call_id,omitempty"`
+	Name      string        `json:"name,omitempty"`
+	Arguments *string       `json:"arguments,omitempty"`
+}
+
+type outputText struct {
+	Type        string     `json:"type"`
+	Annotations []struct{} `json:"annotations"`
+	Text        string     `json:"text"`
+}
+
+type responseUsage struct {
+	InputTokens        int `json:"input_tokens"` // includes cached ones
+	InputTokensDetails struct {
+		CachedTokens int `json:"cached_tokens"`
+	} `json:"input_tokens_details"`
+	OutputTokens        int `json:"output_tokens"`
+	OutputTokensDetails struct {
+		ReasoningTokens int `json:"reasoning_tokens"`
+	} `json:"output_tokens_details"`
+	TotalTokens int `json:"total_tokens"`
+}
+
+func (api openaiAPI) responses(w http.ResponseWriter, r *http.Request) {
+	if !api.admit(w, r) {
+		return
+	}
+	var request responsesRequest
+	if err := decode(r, &request); err != nil {
+		api.invalid(w, "We could not parse the JSON body of your request: "+err.Error())
+		return
+	}
+	if len(request.Input) == 0 {
+		api.invalid(w, "Missing required parameter: 'input'.")
+		return
+	}
+	if !api.known(w, request.Model) {
+		return
+	}
+	x := api.sim.begin(w, r, request.prompt(), request.Stream, func(status int) { api.fail(w, status) })
+	if x == nil {
+		return
+	}
+	answer := api.response(x, request)
+	if request.Stream {
+		api.streamResponse(x, answer)
+		return
+	}
+	answer.finish(x, api.item(x.reply))
+	x.plain(answer)
+}
+
+func (q responsesRequest) prompt() prompt {
+	p := prompt{provider: "openai", model: q.Model, outputMax: q.MaxOutputTokens}
+	if q.Instructions != "" {
+		p.texts = append(p.texts, q.Instructions)
+	}
+	var items []struct {
+		Type      string          `json:"type"`
+		Content   json.RawMessage `json:"content"`
+		Output    json.RawMessage `json:"output"`
+		Arguments string          `json:"arguments"`
+	}
+	if json.Unmarshal(q.Input, &items) != nil {
+		p.add(q.Input)
+	}
+	for _, item := range items {
+		p.answersTool = item.Type == "function_call_output"
+		switch item.Type {
+		case "function_call":
+			p.texts = append(p.texts, item.Arguments)
+		case "function_call_output":
+			p.add(item.Output)
+		default:
+			p.add(item.Content)
+		}
+	}
+	for _, one := range q.Tools {
+		p.texts = append(p.texts, one.Name+string(one.Parameters))
+		if one.Type == "function" {
+			p.tools = append(p.tools, tool{one.Name, one.Parameters})
+		}
+	}
+	p.choice(q.ToolChoice)
+	return p
+}
+
+func (api openaiAPI) response(x *exchange, request responsesRequest) response {
+	answer := response{
+		ID: api.sim.id("resp_"), Object: "response", CreatedAt: x.entry.At.Unix(), Status: "in_progress", Model: x.entry.Model,
+		Output: []outputItem{}, ParallelToolCalls: true, ToolChoice: "auto", Tools: []struct{}{},
+	}
+	if request.Instructions != "" {
+		answer.Instructions = &request.Instructions
+	}
+	if request.MaxOutputTokens > 0 {
+		answer.MaxOutputTokens = &request.MaxOutputTokens
+	}
+	return answer
+}
+
+// finish turns the answer into the finished one.
+func (a *response) finish(x *exchange, item outputItem) {
+	a.Status, a.Output = item.Status, []outputItem{item}
+	if x.reply.truncated {
+		a.IncompleteDetails = &incompleteDetails{"max_output_tokens"}
+	}
+	if x.usageHidden() {
+		return
+	}
+	u := x.reply.usage
+	a.Usage = &responseUsage{InputTokens: u.prompt(), OutputTokens: u.output, TotalTokens: u.prompt() + u.output}
+	a.Usage.InputTokensDetails.CachedTokens = u.cached
+	a.Usage.OutputTokensDetails.ReasoningTokens = u.reasoning
+}
+
+// item is the finished output.
+func (api openaiAPI) item(r reply) outputItem {
+	status := "completed"
+	if r.truncated {
+		status = "incomplete"
+	}
+	if r.call != nil {
+		return outputItem{ID: api.sim.id("fc_"), Type: "function_call", Status: status, CallID: api.sim.id("call_"), Name: r.call.name, Arguments: &r.call.arguments}
+	}
+	return outputItem{
+		ID: api.sim.id("msg_"), Type: "message", Status: status, Role: "assistant",
+		Content: &[]outputText{{Type: "output_text", Annotations: []struct{}{}, Text: r.text()}},
+	}
+}
+
+// responseEvent is every event of the stream: fields that an event does not have stay nil.
+type responseEvent struct {
+	Type           string      `json:"type"`
+	SequenceNumber int         `json:"sequence_number"`
+	Response       *response   `json:"response,omitempty"`
+	ItemID         string      `json:"item_id,omitempty"`
+	OutputIndex    *int        `json:"output_index,omitempty"`
+	ContentIndex   *int        `json:"content_index,omitempty"`
+	Item           *outputItem `json:"item,omitempty"`
+	Part           *outputText `json:"part,omitempty"`
+	Delta          *string     `json:"delta,omitempty"`
+	Text           *string     `json:"text,omitempty"`
+	Arguments      *string     `json:"arguments,omitempty"`
+	Name           string      `json:"name,omitempty"`
+	Logprobs       *[]struct{} `json:"logprobs,omitempty"`
+}
+
+func (api openaiAPI) streamResponse(x *exchange, answer response) {
+	defer x.end()
+	x.open()
+	zero, sequence := 0, 0
+	send := func(event responseEvent) {
+		event.SequenceNumber = sequence
+		sequence++
+		x.event(event.Type, event)
+	}
+	item := api.item(x.reply)
+	send(responseEvent{Type: "response.created", Response: &answer})
+	send(responseEvent{Type: "response.in_progress", Response: &answer})
+	started := item
+	started.Status = "in_progress"
+	if x.reply.call != nil {
+		empty := ""
+		started.Arguments = &empty
+	} else {
+		started.Content = &[]outputText{}
+	}
+	send(responseEvent{Type: "response.output_item.added", OutputIndex: &zero, Item: &started})
+	if x.reply.call != nil {
+		api.streamCall(x, item, send)
+	} else {
+		api.streamText(x, item, send)
+	}
+	send(responseEvent{Type: "response.output_item.done", OutputIndex: &zero, Item: &item})
+	answer.finish(x, item)
+	send(responseEvent{Type: "response." + answer.Status, Response: &answer})
+	x.entry.Completed = !x.broken
+}
+
+func (api openaiAPI) streamText(x *exchange, item outputItem, send func(responseEvent)) {
+	zero, none := 0, []struct{}{}
+	at := responseEvent{ItemID: item.ID, OutputIndex: &zero, ContentIndex: &zero}
+	event := at
+	event.Type, event.Part = "response.content_part.added", &outputText{Type: "output_text", Annotations: none}
+	send(event)
+	x.stream(func(text string) {
+		event := at
+		event.Type, event.Delta, event.Logprobs = "response.output_text.delta", &text, &none
+		send(event)
+	}, nil)
+	whole := (*item.Content)[0]
+	event = at
+	event.Type, event.Text, event.Logprobs = "response.output_text.done", &whole.Text, &none
+	send(event)
+	event = at
+	event.Type, event.Part = "response.content_part.done", &whole
+	send(event)
+}
+
+func (api openaiAPI) streamCall(x *exchange, item outputItem, send func(responseEvent)) {
+	zero := 0
+	x.stream(nil, func(c *call) {
+		for _, fragment := range c.fragments() {
+			send(responseEvent{Type: "response.function_call_arguments.delta", ItemID: item.ID, OutputIndex: &zero, Delta: &fragment})
+		}
+	})
+	send(responseEvent{Type: "response.function_call_arguments.done", ItemID: item.ID, OutputIndex: &zero, Name: item.Name, Arguments: item.Arguments})
+}

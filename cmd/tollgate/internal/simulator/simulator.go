@@ -1,0 +1,136 @@
+// Package simulator provides model providers that cost nothing: OpenAI's Chat Completions, Responses, Embeddings and Models and
+// Anthropic's Messages and Models, in their wire formats, streams included. What it answers and what it counts is a pure function of
+// the request; what it "billed" stands in a ledger; it fails on request.
+// It refuses to understand anything: its text has no sense.
+package simulator
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Where the providers live below the simulator's address. They are the base URLs that a client is given.
+const (
+	OpenAIPath    = "/openai"
+	AnthropicPath = "/anthropic"
+)
+
+const bodyBytesMax = 64 << 20
+
+// Latency says how long an honest answer takes.
+type Latency struct {
+	FirstByte time.Duration // until the first byte
+	Between   time.Duration // from one event of a stream to the next
+}
+
+// ParseLatency reads "<first byte>[,<between events>]", as in "200ms,20ms". Empty means none.
+func ParseLatency(text string) (Latency, error) {
+	var latency Latency
+	first, between, _ := strings.Cut(text, ",")
+	for _, part := range []struct {
+		text string
+		into *time.Duration
+	}{{first, &latency.FirstByte}, {between, &latency.Between}} {
+		if part.text == "" {
+			continue
+		}
+		parsed, err := time.ParseDuration(part.text)
+		if err != nil || parsed < 0 {
+			return Latency{}, fmt.Errorf("latency %q: want <first byte>[,<between events>], as in 200ms,20ms", text)
+		}
+		*part.into = parsed
+	}
+	return latency, nil
+}
+
+// Config is what a simulator needs.
+type Config struct {
+	Latency Latency
+	Faults  []Fault          // in force from the start
+	Ledger  io.Writer        // receives every entry as a line of JSON; nil keeps them in memory alone
+	Now     func() time.Time // the clock of ledger and answers
+}
+
+// Simulator answers as the providers would.
+type Simulator struct {
+	latency  Latency
+	now      func() time.Time
+	ledger   *ledger
+	faults   faults
+	sequence atomic.Uint64 // makes ids
+}
+
+// New returns a simulator.
+func New(config Config) *Simulator {
+	s := &Simulator{latency: config.Latency, now: config.Now, ledger: newLedger(config.Ledger)}
+	for _, fault := range config.Faults {
+		s.faults.add(fault)
+	}
+	return s
+}
+
+// Handler returns the HTTP side: the providers, /ledger, /faults and /healthz.
+func (s *Simulator) Handler() http.Handler {
+	mux := http.NewServeMux()
+	openai, anthropic := openaiAPI{s}, anthropicAPI{s}
+	mux.HandleFunc("POST "+OpenAIPath+"/v1/chat/completions", openai.chat)
+	mux.HandleFunc("POST "+OpenAIPath+"/v1/responses", openai.responses)
+	mux.HandleFunc("POST "+OpenAIPath+"/v1/embeddings", openai.embeddings)
+	mux.HandleFunc("GET "+OpenAIPath+"/v1/models", openai.models)
+	mux.HandleFunc("GET "+OpenAIPath+"/v1/models/{model}", openai.model)
+	mux.HandleFunc(OpenAIPath+"/", func(w http.ResponseWriter, r *http.Request) {
+		openai.refuse(w, http.StatusNotFound, "invalid_request_error", "unknown_url", "Unknown request URL: "+r.Method+" "+r.URL.Path)
+	})
+	mux.HandleFunc("POST "+AnthropicPath+"/v1/messages", anthropic.messages)
+	mux.HandleFunc("POST "+AnthropicPath+"/v1/messages/count_tokens", anthropic.countTokens)
+	mux.HandleFunc("GET "+AnthropicPath+"/v1/models", anthropic.models)
+	mux.HandleFunc(AnthropicPath+"/", func(w http.ResponseWriter, r *http.Request) {
+		anthropic.refuse(w, http.StatusNotFound, "Not found: "+r.URL.Path)
+	})
+	mux.HandleFunc("GET /ledger", s.ledger.serve)
+	mux.HandleFunc("DELETE /ledger", s.ledger.clear)
+	mux.HandleFunc("GET /faults", s.faults.list)
+	mux.HandleFunc("POST /faults", s.faults.post)
+	mux.HandleFunc("DELETE /faults", s.faults.clear)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	return mux
+}
+
+// id returns a new identifier in a provider's manner.
+func (s *Simulator) id(prefix string) string {
+	return fmt.Sprintf("%s%016x", prefix, s.sequence.Add(1))
+}
+
+// wrongKey is a key that providers refuse: every other key that is not empty is welcome.
+const wrongKey = "wrong"
+
+func keyRefused(key string) bool { return key == "" || strings.Contains(key, wrongKey) }
+
+// missingModel begins the names of models that do not exist: every other name does.
+const missingModel = "missing"
+
+// decode reads a request's body.
+func decode(r *http.Request, into any) error {
+	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, bodyBytesMax))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(raw, into)
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	raw, err := json.Marshal(body)
+	if err != nil { // our own types: cannot happen
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", fmt.Sprint(len(raw)))
+	w.WriteHeader(status)
+	_, _ = w.Write(raw)
+}

@@ -1,0 +1,317 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"tollgate.dev/dataplane/internal/authenticate"
+	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/limit"
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/wire"
+)
+
+const secretText = "sk-provider-secret"
+
+// memory is a spool that keeps everything.
+type memory struct {
+	mutex   sync.Mutex
+	records []*wire.SpoolRecord
+	full    bool
+}
+
+func (m *memory) Append(record *wire.SpoolRecord) (uint64, error) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if m.full && record.GetIntent() != nil {
+		return 0, errors.New("full")
+	}
+	if _, err := proto.Marshal(record); err != nil {
+		return 0, err
+	}
+	m.records = append(m.records, proto.CloneOf(record))
+	return uint64(len(m.records)), nil
+}
+
+func (m *memory) HasRoom() bool { return true }
+
+func (m *memory) events() []*wire.UsageEvent {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	var events []*wire.UsageEvent
+	for _, record := range m.records {
+		if record.GetEvent() != nil {
+			events = append(events, record.GetEvent())
+		}
+	}
+	return events
+}
+
+func (m *memory) intents() int {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	n := 0
+	for _, record := range m.records {
+		if record.GetIntent() != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// purse is a book with one budget.
+type purse struct {
+	mutex                 sync.Mutex
+	limit                 int64
+	reserved, spent, lost int64
+	budget                *state.Budget
+}
+
+type coins struct {
+	purse *purse
+	worst int64
+}
+
+func (p *purse) Reserve(_ context.Context, _ *state.Key, worst int64, _ time.Time) (Hold, *Exhausted) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if left := p.limit - p.reserved - p.spent - p.lost; worst > left {
+		return nil, &Exhausted{Budget: p.budget, RemainingPico: left, ResetsAt: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}
+	}
+	p.reserved += worst
+	return &coins{p, worst}, nil
+}
+
+func (c *coins) Charges(actual int64) []*wire.Charge {
+	return []*wire.Charge{{BudgetId: make([]byte, 16), SpentPico: actual}}
+}
+
+func (c *coins) settle(spent, lost int64) {
+	c.purse.mutex.Lock()
+	defer c.purse.mutex.Unlock()
+	c.purse.reserved -= c.worst
+	c.purse.spent += spent
+	c.purse.lost += lost
+	c.worst = 0
+}
+
+func (c *coins) Settle(actual int64) { c.settle(actual, 0) }
+func (c *coins) Doubt()              { c.settle(0, c.worst) }
+
+func (c *coins) Extend(more int64) bool {
+	c.purse.mutex.Lock()
+	defer c.purse.mutex.Unlock()
+	if c.purse.limit-c.purse.reserved-c.purse.spent < more {
+		return false
+	}
+	c.purse.reserved += more
+	c.worst += more
+	return true
+}
+
+// carrier sends with net/http.
+type carrier struct{ client *http.Client }
+
+func (s carrier) Send(ctx context.Context, out *Outbound) (*Inbound, error) {
+	body := io.Reader(strings.NewReader(""))
+	var readers []io.Reader
+	for _, piece := range out.Body {
+		readers = append(readers, strings.NewReader(string(piece)))
+	}
+	body = io.MultiReader(readers...)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, out.Provider.BaseURL.String()+out.Path, body)
+	if err != nil {
+		return nil, err
+	}
+	for _, field := range out.Header {
+		r.Header.Add(field.Name, field.Value)
+	}
+	answer, err := s.client.Do(r)
+	if err != nil {
+		var refused *net.OpError
+		return nil, &SendError{Sent: !errors.As(err, &refused) || refused.Op != "dial", Reason: "no connection", Cause: err}
+	}
+	return &Inbound{
+		Status: answer.StatusCode, ContentType: answer.Header.Get("Content-Type"), RetryAfter: answer.Header.Get("Retry-After"),
+		Body: answer.Body, Close: func() { _ = answer.Body.Close() },
+	}, nil
+}
+
+// rig is a pipeline between a caller and in-process providers.
+type rig struct {
+	t        testing.TB
+	spool    *memory
+	purse    *purse
+	key      *state.Key
+	revoked  atomic.Bool
+	pipeline *Pipeline
+	edge     *httptest.Server
+	text     string
+}
+
+func newRig(t testing.TB, targets ...state.Target) *rig {
+	t.Helper()
+	g := &rig{t: t, spool: &memory{}, text: wire.KeyText("test", strings.Repeat("a", 32))}
+	g.purse = &purse{limit: 1 << 50, budget: &state.Budget{ID: wire.ID{9}, Name: "team"}}
+	g.key = &state.Key{
+		ID: wire.ID{1}, WorkspaceID: wire.ID{2}, AgentID: wire.ID{3}, Org: &state.Org{ID: wire.ID{4}, Generation: 7}, Budgets: []*state.Budget{g.purse.budget},
+		Routes: map[string]*state.Route{"fast": {ID: wire.ID{5}, Name: "fast", Strategy: wire.RouteStrategy_ROUTE_STRATEGY_FALLBACK, Targets: targets}},
+	}
+	pepper := []byte(strings.Repeat("p", 32))
+	hash := wire.KeyHash(pepper, g.text)
+	lookup := func(h [32]byte) *state.Key {
+		if h != hash {
+			return nil
+		}
+		if g.revoked.Load() {
+			dead := *g.key
+			dead.Revoked = true
+			return &dead
+		}
+		return g.key
+	}
+	g.pipeline = New(Config{
+		Authenticator: authenticate.New(pepper, lookup), Limiter: limit.New(), Book: g.purse, Spool: g.spool,
+		Sender: carrier{&http.Client{Transport: &http.Transport{DisableCompression: true}}},
+		Logger: slog.New(slog.DiscardHandler), Now: time.Now, BodyBytesMax: 1 << 20,
+	})
+	routes := map[string]dialect.Dialect{}
+	for _, d := range []dialect.Dialect{dialect.OpenAIChat, dialect.OpenAIResponses, dialect.OpenAIEmbeddings, dialect.AnthropicMessages} {
+		routes[d.Path()] = d
+	}
+	g.edge = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/models" {
+			g.pipeline.Models(w, r)
+			return
+		}
+		g.pipeline.Serve(w, r, routes[r.URL.Path])
+	}))
+	t.Cleanup(g.edge.Close)
+	return g
+}
+
+// provider starts a provider and returns a target that leads to it.
+func provider(t testing.TB, kind wire.ProviderKind, serve http.HandlerFunc) state.Target {
+	t.Helper()
+	server := httptest.NewServer(serve)
+	t.Cleanup(server.Close)
+	base, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state.Target{
+		Provider: &state.Provider{ID: wire.ID{6}, Name: "prov", Kind: kind, BaseURL: base, Catalog: "local", Credentials: []state.Credential{{Secret: state.NewSecret(secretText)}}},
+		Model:    "fast-2", Price: &state.Price{ID: wire.ID{8}, InputPico: 1000, CachedInputPico: 100, CacheWritePico: 1250, OutputPico: 4000, ContextTokens: 128_000, MaxOutputTokens: 4096},
+	}
+}
+
+func openAI(t testing.TB, serve http.HandlerFunc) state.Target {
+	t.Helper()
+	return provider(t, wire.ProviderKind_PROVIDER_KIND_OPENAI, serve)
+}
+
+// answering serves the same bytes to every request.
+func answering(contentType, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", contentType)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+const (
+	chatAnswer = `{"id":"x","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"hello there"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4}}}`
+	chatAsk    = `{"model":"fast","messages":[{"role":"user","content":"hi"}],"max_tokens":100}`
+	streamAsk  = `{"model":"fast","stream":true,"messages":[{"role":"user","content":"hi"}],"max_tokens":100}`
+)
+
+func chunk(text string) string {
+	return `data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"` + text + `"},"finish_reason":null}],"usage":null}` + "\n\n"
+}
+
+const (
+	lastChunk  = `data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null}` + "\n\n"
+	usageChunk = `data: {"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":5}}` + "\n\n"
+	doneChunk  = "data: [DONE]\n\n"
+)
+
+type said struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (g *rig) ask(path, body string, header ...string) said {
+	g.t.Helper()
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, g.edge.URL+path, strings.NewReader(body))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+g.text)
+	r.Header.Set("Content-Type", "application/json")
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, _ := io.ReadAll(answer.Body)
+	return said{answer.StatusCode, answer.Header, string(text)}
+}
+
+// event returns the only event, once it is there.
+func (g *rig) event() *wire.UsageEvent {
+	g.t.Helper()
+	events := g.wait(1)
+	if len(events) != 1 {
+		g.t.Fatalf("%d events: %v", len(events), events)
+	}
+	return events[0]
+}
+
+// wait returns the events when there are at least n.
+func (g *rig) wait(n int) []*wire.UsageEvent {
+	g.t.Helper()
+	limit := time.After(5 * time.Second)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if events := g.spool.events(); len(events) >= n && g.pipeline.InFlight() == 0 {
+			return events
+		}
+		select {
+		case <-tick.C:
+		case <-limit:
+			g.t.Fatalf("after 5 s there are %d events, want %d", len(g.spool.events()), n)
+		}
+	}
+}
+
+// balanced checks that nothing stays reserved and that the purse has spent what the events cost.
+func (g *rig) balanced() {
+	g.t.Helper()
+	sum := int64(0)
+	for _, event := range g.spool.events() {
+		sum += event.GetCostPico()
+	}
+	g.purse.mutex.Lock()
+	defer g.purse.mutex.Unlock()
+	if g.purse.reserved != 0 || g.purse.spent != sum {
+		g.t.Errorf("reserved %d, spent %d, events cost %d", g.purse.reserved, g.purse.spent, sum)
+	}
+}

@@ -1,0 +1,281 @@
+package pipeline
+
+import (
+	"context"
+	"flag"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/wire"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestStreamsAreRewritten plays each story of testdata: the provider's stream, in one piece and byte by byte, and what the caller gets.
+func TestStreamsAreRewritten(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) < 6 {
+		t.Fatalf("%d stories, err %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			part := map[string]string{}
+			for _, f := range archive.Files {
+				part[f.Name] = string(f.Data)
+			}
+			whole, sent, summary := play(t, part, 1<<20)
+			for name, got := range map[string]string{"caller": whole, "sent": sent, "event": summary} {
+				got = strings.TrimRight(got, "\n") + "\n" // as the archive keeps it
+				if *update {
+					set(archive, name, got)
+				} else if strings.TrimRight(part[name], "\n")+"\n" != got {
+					t.Errorf("%s differs:\n%s", name, got)
+				}
+			}
+			// what fails before anything has left is another answer than what fails later
+			if pieces, _, _ := play(t, part, 7); pieces != whole && !strings.HasPrefix(whole, "{") {
+				t.Errorf("in pieces the caller gets\n%s", pieces)
+			}
+			if *update {
+				if err := os.WriteFile(file, txtar.Format(archive), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func set(archive *txtar.Archive, name, text string) {
+	for i := range archive.Files {
+		if archive.Files[i].Name == name {
+			archive.Files[i].Data = []byte(text)
+			return
+		}
+	}
+	archive.Files = append(archive.Files, txtar.File{Name: name, Data: []byte(text)})
+}
+
+// play runs a story and returns what the caller got, what the provider got, and the event in a line.
+func play(t *testing.T, part map[string]string, step int) (caller, sent, summary string) {
+	t.Helper()
+	path := strings.TrimSpace(part["path"])
+	kind := wire.ProviderKind_PROVIDER_KIND_OPENAI
+	if path == "/v1/messages" {
+		kind = wire.ProviderKind_PROVIDER_KIND_ANTHROPIC
+	}
+	g := newRig(t, provider(t, kind, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		sent = string(body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		stream := part["provider"]
+		for at := 0; at < len(stream); at += step {
+			_, _ = io.WriteString(w, stream[at:min(at+step, len(stream))])
+			w.(http.Flusher).Flush()
+		}
+	}))
+	if words := strings.Fields(part["words"]); len(words) > 0 {
+		m, err := state.NewMatcher(words)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.key.Guardrails = []*state.Guardrail{{Name: "words", Matcher: m}}
+	}
+	s := g.ask(path, strings.TrimSpace(part["ask"]))
+	caller = strings.ReplaceAll(s.body, s.header.Get("X-Tollgate-Request-Id"), "REQUEST")
+	e := g.event()
+	g.balanced()
+	return caller, sent, strings.Join([]string{
+		e.GetOutcome().String(), "code=" + e.GetCode(), "waste=" + yes(e.GetWaste()), "estimated=" + yes(e.GetEstimated()),
+		"input=" + itoa(e.GetInputTokens()), "cached=" + itoa(e.GetCachedInputTokens()), "output=" + itoa(e.GetOutputTokens()), "cost=" + itoa(e.GetCostPico()),
+	}, " ") + "\n"
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func itoa(n int64) string { return string(appendInt(nil, n)) }
+
+func appendInt(dst []byte, n int64) []byte {
+	if n >= 10 {
+		dst = appendInt(dst, n/10)
+	}
+	return append(dst, byte('0'+n%10))
+}
+
+// streaming serves a stream and then waits until the edge hangs up; gone is closed when it has.
+func streaming(gone chan<- struct{}, events ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		for _, event := range events {
+			_, _ = io.WriteString(w, event)
+			w.(http.Flusher).Flush()
+		}
+		<-r.Context().Done()
+		close(gone)
+	}
+}
+
+// open starts a stream and reads its first event.
+func (g *rig) open(ctx context.Context) *http.Response {
+	g.t.Helper()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, g.edge.URL+"/v1/chat/completions", strings.NewReader(streamAsk))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+g.text)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	first := make([]byte, len(chunk("hello ")))
+	if _, err := io.ReadFull(answer.Body, first); err != nil || string(first) != chunk("hello ") {
+		g.t.Fatalf("%q %v", first, err)
+	}
+	return answer
+}
+
+func waitFor(t *testing.T, what string, done <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-done:
+	case <-time.After(2 * time.Second):
+		t.Fatalf("%s took more than 2 s", what)
+	}
+}
+
+func TestACallerWhoHangsUpPaysForWhatWasProduced(t *testing.T) {
+	t.Parallel()
+	gone := make(chan struct{})
+	g := newRig(t, openAI(t, streaming(gone, chunk("hello "))))
+	ctx, cancel := context.WithCancel(context.Background())
+	answer := g.open(ctx)
+	cancel()
+	_ = answer.Body.Close()
+	waitFor(t, "cancelling the provider", gone)
+	e := g.event()
+	if e.GetOutcome() != wire.Outcome_OUTCOME_CLIENT_CLOSED || !e.GetEstimated() || e.GetOutputTokens() != 2 || e.GetInputTokens() == 0 || e.GetCostPico() == 0 {
+		t.Errorf("%v", e)
+	}
+	g.balanced()
+}
+
+func TestARevokedKeysStreamIsCutWithinASecond(t *testing.T) {
+	t.Parallel()
+	gone := make(chan struct{})
+	g := newRig(t, openAI(t, streaming(gone, chunk("hello "))))
+	answer := g.open(context.Background())
+	g.revoked.Store(true)
+	begin := time.Now()
+	rest, err := io.ReadAll(answer.Body)
+	_ = answer.Body.Close()
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("took %s", took)
+	}
+	if err != nil || !strings.Contains(string(rest), wire.CodeKeyRevoked) || strings.Contains(string(rest), "[DONE]") {
+		t.Errorf("%q %v", rest, err)
+	}
+	waitFor(t, "cancelling the provider", gone)
+	if e := g.event(); e.GetCode() != wire.CodeKeyRevoked || e.GetCostPico() == 0 {
+		t.Errorf("%v", e)
+	}
+	g.balanced()
+}
+
+func TestAStreamBeyondItsReservationIsExtendedOrCut(t *testing.T) {
+	t.Parallel()
+	long := chunk(strings.Repeat("word ", 200)) // some 250 tokens where 100 are allowed
+	for name, limit := range map[string]int64{"extended": 1 << 50, "cut": 1_700_000} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newRig(t, openAI(t, answering("text/event-stream", long+long+lastChunk+usageChunk+doneChunk)))
+			g.purse.limit = limit
+			s := g.ask("/v1/chat/completions", streamAsk)
+			e := g.event()
+			if cut := strings.Contains(s.body, wire.CodeBudgetExhausted) && !strings.Contains(s.body, "[DONE]"); cut != (name == "cut") {
+				t.Errorf("%s\n%v", s.body, e)
+			}
+			g.balanced()
+		})
+	}
+}
+
+func TestAStreamThatFailsBeforeItsFirstEventGoesToTheNext(t *testing.T) {
+	t.Parallel()
+	for name, bad := range map[string]http.HandlerFunc{
+		"error event": answering("text/event-stream", "data: {\"error\":{\"message\":\"overloaded\"}}\n\n"),
+		"garbage":     answering("text/event-stream", "data: <html>\n\n"),
+		"empty":       answering("text/event-stream", ""),
+		"not sse":     answering("application/json", chatAnswer),
+		"long line":   answering("text/event-stream", "data: "+strings.Repeat("x", 2<<20)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newRig(t, openAI(t, bad), openAI(t, answering("text/event-stream", chunk("hi")+lastChunk+usageChunk+doneChunk)))
+			s := g.ask("/v1/chat/completions", streamAsk)
+			if s.status != 200 || s.body != chunk("hi")+lastChunk+doneChunk || s.header.Get("X-Tollgate-Attempts") != "2" {
+				t.Errorf("%+v", s)
+			}
+			if events := g.wait(2); !events[0].GetWaste() || events[1].GetOutcome() != wire.Outcome_OUTCOME_OK {
+				t.Errorf("%v", events)
+			}
+			g.balanced()
+		})
+	}
+}
+
+func TestAStreamLeavesCheckpoints(t *testing.T) {
+	t.Parallel()
+	next := make(chan struct{})
+	g := newRig(t, openAI(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		for range 3 {
+			_, _ = io.WriteString(w, chunk("some words "))
+			w.(http.Flusher).Flush()
+			<-next
+		}
+		_, _ = io.WriteString(w, lastChunk+usageChunk+doneChunk)
+	}))
+	go func() {
+		for range 3 {
+			<-time.After(2 * checkpointEvery)
+			next <- struct{}{}
+		}
+	}()
+	if s := g.ask("/v1/chat/completions", streamAsk); s.status != 200 {
+		t.Fatalf("%+v", s)
+	}
+	last := int64(0)
+	n := 0
+	for _, record := range g.spool.records {
+		if c := record.GetCheckpoint(); c != nil {
+			n++
+			if c.GetCostPico() <= last || c.GetOutputTokens() == 0 {
+				t.Errorf("%v after %d", c, last)
+			}
+			last = c.GetCostPico()
+		}
+	}
+	if n < 2 {
+		t.Errorf("%d checkpoints", n)
+	}
+}

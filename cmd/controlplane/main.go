@@ -1,0 +1,52 @@
+// Command controlplane runs one control plane, configured by TOLLGATE_* variables.
+// It refuses arguments: --help lists the variables.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	_ "time/tzdata" // budgets begin their days in time zones that a bare machine does not have
+
+	"tollgate.dev/controlplane"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "--help", "-h", "help":
+			fmt.Print(controlplane.Help())
+			return 0
+		case "--version", "version":
+			fmt.Println(version())
+			return 0
+		default:
+			fmt.Fprintf(os.Stderr, "controlplane: %q is not an argument: see controlplane --help\n", os.Args[1])
+			return 1
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	config, err := controlplane.FromEnv(os.Getenv)
+	if err == nil {
+		err = controlplane.Run(ctx, config, version(), os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "controlplane: "+controlplane.OneLine(err))
+		return 1
+	}
+	return 0
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "devel"
+	}
+	return info.Main.Version
+}

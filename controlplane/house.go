@@ -1,0 +1,93 @@
+package controlplane
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/labstack/echo/v4"
+
+	"tollgate.dev/controlplane/internal/agent"
+	"tollgate.dev/controlplane/internal/audit"
+	"tollgate.dev/controlplane/internal/authn"
+	"tollgate.dev/controlplane/internal/budget"
+	"tollgate.dev/controlplane/internal/guardrail"
+	"tollgate.dev/controlplane/internal/member"
+	"tollgate.dev/controlplane/internal/org"
+	"tollgate.dev/controlplane/internal/price"
+	"tollgate.dev/controlplane/internal/provider"
+	"tollgate.dev/controlplane/internal/route"
+	"tollgate.dev/controlplane/internal/seal"
+	"tollgate.dev/controlplane/internal/telemetry"
+	"tollgate.dev/controlplane/internal/tenant"
+	"tollgate.dev/controlplane/internal/virtualkey"
+	"tollgate.dev/controlplane/internal/workspace"
+)
+
+// house holds the rooms, wired.
+type house struct {
+	config   Config
+	pool     *pgxpool.Pool
+	db       *tenant.DB
+	observed *telemetry.Telemetry
+	requests *telemetry.HTTP
+	logger   *slog.Logger
+	now      func() time.Time
+	stopping atomic.Bool
+
+	audits     *audit.Service
+	authn      *authn.Service
+	orgs       *org.Service
+	members    *member.Service
+	workspaces *workspace.Service
+	agents     *agent.Service
+	providers  *provider.Service
+	routes     *route.Service
+	budgets    *budget.Service
+	guardrails *guardrail.Service
+	prices     *price.Service
+	keys       *virtualkey.Service
+
+	web      *echo.Echo                    // console and admin API
+	handlers map[string]http.Handler       // what stands beside them, by path prefix
+	runs     []func(context.Context) error // long work
+}
+
+// build wires the nouns and mounts the transports.
+func build(config Config, pool *pgxpool.Pool, observed *telemetry.Telemetry, logger *slog.Logger) (*house, error) {
+	box, err := seal.New([]byte(config.MasterKey.Reveal()))
+	if err != nil {
+		return nil, fmt.Errorf("TOLLGATE_MASTER_KEY: %w", err)
+	}
+	requests, err := telemetry.NewHTTP(observed, time.Now)
+	if err != nil {
+		return nil, fmt.Errorf("make the request metrics: %w", err)
+	}
+	db := tenant.New(pool)
+	h := &house{
+		config: config, pool: pool, db: db, observed: observed, requests: requests, logger: logger, now: time.Now,
+		audits: audit.New(db), members: member.New(db, pool), workspaces: workspace.New(db), agents: agent.New(db),
+		providers: provider.New(db, box), routes: route.New(db), budgets: budget.New(db, time.Now), guardrails: guardrail.New(db),
+		prices: price.New(pool), keys: virtualkey.New(db, config.KeyPepper, time.Now),
+		handlers: map[string]http.Handler{},
+	}
+	secure := config.PublicURL != nil && config.PublicURL.Scheme == "https"
+	h.authn = authn.New(db, pool, h.members, secure, h.now, logger)
+	h.orgs = org.New(db, h.members, h.authn)
+	h.runs = append(h.runs, h.authn.Run)
+	h.web = h.newWeb()
+	if err := h.mountFleet(); err != nil {
+		return nil, err
+	}
+	if err := h.mountAPI(); err != nil {
+		return nil, err
+	}
+	if err := h.mountConsole(); err != nil {
+		return nil, err
+	}
+	return h, nil
+}

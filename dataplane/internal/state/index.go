@@ -1,8 +1,6 @@
 package state
 
-import (
-	"maps"
-)
+import "maps"
 
 // tenant compiles a fragment. Where only keys differ from held, everything else, and every key that is the same, is taken over.
 func (c *compiler) tenant(current *Snapshot, held *tenant, next *fragment) (*tenant, error) {

@@ -18,6 +18,7 @@ type Matcher struct {
 	next    []int32  // state × column → state
 	word    []int32  // state → index of the word that ends there + 1
 	words   []string // as written
+	longest int
 }
 
 const (
@@ -37,6 +38,7 @@ func NewMatcher(words []string) (*Matcher, error) {
 	for i, word := range words {
 		patterns[i] = pattern(word)
 		total += len(patterns[i])
+		m.longest = max(m.longest, len(patterns[i]))
 		for _, symbol := range patterns[i] {
 			if m.classes[symbol] == 0 {
 				m.classes[symbol] = uint8(columns) //nolint:gosec // at most 255 distinct symbols occur: UTF-8 never has 0xc0
@@ -51,6 +53,9 @@ func NewMatcher(words []string) (*Matcher, error) {
 	m.build(patterns)
 	return m, nil
 }
+
+// Longest returns how many bytes of folded text the longest word takes, its boundaries included.
+func (m *Matcher) Longest() int { return m.longest }
 
 // build makes the trie and turns it into a complete automaton, breadth first.
 func (m *Matcher) build(patterns [][]byte) {

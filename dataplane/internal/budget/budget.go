@@ -1,0 +1,139 @@
+// Package budget keeps an edge's leases: money that the control plane's ledger has debited to this edge and that it may spend without
+// asking. A call reserves its worst case and settles what it cost.
+// It refuses to spend what was not granted first, and it never lets a grant lapse by itself: what is not spent is handed back.
+package budget
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/wire"
+)
+
+// Exhausted says which budget refuses a call.
+type Exhausted struct {
+	Budget        *state.Budget
+	RemainingPico int64     // what the ledger and this edge have left, as far as is known
+	ResetsAt      time.Time // zero: never
+}
+
+// holdsInline is how many budgets a reservation holds without allocating.
+const holdsInline = 6
+
+// Reservation is the worst case of one call, set aside in every budget that applies. Its zero value holds nothing.
+// It belongs to one goroutine and is ended by exactly one of Settle, Doubt and Release; ending it again changes nothing.
+type Reservation struct {
+	book     *Book
+	worst    int64
+	inline   [holdsInline]hold
+	count    int
+	overflow []hold
+}
+
+// hold is a reservation's part in one budget.
+type hold struct {
+	account *account
+	budget  *state.Budget
+	soft    bool
+}
+
+// Reserve sets worstPico aside in each of the key's budgets. Where a lease does not suffice and the control plane is connected, it waits
+// for a grant, a quarter of a second at most. Soft budgets are only noted.
+func (b *Book) Reserve(ctx context.Context, key *state.Key, worstPico int64, now time.Time) (Reservation, *Exhausted) {
+	r := Reservation{book: b, worst: max(worstPico, 0)}
+	for _, budget := range key.Budgets {
+		entry := b.entry(key.Org.ID, budget, now)
+		if !budget.Soft && !entry.account.take(r.worst, now) {
+			if remaining, ok := b.await(ctx, entry.account, r.worst); !ok {
+				r.Release()
+				return Reservation{}, &Exhausted{Budget: budget, RemainingPico: remaining, ResetsAt: entry.end}
+			}
+		}
+		r.add(hold{account: entry.account, budget: budget, soft: budget.Soft})
+	}
+	return r, nil
+}
+
+func (r *Reservation) add(h hold) {
+	if r.count < holdsInline {
+		r.inline[r.count] = h
+	} else {
+		r.overflow = append(r.overflow, h)
+	}
+	r.count++
+}
+
+func (r *Reservation) hold(i int) *hold {
+	if i < holdsInline {
+		return &r.inline[i]
+	}
+	return &r.overflow[i-holdsInline]
+}
+
+// ReservedPico returns what is set aside, extensions included.
+func (r *Reservation) ReservedPico() int64 { return r.worst }
+
+// Charges returns what an event that cost actualPico takes from each budget.
+func (r *Reservation) Charges(actualPico int64) []*wire.Charge { return r.charges(actualPico, 0) }
+
+// ChargesInDoubt returns the charges of an event of which spentPico is proven and the rest of the reservation is not.
+func (r *Reservation) ChargesInDoubt(spentPico int64) []*wire.Charge {
+	return r.charges(spentPico, max(r.worst-spentPico, 0))
+}
+
+func (r *Reservation) charges(spent, doubt int64) []*wire.Charge {
+	if r.count == 0 {
+		return nil
+	}
+	charges := make([]*wire.Charge, r.count)
+	for i := range charges {
+		h := r.hold(i)
+		charges[i] = &wire.Charge{BudgetId: h.budget.ID.Bytes(), PeriodStartUnixMs: h.account.start, SpentPico: spent, DoubtPico: doubt}
+	}
+	return charges
+}
+
+// Settle ends the reservation with what the call cost; the rest is free again. Call it after the settling event is in the spool.
+func (r *Reservation) Settle(actualPico int64) {
+	for i := range r.count {
+		h := r.hold(i)
+		h.account.settle(h.reserved(r.worst), actualPico)
+	}
+	r.count, r.overflow, r.worst = 0, nil, 0
+}
+
+// Doubt ends the reservation as spent in full, for a call of which nobody knows what it cost.
+func (r *Reservation) Doubt() { r.Settle(r.worst) }
+
+// Release ends the reservation with nothing spent.
+func (r *Reservation) Release() { r.Settle(0) }
+
+// Extend sets morePico aside on top, waiting for a grant if need be, and reports whether every budget could.
+func (r *Reservation) Extend(morePico int64) bool {
+	if morePico <= 0 || r.worst > math.MaxInt64-morePico {
+		return morePico <= 0
+	}
+	for i := range r.count {
+		h := r.hold(i)
+		if h.soft || h.account.take(morePico, r.book.now()) {
+			continue
+		}
+		if _, ok := r.book.await(context.Background(), h.account, morePico); !ok {
+			for j := range i {
+				r.hold(j).account.settle(r.hold(j).reserved(morePico), 0)
+			}
+			return false
+		}
+	}
+	r.worst += morePico
+	return true
+}
+
+func (h *hold) reserved(pico int64) int64 {
+	if h.soft {
+		return 0
+	}
+	return pico
+}

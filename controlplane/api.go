@@ -1,6 +1,20 @@
 package controlplane
 
+import (
+	"fmt"
+
+	"tollgate.dev/controlplane/internal/api"
+)
+
 // mountAPI puts the admin API on h.web.
 func (h *house) mountAPI() error {
+	admin, err := api.New(api.Services{
+		Authn: h.authn, Orgs: h.orgs, Members: h.members, Workspaces: h.workspaces, Agents: h.agents, Providers: h.providers, Routes: h.routes,
+		Budgets: h.budgets, Guardrails: h.guardrails, Prices: h.prices, Keys: h.keys, Audits: h.audits,
+	}, h.logger)
+	if err != nil {
+		return fmt.Errorf("make the admin API: %w", err)
+	}
+	admin.Mount(h.web)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
 )
@@ -36,4 +37,31 @@ func CredentialData(org, provider, credential ID) []byte {
 	data := append([]byte("credential"), org[:]...)
 	data = append(data, provider[:]...)
 	return append(data, credential[:]...)
+}
+
+// SealCredential returns what Cipher("credential") opens with CredentialData. The nonce is a keyed hash of the place and the secret, so
+// that every control plane gives the same bytes for the same credential and a fragment's content hash changes only with its content.
+func (k FleetKey) SealCredential(org, provider, credential ID, secret []byte) ([]byte, error) {
+	derived, err := hkdf.Key(sha256.New, k, nil, "tollgate credential", 32)
+	if err != nil {
+		return nil, fmt.Errorf("derive the credential key: %w", err)
+	}
+	nonceKey, err := hkdf.Key(sha256.New, k, nil, "tollgate credential nonce", 32)
+	if err != nil {
+		return nil, fmt.Errorf("derive the nonce key: %w", err)
+	}
+	block, err := aes.NewCipher(derived)
+	if err != nil {
+		return nil, fmt.Errorf("make the credential cipher: %w", err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, fmt.Errorf("make the credential cipher: %w", err)
+	}
+	data := CredentialData(org, provider, credential)
+	mac := hmac.New(sha256.New, nonceKey)
+	mac.Write(data) // of fixed length, so that data and secret cannot be confused
+	mac.Write(secret)
+	nonce := mac.Sum(nil)[:aead.NonceSize()]
+	return aead.Seal(nonce, nonce, secret, data), nil
 }

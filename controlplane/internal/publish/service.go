@@ -1,0 +1,179 @@
+package publish
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/provider"
+	"tollgate.dev/controlplane/internal/tenant"
+	"tollgate.dev/dataplane/wire"
+)
+
+// Config is what fragments are sealed and signed with.
+type Config struct {
+	SigningKey ed25519.PrivateKey
+	FleetKey   wire.FleetKey
+}
+
+// Service compiles fragments and keeps the newest ones in memory.
+type Service struct {
+	config    Config
+	pool      *pgxpool.Pool
+	db        *tenant.DB
+	providers *provider.Service
+	now       func() time.Time
+	logger    *slog.Logger
+	cache     *cache
+
+	mu       sync.Mutex
+	problems map[ident.Org]bool // organizations with a kept problem, as far as this process knows
+}
+
+// New returns a Service over the pool; providers opens the credentials.
+func New(config Config, pool *pgxpool.Pool, providers *provider.Service, now func() time.Time, logger *slog.Logger) *Service {
+	return &Service{
+		config: config, pool: pool, db: tenant.New(pool), providers: providers, now: now, logger: logger,
+		cache: newCache(), problems: map[ident.Org]bool{},
+	}
+}
+
+// Heads lists the newest generation of every organization and, under the zero id, of the platform.
+func (s *Service) Heads(ctx context.Context) ([]Head, error) { return heads(ctx, s.pool) }
+
+// Compile returns the organization's newest fragment that edges can run, the zero id's being the platform's. When the newest generation
+// cannot be run, that is an older one, or nil where there is none; why is kept for Problem. One generation always has one content.
+func (s *Service) Compile(ctx context.Context, org ident.Org) (*Fragment, error) {
+	fragment, err := s.compile(ctx, org)
+	var bad *invalid
+	if errors.As(err, &bad) {
+		return s.cache.get(org), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.cache.put(fragment), nil
+}
+
+// Current returns the fragment in memory, or nil.
+func (s *Service) Current(org ident.Org) *Fragment { return s.cache.get(org) }
+
+// Push returns the chunks that bring an edge which holds that generation and content hash to the fragment: none when it is there, a delta
+// where one leads from what it holds, else the full state.
+func (s *Service) Push(fragment *Fragment, generation uint64, hash []byte) []*wire.Fragment {
+	return s.cache.push(fragment, generation, hash)
+}
+
+// Problem returns why the organization's newest generation is not pushed, or nil when it is.
+func (s *Service) Problem(ctx context.Context, actor authz.Actor) (problem *Problem, err error) {
+	if err := actor.Require(authz.EdgeRead); err != nil {
+		return nil, err
+	}
+	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
+		problem, err = getProblem(ctx, tx, actor.Org)
+		return err
+	})
+	return problem, err
+}
+
+func (s *Service) compile(ctx context.Context, org ident.Org) (fragment *Fragment, err error) {
+	if org.IsZero() {
+		return s.compilePlatform(ctx)
+	}
+	var in *source
+	var number uint64
+	var changed time.Time
+	err = snapshot(ctx, s.pool, func(tx pgx.Tx) error {
+		if number, changed, err = generation(ctx, tx, org); err != nil {
+			return err
+		}
+		in, err = read(ctx, tx, org, s.providers)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if held := s.cache.get(org); held != nil && held.Generation == number {
+		return held, nil
+	}
+	if err := in.lint(); err != nil {
+		return nil, s.withhold(ctx, org, number, err)
+	}
+	items, err := in.items(s.config.FleetKey, org, keptAt(changed))
+	if err != nil {
+		return nil, err
+	}
+	if fragment, err = newFragment(s.config.SigningKey, org, number, changed, items); err != nil {
+		return nil, err
+	}
+	return fragment, s.release(ctx, org)
+}
+
+func (s *Service) compilePlatform(ctx context.Context) (*Fragment, error) {
+	var items map[string][]byte
+	var number uint64
+	var changed time.Time
+	err := snapshot(ctx, s.pool, func(tx pgx.Tx) (err error) {
+		if number, changed, err = generation(ctx, tx, ident.Org{}); err != nil {
+			return err
+		}
+		catalog, err := prices(ctx, tx)
+		if err != nil {
+			return err
+		}
+		items, err = priceItems(catalog)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return newFragment(s.config.SigningKey, ident.Org{}, number, changed, items)
+}
+
+// withhold keeps the reason and returns it.
+func (s *Service) withhold(ctx context.Context, org ident.Org, number uint64, cause error) error {
+	var bad *invalid
+	if !errors.As(cause, &bad) {
+		return cause
+	}
+	s.logger.WarnContext(ctx, "a fragment is withheld", "org_id", org, "generation", number, "path", bad.path, "reason", bad.reason)
+	err := s.db.Write(ctx, org, func(tx pgx.Tx) error {
+		return saveProblem(ctx, tx, org, Problem{Generation: number, Path: bad.path, Reason: bad.reason, NoticedAt: s.now()})
+	})
+	if err != nil {
+		return fmt.Errorf("withhold a fragment: %w", err)
+	}
+	s.noteProblem(org, true)
+	return cause
+}
+
+// release clears a kept problem. The first time that a process compiles an organization it cannot know whether there is one.
+func (s *Service) release(ctx context.Context, org ident.Org) error {
+	s.mu.Lock()
+	held, known := s.problems[org]
+	s.mu.Unlock()
+	if known && !held {
+		return nil
+	}
+	err := s.db.Write(ctx, org, func(tx pgx.Tx) error { return clearProblem(ctx, tx, org) })
+	if err != nil {
+		return err
+	}
+	s.noteProblem(org, false)
+	return nil
+}
+
+func (s *Service) noteProblem(org ident.Org, held bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.problems[org] = held
+}

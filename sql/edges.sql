@@ -1,0 +1,77 @@
+-- Edges serve every organization, so that their own rows carry no org_id; edge_generation says what each runs of one organization.
+
+-- name: LockEdge :one
+-- @sqlc-vet-disable org-id-required
+-- Edges belong to no organization.
+SELECT epoch
+FROM edge
+WHERE edge_id = $1
+FOR UPDATE;
+
+-- name: InsertEdge :execrows
+-- @sqlc-vet-disable org-id-required
+-- Edges belong to no organization.
+INSERT INTO edge (edge_id, name, region, version, epoch, first_seen_at, connected_at, last_seen_at)
+VALUES ($1, $2, $3, $4, $5, sqlc.arg(at), sqlc.arg(at), sqlc.arg(at))
+ON CONFLICT DO NOTHING;
+
+-- name: ConnectEdge :exec
+-- @sqlc-vet-disable org-id-required
+-- Edges belong to no organization.
+UPDATE edge SET name = $2, region = $3, version = $4, epoch = $5, connected_at = sqlc.arg(at)::timestamptz, last_seen_at = sqlc.arg(at)::timestamptz
+WHERE edge_id = $1;
+
+-- name: EnsureEpoch :one
+-- @sqlc-vet-disable org-id-required
+-- Edges belong to no organization.
+INSERT INTO edge_epoch (edge_id, epoch)
+VALUES ($1, $2)
+ON CONFLICT (edge_id, epoch) DO UPDATE SET seq = edge_epoch.seq
+RETURNING fenced_at;
+
+-- name: GetEpoch :one
+-- @sqlc-vet-disable org-id-required
+-- Edges belong to no organization.
+SELECT epoch
+FROM edge
+WHERE edge_id = $1;
+
+-- name: DisconnectEdge :exec
+-- @sqlc-vet-disable org-id-required
+-- Only the connection that is named ends: the edge may be connected elsewhere by now.
+UPDATE edge SET connected_at = NULL, accepting = false
+WHERE edge_id = $1 AND connected_at = $2;
+
+-- name: SaveStatus :exec
+-- @sqlc-vet-disable org-id-required
+-- Edges belong to no organization.
+UPDATE edge SET last_seen_at = $2, spool_pending = $3, spool_bytes = $4, in_flight = $5, requests = $6, clock_skew_ms = $7, accepting = $8
+WHERE edge_id = $1;
+
+-- name: SaveAck :exec
+INSERT INTO edge_generation (org_id, edge_id, generation, acked_at, lag_ms)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (org_id, edge_id) DO UPDATE SET generation = excluded.generation, acked_at = excluded.acked_at, lag_ms = excluded.lag_ms,
+  nack_generation = CASE WHEN edge_generation.nack_generation > excluded.generation THEN edge_generation.nack_generation END,
+  nack_path = CASE WHEN edge_generation.nack_generation > excluded.generation THEN edge_generation.nack_path ELSE '' END,
+  nack_reason = CASE WHEN edge_generation.nack_generation > excluded.generation THEN edge_generation.nack_reason ELSE '' END,
+  nacked_at = CASE WHEN edge_generation.nack_generation > excluded.generation THEN edge_generation.nacked_at END
+WHERE edge_generation.generation <> excluded.generation;
+
+-- name: SaveNack :exec
+INSERT INTO edge_generation (org_id, edge_id, generation, acked_at, lag_ms, nack_generation, nack_path, nack_reason, nacked_at)
+VALUES ($1, $2, 0, sqlc.arg(at)::timestamptz, 0, $3, $4, $5, sqlc.arg(at)::timestamptz)
+ON CONFLICT (org_id, edge_id) DO UPDATE SET nack_generation = excluded.nack_generation, nack_path = excluded.nack_path,
+  nack_reason = excluded.nack_reason, nacked_at = excluded.nacked_at;
+
+-- name: ListEdges :many
+SELECT e.edge_id, e.name, e.region, e.version, e.connected_at, e.last_seen_at, e.spool_pending, e.spool_bytes, e.in_flight, e.requests,
+  e.clock_skew_ms, e.accepting, g.generation, g.acked_at, g.lag_ms, g.nack_generation, g.nack_path, g.nack_reason
+FROM edge e LEFT JOIN edge_generation g ON g.edge_id = e.edge_id AND g.org_id = $1
+ORDER BY e.name, e.edge_id
+LIMIT 10000;
+
+-- name: CurrentGeneration :one
+SELECT generation
+FROM generation
+WHERE org_id = $1;

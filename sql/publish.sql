@@ -1,0 +1,33 @@
+-- name: GetGeneration :one
+SELECT generation, changed_at
+FROM generation
+WHERE org_id = $1;
+
+-- name: ListGenerations :many
+-- @sqlc-vet-disable org-id-required
+-- Publishing follows the numbers of all organizations.
+SELECT org_id, generation
+FROM generation
+ORDER BY org_id
+LIMIT 1000000;
+
+-- name: GetOrganization :one
+SELECT name, slug, (suspended_at IS NOT NULL)::boolean AS suspended
+FROM org
+WHERE org_id = $1;
+
+-- name: SaveProblem :exec
+INSERT INTO publish_problem (org_id, generation, path, reason, noticed_at)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (org_id) DO UPDATE SET generation = excluded.generation, path = excluded.path, reason = excluded.reason, noticed_at = excluded.noticed_at
+WHERE publish_problem.generation <> excluded.generation;
+
+-- name: ClearProblem :exec
+DELETE FROM publish_problem
+WHERE org_id = $1;
+
+-- name: GetProblem :one
+-- A problem of an older generation is over.
+SELECT p.generation, p.path, p.reason, p.noticed_at
+FROM publish_problem p JOIN generation g ON g.org_id = p.org_id AND g.generation = p.generation
+WHERE p.org_id = $1;

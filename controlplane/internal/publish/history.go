@@ -88,8 +88,8 @@ func (c *cache) forget(org ident.Org) {
 
 // push returns the chunks that bring an edge which holds that generation and hash to the fragment: none, a delta or all of it.
 func (c *cache) push(fragment *Fragment, generation uint64, hash []byte) []*wire.Fragment {
-	if generation == fragment.Generation && string(hash) == string(fragment.Hash[:]) {
-		return nil
+	if generation > fragment.Generation || generation == fragment.Generation && string(hash) == string(fragment.Hash[:]) {
+		return nil // the edge is there, or further: another replica was quicker
 	}
 	changed, known := c.since(fragment, generation, hash)
 	if !known || len(changed) > deltaItemsFloor && len(changed) > len(fragment.items)/deltaShareMax {

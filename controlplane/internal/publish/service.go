@@ -50,18 +50,19 @@ func New(config Config, pool *pgxpool.Pool, providers *provider.Service, now fun
 // Heads lists the newest generation of every organization and, under the zero id, of the platform.
 func (s *Service) Heads(ctx context.Context) ([]Head, error) { return heads(ctx, s.pool) }
 
-// Compile returns the organization's newest fragment that edges can run, the zero id's being the platform's. When the newest generation
-// cannot be run, that is an older one, or nil where there is none; why is kept for Problem. One generation always has one content.
-func (s *Service) Compile(ctx context.Context, org ident.Org) (*Fragment, error) {
-	fragment, err := s.compile(ctx, org)
+// Compile returns the organization's newest fragment that edges can run, the zero id's being the platform's, and the newest generation
+// that it saw. When that generation cannot be run, the fragment is an older one, or nil where there is none; why is kept for Problem.
+// One generation always has one content.
+func (s *Service) Compile(ctx context.Context, org ident.Org) (fragment *Fragment, newest uint64, err error) {
+	fragment, newest, err = s.compile(ctx, org)
 	var bad *invalid
 	if errors.As(err, &bad) {
-		return s.cache.get(org), nil
+		return s.cache.get(org), newest, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return s.cache.put(fragment), nil
+	return s.cache.put(fragment), newest, nil
 }
 
 // Current returns the fragment in memory, or nil.
@@ -85,12 +86,11 @@ func (s *Service) Problem(ctx context.Context, actor authz.Actor) (problem *Prob
 	return problem, err
 }
 
-func (s *Service) compile(ctx context.Context, org ident.Org) (fragment *Fragment, err error) {
+func (s *Service) compile(ctx context.Context, org ident.Org) (fragment *Fragment, number uint64, err error) {
 	if org.IsZero() {
 		return s.compilePlatform(ctx)
 	}
 	var in *source
-	var number uint64
 	var changed time.Time
 	err = snapshot(ctx, s.pool, func(tx pgx.Tx) error {
 		if number, changed, err = generation(ctx, tx, org); err != nil {
@@ -100,29 +100,28 @@ func (s *Service) compile(ctx context.Context, org ident.Org) (fragment *Fragmen
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if held := s.cache.get(org); held != nil && held.Generation == number {
-		return held, nil
+		return held, number, nil
 	}
 	if err := in.lint(); err != nil {
-		return nil, s.withhold(ctx, org, number, err)
+		return nil, number, s.withhold(ctx, org, number, err)
 	}
 	items, err := in.items(s.config.FleetKey, org, keptAt(changed))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if fragment, err = newFragment(s.config.SigningKey, org, number, changed, items); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return fragment, s.release(ctx, org)
+	return fragment, number, s.release(ctx, org)
 }
 
-func (s *Service) compilePlatform(ctx context.Context) (*Fragment, error) {
+func (s *Service) compilePlatform(ctx context.Context) (fragment *Fragment, number uint64, err error) {
 	var items map[string][]byte
-	var number uint64
 	var changed time.Time
-	err := snapshot(ctx, s.pool, func(tx pgx.Tx) (err error) {
+	err = snapshot(ctx, s.pool, func(tx pgx.Tx) (err error) {
 		if number, changed, err = generation(ctx, tx, ident.Org{}); err != nil {
 			return err
 		}
@@ -134,9 +133,10 @@ func (s *Service) compilePlatform(ctx context.Context) (*Fragment, error) {
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return newFragment(s.config.SigningKey, ident.Org{}, number, changed, items)
+	fragment, err = newFragment(s.config.SigningKey, ident.Org{}, number, changed, items)
+	return fragment, number, err
 }
 
 // withhold keeps the reason and returns it.

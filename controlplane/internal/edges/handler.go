@@ -1,0 +1,103 @@
+package edges
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"tollgate.dev/dataplane/wire"
+	"tollgate.dev/dataplane/wire/wireconnect"
+)
+
+// Handler returns the path of the contract's service and its handler, for a server that speaks HTTP/2. Every call needs the token.
+func (s *Service) Handler(token string) (path string, handler http.Handler) {
+	path, handler = wireconnect.NewEdgeServiceHandler(s,
+		connect.WithInterceptors(newGuard(token)), connect.WithReadMaxBytes(readBytesMax), connect.WithCompressMinBytes(gzipBytesMin))
+	return path, withDeadlines(handler)
+}
+
+// ReportUsage hands the stream to who takes usage.
+func (s *Service) ReportUsage(ctx context.Context, stream *connect.BidiStream[wire.UsageBatch, wire.UsageAck]) error {
+	return s.reporter.ReportUsage(ctx, stream)
+}
+
+type deadlinesKey struct{}
+
+// withDeadlines lets a stream end a send or receive that takes too long, which the stream itself has no means for.
+func withDeadlines(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		controller := http.NewResponseController(w)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), deadlinesKey{}, controller)))
+	})
+}
+
+// deadlines sets the stream's deadlines; without a controller (not behind Handler) it does nothing.
+type deadlines struct{ controller *http.ResponseController }
+
+func deadlinesOf(ctx context.Context) deadlines {
+	controller, _ := ctx.Value(deadlinesKey{}).(*http.ResponseController)
+	return deadlines{controller}
+}
+
+func (d deadlines) read(after time.Duration) {
+	if d.controller != nil {
+		_ = d.controller.SetReadDeadline(time.Now().Add(after)) // unsupported: the stream has no deadline
+	}
+}
+
+func (d deadlines) write(after time.Duration) {
+	if d.controller != nil {
+		_ = d.controller.SetWriteDeadline(time.Now().Add(after)) // unsupported: the stream has no deadline
+	}
+}
+
+func (d deadlines) writeFreely() {
+	if d.controller != nil {
+		_ = d.controller.SetWriteDeadline(time.Time{}) // unsupported: there was no deadline
+	}
+}
+
+// guard refuses calls without the edge token.
+type guard struct{ want [sha256.Size]byte }
+
+func newGuard(token string) *guard { return &guard{want: sha256.Sum256([]byte(token))} }
+
+func (g *guard) check(header http.Header) error {
+	text, bearer := strings.CutPrefix(header.Get("Authorization"), "Bearer ")
+	got := sha256.Sum256([]byte(text)) // equal lengths, so that the comparison takes equal time
+	if subtle.ConstantTimeCompare(got[:], g.want[:]) != 1 || !bearer || text == "" {
+		return connect.NewError(connect.CodeUnauthenticated, errors.New(wire.CodeEdgeUnauthorized+": the edge token is missing or wrong; set TOLLGATE_EDGE_TOKEN to the control plane's"))
+	}
+	return nil
+}
+
+// WrapUnary implements connect.Interceptor.
+func (g *guard) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, request connect.AnyRequest) (connect.AnyResponse, error) {
+		if err := g.check(request.Header()); err != nil {
+			return nil, err
+		}
+		return next(ctx, request)
+	}
+}
+
+// WrapStreamingClient implements connect.Interceptor; there is no client here.
+func (*guard) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+	return next
+}
+
+// WrapStreamingHandler implements connect.Interceptor.
+func (g *guard) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+	return func(ctx context.Context, stream connect.StreamingHandlerConn) error {
+		if err := g.check(stream.RequestHeader()); err != nil {
+			return err
+		}
+		return next(ctx, stream)
+	}
+}

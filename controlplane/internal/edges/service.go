@@ -1,0 +1,95 @@
+package edges
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/ledger"
+	"tollgate.dev/controlplane/internal/publish"
+	"tollgate.dev/controlplane/internal/tenant"
+	"tollgate.dev/dataplane/wire"
+)
+
+// publisher gives fragments and the way from one to the next.
+type publisher interface {
+	Heads(ctx context.Context) ([]publish.Head, error)
+	Compile(ctx context.Context, org ident.Org) (fragment *publish.Fragment, newest uint64, err error)
+	Current(org ident.Org) *publish.Fragment
+	Push(fragment *publish.Fragment, generation uint64, hash []byte) []*wire.Fragment
+}
+
+// lender answers the claims of an edge.
+type lender interface {
+	Claim(ctx context.Context, edge ident.Edge, claims []ledger.Claim) ([]ledger.Grant, error)
+}
+
+// reporter takes usage.
+type reporter interface {
+	ReportUsage(ctx context.Context, stream *connect.BidiStream[wire.UsageBatch, wire.UsageAck]) error
+}
+
+// Service is the control plane's side of the contract with edges.
+type Service struct {
+	pool     *pgxpool.Pool
+	db       *tenant.DB
+	publish  publisher
+	lender   lender
+	reporter reporter
+	now      func() time.Time
+	logger   *slog.Logger
+
+	mu       sync.Mutex
+	sessions map[ident.Edge]*session
+	work     map[ident.Org]*compilation // what is being compiled
+	tried    map[ident.Org]uint64       // the newest generation that was compiled or withheld
+	wake     chan struct{}              // work has begun
+	turns    chan struct{}              // one for each full state on its way
+	ended    chan struct{}              // closed when Run ends
+}
+
+// compilation is an organization whose fragment is due or being compiled. It ends when it is done and has rested for compileApart.
+type compilation struct{ running, done, rested, again bool }
+
+// New returns a Service. Register it with Listen and run it with Run.
+func New(pool *pgxpool.Pool, publisher publisher, lender lender, reporter reporter, now func() time.Time, logger *slog.Logger) *Service {
+	return &Service{
+		pool: pool, db: tenant.New(pool), publish: publisher, lender: lender, reporter: reporter, now: now, logger: logger,
+		sessions: map[ident.Edge]*session{}, work: map[ident.Org]*compilation{}, tried: map[ident.Org]uint64{},
+		wake: make(chan struct{}, 1), turns: make(chan struct{}, fullAtOnce), ended: make(chan struct{}),
+	}
+}
+
+// List returns all edges and what each of them runs of the actor's organization.
+func (s *Service) List(ctx context.Context, actor authz.Actor) (all []Edge, err error) {
+	if err := actor.Require(authz.EdgeRead); err != nil {
+		return nil, err
+	}
+	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
+		all, err = list(ctx, tx, actor.Org, s.now())
+		return err
+	})
+	return all, err
+}
+
+// record writes answers of an edge down, one organization after the other.
+func (s *Service) record(ctx context.Context, edge ident.Edge, answers []ack) {
+	for _, answer := range answers {
+		if answer.org.IsZero() {
+			continue // the platform fragment belongs to no organization's page
+		}
+		storing, cancel := context.WithTimeout(ctx, storeMax)
+		err := s.db.Write(storing, answer.org, func(tx pgx.Tx) error { return saveAck(storing, tx, edge, answer) })
+		cancel()
+		if err != nil {
+			s.logger.ErrorContext(ctx, "an edge's answer is not written down", "edge_id", edge, "org_id", answer.org, "generation", answer.generation, "error", err)
+		}
+	}
+}

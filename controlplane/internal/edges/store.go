@@ -1,0 +1,150 @@
+package edges
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"tollgate.dev/controlplane/internal/edges/internal/edgesdb"
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/dataplane/wire"
+)
+
+// errFenced says that an edge of this id goes on under another epoch, or that the epoch is refused for ever.
+var errFenced = errors.New("another process carries on with this edge's leases")
+
+// admit accepts a process as the edge, or returns errFenced. Two processes with copies of one data directory cannot both be accepted.
+func admit(ctx context.Context, pool *pgxpool.Pool, hello greeting, at time.Time) error {
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		queries := edgesdb.New(tx)
+		added, err := queries.InsertEdge(ctx, edgesdb.InsertEdgeParams{
+			EdgeID: hello.edge, Name: hello.name, Region: hello.region, Version: hello.version, Epoch: hello.epoch, At: at,
+		})
+		if err != nil {
+			return fmt.Errorf("insert edge: %w", err)
+		}
+		if added == 0 {
+			epoch, err := queries.LockEdge(ctx, hello.edge)
+			if err != nil {
+				return fmt.Errorf("lock edge %s: %w", hello.edge, err)
+			}
+			if epoch != hello.epoch && epoch != hello.previous {
+				return errFenced
+			}
+			err = queries.ConnectEdge(ctx, edgesdb.ConnectEdgeParams{
+				EdgeID: hello.edge, Name: hello.name, Region: hello.region, Version: hello.version, Epoch: hello.epoch, At: at,
+			})
+			if err != nil {
+				return fmt.Errorf("connect edge %s: %w", hello.edge, err)
+			}
+		}
+		fenced, err := queries.EnsureEpoch(ctx, edgesdb.EnsureEpochParams{EdgeID: hello.edge, Epoch: hello.epoch})
+		if err != nil {
+			return fmt.Errorf("note epoch of edge %s: %w", hello.edge, err)
+		}
+		if fenced != nil {
+			return errFenced
+		}
+		return nil
+	})
+}
+
+// checkEpoch returns errFenced unless the epoch is the edge's current one.
+func checkEpoch(ctx context.Context, pool *pgxpool.Pool, edge ident.Edge, epoch uint64) error {
+	current, err := edgesdb.New(pool).GetEpoch(ctx, edge)
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && current != epoch {
+		return errFenced
+	}
+	if err != nil {
+		return fmt.Errorf("read epoch of edge %s: %w", edge, err)
+	}
+	return nil
+}
+
+func disconnect(ctx context.Context, pool *pgxpool.Pool, edge ident.Edge, at time.Time) error {
+	if err := edgesdb.New(pool).DisconnectEdge(ctx, edgesdb.DisconnectEdgeParams{EdgeID: edge, ConnectedAt: &at}); err != nil {
+		return fmt.Errorf("disconnect edge %s: %w", edge, err)
+	}
+	return nil
+}
+
+func saveStatus(ctx context.Context, pool *pgxpool.Pool, edge ident.Edge, status *wire.Status, now time.Time) error {
+	err := edgesdb.New(pool).SaveStatus(ctx, edgesdb.SaveStatusParams{
+		EdgeID: edge, LastSeenAt: now, SpoolPending: signed(status.GetSpoolPending()), SpoolBytes: signed(status.GetSpoolBytes()),
+		InFlight: signed(status.GetInFlight()), Requests: signed(status.GetRequestsTotal()),
+		ClockSkewMs: status.GetNowUnixMs() - now.UnixMilli(), Accepting: status.GetAccepting(),
+	})
+	if err != nil {
+		return fmt.Errorf("save status of edge %s: %w", edge, err)
+	}
+	return nil
+}
+
+// saveAck writes an ack or nack down inside a transaction that has entered its organization.
+func saveAck(ctx context.Context, tx pgx.Tx, edge ident.Edge, a ack) error {
+	queries := edgesdb.New(tx)
+	var err error
+	if a.refused {
+		generation := signed(a.generation)
+		err = queries.SaveNack(ctx, edgesdb.SaveNackParams{OrgID: a.org, EdgeID: edge, NackGeneration: &generation, NackPath: a.path, NackReason: a.reason, At: a.at})
+	} else {
+		err = queries.SaveAck(ctx, edgesdb.SaveAckParams{OrgID: a.org, EdgeID: edge, Generation: signed(a.generation), AckedAt: a.at, LagMs: a.lag().Milliseconds()})
+	}
+	if err != nil {
+		return fmt.Errorf("save answer of edge %s: %w", edge, err)
+	}
+	return nil
+}
+
+func list(ctx context.Context, tx pgx.Tx, org ident.Org, now time.Time) ([]Edge, error) {
+	queries := edgesdb.New(tx)
+	current, err := queries.CurrentGeneration(ctx, org)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return nil, fmt.Errorf("read generation of %s: %w", org, err)
+	}
+	rows, err := queries.ListEdges(ctx, org)
+	if err != nil {
+		return nil, fmt.Errorf("list edges: %w", err)
+	}
+	all := make([]Edge, len(rows))
+	for i, row := range rows {
+		all[i] = Edge{
+			ID: row.EdgeID, Name: row.Name, Region: row.Region, Version: row.Version, LastSeenAt: row.LastSeenAt,
+			Connected:  row.ConnectedAt != nil && now.Sub(row.LastSeenAt) < seenWithin,
+			Generation: unsigned(row.Generation), Current: unsigned(&current), AckedAt: row.AckedAt,
+			NackGeneration: unsigned(row.NackGeneration), SpoolPending: row.SpoolPending, SpoolBytes: row.SpoolBytes,
+			InFlight: row.InFlight, Requests: row.Requests, ClockSkewMS: row.ClockSkewMs, Accepting: row.Accepting,
+		}
+		if row.LagMs != nil {
+			all[i].LagMS = *row.LagMs
+		}
+		if row.NackPath != nil && row.NackReason != nil {
+			all[i].NackPath, all[i].NackReason = *row.NackPath, *row.NackReason
+		}
+		if all[i].Generation == 0 {
+			all[i].AckedAt = nil
+		}
+	}
+	return all, nil
+}
+
+func currentGeneration(ctx context.Context, pool *pgxpool.Pool, org ident.Org) (uint64, error) {
+	number, err := edgesdb.New(pool).CurrentGeneration(ctx, org)
+	if err != nil {
+		return 0, fmt.Errorf("read generation of %s: %w", org, err)
+	}
+	return unsigned(&number), nil
+}
+
+func signed(n uint64) int64 { return int64(min(n, 1<<63-1)) } //nolint:gosec // bounded
+
+func unsigned(n *int64) uint64 {
+	if n == nil || *n < 0 {
+		return 0
+	}
+	return uint64(*n)
+}

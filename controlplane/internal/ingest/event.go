@@ -1,0 +1,180 @@
+// Package ingest takes usage from edges into the books: events, hourly sums, budgets and the edge's position in one transaction, and acks
+// only what is committed. A record that comes twice counts once.
+// It refuses to drop anything silently: a record that no event can be made of is kept as it came, with the reason.
+package ingest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
+
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/ledger"
+	"tollgate.dev/dataplane/wire"
+)
+
+// record is one record of a batch as it travelled.
+type record struct {
+	seq uint64
+	raw []byte
+}
+
+// event is a usage event that has been read strictly.
+type event struct {
+	record
+	org       ident.Org
+	id        ident.Event
+	request   ident.Request
+	workspace ident.Workspace
+	agent     ident.Agent
+	key       ident.VirtualKey
+	route     ident.Route
+	provider  ident.Provider
+	price     ident.Price
+	started   time.Time
+	outcome   string
+	labels    string // JSON
+	charges   []ledger.Charge
+	in        *wire.UsageEvent
+}
+
+// rejected is a record that no event can be made of.
+type rejected struct {
+	record
+	reason string
+}
+
+const (
+	textBytesMax    = 4 << 10
+	labelsMax       = 100
+	chargesMax      = 100
+	startedFirst    = 1_577_836_800 // 2020-01-01, Unix seconds
+	startedLast     = 4_102_444_800 // 2100-01-01
+	pastLastOutcome = wire.Outcome_OUTCOME_INDETERMINATE + 1
+)
+
+// read makes an event of a record, or says why none can be made of it.
+func read(in record) (event, error) {
+	e := event{record: in, in: new(wire.UsageEvent)}
+	if err := proto.Unmarshal(in.raw, e.in); err != nil {
+		return event{}, errors.New("the record does not decode")
+	}
+	for _, step := range []func() error{e.readIDs, e.readFigures, e.readTexts, e.readCharges} {
+		if err := step(); err != nil {
+			return event{}, err
+		}
+	}
+	return e, nil
+}
+
+func (e *event) readIDs() error {
+	return errors.Join(
+		into(&e.org, "org_id", e.in.GetOrgId(), true), into(&e.id, "event_id", e.in.GetEventId(), true),
+		into(&e.request, "request_id", e.in.GetRequestId(), true), into(&e.workspace, "workspace_id", e.in.GetWorkspaceId(), true),
+		into(&e.key, "virtual_key_id", e.in.GetVirtualKeyId(), true), into(&e.agent, "agent_id", e.in.GetAgentId(), false),
+		into(&e.route, "route_id", e.in.GetRouteId(), false), into(&e.provider, "provider_id", e.in.GetProviderId(), false),
+		into(&e.price, "price_id", e.in.GetPriceId(), false),
+	)
+}
+
+// into reads an id of 16 bytes; empty means none where it is not required.
+func into[T ~struct{ uuid.UUID }](id *T, field string, raw []byte, required bool) (err error) {
+	*id, err = ident.FromBytes[T](raw)
+	if err != nil {
+		return fmt.Errorf("%s has %d bytes, want 16", field, len(raw))
+	}
+	if required && *id == (T{}) {
+		return fmt.Errorf("%s is missing", field)
+	}
+	return nil
+}
+
+func (e *event) readFigures() error {
+	in := e.in
+	if least := min(in.GetDurationUs(), in.GetFirstByteUs(), in.GetInputTokens(), in.GetCachedInputTokens(), in.GetCacheWriteTokens(),
+		in.GetOutputTokens(), in.GetReasoningTokens(), in.GetCostPico(), in.GetBoundPico()); least < 0 {
+		return errors.New("a figure is negative")
+	}
+	if in.GetAttempt() > math.MaxInt32 || in.GetHttpStatus() > 999 || in.GetGeneration() > math.MaxInt64 {
+		return errors.New("a figure is too large")
+	}
+	e.started = time.UnixMicro(in.GetStartedUnixUs()).UTC()
+	if seconds := e.started.Unix(); seconds < startedFirst || seconds >= startedLast {
+		return fmt.Errorf("started_unix_us %d is no time of this century", in.GetStartedUnixUs())
+	}
+	if in.GetOutcome() <= wire.Outcome_OUTCOME_UNSPECIFIED || in.GetOutcome() >= pastLastOutcome {
+		return fmt.Errorf("outcome %d is not known", in.GetOutcome())
+	}
+	e.outcome = outcomeOf(in.GetOutcome())
+	return nil
+}
+
+func (e *event) readTexts() error {
+	in := e.in
+	for _, text := range []string{in.GetRunId(), in.GetEndUser(), in.GetDialect(), in.GetModel(), in.GetProviderModel(), in.GetCode(), in.GetRule()} {
+		if len(text) > textBytesMax || strings.ContainsRune(text, 0) {
+			return errors.New("a text is too long or holds a zero byte")
+		}
+	}
+	if len(in.GetLabels()) > labelsMax {
+		return errors.New("there are too many labels")
+	}
+	for name, value := range in.GetLabels() {
+		if len(name) > textBytesMax || len(value) > textBytesMax || strings.ContainsRune(name+value, 0) {
+			return errors.New("a label is too long or holds a zero byte")
+		}
+	}
+	e.labels = "{}"
+	if len(in.GetLabels()) > 0 {
+		raw, err := json.Marshal(in.GetLabels())
+		if err != nil {
+			return errors.New("the labels are no JSON")
+		}
+		e.labels = string(raw)
+	}
+	return nil
+}
+
+func (e *event) readCharges() error {
+	if len(e.in.GetCharges()) > chargesMax {
+		return errors.New("there are too many charges")
+	}
+	for i, each := range e.in.GetCharges() {
+		var budget ident.Budget
+		if err := into(&budget, fmt.Sprintf("charges[%d].budget_id", i), each.GetBudgetId(), true); err != nil {
+			return err
+		}
+		if min(each.GetSpentPico(), each.GetDoubtPico()) < 0 {
+			return fmt.Errorf("charges[%d] is negative", i)
+		}
+		start := time.UnixMilli(each.GetPeriodStartUnixMs()).UTC()
+		if start.Year() < 1970 || start.Year() >= 2100 {
+			return fmt.Errorf("charges[%d].period_start_unix_ms is no time of this century", i)
+		}
+		e.charges = append(e.charges, ledger.Charge{
+			Key: ledger.Key{Org: e.org, Budget: budget, PeriodStart: start}, Spent: each.GetSpentPico(), InDoubt: each.GetDoubtPico(),
+		})
+	}
+	return nil
+}
+
+func outcomeOf(outcome wire.Outcome) string {
+	switch outcome {
+	case wire.Outcome_OUTCOME_OK:
+		return "ok"
+	case wire.Outcome_OUTCOME_REFUSED:
+		return "refused"
+	case wire.Outcome_OUTCOME_UPSTREAM_FAILED:
+		return "upstream_failed"
+	case wire.Outcome_OUTCOME_CLIENT_CLOSED:
+		return "client_closed"
+	default:
+		return "indeterminate"
+	}
+}

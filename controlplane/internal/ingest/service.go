@@ -1,0 +1,220 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"math"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/ledger"
+	"tollgate.dev/controlplane/internal/tenant"
+	"tollgate.dev/dataplane/wire"
+)
+
+const (
+	recordsMax = 10_000 // in one batch
+	commitMax  = 30 * time.Second
+)
+
+// Service takes usage in.
+type Service struct {
+	pool     *pgxpool.Pool
+	now      func() time.Time
+	logger   *slog.Logger
+	events   atomic.Uint64
+	rejected atomic.Uint64
+}
+
+// New returns a Service over the pool.
+func New(pool *pgxpool.Pool, now func() time.Time, logger *slog.Logger) *Service {
+	return &Service{pool: pool, now: now, logger: logger}
+}
+
+// Counts returns how many events were taken in and how many records were rejected since the start, for metrics.
+func (s *Service) Counts() (events, rejects uint64) { return s.events.Load(), s.rejected.Load() }
+
+// ReportUsage takes batches until the edge hangs up, and acks each one after its commit.
+func (s *Service) ReportUsage(ctx context.Context, stream *connect.BidiStream[wire.UsageBatch, wire.UsageAck]) error {
+	for {
+		batch, err := stream.Receive()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		ack, err := s.Take(ctx, batch)
+		if err != nil {
+			return s.refusal(ctx, err)
+		}
+		if err := stream.Send(ack); err != nil {
+			return err
+		}
+	}
+}
+
+// errBatch says that a batch breaks the contract.
+var errBatch = errors.New("a batch needs edge_id and epoch, and 1 to 10000 records in rising order of seq")
+
+func (s *Service) refusal(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, errBatch):
+		return connect.NewError(connect.CodeInvalidArgument, errBatch)
+	case errors.Is(err, errUnknownEdge):
+		return connect.NewError(connect.CodeFailedPrecondition, errUnknownEdge)
+	case ctx.Err() != nil:
+		return connect.NewError(connect.CodeCanceled, context.Cause(ctx))
+	default:
+		s.logger.ErrorContext(ctx, "usage is not taken in; the edge sends it again", "error", err)
+		return connect.NewError(connect.CodeUnavailable, errors.New("usage cannot be taken in now"))
+	}
+}
+
+// Take commits a batch and returns its ack. A batch that was committed before is acked again and changes nothing.
+func (s *Service) Take(ctx context.Context, batch *wire.UsageBatch) (*wire.UsageAck, error) {
+	edge, err := ident.FromBytes[ident.Edge](batch.GetEdgeId())
+	records := batch.GetRecords()
+	if err != nil || edge.IsZero() || batch.GetEpoch() == 0 || len(records) == 0 || len(records) > recordsMax {
+		return nil, errBatch
+	}
+	var good []event
+	var bad []rejected
+	for i, each := range records {
+		if each.GetSeq() > math.MaxInt64 || i > 0 && each.GetSeq() <= records[i-1].GetSeq() {
+			return nil, errBatch
+		}
+		in := record{seq: each.GetSeq(), raw: each.GetEvent()}
+		parsed, err := read(in)
+		if err != nil {
+			bad = append(bad, rejected{record: in, reason: err.Error()})
+			continue
+		}
+		good = append(good, parsed)
+	}
+	last := records[len(records)-1].GetSeq()
+	if err := s.commit(ctx, edge, batch.GetEpoch(), last, good, bad); err != nil {
+		return nil, err
+	}
+	return &wire.UsageAck{Epoch: batch.GetEpoch(), Seq: last}, nil
+}
+
+// commit writes the events, halving the batch around a value that Postgres refuses until the one record is found that holds it.
+// The position advances with the last part only, so that a part is sent again when the rest fails.
+func (s *Service) commit(ctx context.Context, edge ident.Edge, epoch, last uint64, good []event, bad []rejected) error {
+	err := s.commitOnce(ctx, edge, epoch, last, good, bad)
+	switch {
+	case !blames(err):
+		return err
+	case len(good) == 1:
+		return s.commitOnce(ctx, edge, epoch, last, nil, append(bad, rejected{record: good[0].record, reason: "the database refuses a value: " + err.Error()}))
+	case len(good) == 0:
+		return err
+	}
+	half := len(good) / 2
+	if err := s.commit(ctx, edge, epoch, 0, good[:half], nil); err != nil {
+		return err
+	}
+	return s.commit(ctx, edge, epoch, last, good[half:], bad)
+}
+
+func (s *Service) commitOnce(ctx context.Context, edge ident.Edge, epoch, last uint64, good []event, bad []rejected) error {
+	ctx, cancel := context.WithTimeout(ctx, commitMax)
+	defer cancel()
+	events, rejects := 0, bad
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := begin(ctx, tx, edge, epoch); err != nil {
+			return err
+		}
+		for _, group := range byOrg(good) {
+			fresh, refused, err := s.takeOrg(ctx, tx, edge, group)
+			if err != nil {
+				return err
+			}
+			events += fresh
+			rejects = append(rejects, refused...)
+		}
+		for _, each := range rejects {
+			if err := keepReject(ctx, tx, edge, epoch, each); err != nil {
+				return err
+			}
+		}
+		return advance(ctx, tx, edge, epoch, last)
+	})
+	if err != nil {
+		return err
+	}
+	s.events.Add(uint64(events)) //nolint:gosec // a count
+	s.rejected.Add(uint64(len(rejects)))
+	for _, each := range rejects {
+		s.logger.WarnContext(ctx, "a usage record is rejected and kept", "edge_id", edge, "seq", each.seq, "reason", each.reason)
+	}
+	return nil
+}
+
+// takeOrg writes one organization's events: the events, then the hours and the charges of those that were not there yet.
+func (s *Service) takeOrg(ctx context.Context, tx pgx.Tx, edge ident.Edge, events []event) (fresh int, refused []rejected, err error) {
+	org := events[0].org
+	if err := tenant.Enter(ctx, tx, org); err != nil {
+		return 0, nil, err
+	}
+	exists, err := orgExists(ctx, tx, org)
+	if err != nil {
+		return 0, nil, err
+	}
+	if !exists {
+		for _, each := range events {
+			refused = append(refused, rejected{record: each.record, reason: "there is no organization " + org.String()})
+		}
+		return 0, refused, nil
+	}
+	added, err := insert(ctx, tx, org, edge, events)
+	if err != nil || len(added) == 0 {
+		return 0, nil, err
+	}
+	if err := addHours(ctx, tx, org, hoursOf(added)); err != nil {
+		return 0, nil, err
+	}
+	var charges []ledger.Charge
+	for _, each := range added {
+		charges = append(charges, each.charges...)
+	}
+	unknown, err := ledger.Settle(ctx, tx, org, edge, ledger.Sum(charges), s.now())
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, each := range unknown {
+		s.logger.WarnContext(ctx, "a charge names an unknown budget", "org_id", org, "budget_id", each.Budget, "spent_pico_usd", each.Spent, "doubt_pico_usd", each.InDoubt)
+	}
+	return len(added), nil, announce(ctx, tx, org)
+}
+
+// byOrg groups events by organization, organizations and their events in order of id, each event once.
+func byOrg(events []event) [][]event {
+	sorted := slices.Clone(events)
+	slices.SortStableFunc(sorted, func(a, b event) int {
+		if order := bytes.Compare(a.org.UUID[:], b.org.UUID[:]); order != 0 {
+			return order
+		}
+		return bytes.Compare(a.id.UUID[:], b.id.UUID[:])
+	})
+	sorted = slices.CompactFunc(sorted, func(a, b event) bool { return a.org == b.org && a.id == b.id })
+	var groups [][]event
+	for len(sorted) > 0 {
+		n := 1
+		for n < len(sorted) && sorted[n].org == sorted[0].org {
+			n++
+		}
+		groups, sorted = append(groups, sorted[:n]), sorted[n:]
+	}
+	return groups
+}

@@ -1,0 +1,136 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/ingest/internal/ingestdb"
+)
+
+// Channel is the Postgres notification channel on which new usage is announced at its commit; the payload is the organization's id.
+const Channel = "tollgate_usage"
+
+// errUnknownEdge says that the edge has never connected.
+var errUnknownEdge = errors.New("the edge is not known; it says hello first")
+
+// begin makes the commit durable and locks the edge's position, so that two streams of one process follow each other.
+func begin(ctx context.Context, tx pgx.Tx, edge ident.Edge, epoch uint64) error {
+	queries := ingestdb.New(tx)
+	if err := queries.SetDurable(ctx); err != nil {
+		return fmt.Errorf("make the commit durable: %w", err)
+	}
+	if err := queries.EnsureEpoch(ctx, ingestdb.EnsureEpochParams{EdgeID: edge, Epoch: epoch}); err != nil {
+		return fmt.Errorf("note epoch: %w", err)
+	}
+	_, err := queries.LockEpoch(ctx, ingestdb.LockEpochParams{EdgeID: edge, Epoch: epoch})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return errUnknownEdge
+	}
+	if err != nil {
+		return fmt.Errorf("lock epoch: %w", err)
+	}
+	return nil
+}
+
+func advance(ctx context.Context, tx pgx.Tx, edge ident.Edge, epoch, seq uint64) error {
+	if err := ingestdb.New(tx).AdvanceEpoch(ctx, ingestdb.AdvanceEpochParams{EdgeID: edge, Epoch: epoch, Seq: int64(seq)}); err != nil { //nolint:gosec // checked when the batch was read
+		return fmt.Errorf("advance epoch: %w", err)
+	}
+	return nil
+}
+
+func keepReject(ctx context.Context, tx pgx.Tx, edge ident.Edge, epoch uint64, bad rejected) error {
+	err := ingestdb.New(tx).InsertReject(ctx, ingestdb.InsertRejectParams{
+		EdgeID: edge, Epoch: epoch, Seq: int64(bad.seq), Reason: bad.reason, Record: bad.raw, //nolint:gosec // checked when the batch was read
+	})
+	if err != nil {
+		return fmt.Errorf("keep a rejected record: %w", err)
+	}
+	return nil
+}
+
+func orgExists(ctx context.Context, tx pgx.Tx, org ident.Org) (bool, error) {
+	exists, err := ingestdb.New(tx).OrgExists(ctx, org)
+	if err != nil {
+		return false, fmt.Errorf("look up organization %s: %w", org, err)
+	}
+	return exists, nil
+}
+
+// insert adds events of one organization and returns those that were not there yet.
+func insert(ctx context.Context, tx pgx.Tx, org ident.Org, edge ident.Edge, events []event) (fresh []event, err error) {
+	ids, err := ingestdb.New(tx).InsertEvents(ctx, columns(org, edge, events))
+	if err != nil {
+		return nil, fmt.Errorf("insert events: %w", err)
+	}
+	if len(ids) == len(events) {
+		return events, nil
+	}
+	added := make(map[ident.Event]bool, len(ids))
+	for _, id := range ids {
+		added[id] = true
+	}
+	for _, each := range events {
+		if added[each.id] {
+			fresh = append(fresh, each)
+		}
+	}
+	return fresh, nil
+}
+
+func columns(org ident.Org, edge ident.Edge, events []event) ingestdb.InsertEventsParams {
+	p := ingestdb.InsertEventsParams{OrgID: org, EdgeID: edge.UUID}
+	for i := range events {
+		e := &events[i]
+		p.Events, p.Started, p.Requests = append(p.Events, e.id.UUID), append(p.Started, e.started), append(p.Requests, e.request.UUID)
+		p.Runs, p.Workspaces, p.Agents = append(p.Runs, e.in.GetRunId()), append(p.Workspaces, e.workspace.UUID), append(p.Agents, e.agent.UUID)
+		p.VirtualKeys, p.EndUsers, p.Labels = append(p.VirtualKeys, e.key.UUID), append(p.EndUsers, e.in.GetEndUser()), append(p.Labels, e.labels)
+		p.Dialects, p.Routes, p.Models = append(p.Dialects, e.in.GetDialect()), append(p.Routes, e.route.UUID), append(p.Models, e.in.GetModel())
+		p.Providers, p.ProviderModels = append(p.Providers, e.provider.UUID), append(p.ProviderModels, e.in.GetProviderModel())
+		p.Attempts, p.Streamed = append(p.Attempts, int32(e.in.GetAttempt())), append(p.Streamed, e.in.GetStreamed()) //nolint:gosec // checked when it was read
+		p.Outcomes, p.Codes, p.Rules = append(p.Outcomes, e.outcome), append(p.Codes, e.in.GetCode()), append(p.Rules, e.in.GetRule())
+		p.HttpStatuses = append(p.HttpStatuses, int32(e.in.GetHttpStatus())) //nolint:gosec // checked when it was read
+		p.Durations, p.FirstBytes = append(p.Durations, e.in.GetDurationUs()), append(p.FirstBytes, e.in.GetFirstByteUs())
+		p.Inputs, p.CachedInputs = append(p.Inputs, e.in.GetInputTokens()), append(p.CachedInputs, e.in.GetCachedInputTokens())
+		p.CacheWrites, p.Outputs = append(p.CacheWrites, e.in.GetCacheWriteTokens()), append(p.Outputs, e.in.GetOutputTokens())
+		p.Reasonings, p.Estimated = append(p.Reasonings, e.in.GetReasoningTokens()), append(p.Estimated, e.in.GetEstimated())
+		p.Costs, p.Bounds, p.Prices = append(p.Costs, e.in.GetCostPico()), append(p.Bounds, e.in.GetBoundPico()), append(p.Prices, e.price.UUID)
+		p.Waste, p.Generations = append(p.Waste, e.in.GetWaste()), append(p.Generations, int64(e.in.GetGeneration())) //nolint:gosec // checked when it was read
+	}
+	return p
+}
+
+func addHours(ctx context.Context, tx pgx.Tx, org ident.Org, hours []*hour) error {
+	p := ingestdb.AddHoursParams{OrgID: org}
+	for _, h := range hours {
+		p.Hours, p.Workspaces, p.Agents = append(p.Hours, time.Unix(h.hour, 0).UTC()), append(p.Workspaces, h.workspace.UUID), append(p.Agents, h.agent.UUID)
+		p.VirtualKeys, p.Providers, p.Models = append(p.VirtualKeys, h.key.UUID), append(p.Providers, h.provider.UUID), append(p.Models, h.model)
+		p.Outcomes, p.Codes, p.Events = append(p.Outcomes, h.outcome), append(p.Codes, h.code), append(p.Events, h.events)
+		p.Inputs, p.CachedInputs, p.CacheWrites = append(p.Inputs, h.input), append(p.CachedInputs, h.cachedInput), append(p.CacheWrites, h.cacheWrite)
+		p.Outputs, p.Reasonings = append(p.Outputs, h.output), append(p.Reasonings, h.reasoning)
+		p.Costs, p.Wastes = append(p.Costs, h.cost.String()), append(p.Wastes, h.waste.String())
+	}
+	if err := ingestdb.New(tx).AddHours(ctx, p); err != nil {
+		return fmt.Errorf("add to hours: %w", err)
+	}
+	return nil
+}
+
+func announce(ctx context.Context, tx pgx.Tx, org ident.Org) error {
+	if err := ingestdb.New(tx).NotifyUsage(ctx, org.String()); err != nil {
+		return fmt.Errorf("announce usage: %w", err)
+	}
+	return nil
+}
+
+// blames says whether Postgres refused a value (classes 22 and 23), so that the batch will never be accepted as it is.
+func blames(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && (refused.Code[:2] == "22" || refused.Code[:2] == "23")
+}

@@ -1,0 +1,85 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"tollgate.dev/dataplane/wire"
+)
+
+const (
+	appRole     = "tollgate_app"
+	appPassword = "tollgate-test" // the role belongs to the whole server, so every test gives it the same one
+)
+
+// createDatabase makes an empty database. The control plane's role gets its login; the control plane's own start migrates.
+func createDatabase(ctx context.Context, server string) (ownerURL, appURL string, drop func(context.Context) error, err error) {
+	parsed, err := url.Parse(server)
+	if err != nil {
+		return "", "", nil, fmt.Errorf("the test database's URL: %w", err)
+	}
+	name := "tollgate_e2e_" + strings.ReplaceAll(wire.NewID(time.Now()).String(), "-", "")
+	for _, statement := range []string{
+		`DO $$ BEGIN CREATE ROLE ` + appRole + ` NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$`,
+		fmt.Sprintf("DO $$ BEGIN PERFORM pg_advisory_xact_lock(7134); ALTER ROLE %s LOGIN PASSWORD '%s'; END $$", appRole, appPassword),
+		"CREATE DATABASE " + name,
+	} {
+		if err := run(ctx, server, statement); err != nil {
+			return "", "", nil, err
+		}
+	}
+	owner, app := *parsed, *parsed
+	owner.Path, app.Path = "/"+name, "/"+name
+	app.User = url.UserPassword(appRole, appPassword)
+	drop = func(ctx context.Context) error {
+		return run(ctx, server, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+	}
+	return owner.String(), app.String(), drop, nil
+}
+
+func run(ctx context.Context, server, statement string) error {
+	conn, err := pgx.Connect(ctx, server)
+	if err != nil {
+		return fmt.Errorf("connect to the test server: %w", err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, statement); err != nil {
+		return fmt.Errorf("%s: %w", statement, err)
+	}
+	return nil
+}
+
+// Row runs a query as the database's owner, who sees every organization, and scans its one row.
+func (r *Rig) Row(ctx context.Context, query string, args []any, into ...any) error {
+	conn, err := pgx.Connect(ctx, r.OwnerURL)
+	if err != nil {
+		return fmt.Errorf("connect as owner: %w", err)
+	}
+	defer conn.Close(ctx)
+	return conn.QueryRow(ctx, query, args...).Scan(into...)
+}
+
+// Texts runs a query as the database's owner and returns its rows, each column as text.
+func (r *Rig) Texts(ctx context.Context, query string, args ...any) ([][]string, error) {
+	conn, err := pgx.Connect(ctx, r.OwnerURL)
+	if err != nil {
+		return nil, fmt.Errorf("connect as owner: %w", err)
+	}
+	defer conn.Close(ctx)
+	rows, err := conn.Query(ctx, query, append([]any{pgx.QueryExecModeSimpleProtocol}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) ([]string, error) {
+		texts := make([]string, len(row.RawValues()))
+		for i, raw := range row.RawValues() {
+			texts[i] = string(raw)
+		}
+		return texts, nil
+	})
+}

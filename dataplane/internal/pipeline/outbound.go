@@ -96,7 +96,7 @@ func (p *Pipeline) watch(c *call) *watch {
 	}
 	w.ctx, w.cancel = context.WithCancel(c.ctx)
 	sum, deadline := c.sum, time.Now().Add(p.Timeouts.Total)
-	w.timer = time.AfterFunc(watchEvery, func() {
+	w.timer = time.AfterFunc(p.Timeouts.Total, func() { // armed below, when w.timer is set
 		switch {
 		case w.done.Load():
 		case p.revoked(sum) != nil:
@@ -108,6 +108,7 @@ func (p *Pipeline) watch(c *call) *watch {
 			w.timer.Reset(watchEvery)
 		}
 	})
+	w.timer.Reset(watchEvery)
 	return w
 }
 

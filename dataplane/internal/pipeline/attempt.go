@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"tollgate.dev/dataplane/internal/budget"
 	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/route"
@@ -105,7 +106,7 @@ func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Er
 	return nil, overBudget(exhausted, a.worst)
 }
 
-func overBudget(e *Exhausted, worst int64) *refusal.Error {
+func overBudget(e *budget.Exhausted, worst int64) *refusal.Error {
 	message := fmt.Appendf(nil, "The budget %q has ", e.Budget.Name)
 	message = refusal.AppendUSD(message, max(e.RemainingPico, 0))
 	message = append(message, " USD left, and this call can cost up to "...)

@@ -67,17 +67,9 @@ func (c *call) fillAttempt(event *wire.UsageEvent, a *attempt) {
 func (p *Pipeline) intent(c *call, a *attempt) error {
 	c.fillAttempt(&c.event, a)
 	c.event.Outcome = wire.Outcome_OUTCOME_INDETERMINATE
-	c.event.Charges = inDoubt(a.hold.Charges(a.worst))
+	c.event.Charges = a.hold.ChargesInDoubt(0)
 	_, err := p.Spool.Append(&wire.SpoolRecord{Record: &wire.SpoolRecord_Intent{Intent: &wire.Intent{Event: &c.event}}})
 	return err
-}
-
-// inDoubt turns charges that are spent into charges that are neither proven spent nor proven free.
-func inDoubt(charges []*wire.Charge) []*wire.Charge {
-	for _, charge := range charges {
-		charge.DoubtPico, charge.SpentPico = charge.GetSpentPico(), 0
-	}
-	return charges
 }
 
 // settle records how the attempt ended, and then frees what it did not cost.
@@ -96,7 +88,7 @@ func (p *Pipeline) settle(c *call, a *attempt, e ending) int64 {
 	event.Estimated = !e.usage.Reported && cost > 0
 	event.CostPico, event.Waste = cost, e.waste
 	if e.doubt {
-		event.Charges = inDoubt(a.hold.Charges(a.worst))
+		event.Charges = a.hold.ChargesInDoubt(0)
 	} else {
 		event.Charges = a.hold.Charges(cost)
 	}

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"tollgate.dev/dataplane/internal/authenticate"
+	"tollgate.dev/dataplane/internal/budget"
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/limit"
 	"tollgate.dev/dataplane/internal/state"
@@ -85,11 +86,11 @@ type coins struct {
 	worst int64
 }
 
-func (p *purse) Reserve(_ context.Context, _ *state.Key, worst int64, _ time.Time) (Hold, *Exhausted) {
+func (p *purse) Reserve(_ context.Context, _ *state.Key, worst int64, _ time.Time) (Hold, *budget.Exhausted) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if left := p.limit - p.reserved - p.spent - p.lost; worst > left {
-		return nil, &Exhausted{Budget: p.budget, RemainingPico: left, ResetsAt: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}
+		return nil, &budget.Exhausted{Budget: p.budget, RemainingPico: left, ResetsAt: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}
 	}
 	p.reserved += worst
 	return &coins{p, worst}, nil
@@ -97,6 +98,10 @@ func (p *purse) Reserve(_ context.Context, _ *state.Key, worst int64, _ time.Tim
 
 func (c *coins) Charges(actual int64) []*wire.Charge {
 	return []*wire.Charge{{BudgetId: make([]byte, 16), SpentPico: actual}}
+}
+
+func (c *coins) ChargesInDoubt(spent int64) []*wire.Charge {
+	return []*wire.Charge{{BudgetId: make([]byte, 16), SpentPico: spent, DoubtPico: c.worst - spent}}
 }
 
 func (c *coins) settle(spent, lost int64) {

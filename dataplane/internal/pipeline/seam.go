@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"tollgate.dev/dataplane/internal/budget"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
 )
@@ -18,22 +19,30 @@ type Spool interface {
 // Book holds the money that this edge may spend.
 type Book interface {
 	// Reserve takes the worst case of one attempt from every budget of the key, or names the budget that has too little.
-	Reserve(ctx context.Context, key *state.Key, worstPico int64, now time.Time) (Hold, *Exhausted)
+	Reserve(ctx context.Context, key *state.Key, worstPico int64, now time.Time) (Hold, *budget.Exhausted)
 }
 
-// Hold is the money reserved for one attempt.
+// Hold is the money reserved for one attempt. Charges are asked for before it is settled.
 type Hold interface {
 	Charges(actualPico int64) []*wire.Charge
+	ChargesInDoubt(spentPico int64) []*wire.Charge
 	Settle(actualPico int64)
 	Extend(morePico int64) bool
 	Doubt()
 }
 
-// Exhausted is a budget with too little left.
-type Exhausted struct {
-	Budget        *state.Budget
-	RemainingPico int64
-	ResetsAt      time.Time // zero: never
+// Leases returns the book of an edge's leases.
+func Leases(book *budget.Book) Book { return leases{book} }
+
+type leases struct{ book *budget.Book }
+
+// Reserve implements Book.
+func (l leases) Reserve(ctx context.Context, key *state.Key, worstPico int64, now time.Time) (Hold, *budget.Exhausted) {
+	reservation, exhausted := l.book.Reserve(ctx, key, worstPico, now)
+	if exhausted != nil {
+		return nil, exhausted
+	}
+	return &reservation, nil
 }
 
 // Sender sends a request to a provider.

@@ -264,7 +264,14 @@ func blockedCut(v guardrail.Verdict) *cut {
 	return &cut{outcome: wire.Outcome_OUTCOME_REFUSED, code: problem.Code, status: problem.Status, refusal: problem}
 }
 
-// holdBack is how much text is held back: the longest word that a guardrail can have, in any case and spacing.
-const holdBack = 256
+// caseBytes is how many times longer a letter can be than its folded form: KELVIN SIGN has three bytes, k has one.
+const caseBytes = 3
 
-func longest([]*state.Guardrail) int { return holdBack }
+// longest returns how many bytes of text the longest forbidden word can have.
+func longest(list []*state.Guardrail) int {
+	most := 1
+	for _, g := range list {
+		most = max(most, caseBytes*g.Matcher.Longest())
+	}
+	return most
+}

@@ -75,6 +75,21 @@ func (r *Reservation) hold(i int) *hold {
 // ReservedPico returns what is set aside, extensions included.
 func (r *Reservation) ReservedPico() int64 { return r.worst }
 
+// LeftPico returns the least that is known to be left in any hard budget, this reservation not counted; false when there is none.
+func (r *Reservation) LeftPico() (int64, bool) {
+	least, found := int64(math.MaxInt64), false
+	for i := range r.count {
+		h := r.hold(i)
+		if h.soft {
+			continue
+		}
+		h.account.mu.Lock()
+		least, found = min(least, h.account.left()), true
+		h.account.mu.Unlock()
+	}
+	return least, found
+}
+
 // Charges returns what an event that cost actualPico takes from each budget.
 func (r *Reservation) Charges(actualPico int64) []*wire.Charge { return r.charges(actualPico, 0) }
 

@@ -174,6 +174,7 @@ func (p *Pipeline) refusedByProvider(c *call, a *attempt, answer *Inbound) (bool
 	body.B = body.B[:n]
 	reason := "status " + strconv.Itoa(answer.Status)
 	e := ending{outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamFailed, status: answer.Status, waste: true}
+	left, hard := a.hold.LeftPico()
 	p.settle(c, a, e)
 	problem := c.note(a.target, answer.Status, wire.CodeUpstreamFailed, reason)
 	problem.Status = http.StatusBadGateway
@@ -187,7 +188,7 @@ func (p *Pipeline) refusedByProvider(c *call, a *attempt, answer *Inbound) (bool
 	if isOwn || answer.Status < 400 || !scan.Valid(body.B) {
 		return false, c.failed(problem)
 	}
-	c.describe(a)
+	c.describe(a, left+a.worst, hard)
 	header := c.w.Header()
 	header["Content-Type"] = []string{"application/json"}
 	header["Content-Length"] = []string{strconv.Itoa(len(body.B))}
@@ -211,8 +212,11 @@ func (c *call) note(target *state.Target, status int, code, reason string) *refu
 	return refusal.New(http.StatusBadGateway, code, target.Provider.Name+": "+reason+".")
 }
 
-// describe sets the header fields that tell who answered.
-func (c *call) describe(a *attempt) {
+// describe sets the header fields that tell who answered, and what is left of the tightest budget.
+func (c *call) describe(a *attempt, left int64, hard bool) {
+	if hard {
+		c.set("X-Tollgate-Budget-Remaining-Usd", string(refusal.AppendUSD(nil, max(left, 0))))
+	}
 	c.set("X-Tollgate-Provider", a.target.Provider.Name)
 	c.set("X-Tollgate-Model", a.target.Model)
 	c.set("X-Tollgate-Attempts", strconv.Itoa(int(c.try)))

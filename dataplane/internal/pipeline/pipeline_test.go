@@ -35,7 +35,7 @@ func TestAWholeAnswerIsPricedBeforeItsFirstByteLeaves(t *testing.T) {
 		t.Errorf("header %v", header)
 	}
 	for name, want := range map[string]string{
-		"X-Tollgate-Provider": "prov", "X-Tollgate-Model": "fast-2", "X-Tollgate-Attempts": "1", "X-Tollgate-Cost-Usd": "0.0000000264", "Content-Type": "application/json",
+		"X-Tollgate-Provider": "prov", "X-Tollgate-Model": "fast-2", "X-Tollgate-Attempts": "1", "X-Tollgate-Cost-Usd": "0.0000000264", "X-Tollgate-Budget-Remaining-Usd": "1125.899906816224", "Content-Type": "application/json",
 	} {
 		if s.header.Get(name) != want {
 			t.Errorf("%s: %q, want %q", name, s.header.Get(name), want)

@@ -104,6 +104,12 @@ func (c *coins) ChargesInDoubt(spent int64) []*wire.Charge {
 	return []*wire.Charge{{BudgetId: make([]byte, 16), SpentPico: spent, DoubtPico: c.worst - spent}}
 }
 
+func (c *coins) LeftPico() (int64, bool) {
+	c.purse.mutex.Lock()
+	defer c.purse.mutex.Unlock()
+	return c.purse.limit - c.purse.reserved - c.purse.spent, true
+}
+
 func (c *coins) settle(spent, lost int64) {
 	c.purse.mutex.Lock()
 	defer c.purse.mutex.Unlock()

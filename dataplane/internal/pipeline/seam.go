@@ -26,6 +26,7 @@ type Book interface {
 type Hold interface {
 	Charges(actualPico int64) []*wire.Charge
 	ChargesInDoubt(spentPico int64) []*wire.Charge
+	LeftPico() (pico int64, hard bool)
 	Settle(actualPico int64)
 	Extend(morePico int64) bool
 	Doubt()

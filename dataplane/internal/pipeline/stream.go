@@ -26,6 +26,8 @@ type flow struct {
 	a      *attempt
 	window *guardrail.Window // nil: nothing is held back
 	cost   int64
+	left   int64 // of the tightest budget when the stream began
+	hard   bool  // there is such a budget
 	failed bool // the provider has said so itself, in an event that went on to the caller
 }
 
@@ -35,6 +37,7 @@ func (p *Pipeline) streamed(c *call, a *attempt, watch *watch, answer *Inbound) 
 		return p.broken(c, a, wire.CodeUpstreamFailed, "its answer is no stream", meter.Usage{Input: meter.Tokens(int64(len(c.body.B)))})
 	}
 	f := flow{p: p, c: c, a: a}
+	f.left, f.hard = a.hold.LeftPico()
 	c.stream = meter.NewStream(c.dialect, int64(len(c.body.B)))
 	c.split.Reset()
 	if c.checker.Active() {
@@ -169,7 +172,7 @@ func (f *flow) commit() {
 	if c.committed {
 		return
 	}
-	c.describe(f.a)
+	c.describe(f.a, f.left, f.hard)
 	c.set("Content-Type", "text/event-stream; charset=utf-8")
 	c.set("Cache-Control", "no-cache")
 	c.set("X-Accel-Buffering", "no")

@@ -37,11 +37,12 @@ func (p *Pipeline) whole(c *call, a *attempt, answer *Inbound) (again bool, prob
 	if v.Flagged != nil {
 		c.flag(v.Flagged)
 	}
+	left, hard := a.hold.LeftPico()
 	cost := p.settle(c, a, e)
 	if problem != nil {
 		return false, problem
 	}
-	c.describe(a)
+	c.describe(a, left+a.worst-cost, hard)
 	c.set("X-Tollgate-Cost-Usd", string(refusal.AppendUSD(nil, cost)))
 	c.set("Content-Type", "application/json")
 	c.set("Content-Length", strconv.Itoa(len(body.B)))

@@ -23,6 +23,7 @@ type Ask struct {
 	MaxOutput    int64 // tokens of one choice; 0: the caller names no limit
 	Choices      int64 // answers asked for, at least 1
 	IncludeUsage bool  // the caller wants OpenAI's extra usage chunk
+	Tools        bool  // the request brings tools
 	Unbounded    bool  // the body does not tell how large the input is: images, files, stored conversations
 	EndUser      []byte
 }
@@ -55,6 +56,7 @@ func Read(d dialect.Dialect, body []byte, r *scan.Result) (Ask, *refusal.Error) 
 	ask.readUsageOption(&reader)
 	ask.Unbounded = r.Media > 0 || r.Has(body, scan.PreviousResponseID) || r.Has(body, scan.Conversation) ||
 		d == dialect.OpenAIResponses && r.Has(body, scan.Prompt)
+	ask.Tools = r.Has(body, scan.Tools)
 	ask.EndUser = endUser(d, &reader)
 	if d == dialect.OpenAIEmbeddings && ask.Stream {
 		reader.refuse(scan.Stream, "embeddings are not streamed")
@@ -173,12 +175,16 @@ func Mismatch(d dialect.Dialect, route *state.Route) *refusal.Error {
 const (
 	DefaultMaxOutput = 8192    // tokens that are set as the limit when the caller names none and a hard budget needs one
 	unknownContext   = 200_000 // tokens that an input of unknown size is reserved for when the model's context is not known
-	hiddenTokens     = 1024    // what providers add to a request: formatting, their system prompt for tools
+	hiddenTokens     = 64      // what providers add to a request for its formatting
+	toolsTokens      = 1024    // what they add to explain its tools to the model
 )
 
 // InputBound returns the most tokens that the input can be. A token is at least one byte of the body, except for what the body only names.
 func (a *Ask) InputBound(bodyBytes int, price *state.Price) int64 {
 	bound := int64(bodyBytes) + hiddenTokens
+	if a.Tools {
+		bound += toolsTokens
+	}
 	context := int64(price.ContextTokens)
 	if a.Unbounded {
 		bound += max(context, unknownContext)

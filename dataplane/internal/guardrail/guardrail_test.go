@@ -83,18 +83,26 @@ func TestFlagDoesNotBlockAndBlockWins(t *testing.T) {
 	}
 }
 
+func quote(text string) string {
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		panic(err)
+	}
+	return string(quoted)
+}
+
 func chatEvent(text string) string {
-	quoted, _ := json.Marshal(text)
+	quoted := quote(text)
 	return fmt.Sprintf("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":%s}}]}\n\n", quoted)
 }
 
 func anthropicEvent(text string) string {
-	quoted, _ := json.Marshal(text)
+	quoted := quote(text)
 	return fmt.Sprintf("event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":%s}}\n\n", quoted)
 }
 
 func responsesEvent(text string) string {
-	quoted, _ := json.Marshal(text)
+	quoted := quote(text)
 	return fmt.Sprintf("event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"output_index\":0,\"delta\":%s}\n\n", quoted)
 }
 

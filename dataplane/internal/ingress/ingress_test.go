@@ -38,11 +38,8 @@ func handler(key *state.Key, ready error) *Handler {
 	})
 }
 
-func do(h http.Handler, method, target string, header ...string) *httptest.ResponseRecorder {
+func do(h http.Handler, method, target string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, nil)
-	for i := 0; i+1 < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w

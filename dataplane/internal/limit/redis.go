@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"tollgate.dev/dataplane/wire"
 )
@@ -32,7 +33,7 @@ for i = 1, #counts, 2 do
     local n = tonumber(counts[i + 1])
     used = used + n
     live[#live + 1] = {second, n}
-  end
+  end -- of a bucket that still counts
 end
 local granted = math.min(want, limit - used)
 if granted > 0 then
@@ -73,6 +74,7 @@ func NewRedis(url string, edge wire.ID) (*Redis, error) {
 	}
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = answerWithin, answerWithin, answerWithin, answerWithin
 	options.MaxRetries = -1
+	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	options.ContextTimeoutEnabled = true
 	r := &Redis{client: redis.NewClient(options), script: redis.NewScript(takeScript), live: redis.NewScript(liveScript), edge: edge.String()}
 	r.alive.Store(1)

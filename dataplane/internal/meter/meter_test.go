@@ -19,13 +19,19 @@ func TestReadTakesEveryClassOfTokens(t *testing.T) {
 		raw  string
 		want Usage
 	}{
-		"chat": {dialect.OpenAIChat, `{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,"prompt_tokens_details":{"cached_tokens":30},"completion_tokens_details":{"reasoning_tokens":20}}`,
-			Usage{Input: 70, CachedInput: 30, Output: 50, Reasoning: 20, Reported: true}},
-		"responses": {dialect.OpenAIResponses, `{"input_tokens":10,"input_tokens_details":{"cached_tokens":0},"output_tokens":5,"output_tokens_details":{"reasoning_tokens":1}}`,
-			Usage{Input: 10, Output: 5, Reasoning: 1, Reported: true}},
+		"chat": {
+			dialect.OpenAIChat, `{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,"prompt_tokens_details":{"cached_tokens":30},"completion_tokens_details":{"reasoning_tokens":20}}`,
+			Usage{Input: 70, CachedInput: 30, Output: 50, Reasoning: 20, Reported: true},
+		},
+		"responses": {
+			dialect.OpenAIResponses, `{"input_tokens":10,"input_tokens_details":{"cached_tokens":0},"output_tokens":5,"output_tokens_details":{"reasoning_tokens":1}}`,
+			Usage{Input: 10, Output: 5, Reasoning: 1, Reported: true},
+		},
 		"embeddings": {dialect.OpenAIEmbeddings, `{"prompt_tokens":8,"total_tokens":8}`, Usage{Input: 8, Reported: true}},
-		"anthropic": {dialect.AnthropicMessages, `{"input_tokens":5,"cache_creation_input_tokens":7,"cache_read_input_tokens":9,"output_tokens":3}`,
-			Usage{Input: 5, CacheWrite: 7, CachedInput: 9, Output: 3, Reported: true}},
+		"anthropic": {
+			dialect.AnthropicMessages, `{"input_tokens":5,"cache_creation_input_tokens":7,"cache_read_input_tokens":9,"output_tokens":3}`,
+			Usage{Input: 5, CacheWrite: 7, CachedInput: 9, Output: 3, Reported: true},
+		},
 		"details of null": {dialect.OpenAIChat, `{"prompt_tokens":1,"completion_tokens":2,"prompt_tokens_details":null}`, Usage{Input: 1, Output: 2, Reported: true}},
 	} {
 		got, ok := Read(c.d, []byte(c.raw))
@@ -37,8 +43,10 @@ func TestReadTakesEveryClassOfTokens(t *testing.T) {
 
 func TestReadDoesNotBelieveAbsurdCounts(t *testing.T) {
 	t.Parallel()
-	for _, raw := range []string{``, `null`, `7`, `{}`, `{"prompt_tokens":-1,"completion_tokens":1}`, `{"prompt_tokens":1e9}`, `{"prompt_tokens":1.5}`,
-		`{"prompt_tokens":"12"}`, `{"prompt_tokens":999999999999}`, `{"prompt_tokens":1,"completion_tokens":99999999999999999999}`} {
+	for _, raw := range []string{
+		``, `null`, `7`, `{}`, `{"prompt_tokens":-1,"completion_tokens":1}`, `{"prompt_tokens":1e9}`, `{"prompt_tokens":1.5}`,
+		`{"prompt_tokens":"12"}`, `{"prompt_tokens":999999999999}`, `{"prompt_tokens":1,"completion_tokens":99999999999999999999}`,
+	} {
 		if u, ok := Read(dialect.OpenAIChat, []byte(raw)); ok {
 			t.Errorf("%s: %+v", raw, u)
 		}

@@ -133,7 +133,7 @@ func times(n, pico int64) int64 {
 	if high != 0 || low > math.MaxInt64 {
 		return math.MaxInt64
 	}
-	return int64(low) //nolint:gosec // checked above
+	return int64(low)
 }
 
 func plus(a, b int64) int64 {

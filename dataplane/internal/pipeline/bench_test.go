@@ -101,6 +101,7 @@ func BenchmarkEdge(b *testing.B) {
 			b.Fatal(answer, err)
 		}
 		_, _ = io.Copy(io.Discard, answer.Body)
+		_ = answer.Body.Close()
 	}
 }
 

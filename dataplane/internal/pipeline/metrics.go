@@ -35,13 +35,13 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	m.seconds = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "tollgate_request_duration_seconds", Help: "From the first byte of a request to the last of its answer.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 9)})
 	inFlight := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tollgate_requests_in_flight", Help: "Requests being carried."}, func() float64 { return float64(m.inFlight.Load()) })
 	for d := range dialectCount {
-		name := dialect.Dialect(d).String() //nolint:gosec // a handful
+		name := dialect.Dialect(d).String()
 		for class := range classCount {
 			m.requests[d][class] = requests.WithLabelValues(name, [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}[class])
 		}
 	}
 	for o := range outcomeCount {
-		m.events[o] = events.WithLabelValues(wire.Outcome(o).String()) //nolint:gosec // a handful
+		m.events[o] = events.WithLabelValues(wire.Outcome(o).String())
 	}
 	m.tokens[0], m.tokens[1] = tokens.WithLabelValues("input"), tokens.WithLabelValues("output")
 	if registry != nil {

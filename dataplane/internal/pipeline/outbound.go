@@ -102,8 +102,10 @@ func (p *Pipeline) watch(c *call) *watch {
 		case p.revoked(sum) != nil:
 			w.end(revokedCut(p.revoked(sum)))
 		case time.Now().After(deadline):
-			w.end(&cut{outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamTimeout, status: http.StatusGatewayTimeout,
-				refusal: refusal.New(http.StatusGatewayTimeout, wire.CodeUpstreamTimeout, "The stream took longer than this edge allows.")})
+			w.end(&cut{
+				outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamTimeout, status: http.StatusGatewayTimeout,
+				refusal: refusal.New(http.StatusGatewayTimeout, wire.CodeUpstreamTimeout, "The stream took longer than this edge allows."),
+			})
 		default:
 			w.timer.Reset(watchEvery)
 		}

@@ -154,8 +154,8 @@ func TestRequestsPerMinuteAreLimited(t *testing.T) {
 func TestAFailingProviderIsLeftForTheNextAndItsAttemptIsWaste(t *testing.T) {
 	t.Parallel()
 	for name, bad := range map[string]http.HandlerFunc{
-		"status 500": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
-		"status 429": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) },
+		"status 500": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
+		"status 429": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) },
 		"html":       answering("text/html", "<html>"),
 		"cut json":   answering("application/json", chatAnswer[:40]),
 		"error body": answering("application/json", `{"error":{"message":"x"}}`),
@@ -183,7 +183,7 @@ func TestWhenAllProvidersFailTheAnswerListsTheAttempts(t *testing.T) {
 	t.Parallel()
 	dead := openAI(t, nil)
 	dead.Provider.BaseURL.Host = "127.0.0.1:1"
-	g := newRig(t, dead, openAI(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }))
+	g := newRig(t, dead, openAI(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
 	s := g.ask("/v1/chat/completions", chatAsk)
 	var answer struct {
 		Error struct {
@@ -214,7 +214,7 @@ func TestTheCallersOwnMistakeIsNotTriedAgain(t *testing.T) {
 	t.Parallel()
 	mistake := `{"error":{"message":"temperature is too high","type":"invalid_request_error","param":"temperature","code":null}}`
 	g := newRig(t, openAI(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(400)
+		w.WriteHeader(http.StatusBadRequest)
 		_, _ = io.WriteString(w, mistake)
 	}), openAI(t, func(http.ResponseWriter, *http.Request) { t.Error("another provider is asked") }))
 	if s := g.ask("/v1/chat/completions", chatAsk); s.status != 400 || s.body != mistake {
@@ -228,7 +228,7 @@ func TestTheCallersOwnMistakeIsNotTriedAgain(t *testing.T) {
 func TestTheProvidersWordAboutOurCredentialStaysHere(t *testing.T) {
 	t.Parallel()
 	g := newRig(t, openAI(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(401)
+		w.WriteHeader(http.StatusUnauthorized)
 		_, _ = io.WriteString(w, `{"error":{"message":"Incorrect API key provided: sk-prov***cret"}}`)
 	}))
 	if s := g.ask("/v1/chat/completions", chatAsk); s.status != 502 || strings.Contains(s.body, "sk-prov") {

@@ -78,7 +78,7 @@ func (p *Pipeline) settle(c *call, a *attempt, e ending) int64 {
 	cost := meter.Cost(a.target.Price, e.usage)
 	c.fillAttempt(&c.event, a)
 	event := &c.event
-	event.Outcome, event.Code, event.Rule, event.HttpStatus = e.outcome, e.code, e.rule, uint32(max(e.status, 0)) //nolint:gosec // an HTTP status
+	event.Outcome, event.Code, event.Rule, event.HttpStatus = e.outcome, e.code, e.rule, uint32(max(e.status, 0))
 	event.DurationUs = now.Sub(a.started).Microseconds()
 	if !a.firstByte.IsZero() {
 		event.FirstByteUs = max(1, a.firstByte.Sub(a.started).Microseconds())
@@ -126,7 +126,7 @@ func (p *Pipeline) recordRefusal(c *call, problem *refusal.Error) {
 	c.fill(&c.event, &id)
 	event := &c.event
 	event.Outcome, event.Code, event.Rule = wire.Outcome_OUTCOME_REFUSED, problem.Code, problem.Rule
-	event.HttpStatus = uint32(max(problem.Status, 0)) //nolint:gosec // an HTTP status
+	event.HttpStatus = uint32(max(problem.Status, 0))
 	event.DurationUs = p.Now().Sub(c.started).Microseconds()
 	p.append(c, event)
 	c.recorded = true

@@ -25,7 +25,7 @@ import (
 	"tollgate.dev/dataplane/wire"
 )
 
-const secretText = "sk-provider-secret"
+const secretText = "sk-provider-secret" //nolint:gosec // of a provider that does not exist
 
 // memory is a spool that keeps everything.
 type memory struct {
@@ -137,12 +137,11 @@ func (c *coins) Extend(more int64) bool {
 type carrier struct{ client *http.Client }
 
 func (s carrier) Send(ctx context.Context, out *Outbound) (*Inbound, error) {
-	body := io.Reader(strings.NewReader(""))
 	var readers []io.Reader
 	for _, piece := range out.Body {
 		readers = append(readers, strings.NewReader(string(piece)))
 	}
-	body = io.MultiReader(readers...)
+	body := io.MultiReader(readers...)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, out.Provider.BaseURL.String()+out.Path, body)
 	if err != nil {
 		return nil, err
@@ -150,7 +149,7 @@ func (s carrier) Send(ctx context.Context, out *Outbound) (*Inbound, error) {
 	for _, field := range out.Header {
 		r.Header.Add(field.Name, field.Value)
 	}
-	answer, err := s.client.Do(r)
+	answer, err := s.client.Do(r) //nolint:bodyclose // Close of the answer does it
 	if err != nil {
 		var refused *net.OpError
 		return nil, &SendError{Sent: !errors.As(err, &refused) || refused.Op != "dial", Reason: "no connection", Cause: err}

@@ -28,7 +28,7 @@ type flow struct {
 	cost   int64
 	left   int64 // of the tightest budget when the stream began
 	hard   bool  // there is such a budget
-	failed bool // the provider has said so itself, in an event that went on to the caller
+	failed bool  // the provider has said so itself, in an event that went on to the caller
 }
 
 // streamed carries an answer event by event. Until the first event has left, another target may be tried.
@@ -187,8 +187,10 @@ func (f *flow) end(err error, watch *watch) (bool, *refusal.Error) {
 		if why := watch.reason(); why != nil {
 			return f.stop(why)
 		}
-		return f.stop(&cut{outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamCut, status: http.StatusBadGateway,
-			refusal: refusal.New(http.StatusBadGateway, wire.CodeUpstreamCut, "The provider's stream was cut.")})
+		return f.stop(&cut{
+			outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamCut, status: http.StatusBadGateway,
+			refusal: refusal.New(http.StatusBadGateway, wire.CodeUpstreamCut, "The provider's stream was cut."),
+		})
 	}
 	c.out = c.out[:0]
 	if event, ok := c.split.Tail(); ok {
@@ -206,8 +208,10 @@ func (f *flow) end(err error, watch *watch) (bool, *refusal.Error) {
 		if ended := f.deliver(watch); ended != nil {
 			return f.stop(ended)
 		}
-		return f.stop(&cut{outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamCut, status: http.StatusBadGateway,
-			refusal: refusal.New(http.StatusBadGateway, wire.CodeUpstreamCut, "The provider's stream ended before it was whole.")})
+		return f.stop(&cut{
+			outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamCut, status: http.StatusBadGateway,
+			refusal: refusal.New(http.StatusBadGateway, wire.CodeUpstreamCut, "The provider's stream ended before it was whole."),
+		})
 	}
 	return f.whole(watch)
 }
@@ -258,8 +262,10 @@ func ruleOf(problem *refusal.Error) string {
 
 // bad ends the stream of a provider that does not keep to its API.
 func (f *flow) bad(reason string) *cut {
-	return &cut{outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamFailed, status: http.StatusBadGateway,
-		refusal: refusal.New(http.StatusBadGateway, wire.CodeUpstreamFailed, "The provider failed: "+reason+".")}
+	return &cut{
+		outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamFailed, status: http.StatusBadGateway,
+		refusal: refusal.New(http.StatusBadGateway, wire.CodeUpstreamFailed, "The provider failed: "+reason+"."),
+	}
 }
 
 func blockedCut(v guardrail.Verdict) *cut {

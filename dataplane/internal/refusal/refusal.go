@@ -78,7 +78,7 @@ func (e *Error) RetrySeconds() int64 {
 // AppendUSD appends an amount of pico-USD as a decimal number of dollars without needless zeros.
 func AppendUSD(dst []byte, pico int64) []byte {
 	const scale = 1_000_000_000_000
-	magnitude := uint64(pico) //nolint:gosec // two's complement: negated below
+	magnitude := uint64(pico)
 	if pico < 0 {
 		dst = append(dst, '-')
 		magnitude = -magnitude

@@ -22,14 +22,18 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // stories are refusals with everything that each of them can say.
 func stories() map[string]*Error {
 	return map[string]*Error{
-		"budget": {Code: wire.CodeBudgetExhausted, Status: http.StatusPaymentRequired, Message: "the budget is spent", Rule: "team-search",
-			Remaining: &Amount{Pico: 1_250_000_000, Money: true}, ResetsAt: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)},
+		"budget": {
+			Code: wire.CodeBudgetExhausted, Status: http.StatusPaymentRequired, Message: "the budget is spent", Rule: "team-search",
+			Remaining: &Amount{Pico: 1_250_000_000, Money: true}, ResetsAt: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC),
+		},
 		"rate":      {Code: wire.CodeRateLimited, Status: http.StatusTooManyRequests, Message: "too many", Rule: "requests_per_minute", Remaining: &Amount{}, RetryAfter: 1500 * time.Millisecond},
 		"guardrail": {Code: wire.CodeGuardrailBlocked, Status: http.StatusBadRequest, Message: `the word "x" <is> forbidden` + "\n", Rule: "secrets"},
 		"model":     {Code: wire.CodeModelNotFound, Status: http.StatusNotFound, Message: "unknown model", Param: "model", Models: []string{"gpt-4o", "gpt-4o-mini"}},
 		"body":      {Code: wire.CodeInvalidRequest, Status: http.StatusBadRequest, Message: "bad", Param: "stream", Place: &Place{Offset: 10, Line: 2, Column: 3}},
-		"upstream": {Code: wire.CodeUpstreamFailed, Status: http.StatusBadGateway, Message: "no provider answered",
-			Attempts: []Attempt{{Provider: "a", Model: "m", Status: 500, Reason: "status 500"}, {Provider: "b", Model: "n", Reason: "no connection"}}},
+		"upstream": {
+			Code: wire.CodeUpstreamFailed, Status: http.StatusBadGateway, Message: "no provider answered",
+			Attempts: []Attempt{{Provider: "a", Model: "m", Status: 500, Reason: "status 500"}, {Provider: "b", Model: "n", Reason: "no connection"}},
+		},
 		"key": {Code: wire.CodeKeyRevoked, Status: http.StatusUnauthorized, Message: "the key was revoked"},
 	}
 }

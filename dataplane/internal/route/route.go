@@ -40,11 +40,11 @@ func weighted(r *state.Route, fits func(*state.Target) bool, random uint64) int 
 		if !fits(&r.Targets[i]) {
 			continue
 		}
-		if weight := uint64(r.Targets[i].Weight); at < weight {
+		weight := uint64(r.Targets[i].Weight)
+		if at < weight {
 			return i
-		} else {
-			at -= weight
 		}
+		at -= weight
 	}
 	return -1
 }

@@ -24,7 +24,7 @@ func (s *scanner) str(i int) (int, bool) {
 			}
 			i += 8
 		}
-		for n := 0; n < 8; n++ {
+		for range 8 {
 			if i >= len(b) {
 				return s.fail(begin, "a string is not closed")
 			}

@@ -43,6 +43,8 @@ func run(ctx context.Context, args []string) (int, error) {
 		command, rest = args[0], args[1:]
 	}
 	switch command {
+	case "up":
+		return up(ctx, rest)
 	case "services":
 		return services(ctx, rest)
 	case "simulator":

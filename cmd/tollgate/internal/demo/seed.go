@@ -143,11 +143,7 @@ func (s *seeder) follow() error {
 		if !ours || provider.text("base_url") == address || s.err != nil {
 			continue
 		}
-		provider["base_url"] = address
-		s.err = s.call(http.MethodPatch, "/providers/"+provider.text("id"), record{
-			"name": provider["name"], "kind": provider["kind"], "base_url": address, "catalog": provider["catalog"],
-			"private_network": provider["private_network"],
-		}, nil)
+		s.err = s.call(http.MethodPatch, "/providers/"+provider.text("id"), record{"base_url": address}, nil)
 	}
 	return s.err
 }

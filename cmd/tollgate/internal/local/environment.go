@@ -50,6 +50,7 @@ func (h *house) controlPlane() environment {
 		{"TOLLGATE_FLEET_KEY", s.FleetKey},
 		{"TOLLGATE_SIGNING_KEY", s.SigningSeed},
 		{"TOLLGATE_EDGE_TOKEN", s.EdgeToken},
+		{"TOLLGATE_EDGE_URL", h.edgeURLs()[0]},
 		{"TOLLGATE_ADMIN_EMAIL", s.AdminEmail},
 		{"TOLLGATE_ADMIN_PASSWORD", s.AdminPassword},
 		{"TOLLGATE_ADMIN_TOKEN", s.AdminToken},

@@ -65,7 +65,7 @@ func Run(ctx context.Context, config Config) error {
 	seeded, err := h.start(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // stopped while starting: that is what was asked for
+			return nil
 		}
 		return err
 	}

@@ -1,7 +1,26 @@
 package controlplane
 
+import (
+	"tollgate.dev/controlplane/internal/edges"
+	"tollgate.dev/controlplane/internal/ingest"
+	"tollgate.dev/controlplane/internal/ledger"
+	"tollgate.dev/controlplane/internal/notice"
+	"tollgate.dev/controlplane/internal/publish"
+	"tollgate.dev/controlplane/internal/usage"
+)
+
 // mountFleet wires what talks with the edges: publish, edges, ingest, ledger and usage. Their Connect handlers go into h.handlers by
 // path prefix, their long work into h.runs.
 func (h *house) mountFleet() error {
+	notifications := notice.New(h.config.DatabaseURL.Reveal(), h.logger)
+	feed := usage.NewFeed()
+	feed.Listen(notifications)
+	h.usage = usage.New(h.db, feed, h.now)
+	h.publish = publish.New(publish.Config{SigningKey: h.config.SigningKey, FleetKey: h.config.FleetKey}, h.pool, h.providers, h.now, h.logger)
+	h.edges = edges.New(h.pool, h.publish, ledger.New(h.db, h.now, h.logger), ingest.New(h.pool, h.now, h.logger), h.now, h.logger)
+	h.edges.Listen(notifications)
+	path, handler := h.edges.Handler(h.config.EdgeToken.Reveal())
+	h.handlers[path] = handler
+	h.runs = append(h.runs, notifications.Run, h.edges.Run)
 	return nil
 }

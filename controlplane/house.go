@@ -15,15 +15,18 @@ import (
 	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authn"
 	"tollgate.dev/controlplane/internal/budget"
+	"tollgate.dev/controlplane/internal/edges"
 	"tollgate.dev/controlplane/internal/guardrail"
 	"tollgate.dev/controlplane/internal/member"
 	"tollgate.dev/controlplane/internal/org"
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
+	"tollgate.dev/controlplane/internal/publish"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/seal"
 	"tollgate.dev/controlplane/internal/telemetry"
 	"tollgate.dev/controlplane/internal/tenant"
+	"tollgate.dev/controlplane/internal/usage"
 	"tollgate.dev/controlplane/internal/virtualkey"
 	"tollgate.dev/controlplane/internal/workspace"
 )
@@ -51,6 +54,9 @@ type house struct {
 	guardrails *guardrail.Service
 	prices     *price.Service
 	keys       *virtualkey.Service
+	usage      *usage.Service
+	publish    *publish.Service
+	edges      *edges.Service
 
 	web      *echo.Echo                    // console and admin API
 	handlers map[string]http.Handler       // what stands beside them, by path prefix

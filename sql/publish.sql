@@ -31,3 +31,10 @@ WHERE org_id = $1;
 SELECT p.generation, p.path, p.reason, p.noticed_at
 FROM publish_problem p JOIN generation g ON g.org_id = p.org_id AND g.generation = p.generation
 WHERE p.org_id = $1;
+
+-- name: GetPlatformGeneration :one
+-- @sqlc-vet-disable org-id-required
+-- The platform belongs to no organization; its number stands under the zero id.
+SELECT generation, changed_at
+FROM generation
+WHERE org_id = '00000000-0000-0000-0000-000000000000';

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -22,8 +23,22 @@ func (s *Service) Handler(token string) (path string, handler http.Handler) {
 	return path, withDeadlines(handler)
 }
 
-// ReportUsage hands the stream to who takes usage.
+// ReportUsage hands the stream to who takes usage, and ends it when the control plane stops.
 func (s *Service) ReportUsage(ctx context.Context, stream *connect.BidiStream[wire.UsageBatch, wire.UsageAck]) error {
+	limits := deadlinesOf(ctx)
+	over := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case <-over:
+			return
+		case <-ctx.Done():
+		case <-s.ended:
+		}
+		limits.read(-time.Second) // wakes the receiver
+	})
+	defer watching.Wait() // the stream must not be touched once this has returned
+	defer close(over)
 	return s.reporter.ReportUsage(ctx, stream)
 }
 

@@ -13,9 +13,6 @@ import (
 	"tollgate.dev/controlplane/internal/ingest/internal/ingestdb"
 )
 
-// Channel is the Postgres notification channel on which new usage is announced at its commit; the payload is the organization's id.
-const Channel = "tollgate_usage"
-
 // errUnknownEdge says that the edge has never connected.
 var errUnknownEdge = errors.New("the edge is not known; it says hello first")
 

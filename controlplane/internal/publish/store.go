@@ -49,11 +49,13 @@ func snapshot(ctx context.Context, pool *pgxpool.Pool, do func(pgx.Tx) error) er
 
 // generation reads an organization's number inside a snapshot.
 func generation(ctx context.Context, tx pgx.Tx, org ident.Org) (number uint64, changed time.Time, err error) {
+	queries := publishdb.New(tx)
 	var row publishdb.GetGenerationRow
-	if org.IsZero() { // the zero id is NULL elsewhere; here it names the platform
-		err = tx.QueryRow(ctx, "SELECT generation, changed_at FROM generation WHERE org_id = '00000000-0000-0000-0000-000000000000'").Scan(&row.Generation, &row.ChangedAt)
+	if org.IsZero() {
+		platform, failed := queries.GetPlatformGeneration(ctx)
+		row, err = publishdb.GetGenerationRow(platform), failed
 	} else {
-		row, err = publishdb.New(tx).GetGeneration(ctx, org)
+		row, err = queries.GetGeneration(ctx, org)
 	}
 	if err != nil {
 		return 0, time.Time{}, fmt.Errorf("read generation of %s: %w", org, err)

@@ -59,6 +59,26 @@ func (q *Queries) GetOrganization(ctx context.Context, orgID ident.Org) (GetOrga
 	return i, err
 }
 
+const getPlatformGeneration = `-- name: GetPlatformGeneration :one
+SELECT generation, changed_at
+FROM generation
+WHERE org_id = '00000000-0000-0000-0000-000000000000'
+`
+
+type GetPlatformGenerationRow struct {
+	Generation int64
+	ChangedAt  time.Time
+}
+
+// @sqlc-vet-disable org-id-required
+// The platform belongs to no organization; its number stands under the zero id.
+func (q *Queries) GetPlatformGeneration(ctx context.Context) (GetPlatformGenerationRow, error) {
+	row := q.db.QueryRow(ctx, getPlatformGeneration)
+	var i GetPlatformGenerationRow
+	err := row.Scan(&i.Generation, &i.ChangedAt)
+	return i, err
+}
+
 const getProblem = `-- name: GetProblem :one
 SELECT p.generation, p.path, p.reason, p.noticed_at
 FROM publish_problem p JOIN generation g ON g.org_id = p.org_id AND g.generation = p.generation

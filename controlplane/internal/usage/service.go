@@ -1,0 +1,120 @@
+package usage
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/fault"
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/tenant"
+)
+
+// Service is what people ask about usage.
+type Service struct {
+	db   *tenant.DB
+	feed *Feed
+	now  func() time.Time
+}
+
+// New returns a Service over the tenants' database and a feed of changes.
+func New(db *tenant.DB, feed *Feed, now func() time.Time) *Service {
+	return &Service{db: db, feed: feed, now: now}
+}
+
+// Changes returns a channel that receives after new usage of the organization, at most twice a second, until ctx ends; then it is closed.
+func (s *Service) Changes(ctx context.Context, org ident.Org) <-chan struct{} {
+	return s.feed.Changes(ctx, org)
+}
+
+// Hours returns the sums of each hour and group, by hour and then by group.
+func (s *Service) Hours(ctx context.Context, actor authz.Actor, query HoursQuery) (all []HourCost, err error) {
+	if err := query.check(); err != nil {
+		return nil, err
+	}
+	err = s.read(ctx, actor, func(tx pgx.Tx) error {
+		all, err = hours(ctx, tx, actor.Org, query)
+		return err
+	})
+	return all, err
+}
+
+// Totals returns the sums of a range of whole hours; from is rounded down to its hour.
+func (s *Service) Totals(ctx context.Context, actor authz.Actor, from, to time.Time) (sums Totals, err error) {
+	err = s.read(ctx, actor, func(tx pgx.Tx) error {
+		sums, err = totals(ctx, tx, actor.Org, from, to)
+		return err
+	})
+	return sums, err
+}
+
+// Refusals returns how often each code refused in a range of whole hours, the most frequent first.
+func (s *Service) Refusals(ctx context.Context, actor authz.Actor, from, to time.Time) (all []Refusal, err error) {
+	err = s.read(ctx, actor, func(tx pgx.Tx) error {
+		all, err = refusals(ctx, tx, actor.Org, from, to)
+		return err
+	})
+	return all, err
+}
+
+// Events returns a page of events, newest first.
+func (s *Service) Events(ctx context.Context, actor authz.Actor, filter Filter) (page Page, err error) {
+	filter, from, err := filter.normal(s.now())
+	if err != nil {
+		return Page{}, err
+	}
+	limit := filter.Limit
+	filter.Limit++ // one more says whether there is another page
+	err = s.read(ctx, actor, func(tx pgx.Tx) error {
+		page.Items, err = events(ctx, tx, actor.Org, filter, from, ident.Event{})
+		return err
+	})
+	if len(page.Items) > limit {
+		page.Items = page.Items[:limit]
+		last := page.Items[limit-1]
+		page.Next = place{at: last.StartedAt, event: last.ID.UUID}.cursor()
+	}
+	return page, err
+}
+
+// Event returns one event with its price and the attempts of its request.
+func (s *Service) Event(ctx context.Context, actor authz.Actor, id ident.Event) (detail Detail, err error) {
+	if id.IsZero() {
+		return Detail{}, fault.New(fault.NotFound, "there is no usage event without an id")
+	}
+	anything, from, err := Filter{Limit: limitMax}.normal(s.now())
+	if err != nil {
+		return Detail{}, err
+	}
+	err = s.read(ctx, actor, func(tx pgx.Tx) error {
+		found, err := events(ctx, tx, actor.Org, anything, from, id)
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return fault.New(fault.NotFound, "there is no usage event %s", id)
+		}
+		detail.Event = found[0]
+		if detail.Price, err = price(ctx, tx, detail.PriceID); err != nil {
+			return err
+		}
+		siblings := anything
+		siblings.RequestID = detail.RequestID
+		const around = time.Hour // attempts of one request are close to each other
+		siblings.From, siblings.To = detail.StartedAt.Add(-around), detail.StartedAt.Add(around)
+		detail.Attempts, err = events(ctx, tx, actor.Org, siblings, from, ident.Event{})
+		slices.SortFunc(detail.Attempts, func(a, b Event) int { return a.Attempt - b.Attempt })
+		return err
+	})
+	return detail, err
+}
+
+func (s *Service) read(ctx context.Context, actor authz.Actor, do func(pgx.Tx) error) error {
+	if err := actor.Require(authz.UsageRead); err != nil {
+		return err
+	}
+	return s.db.Read(ctx, actor.Org, do)
+}

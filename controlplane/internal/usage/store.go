@@ -1,0 +1,125 @@
+package usage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/money"
+	"tollgate.dev/controlplane/internal/usage/internal/usagedb"
+)
+
+func hours(ctx context.Context, tx pgx.Tx, org ident.Org, q HoursQuery) ([]HourCost, error) {
+	queries := usagedb.New(tx)
+	rows, err := queries.SumHours(ctx, usagedb.SumHoursParams{OrgID: org, GroupBy: string(q.GroupBy), FromHour: q.From.Truncate(time.Hour), Until: q.To})
+	if err != nil {
+		return nil, fmt.Errorf("sum hours of %s: %w", org, err)
+	}
+	named, err := queries.ListNames(ctx, usagedb.ListNamesParams{OrgID: org, GroupBy: string(q.GroupBy)})
+	if err != nil {
+		return nil, fmt.Errorf("list names of %s: %w", org, err)
+	}
+	names := make(map[string]string, len(named))
+	for _, row := range named {
+		names[row.GroupKey] = row.Name
+	}
+	all := make([]HourCost, len(rows))
+	for i, row := range rows {
+		all[i] = HourCost{Hour: row.Hour.UTC(), GroupID: row.GroupKey, Figures: Figures{
+			Events: row.Events, InputTokens: row.InputTokens, CachedInputTokens: row.CachedInputTokens, CacheWriteTokens: row.CacheWriteTokens,
+			OutputTokens: row.OutputTokens, ReasoningTokens: row.ReasoningTokens, Cost: row.CostPico, Waste: row.WastePico,
+		}}
+		switch {
+		case row.GroupKey == uuid.Nil.String():
+			all[i].GroupID = ""
+		case q.GroupBy == ByModel || q.GroupBy == ByOutcome:
+			all[i].GroupName = row.GroupKey
+		default:
+			all[i].GroupName = names[row.GroupKey]
+		}
+	}
+	return all, nil
+}
+
+func totals(ctx context.Context, tx pgx.Tx, org ident.Org, from, to time.Time) (Totals, error) {
+	row, err := usagedb.New(tx).SumRange(ctx, usagedb.SumRangeParams{OrgID: org, FromHour: from.Truncate(time.Hour), Until: to})
+	if err != nil {
+		return Totals{}, fmt.Errorf("sum usage of %s: %w", org, err)
+	}
+	return Totals{Refused: row.Refused, Failed: row.Failed, Indeterminate: row.Indeterminate, Figures: Figures{
+		Events: row.Events, InputTokens: row.InputTokens, CachedInputTokens: row.CachedInputTokens, CacheWriteTokens: row.CacheWriteTokens,
+		OutputTokens: row.OutputTokens, ReasoningTokens: row.ReasoningTokens, Cost: row.CostPico, Waste: row.WastePico,
+	}}, nil
+}
+
+func refusals(ctx context.Context, tx pgx.Tx, org ident.Org, from, to time.Time) ([]Refusal, error) {
+	rows, err := usagedb.New(tx).CountRefusals(ctx, usagedb.CountRefusalsParams{OrgID: org, FromHour: from.Truncate(time.Hour), Until: to})
+	if err != nil {
+		return nil, fmt.Errorf("count refusals of %s: %w", org, err)
+	}
+	all := make([]Refusal, len(rows))
+	for i, row := range rows {
+		all[i] = Refusal{Code: row.Code, Count: row.Events}
+	}
+	return all, nil
+}
+
+// events lists a page from a place on; only restricts to one event.
+func events(ctx context.Context, tx pgx.Tx, org ident.Org, f Filter, from place, only ident.Event) ([]Event, error) {
+	rows, err := usagedb.New(tx).ListEvents(ctx, usagedb.ListEventsParams{
+		OrgID: org, FromTime: f.From, Until: f.To, BeforeTime: from.at, BeforeEvent: from.event,
+		Event: orNone(only.UUID), Request: orNone(f.RequestID.UUID), Workspace: orNone(f.WorkspaceID.UUID), Agent: orNone(f.AgentID.UUID),
+		VirtualKey: orNone(f.VirtualKeyID.UUID), Provider: orNone(f.ProviderID.UUID), Model: f.Model, Outcome: f.Outcome, Code: f.Code,
+		AtMost: int32(f.Limit), //nolint:gosec // at most limitMax + 1
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list usage events of %s: %w", org, err)
+	}
+	all := make([]Event, len(rows))
+	for i, row := range rows {
+		all[i] = fromRow(row)
+	}
+	return all, nil
+}
+
+func price(ctx context.Context, tx pgx.Tx, id ident.Price) (*Price, error) {
+	if id.IsZero() {
+		return nil, nil
+	}
+	row, err := usagedb.New(tx).GetPrice(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read price %s: %w", id, err)
+	}
+	return &Price{
+		ID: row.PriceID, Catalog: row.Catalog, Model: row.Model, EffectiveAt: row.EffectiveAt, InputPico: row.InputPico,
+		CachedInputPico: row.CachedInputPico, CacheWritePico: row.CacheWritePico, OutputPico: row.OutputPico, ReasoningPico: row.ReasoningPico,
+	}, nil
+}
+
+func fromRow(row usagedb.ListEventsRow) Event {
+	return Event{
+		ID: row.EventID, StartedAt: row.StartedAt.UTC(), RequestID: row.RequestID, RunID: row.RunID, WorkspaceID: row.WorkspaceID, WorkspaceName: row.WorkspaceName,
+		AgentID: row.AgentID, AgentName: row.AgentName, VirtualKeyID: row.VirtualKeyID, VirtualKeyName: row.VirtualKeyName, EndUser: row.EndUser,
+		Labels: row.Labels, Dialect: row.Dialect, RouteID: row.RouteID, Model: row.Model, ProviderID: row.ProviderID, ProviderName: row.ProviderName,
+		ProviderModel: row.ProviderModel, Attempt: int(row.Attempt), Streamed: row.Streamed, Outcome: row.Outcome, Code: row.Code, Rule: row.Rule,
+		HTTPStatus: int(row.HttpStatus), DurationUS: row.DurationUs, FirstByteUS: row.FirstByteUs, InputTokens: row.InputTokens,
+		CachedInputTokens: row.CachedInputTokens, CacheWriteTokens: row.CacheWriteTokens, OutputTokens: row.OutputTokens,
+		ReasoningTokens: row.ReasoningTokens, Estimated: row.Estimated, Cost: money.FromPico(row.CostPico), Bound: money.FromPico(row.BoundPico),
+		PriceID: row.PriceID, Waste: row.Waste, EdgeID: row.EdgeID, Generation: uint64(max(row.Generation, 0)), RecordedAt: row.RecordedAt.UTC(), //nolint:gosec // not negative
+	}
+}
+
+func orNone(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
+}

@@ -1,0 +1,76 @@
+-- name: SumHours :many
+-- Sums by hour and by one dimension; the zero id stands for "none".
+SELECT h.hour, (CASE sqlc.arg(group_by)::text
+    WHEN 'agent' THEN h.agent_id::text WHEN 'workspace' THEN h.workspace_id::text WHEN 'virtual_key' THEN h.virtual_key_id::text
+    WHEN 'provider' THEN h.provider_id::text WHEN 'model' THEN h.model WHEN 'outcome' THEN h.outcome ELSE '' END)::text AS group_key,
+  sum(h.events)::bigint AS events, sum(h.input_tokens)::bigint AS input_tokens, sum(h.cached_input_tokens)::bigint AS cached_input_tokens,
+  sum(h.cache_write_tokens)::bigint AS cache_write_tokens, sum(h.output_tokens)::bigint AS output_tokens,
+  sum(h.reasoning_tokens)::bigint AS reasoning_tokens, sum(h.cost_pico)::numeric AS cost_pico, sum(h.waste_pico)::numeric AS waste_pico
+FROM usage_hour h
+WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz
+GROUP BY 1, 2
+ORDER BY 1, 2
+LIMIT 100000;
+
+-- name: SumRange :one
+SELECT coalesce(sum(h.events), 0)::bigint AS events, coalesce(sum(h.events) FILTER (WHERE h.outcome = 'refused'), 0)::bigint AS refused,
+  coalesce(sum(h.events) FILTER (WHERE h.outcome IN ('upstream_failed', 'client_closed')), 0)::bigint AS failed,
+  coalesce(sum(h.events) FILTER (WHERE h.outcome = 'indeterminate'), 0)::bigint AS indeterminate,
+  coalesce(sum(h.input_tokens), 0)::bigint AS input_tokens, coalesce(sum(h.cached_input_tokens), 0)::bigint AS cached_input_tokens,
+  coalesce(sum(h.cache_write_tokens), 0)::bigint AS cache_write_tokens, coalesce(sum(h.output_tokens), 0)::bigint AS output_tokens,
+  coalesce(sum(h.reasoning_tokens), 0)::bigint AS reasoning_tokens,
+  coalesce(sum(h.cost_pico), 0)::numeric AS cost_pico, coalesce(sum(h.waste_pico), 0)::numeric AS waste_pico
+FROM usage_hour h
+WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz;
+
+-- name: CountRefusals :many
+SELECT h.code, sum(h.events)::bigint AS events
+FROM usage_hour h
+WHERE h.org_id = $1 AND h.outcome = 'refused' AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz
+GROUP BY h.code
+ORDER BY 2 DESC, 1
+LIMIT 1000;
+
+-- name: ListNames :many
+-- What the ids of a dimension are called, archived ones too.
+SELECT a.agent_id::text AS group_key, a.name FROM agent a WHERE a.org_id = $1 AND sqlc.arg(group_by)::text = 'agent'
+UNION ALL SELECT w.workspace_id::text, w.name FROM workspace w WHERE w.org_id = $1 AND sqlc.arg(group_by)::text = 'workspace'
+UNION ALL SELECT k.virtual_key_id::text, k.name FROM virtual_key k WHERE k.org_id = $1 AND sqlc.arg(group_by)::text = 'virtual_key'
+UNION ALL SELECT p.provider_id::text, p.name FROM provider p WHERE p.org_id = $1 AND sqlc.arg(group_by)::text = 'provider'
+ORDER BY 1
+LIMIT 200000;
+
+-- name: ListEvents :many
+-- Newest first, from a place on.
+SELECT e.event_id, e.started_at, e.request_id, e.run_id, e.workspace_id, e.agent_id, e.virtual_key_id, e.end_user, e.labels, e.dialect, e.route_id,
+  e.model, e.provider_id, e.provider_model, e.attempt, e.streamed, e.outcome, e.code, e.rule, e.http_status, e.duration_us, e.first_byte_us,
+  e.input_tokens, e.cached_input_tokens, e.cache_write_tokens, e.output_tokens, e.reasoning_tokens, e.estimated, e.cost_pico, e.bound_pico,
+  e.price_id, e.waste, e.edge_id, e.generation, e.recorded_at,
+  coalesce(w.name, '')::text AS workspace_name, coalesce(a.name, '')::text AS agent_name, coalesce(k.name, '')::text AS virtual_key_name,
+  coalesce(p.name, '')::text AS provider_name
+FROM usage_event e
+LEFT JOIN workspace w ON w.org_id = e.org_id AND w.workspace_id = e.workspace_id
+LEFT JOIN agent a ON a.org_id = e.org_id AND a.agent_id = e.agent_id
+LEFT JOIN virtual_key k ON k.org_id = e.org_id AND k.virtual_key_id = e.virtual_key_id
+LEFT JOIN provider p ON p.org_id = e.org_id AND p.provider_id = e.provider_id
+WHERE e.org_id = $1
+  AND e.started_at >= sqlc.arg(from_time)::timestamptz AND e.started_at < sqlc.arg(until)::timestamptz
+  AND (e.started_at < sqlc.arg(before_time)::timestamptz OR e.started_at = sqlc.arg(before_time)::timestamptz AND e.event_id > sqlc.arg(before_event)::uuid)
+  AND (sqlc.narg(event)::uuid IS NULL OR e.event_id = sqlc.narg(event)::uuid)
+  AND (sqlc.narg(request)::uuid IS NULL OR e.request_id = sqlc.narg(request)::uuid)
+  AND (sqlc.narg(workspace)::uuid IS NULL OR e.workspace_id = sqlc.narg(workspace)::uuid)
+  AND (sqlc.narg(agent)::uuid IS NULL OR e.agent_id = sqlc.narg(agent)::uuid)
+  AND (sqlc.narg(virtual_key)::uuid IS NULL OR e.virtual_key_id = sqlc.narg(virtual_key)::uuid)
+  AND (sqlc.narg(provider)::uuid IS NULL OR e.provider_id = sqlc.narg(provider)::uuid)
+  AND (sqlc.arg(model)::text = '' OR e.model = sqlc.arg(model)::text)
+  AND (sqlc.arg(outcome)::text = '' OR e.outcome = sqlc.arg(outcome)::text)
+  AND (sqlc.arg(code)::text = '' OR e.code = sqlc.arg(code)::text)
+ORDER BY e.started_at DESC, e.event_id
+LIMIT sqlc.arg(at_most);
+
+-- name: GetPrice :one
+-- @sqlc-vet-disable org-id-required
+-- The price catalog is the platform's.
+SELECT price_id, catalog, model, effective_at, input_pico, cached_input_pico, cache_write_pico, output_pico, reasoning_pico
+FROM model_price
+WHERE price_id = $1;

@@ -44,7 +44,7 @@ end
 table.sort(live, function(a, b) return a[1] < b[1] end)
 for _, bucket in ipairs(live) do
   used = used - bucket[2]
-  if used < limit then return {0, bucket[1] + 61 - now} end
+  if used < limit then return {0, bucket[1] + 61 - now} end -- the wait
 end
 return {0, 60}
 `

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"tollgate.dev/dataplane/internal/route"
 	"tollgate.dev/dataplane/internal/scan"
 	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/internal/upstream"
 	"tollgate.dev/dataplane/wire"
 )
 
@@ -130,21 +132,21 @@ func (p *Pipeline) exchange(c *call, a *attempt) (again bool, problem *refusal.E
 	if err != nil {
 		return p.unanswered(c, a, watch, err)
 	}
-	defer answer.Close()
+	defer answer.Body.Close()
 	a.firstByte = p.Now()
 	switch {
 	case answer.Status < 200 || answer.Status > 299:
-		return p.refusedByProvider(c, a, answer)
+		return p.refusedByProvider(c, a, &answer)
 	case c.ask.Stream:
-		return p.streamed(c, a, watch, answer)
+		return p.streamed(c, a, watch, &answer)
 	default:
-		return p.whole(c, a, answer)
+		return p.whole(c, a, &answer)
 	}
 }
 
 // unanswered settles an attempt without an answer. What the provider may have received stays in doubt.
 func (p *Pipeline) unanswered(c *call, a *attempt, watch *watch, err error) (bool, *refusal.Error) {
-	fault := &SendError{Sent: true, Reason: "the connection failed"}
+	fault := &upstream.Error{Sent: true, Timeout: errors.Is(err, context.DeadlineExceeded), Reason: "it took too long"}
 	_ = errors.As(err, &fault)
 	code, status := wire.CodeUpstreamFailed, http.StatusBadGateway
 	if fault.Timeout {
@@ -167,7 +169,7 @@ func (p *Pipeline) unanswered(c *call, a *attempt, watch *watch, err error) (boo
 }
 
 // refusedByProvider handles a status that is no success: the next target, or the caller's own mistake.
-func (p *Pipeline) refusedByProvider(c *call, a *attempt, answer *Inbound) (bool, *refusal.Error) {
+func (p *Pipeline) refusedByProvider(c *call, a *attempt, answer *Answer) (bool, *refusal.Error) {
 	body := p.buffers.Get(errorBytesMax)
 	defer body.Free()
 	n, _ := io.ReadFull(answer.Body, body.B[:errorBytesMax]) // a short or cut error body is still an error

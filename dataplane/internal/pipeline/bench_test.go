@@ -13,6 +13,7 @@ import (
 
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/internal/upstream"
 	"tollgate.dev/dataplane/wire"
 )
 
@@ -27,9 +28,13 @@ type canned struct {
 	contentType, body string
 }
 
-func (s canned) Send(context.Context, *Outbound) (*Inbound, error) {
-	return &Inbound{Status: 200, ContentType: s.contentType, Body: strings.NewReader(s.body), Close: func() {}}, nil
+func (s canned) Send(context.Context, *upstream.Request) (Answer, error) {
+	return Answer{Status: http.StatusOK, ContentType: s.contentType, Body: shut{strings.NewReader(s.body)}}, nil
 }
+
+type shut struct{ io.Reader }
+
+func (shut) Close() {}
 
 // void is a writer that forgets.
 type void struct{ header http.Header }

@@ -16,6 +16,7 @@ import (
 	"tollgate.dev/dataplane/internal/sse"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/internal/translate"
+	"tollgate.dev/dataplane/internal/upstream"
 	"tollgate.dev/dataplane/wire"
 )
 
@@ -56,7 +57,7 @@ type call struct {
 	answer  scan.Result
 	edits   []scan.Edit
 	pieces  [][]byte
-	fields  []Field
+	fields  []upstream.Field
 	scratch []byte
 	out     []byte
 	event   wire.UsageEvent

@@ -16,7 +16,6 @@ type metrics struct {
 	requests [dialectCount][classCount]prometheus.Counter
 	events   [outcomeCount]prometheus.Counter
 	tokens   [2]prometheus.Counter // input, output
-	cost     prometheus.Counter
 	seconds  prometheus.Histogram
 }
 
@@ -31,7 +30,6 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tollgate_requests_total", Help: "Requests by dialect and class of HTTP status."}, []string{"dialect", "status"})
 	events := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tollgate_usage_events_total", Help: "Usage events by outcome."}, []string{"outcome"})
 	tokens := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tollgate_tokens_total", Help: "Tokens by direction."}, []string{"direction"})
-	m.cost = prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_cost_microusd_total", Help: "Cost of all attempts in millionths of a US dollar; the ledger has the exact sum."})
 	m.seconds = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "tollgate_request_duration_seconds", Help: "From the first byte of a request to the last of its answer.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 9)})
 	inFlight := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tollgate_requests_in_flight", Help: "Requests being carried."}, func() float64 { return float64(m.inFlight.Load()) })
 	for d := range dialectCount {
@@ -45,7 +43,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	}
 	m.tokens[0], m.tokens[1] = tokens.WithLabelValues("input"), tokens.WithLabelValues("output")
 	if registry != nil {
-		registry.MustRegister(requests, events, tokens, m.cost, m.seconds, inFlight)
+		registry.MustRegister(requests, events, tokens, m.seconds, inFlight)
 	}
 	return m
 }
@@ -68,6 +66,5 @@ func (m *metrics) settled(_ *call, event *wire.UsageEvent) {
 	m.events[event.GetOutcome()].Inc()
 	m.tokens[0].Add(float64(event.GetInputTokens() + event.GetCachedInputTokens() + event.GetCacheWriteTokens()))
 	m.tokens[1].Add(float64(event.GetOutputTokens()))
-	m.cost.Add(float64(event.GetCostPico() / 1_000_000))
 	m.seconds.Observe(float64(event.GetDurationUs()) / 1e6)
 }

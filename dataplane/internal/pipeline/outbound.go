@@ -8,44 +8,62 @@ import (
 
 	"tollgate.dev/dataplane/internal/authenticate"
 	"tollgate.dev/dataplane/internal/refusal"
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/internal/upstream"
 	"tollgate.dev/dataplane/wire"
 )
 
 // anthropicVersion is sent when the caller names none (https://docs.anthropic.com/en/api/versioning).
 const anthropicVersion = "2023-06-01"
 
-// outbound builds the provider's request. Of the caller's header fields only the named ones go on; its key never does.
-func (p *Pipeline) outbound(c *call, a *attempt) *Outbound {
+// outbound builds the provider's request.
+func (p *Pipeline) outbound(c *call, a *attempt) *upstream.Request {
 	provider := a.target.Provider
 	credential := provider.Credentials[0]
 	if n := uint64(len(provider.Credentials)); n > 1 {
 		credential = provider.Credentials[c.random()%n]
 	}
-	fields := append(c.fields[:0], Field{"Content-Type", "application/json"}, Field{"User-Agent", "tollgate"}, Field{"X-Client-Request-Id", a.idText})
-	if c.ask.Stream {
-		fields = append(fields, Field{"Accept", "text/event-stream"})
-	} else {
-		fields = append(fields, Field{"Accept", "application/json"})
-	}
-	if provider.Kind == wire.ProviderKind_PROVIDER_KIND_ANTHROPIC {
-		version := first(c.r.Header, "Anthropic-Version")
-		if version == "" {
-			version = anthropicVersion
-		}
-		fields = append(fields, Field{"X-Api-Key", credential.Secret.Reveal()}, Field{"Anthropic-Version", version})
-		for _, beta := range c.r.Header["Anthropic-Beta"] {
-			fields = append(fields, Field{"Anthropic-Beta", beta})
-		}
-	} else {
-		fields = append(fields, Field{"Authorization", "Bearer " + credential.Secret.Reveal()})
-		for _, beta := range c.r.Header["Openai-Beta"] {
-			fields = append(fields, Field{"OpenAI-Beta", beta})
-		}
-	}
-	c.fields = fields
+	c.head(a.idText, provider.Kind, credential.Secret)
 	c.edits, c.scratch = c.ask.Rewrite(c.edits[:0], c.scratch[:0], c.body.B, &c.scan, a.target, a.limit)
 	c.cutBody()
-	return &Outbound{Provider: provider, Path: c.dialect.Path(), Header: fields, Body: c.pieces, FirstByte: p.Timeouts.FirstByte, Idle: p.Timeouts.Idle}
+	return &upstream.Request{
+		Provider: provider, Path: c.dialect.Path(), Header: c.fields, Body: c.pieces, FirstByte: p.Timeouts.FirstByte, Idle: p.Timeouts.Idle,
+	}
+}
+
+// head makes the header fields. Of the caller's own only the named ones go on; its key never does.
+func (c *call) head(attemptID string, kind wire.ProviderKind, secret state.Secret) {
+	c.fields = c.fields[:0]
+	c.field("Content-Type", "application/json")
+	c.field("User-Agent", "tollgate")
+	c.field("X-Client-Request-Id", attemptID)
+	if c.ask.Stream {
+		c.field("Accept", "text/event-stream")
+	} else {
+		c.field("Accept", "application/json")
+	}
+	if kind != wire.ProviderKind_PROVIDER_KIND_ANTHROPIC {
+		c.field("Authorization", "Bearer "+secret.Reveal())
+		c.carry("Openai-Beta")
+		return
+	}
+	c.field("X-Api-Key", secret.Reveal())
+	c.carry("Anthropic-Beta")
+	if c.r.Header["Anthropic-Version"] == nil {
+		c.field("Anthropic-Version", anthropicVersion)
+	}
+	c.carry("Anthropic-Version")
+}
+
+func (c *call) field(name, value string) {
+	c.fields = append(c.fields, upstream.Field{Name: name, Value: value})
+}
+
+// carry sends a header field of the caller on.
+func (c *call) carry(name string) {
+	for _, value := range c.r.Header[name] {
+		c.field(name, value)
+	}
 }
 
 // cutBody makes the pieces of the provider's body: the caller's bytes around the edits.

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -20,8 +20,10 @@ import (
 	"tollgate.dev/dataplane/internal/authenticate"
 	"tollgate.dev/dataplane/internal/budget"
 	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/egress"
 	"tollgate.dev/dataplane/internal/limit"
 	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/internal/upstream"
 	"tollgate.dev/dataplane/wire"
 )
 
@@ -133,31 +135,9 @@ func (c *coins) Extend(more int64) bool {
 	return true
 }
 
-// carrier sends with net/http.
-type carrier struct{ client *http.Client }
-
-func (s carrier) Send(ctx context.Context, out *Outbound) (*Inbound, error) {
-	var readers []io.Reader
-	for _, piece := range out.Body {
-		readers = append(readers, strings.NewReader(string(piece)))
-	}
-	body := io.MultiReader(readers...)
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, out.Provider.BaseURL.String()+out.Path, body)
-	if err != nil {
-		return nil, err
-	}
-	for _, field := range out.Header {
-		r.Header.Add(field.Name, field.Value)
-	}
-	answer, err := s.client.Do(r) //nolint:bodyclose // Close of the answer does it
-	if err != nil {
-		var refused *net.OpError
-		return nil, &SendError{Sent: !errors.As(err, &refused) || refused.Op != "dial", Reason: "no connection", Cause: err}
-	}
-	return &Inbound{
-		Status: answer.StatusCode, ContentType: answer.Header.Get("Content-Type"), RetryAfter: answer.Header.Get("Retry-After"),
-		Body: answer.Body, Close: func() { _ = answer.Body.Close() },
-	}, nil
+// sender is the real client, allowed to reach loopback.
+func sender() Sender {
+	return Providers(upstream.New(egress.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}), nil))
 }
 
 // rig is a pipeline between a caller and in-process providers.
@@ -195,7 +175,7 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 	}
 	g.pipeline = New(Config{
 		Authenticator: authenticate.New(pepper, lookup), Limiter: limit.New(), Book: g.purse, Spool: g.spool,
-		Sender: carrier{&http.Client{Transport: &http.Transport{DisableCompression: true}}},
+		Sender: sender(),
 		Logger: slog.New(slog.DiscardHandler), Now: time.Now, BodyBytesMax: 1 << 20,
 	})
 	routes := map[string]dialect.Dialect{}
@@ -223,7 +203,7 @@ func provider(t testing.TB, kind wire.ProviderKind, serve http.HandlerFunc) stat
 		t.Fatal(err)
 	}
 	return state.Target{
-		Provider: &state.Provider{ID: wire.ID{6}, Name: "prov", Kind: kind, BaseURL: base, Catalog: "local", Credentials: []state.Credential{{Secret: state.NewSecret(secretText)}}},
+		Provider: &state.Provider{ID: wire.ID{6}, Name: "prov", Kind: kind, BaseURL: base, PrivateNetwork: true, Catalog: "local", Credentials: []state.Credential{{Secret: state.NewSecret(secretText)}}},
 		Model:    "fast-2", Price: &state.Price{ID: wire.ID{8}, InputPico: 1000, CachedInputPico: 100, CacheWritePico: 1250, OutputPico: 4000, ContextTokens: 128_000, MaxOutputTokens: 4096},
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"tollgate.dev/dataplane/internal/budget"
 	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/internal/upstream"
 	"tollgate.dev/dataplane/wire"
 )
 
@@ -46,44 +47,36 @@ func (l leases) Reserve(ctx context.Context, key *state.Key, worstPico int64, no
 	return &reservation, nil
 }
 
-// Sender sends a request to a provider.
+// Sender sends requests to providers. Its errors are *upstream.Error or the context's.
 type Sender interface {
 	// Send returns the head of the answer. The context ends the exchange, also while the answer is read.
-	Send(ctx context.Context, request *Outbound) (*Inbound, error)
+	Send(ctx context.Context, request *upstream.Request) (Answer, error)
 }
 
-// Outbound is a request to a provider.
-type Outbound struct {
-	Provider  *state.Provider
-	Path      string
-	Header    []Field
-	Body      [][]byte
-	FirstByte time.Duration
-	Idle      time.Duration
-}
-
-// Field is one header field.
-type Field struct{ Name, Value string }
-
-// Inbound is a provider's answer. Body ends with io.EOF only when its framing has ended properly.
-type Inbound struct {
+// Answer is a provider's answer.
+type Answer struct {
 	Status      int
 	ContentType string
 	RetryAfter  string
-	Body        io.Reader
-	Close       func() // gives the connection back, or closes it when the body was not read to its end
+	Body        Body
 }
 
-// SendError says why a provider did not answer.
-type SendError struct {
-	Sent    bool   // the provider may have received the request
-	Timeout bool   // it took too long
-	Reason  string // may be shown to the caller
-	Cause   error
+// Body is read to io.EOF, which comes only when its framing has ended properly, and closed in any case.
+type Body interface {
+	io.Reader
+	Close()
 }
 
-// Error implements error.
-func (e *SendError) Error() string { return e.Reason }
+// Providers returns the sender over an edge's connections to providers.
+func Providers(client *upstream.Client) Sender { return providers{client} }
 
-// Unwrap returns the cause.
-func (e *SendError) Unwrap() error { return e.Cause }
+type providers struct{ client *upstream.Client }
+
+// Send implements Sender.
+func (p providers) Send(ctx context.Context, request *upstream.Request) (Answer, error) {
+	response, err := p.client.Send(ctx, request)
+	if err != nil {
+		return Answer{}, err
+	}
+	return Answer{response.Status, response.ContentType, response.RetryAfter, response}, nil
+}

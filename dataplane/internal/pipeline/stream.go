@@ -32,7 +32,7 @@ type flow struct {
 }
 
 // streamed carries an answer event by event. Until the first event has left, another target may be tried.
-func (p *Pipeline) streamed(c *call, a *attempt, watch *watch, answer *Inbound) (again bool, problem *refusal.Error) {
+func (p *Pipeline) streamed(c *call, a *attempt, watch *watch, answer *Answer) (again bool, problem *refusal.Error) {
 	if !strings.HasPrefix(answer.ContentType, "text/event-stream") {
 		return p.broken(c, a, wire.CodeUpstreamFailed, "its answer is no stream", meter.Usage{Input: meter.Tokens(int64(len(c.body.B)))})
 	}

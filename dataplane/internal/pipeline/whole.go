@@ -14,7 +14,7 @@ import (
 )
 
 // whole carries an answer that is not streamed: read, validated, metered and checked before its first byte leaves.
-func (p *Pipeline) whole(c *call, a *attempt, answer *Inbound) (again bool, problem *refusal.Error) {
+func (p *Pipeline) whole(c *call, a *attempt, answer *Answer) (again bool, problem *refusal.Error) {
 	body, err := p.buffers.ReadBody(answer.Body, -1, answerBytesMax)
 	if err != nil {
 		return p.broken(c, a, wire.CodeUpstreamCut, "its answer was cut", meter.Usage{Input: meter.Tokens(int64(len(c.body.B)))})

@@ -15,14 +15,17 @@ import (
 	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/budget"
+	"tollgate.dev/controlplane/internal/edges"
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/guardrail"
 	"tollgate.dev/controlplane/internal/member"
 	"tollgate.dev/controlplane/internal/org"
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
+	"tollgate.dev/controlplane/internal/publish"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/seal"
+	"tollgate.dev/controlplane/internal/usage"
 	"tollgate.dev/controlplane/internal/virtualkey"
 	"tollgate.dev/controlplane/internal/workspace"
 )
@@ -46,6 +49,9 @@ type Services struct {
 	Prices     *price.Service
 	Keys       *virtualkey.Service
 	Audits     *audit.Service
+	Usage      *usage.Service
+	Edges      *edges.Service
+	Publish    *publish.Service
 }
 
 // API is the transport.

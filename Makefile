@@ -29,7 +29,8 @@ build: ## the three programs into bin/
 prepare: ## install what tests need and is absent: redis-server, a browser, fonts, npm packages
 	@.ci/prepare
 
-generate: $(SQLC) $(BUF) ## write all generated code again
+generate: $(SQLC) $(BUF) ## write all generated code again (stylesheet and assets need npm)
+	cd web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 	$(BUF) generate
 	$(SQLC) generate
 	$(SQLC) vet

@@ -249,3 +249,12 @@ func (r *Rig) Close() {
 		fmt.Fprintln(os.Stderr, err)
 	}
 }
+
+// OrgUUID returns the demo organization's id in its canonical form.
+func (r *Rig) OrgUUID() string {
+	raw, err := hex.DecodeString(r.OrgID)
+	if err != nil || len(raw) != len(wire.ID{}) {
+		return ""
+	}
+	return wire.ID(raw).String()
+}

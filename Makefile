@@ -7,10 +7,13 @@ BUF           := $(TOOLS)/buf-v1.57.2
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.5.0
 FUZZTIME      ?= 30s
 UP_FLAGS      ?=
+BENCH_FLAGS   ?=
+KILLS         ?= 30
+SEED          ?= 1
 
 export CGO_ENABLED ?= 0
 .DEFAULT_GOAL := help
-.PHONY: help up dev build prepare generate fmt lint test race e2e fuzz check
+.PHONY: help up dev build prepare generate fmt lint test race e2e fuzz bench torture check
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -59,6 +62,13 @@ fuzz: ## every fuzz target for FUZZTIME each
 	    $(GO) test ./$$package -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) || exit 1; \
 	  done; \
 	done
+
+bench: build ## the edge beside nginx, in the table of figures; the last line is JSON (BENCH_FLAGS=-quick for a smoke test)
+	@command -v nginx >/dev/null || { echo "make: please install nginx (as root: apt-get install nginx-light)"; exit 1; }
+	@$(SERVICES) $(GO) run ./e2e/bench $(BENCH_FLAGS)
+
+torture: build ## kill edges and the control plane under load and compare every ledger (KILLS=30 SEED=1)
+	@$(SERVICES) $(GO) run ./e2e/torture -kills $(KILLS) -seed $(SEED)
 
 check: $(SQLC) $(BUF) $(GOLANGCI_LINT) ## formatting, lint, generated code, architecture
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "make: run make fmt:"; gofmt -l $$(git ls-files '*.go'); exit 1; }

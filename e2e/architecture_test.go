@@ -70,7 +70,10 @@ var walls = []house.Wall{
 	{Room: "dataplane/internal/pipeline", May: list(contract, "dataplane/internal/*")},
 	{Room: "dataplane/internal/ingress", May: list(contract, carriers, "dataplane/internal/pipeline", "dataplane/internal/state")},
 	{Room: "dataplane/internal/refusal", May: list(contract, "dataplane/internal/dialect")},
-	{Room: "dataplane/internal/*", May: list(contract, carriers, "dataplane/internal/state")}, // the stages: none imports another
+	{Room: "dataplane/internal/state/statetest", May: list(contract, "dataplane/internal/state")},
+	{Room: "dataplane/internal/report", May: list(contract, "dataplane/internal/spool")},                                          // reads what the spool holds
+	{Room: "dataplane/internal/upstream", May: list(contract, carriers, "dataplane/internal/state", "dataplane/internal/egress")}, // dials through it
+	{Room: "dataplane/internal/*", May: list(contract, carriers, "dataplane/internal/state")},                                     // the stages: none imports another
 	{Room: "dataplane", May: list(contract, "dataplane/internal/*")},
 
 	// programs and proofs
@@ -150,7 +153,7 @@ var foreignTables = []house.Foreign{
 }
 
 // unchanging are functions whose results nobody can change.
-var unchanging = []string{"uuid.MustParse", "netip.MustParsePrefix", "strings.NewReplacer", "big.NewInt"}
+var unchanging = []string{"uuid.MustParse", "netip.MustParsePrefix", "netip.MustParseAddr", "strings.NewReplacer", "big.NewInt"}
 
 // refusedNames are packages named for nothing.
 var refusedNames = []string{"util", "utils", "common", "helper", "helpers", "shared", "base", "types", "models", "misc"}
@@ -193,7 +196,10 @@ func TestTestsDoNotSleep(t *testing.T) { report(t, readHouse(t).Sleeps([]string{
 
 func TestSourcesCarryNoLicenceHeader(t *testing.T) { report(t, readHouse(t).Licences()) }
 
-func TestMoneyIsNoFloat(t *testing.T) { report(t, readHouse(t).Floats(notMoney)) }
+func TestMoneyIsNoFloat(t *testing.T) {
+	// Prometheus counts in floats; nothing reads them back.
+	report(t, readHouse(t).Floats(notMoney, []string{"dataplane/internal/pipeline/metrics.go"}))
+}
 
 func TestPlanesStartNoPrograms(t *testing.T) {
 	report(t, readHouse(t).Executes([]string{"cmd/tollgate/...", "e2e/..."}))
@@ -222,7 +228,11 @@ func TestWaiversOfTheTenantRuleHaveAReason(t *testing.T) {
 }
 
 func TestQueriesAreInTheirFolder(t *testing.T) {
-	report(t, readHouse(t).Statements([]string{"cmd/tollgate/internal/postgres/*.go", "e2e/internal/rig/*.go", "controlplane/internal/pgtest/*.go"}))
+	report(t, readHouse(t).Statements([]string{
+		"cmd/tollgate/internal/postgres/*.go", "e2e/internal/*/*.go", "controlplane/internal/pgtest/*.go",
+		"controlplane/database.go",               // asks the server about the role, no table of ours
+		"controlplane/internal/publish/store.go", // the platform's row, whose zero id the typed query would send as NULL
+	}))
 }
 
 func TestDisabledLintersHaveAReason(t *testing.T) {

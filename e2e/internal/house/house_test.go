@@ -104,7 +104,8 @@ func TestInitsAreCaught(t *testing.T) {
 func TestSleepsInTestsAreCaught(t *testing.T) {
 	t.Parallel()
 	source := "package a\nimport \"time\"\nfunc f() { time.Sleep(1) }\n"
-	house := tree(t, "a/a.go", source, "a/a_test.go", source, "e2e/rig/r.go", source)
+	bubble := "package a\nfunc f() { synctest.Test(t, func() { time.Sleep(1) }) }\n"
+	house := tree(t, "a/a.go", source, "a/a_test.go", source, "a/b_test.go", bubble, "e2e/rig/r.go", source)
 	expect(t, house.Sleeps([]string{"e2e/..."}), "a/a_test.go:3", "e2e/rig/r.go:3")
 }
 
@@ -126,7 +127,7 @@ func spent(n int64) float64 { return 0 }
 func f(costPico int64, tokens int64) { _ = float64(costPico); _ = float64(tokens) }
 func g(amounts []float64, costRatio float64) {}
 `)
-	expect(t, house.Floats(regexp.MustCompile("Ratio$")), "CostPico", "priceUSD", "spent", "costPico", "amounts")
+	expect(t, house.Floats(regexp.MustCompile("Ratio$"), nil), "CostPico", "priceUSD", "spent", "costPico", "amounts")
 }
 
 func TestMutablesAreCaught(t *testing.T) {
@@ -150,6 +151,7 @@ var cache = map[string]int{}
 var shadow = []int{1}
 func f() { counter++; cache["a"] = 2; shadow := []int{2}; shadow[0] = 3 }
 `)
+	expect(t, tree(t, "a/a_test.go", "package a\nvar x = f()\nvar y = f()\nvar z int\nfunc g() { y = f() }\n").Mutables(nil), "y is written to", "z can change")
 	expect(t, house.Mutables([]string{"made"}),
 		"bad can change", "lock can change", "pool can change", "pointer can change", "counter is written to", "cache is written to")
 }

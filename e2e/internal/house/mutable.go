@@ -9,7 +9,8 @@ import (
 )
 
 // Mutables finds package variables that are not fixed: anything but an error value, a regular expression, an embedded file, a table
-// that nothing writes to, or a call of one of the constructors ("pkg.Func") that are said to return what nobody can change.
+// that nothing writes to, or a call of one of the constructors ("pkg.Func") that are said to return what nobody can change. In tests any
+// value may be computed once, as long as nothing writes to it.
 func (t *Tree) Mutables(constructors []string) []Finding {
 	allowed := map[string]bool{"errors.New": true, "fmt.Errorf": true, "regexp.MustCompile": true}
 	for _, name := range constructors {
@@ -26,25 +27,15 @@ func (t *Tree) Mutables(constructors []string) []Finding {
 				name := spec.Names[i].Name
 				switch {
 				case name == "_" || embedded(spec, group):
-				case file.Test && isFlag(spec, i):
 				case written[name]:
 					found = append(found, Finding{t.at(spec), fmt.Sprintf("package variable %s is written to", name)})
-				case !fixed(spec, i, allowed):
+				case !fixed(spec, i, allowed) && !(file.Test && i < len(spec.Values)):
 					found = append(found, Finding{t.at(spec), fmt.Sprintf("package variable %s can change: pass it in through New", name)})
 				}
 			})
 		}
 	}
 	return found
-}
-
-// isFlag lets a test declare a flag such as -update, which the testing package can only learn of at the top.
-func isFlag(spec *ast.ValueSpec, i int) bool {
-	if i >= len(spec.Values) {
-		return false
-	}
-	call, ok := spec.Values[i].(*ast.CallExpr)
-	return ok && strings.HasPrefix(callee(call), "flag.")
 }
 
 func embedded(spec *ast.ValueSpec, group *ast.GenDecl) bool {

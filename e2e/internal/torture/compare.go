@@ -1,0 +1,230 @@
+package torture
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"strconv"
+	"time"
+
+	"tollgate.dev/e2e/internal/rig"
+)
+
+// settle waits until every billed attempt has arrived as a usage event and nothing more comes.
+func (t *torture) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, drainWithin)
+	defer cancel()
+	t.say("waiting until all usage has arrived")
+	last, since := "", time.Now()
+	err := rig.Until(ctx, func() error {
+		rows, err := t.rig.Texts(ctx, "SELECT count(*), coalesce(sum(spent), 0), coalesce(sum(leased), 0), coalesce((SELECT sum(spool_pending) FROM edge), 0) FROM usage_event, (SELECT sum(spent) AS spent, sum(leased) AS leased FROM budget_period) AS p")
+		if err != nil {
+			return err
+		}
+		if now := fmt.Sprint(rows); now != last {
+			last, since = now, time.Now()
+		}
+		if quiet := time.Since(since); quiet < 3*time.Second {
+			return fmt.Errorf("usage arrived %s ago", quiet.Round(time.Millisecond))
+		}
+		missing, err := t.missing(ctx)
+		if err != nil {
+			return err
+		}
+		if missing > 0 && time.Since(since) < 20*time.Second {
+			return fmt.Errorf("%d billed attempts have not arrived", missing)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("usage does not come to rest (seed %d): %w", t.options.Seed, err)
+	}
+	return nil
+}
+
+func (t *torture) missing(ctx context.Context) (int, error) {
+	bills, err := t.rig.Ledger(ctx)
+	if err != nil {
+		return 0, err
+	}
+	events, err := t.events(ctx)
+	if err != nil {
+		return 0, err
+	}
+	missing := 0
+	for _, bill := range bills {
+		if events[bill.ClientRequestID] == nil {
+			missing++
+		}
+	}
+	return missing, nil
+}
+
+// event is what the comparison needs of a usage event.
+type event struct {
+	outcome               string
+	input, cached, output int64
+	costPico, boundPico   int64
+	priceIn, priceCached  int64 // pico-USD a token
+	priceOut              int64
+	copies                int
+}
+
+// events reads every event that reached a provider, with its price, by event id.
+func (t *torture) events(ctx context.Context) (map[string]*event, error) {
+	rows, err := t.rig.Texts(ctx, `
+		SELECT e.event_id, e.outcome, e.input_tokens, e.cached_input_tokens, e.output_tokens, e.cost_pico, e.bound_pico,
+		  coalesce(p.input_pico, 0), coalesce(p.cached_input_pico, 0), coalesce(p.output_pico, 0)
+		FROM usage_event e LEFT JOIN model_price p ON p.price_id = e.price_id
+		WHERE e.outcome <> 'refused'`)
+	if err != nil {
+		return nil, err
+	}
+	events := make(map[string]*event, len(rows))
+	for _, row := range rows {
+		if twin := events[row[0]]; twin != nil {
+			twin.copies++
+			continue
+		}
+		e := &event{outcome: row[1], copies: 1}
+		for i, into := range []*int64{&e.input, &e.cached, &e.output, &e.costPico, &e.boundPico, &e.priceIn, &e.priceCached, &e.priceOut} {
+			if *into, err = strconv.ParseInt(row[i+2], 10, 64); err != nil {
+				return nil, err
+			}
+		}
+		events[row[0]] = e
+	}
+	return events, nil
+}
+
+// compare holds the provider's ledger, the events, the rollups and the budgets against each other.
+func (t *torture) compare(ctx context.Context) error {
+	bills, err := t.rig.Ledger(ctx)
+	if err != nil {
+		return err
+	}
+	events, err := t.events(ctx)
+	if err != nil {
+		return err
+	}
+	if len(bills) == 0 {
+		return fmt.Errorf("the provider billed nothing: no load ran: %s", t.oddity())
+	}
+	billed := make(map[string]rig.Bill, len(bills))
+	for _, bill := range bills {
+		if _, twice := billed[bill.ClientRequestID]; twice {
+			t.inconsistent("the provider was sent attempt %s twice", bill.ClientRequestID)
+		}
+		billed[bill.ClientRequestID] = bill
+		if events[bill.ClientRequestID] == nil {
+			t.report.Lost++
+			t.say("lost: %+v", bill)
+		}
+	}
+	for id, e := range events {
+		t.report.Duplicated += e.copies - 1
+		bill, known := billed[id]
+		t.judge(id, e, bill, known)
+	}
+	if odd := t.load.odd.Load(); odd != nil {
+		t.say("an answer that was no success: %s", *odd)
+	}
+	return t.compareSums(ctx)
+}
+
+func (t *torture) oddity() string {
+	if odd := t.load.odd.Load(); odd != nil {
+		return *odd
+	}
+	return "every call failed"
+}
+
+// judge compares one event with the provider's bill for it.
+func (t *torture) judge(id string, e *event, bill rig.Bill, billed bool) {
+	truth := int64(0)
+	if billed {
+		truth = (bill.InputTokens-bill.CachedInputTokens)*e.priceIn + bill.CachedInputTokens*e.priceCached + bill.OutputTokens*e.priceOut
+	}
+	if e.priceIn == 0 {
+		t.inconsistent("event %s has no price", id)
+	}
+	if e.outcome != "indeterminate" {
+		difference := e.costPico - truth
+		if difference != 0 {
+			t.say("difference of %d pico in %s: %+v, billed %v %+v", difference, id, *e, billed, bill)
+		}
+		t.report.DifferencePico += max(difference, -difference)
+		return
+	}
+	t.report.Indeterminate++
+	if e.costPico > truth && billed || truth > e.boundPico {
+		t.inconsistent("indeterminate event %s: seen %d, true %d, bound %d", id, e.costPico, truth, e.boundPico)
+	}
+}
+
+// compareSums holds rollups and budgets against the events.
+func (t *torture) compareSums(ctx context.Context) error {
+	checks := []struct{ what, left, right string }{
+		{
+			"events and rollups, in number", "SELECT count(*) FROM usage_event", "SELECT coalesce(sum(events), 0) FROM usage_hour",
+		},
+		{
+			"events and rollups, in cost", "SELECT coalesce(sum(cost_pico), 0) FROM usage_event", "SELECT coalesce(sum(cost_pico), 0) FROM usage_hour",
+		},
+		{
+			"events and rollups, in tokens", "SELECT coalesce(sum(input_tokens + output_tokens), 0) FROM usage_event",
+			"SELECT coalesce(sum(input_tokens + output_tokens), 0) FROM usage_hour",
+		},
+		{
+			"events and the organization's budget, settled and in doubt",
+			"SELECT coalesce(sum(CASE WHEN outcome = 'indeterminate' THEN bound_pico ELSE cost_pico END), 0) FROM usage_event",
+			"SELECT coalesce(sum(p.spent + p.in_doubt), 0) FROM budget_period p JOIN budget b USING (org_id, budget_id) WHERE b.name = 'torture-wide'",
+		},
+		{
+			"events of the tight key and its budget",
+			`SELECT coalesce(sum(CASE WHEN e.outcome = 'indeterminate' THEN e.bound_pico ELSE e.cost_pico END), 0)
+			 FROM usage_event e JOIN virtual_key k USING (org_id, virtual_key_id) WHERE k.name = 'torture-tight'`,
+			"SELECT coalesce(sum(p.spent + p.in_doubt), 0) FROM budget_period p JOIN budget b USING (org_id, budget_id) WHERE b.name = 'torture-tight'",
+		},
+		{
+			"leased and what the leases hold", "SELECT coalesce(sum(leased), 0) FROM budget_period",
+			"SELECT coalesce(sum(greatest(granted_total - returned_total - settled_total, 0)), 0) FROM budget_lease",
+		},
+		{"overrun and nothing", "SELECT coalesce(sum(overrun), 0) FROM budget_period", "SELECT 0"},
+	}
+	for _, check := range checks {
+		left, err := t.number(ctx, check.left)
+		if err != nil {
+			return fmt.Errorf("%s: %w", check.what, err)
+		}
+		right, err := t.number(ctx, check.right)
+		if err != nil {
+			return fmt.Errorf("%s: %w", check.what, err)
+		}
+		if left.Cmp(right) != 0 {
+			t.inconsistent("%s differ: %s and %s", check.what, left, right)
+		}
+	}
+	over, err := t.number(ctx, "SELECT coalesce(max(greatest(p.spent + p.leased + p.in_doubt - b.limit_pico, 0)), 0) FROM budget_period p JOIN budget b USING (org_id, budget_id)")
+	if err != nil {
+		return err
+	}
+	t.report.OvershootPico = over.Int64()
+	return nil
+}
+
+func (t *torture) number(ctx context.Context, query string) (*big.Int, error) {
+	rows, err := t.rig.Texts(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	n, ok := new(big.Int).SetString(rows[0][0], 10)
+	if !ok {
+		return nil, fmt.Errorf("%q is no number", rows[0][0])
+	}
+	return n, nil
+}
+
+func (t *torture) inconsistent(format string, args ...any) {
+	t.report.Inconsistencies = append(t.report.Inconsistencies, fmt.Sprintf(format, args...))
+}

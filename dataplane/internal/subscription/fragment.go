@@ -53,17 +53,17 @@ func (s *Subscription) apply(org wire.ID, whole *wire.Fragment) error {
 	}
 	s.turn.Lock()
 	defer s.turn.Unlock()
-	if err := s.config.Vault.Begin(org, push.Generation); err != nil {
+	if err := s.vault.begin(org, push.Generation); err != nil {
 		return err
 	}
-	defer s.config.Vault.End(org, push.Generation)
+	defer s.vault.end(org, push.Generation)
 	prepared, err := s.config.Store.Prepare(push)
 	if err != nil {
 		return err
 	}
 	full := prepared.Full()
 	kept := &wire.Fragment{Manifest: whole.GetManifest(), Signature: whole.GetSignature(), Upserts: full.Upserts, Last: true}
-	if err := s.config.Vault.Keep(org, push.Generation, kept); err != nil {
+	if err := s.vault.keep(org, push.Generation, kept); err != nil {
 		s.config.Logger.Error("a fragment is not kept on the disk", "org_id", org.String(), "error", err) // it works, until a restart
 	}
 	tombstones := len(s.config.Store.Tombstones())
@@ -119,7 +119,7 @@ func (s *Subscription) remove(line *line, in *wire.FragmentRemoval) error {
 	if err := s.config.Store.Remove(org, in.GetGeneration()); err != nil {
 		return nil //nolint:nilerr // older than what is held: it says nothing any more
 	}
-	if err := s.config.Vault.Forget(org); err != nil {
+	if err := s.vault.forget(org); err != nil {
 		s.config.Logger.Error("a removed organization is still on the disk", "org_id", org.String(), "error", err)
 	}
 	s.keepTombstones()

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,51 +34,68 @@ type syncer interface {
 
 // Config is what a Subscription needs.
 type Config struct {
-	Client    syncer
-	PublicKey ed25519.PublicKey // of the control plane's signatures
-	Store     *state.Store
-	Vault     *Vault
-	Clock     clock
-	Hello     *wire.Hello         // without Held
-	Status    func() *wire.Status // without the time
-	Recall    func(recall *wire.LeaseRecall)
-	Logger    *slog.Logger
+	Client        syncer
+	DataDir       string // the last good snapshots lie in its folder "snapshot"
+	EdgeID        wire.ID
+	Epoch         uint64 // of this process
+	PreviousEpoch uint64 // whose leases this process carries on with; 0: none
+	Version       string
+	Region        string
+	Name          string
+	Store         *state.Store
+	PublicKey     ed25519.PublicKey // of the control plane's signatures
+	FleetKey      wire.FleetKey
+	Clock         clock
+	Status        func() *wire.Status // without the time
+	Recall        func(recall *wire.LeaseRecall)
+	Logger        *slog.Logger
 }
 
 // Subscription is the edge's end of the sync stream.
 type Subscription struct {
 	config    Config
+	vault     *vault
 	connected atomic.Bool
 	turn      sync.Mutex // of what writes to the store
 	pushes    map[wire.ID]*gathering
 }
 
 // New returns a Subscription. Nothing is read or dialled before Boot and Run.
-func New(config Config) *Subscription {
-	return &Subscription{config: config, pushes: map[wire.ID]*gathering{}}
+func New(config Config) (*Subscription, error) {
+	box, err := config.FleetKey.Cipher("last-good")
+	if err != nil {
+		return nil, err
+	}
+	kept := &vault{dir: filepath.Join(config.DataDir, "snapshot"), box: box, edge: config.EdgeID}
+	return &Subscription{config: config, vault: kept, pushes: map[wire.ID]*gathering{}}, nil
 }
 
 // Connected says whether the control plane is there now.
 func (s *Subscription) Connected() bool { return s.connected.Load() }
 
-// Boot puts the last good fragments from the disk in force. What does not load is left out and logged.
-func (s *Subscription) Boot() {
+// Boot puts the last good fragments from the disk in force. What does not load is left out and logged; the error says that the
+// directory cannot be used at all.
+func (s *Subscription) Boot() error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
-	for _, revocation := range s.config.Vault.Tombstones() {
+	if err := s.vault.open(); err != nil {
+		return err
+	}
+	for _, revocation := range s.vault.tombstones() {
 		s.config.Store.Revoke(revocation)
 	}
-	for _, org := range s.config.Vault.Orgs() {
+	for _, org := range s.vault.orgs() {
 		if err := s.boot(org); err != nil {
 			s.config.Logger.Error("no kept fragment of the organization loads", "org_id", org.String(), "error", err)
 		}
 	}
+	return nil
 }
 
 // boot loads the newest generation of an organization that is sound.
 func (s *Subscription) boot(org wire.ID) error {
 	var failures error
-	for _, generation := range s.config.Vault.Generations(org) {
+	for _, generation := range s.vault.generations(org) {
 		err := s.load(org, generation)
 		if err == nil {
 			return nil
@@ -88,11 +106,11 @@ func (s *Subscription) boot(org wire.ID) error {
 }
 
 func (s *Subscription) load(org wire.ID, generation uint64) error {
-	if err := s.config.Vault.Begin(org, generation); err != nil {
+	if err := s.vault.begin(org, generation); err != nil {
 		return err
 	}
-	defer s.config.Vault.End(org, generation)
-	kept, err := s.config.Vault.Load(org, generation)
+	defer s.vault.end(org, generation)
+	kept, err := s.vault.load(org, generation)
 	if err != nil {
 		return err
 	}
@@ -172,12 +190,14 @@ func (s *Subscription) stream(ctx context.Context) (welcomed bool, err error) {
 	defer cancel(nil)
 	line := &line{stream: s.config.Client.Sync(ctx)}
 	defer func() { _ = line.stream.CloseResponse() }()
+	// HTTP/2 notices the end of ctx only once the request's body has ended.
+	defer context.AfterFunc(ctx, func() { _ = line.stream.CloseRequest() })()
 	clear(s.pushes)
 	watchdog := time.AfterFunc(helloWithin, func() { cancel(errors.New("the control plane is silent")) })
 	defer watchdog.Stop()
 	hello := &wire.Hello{
-		EdgeId: s.config.Hello.GetEdgeId(), Epoch: s.config.Hello.GetEpoch(), PreviousEpoch: s.config.Hello.GetPreviousEpoch(),
-		Version: s.config.Hello.GetVersion(), Region: s.config.Hello.GetRegion(), Name: s.config.Hello.GetName(), Held: s.config.Store.Held(),
+		EdgeId: s.config.EdgeID.Bytes(), Epoch: s.config.Epoch, PreviousEpoch: s.config.PreviousEpoch,
+		Version: s.config.Version, Region: s.config.Region, Name: s.config.Name, Held: s.config.Store.Held(),
 	}
 	if err := line.send(&wire.SyncRequest{Message: &wire.SyncRequest_Hello{Hello: hello}}); err != nil {
 		return false, s.cause(ctx, line, err)
@@ -270,7 +290,7 @@ func (s *Subscription) revoke(in *wire.Revocation) {
 }
 
 func (s *Subscription) keepTombstones() {
-	if err := s.config.Vault.KeepTombstones(s.config.Store.Tombstones()); err != nil {
+	if err := s.vault.keepTombstones(s.config.Store.Tombstones()); err != nil {
 		s.config.Logger.Error("revocations are not kept on the disk", "error", err)
 	}
 }

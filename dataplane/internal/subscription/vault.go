@@ -19,12 +19,12 @@ import (
 	"tollgate.dev/dataplane/wire"
 )
 
-// Vault keeps the last good fragments and the revocations that no fragment knows yet, encrypted, below one directory:
+// vault keeps the last good fragments and the revocations that no fragment knows yet, encrypted, below one directory:
 //
 //	<org>/<generation>.fragment   the newest keptGenerations of them
 //	<org>/<generation>.applying   how often its application has begun and not ended
 //	tombstones
-type Vault struct {
+type vault struct {
 	dir  string
 	box  cipher.AEAD
 	edge wire.ID // what is kept opens for this edge alone
@@ -42,27 +42,27 @@ const (
 // errQuarantined says that the process died while it applied the generation, more than once.
 var errQuarantined = errors.New("the edge stopped twice while it applied this generation")
 
-// NewVault makes the directory. The cipher is wire.FleetKey.Cipher "last-good".
-func NewVault(dir string, box cipher.AEAD, edge wire.ID) (*Vault, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the snapshot directory: %w", err)
+// open makes the directory.
+func (v *vault) open() error {
+	if err := os.MkdirAll(v.dir, 0o700); err != nil {
+		return fmt.Errorf("make the snapshot directory: %w", err)
 	}
-	return &Vault{dir: dir, box: box, edge: edge}, nil
+	return nil
 }
 
-func (v *Vault) org(org wire.ID) string { return filepath.Join(v.dir, hex.EncodeToString(org[:])) }
+func (v *vault) org(org wire.ID) string { return filepath.Join(v.dir, hex.EncodeToString(org[:])) }
 
-func (v *Vault) fragment(org wire.ID, generation uint64) string {
+func (v *vault) fragment(org wire.ID, generation uint64) string {
 	return filepath.Join(v.org(org), fmt.Sprintf("%0*d%s", generationDigits, generation, fragmentSuffix))
 }
 
-func (v *Vault) data(purpose string, org wire.ID, generation uint64) []byte {
+func (v *vault) data(purpose string, org wire.ID, generation uint64) []byte {
 	data := append([]byte(purpose), v.edge[:]...)
 	return binary.BigEndian.AppendUint64(append(data, org[:]...), generation)
 }
 
-// Orgs returns the organizations of which something is kept; the platform comes first.
-func (v *Vault) Orgs() (orgs []wire.ID) {
+// orgs returns the organizations of which something is kept; the platform comes first.
+func (v *vault) orgs() (orgs []wire.ID) {
 	entries, _ := os.ReadDir(v.dir) // by name, and the platform's is all zeros
 	for _, entry := range entries {
 		if raw, err := hex.DecodeString(entry.Name()); err == nil && len(raw) == len(wire.ID{}) && entry.IsDir() {
@@ -72,8 +72,8 @@ func (v *Vault) Orgs() (orgs []wire.ID) {
 	return orgs
 }
 
-// Generations returns what is kept of an organization, newest first.
-func (v *Vault) Generations(org wire.ID) (generations []uint64) {
+// generations returns what is kept of an organization, newest first.
+func (v *vault) generations(org wire.ID) (generations []uint64) {
 	entries, _ := os.ReadDir(v.org(org))
 	for _, entry := range entries {
 		number, ok := strings.CutSuffix(entry.Name(), fragmentSuffix)
@@ -86,8 +86,8 @@ func (v *Vault) Generations(org wire.ID) (generations []uint64) {
 	return generations
 }
 
-// Keep writes a full fragment and lets go of the oldest.
-func (v *Vault) Keep(org wire.ID, generation uint64, whole *wire.Fragment) error {
+// keep writes a full fragment and lets go of the oldest.
+func (v *vault) keep(org wire.ID, generation uint64, whole *wire.Fragment) error {
 	plain, err := proto.Marshal(whole)
 	if err != nil {
 		return fmt.Errorf("marshal fragment: %w", err)
@@ -98,15 +98,15 @@ func (v *Vault) Keep(org wire.ID, generation uint64, whole *wire.Fragment) error
 	if err := replaceFile(v.fragment(org, generation), v.box.Seal(nil, nil, plain, v.data("fragment", org, generation))); err != nil {
 		return fmt.Errorf("keep generation %d: %w", generation, err)
 	}
-	all := v.Generations(org)
+	all := v.generations(org)
 	for _, old := range all[min(keptGenerations, len(all)):] {
 		_ = os.Remove(v.fragment(org, old)) // tried again with the next one
 	}
 	return nil
 }
 
-// Load returns a fragment that was kept.
-func (v *Vault) Load(org wire.ID, generation uint64) (*wire.Fragment, error) {
+// load returns a fragment that was kept.
+func (v *vault) load(org wire.ID, generation uint64) (*wire.Fragment, error) {
 	sealed, err := os.ReadFile(v.fragment(org, generation))
 	if err != nil {
 		return nil, err
@@ -122,8 +122,8 @@ func (v *Vault) Load(org wire.ID, generation uint64) (*wire.Fragment, error) {
 	return whole, nil
 }
 
-// Begin notes that a generation is about to be applied. It refuses one that brought the process down crashesMax times.
-func (v *Vault) Begin(org wire.ID, generation uint64) error {
+// begin notes that a generation is about to be applied. It refuses one that brought the process down crashesMax times.
+func (v *vault) begin(org wire.ID, generation uint64) error {
 	path := v.applying(org, generation)
 	attempts := 0
 	if text, err := os.ReadFile(path); err == nil {
@@ -138,18 +138,18 @@ func (v *Vault) Begin(org wire.ID, generation uint64) error {
 	return os.WriteFile(path, strconv.AppendInt(nil, int64(attempts)+1, 10), 0o600)
 }
 
-// End notes that applying has come to an end, a good or a bad one.
-func (v *Vault) End(org wire.ID, generation uint64) { _ = os.Remove(v.applying(org, generation)) }
+// end notes that applying has come to an end, a good or a bad one.
+func (v *vault) end(org wire.ID, generation uint64) { _ = os.Remove(v.applying(org, generation)) }
 
-func (v *Vault) applying(org wire.ID, generation uint64) string {
+func (v *vault) applying(org wire.ID, generation uint64) string {
 	return filepath.Join(v.org(org), fmt.Sprintf("%0*d%s", generationDigits, generation, applyingSuffix))
 }
 
-// Forget removes what is kept of an organization.
-func (v *Vault) Forget(org wire.ID) error { return os.RemoveAll(v.org(org)) }
+// forget removes what is kept of an organization.
+func (v *vault) forget(org wire.ID) error { return os.RemoveAll(v.org(org)) }
 
-// KeepTombstones writes the revocations that hold by themselves.
-func (v *Vault) KeepTombstones(all []state.Revocation) error {
+// keepTombstones writes the revocations that hold by themselves.
+func (v *vault) keepTombstones(all []state.Revocation) error {
 	plain, err := json.Marshal(all)
 	if err != nil {
 		return fmt.Errorf("marshal revocations: %w", err)
@@ -157,8 +157,8 @@ func (v *Vault) KeepTombstones(all []state.Revocation) error {
 	return replaceFile(filepath.Join(v.dir, tombstonesName), v.box.Seal(nil, nil, plain, v.data("tombstones", wire.ID{}, 0)))
 }
 
-// Tombstones returns the revocations that were kept.
-func (v *Vault) Tombstones() (all []state.Revocation) {
+// tombstones returns the revocations that were kept.
+func (v *vault) tombstones() (all []state.Revocation) {
 	sealed, err := os.ReadFile(filepath.Join(v.dir, tombstonesName))
 	if err != nil {
 		return nil

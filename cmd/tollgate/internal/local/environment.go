@@ -15,7 +15,7 @@ type variable struct{ name, value string }
 // file returns the variables in a form that shells (set -a; . file) and systemd (EnvironmentFile=) read alike.
 func (e environment) file(program string) []byte {
 	var out strings.Builder
-	out.WriteString("# Made by tollgate up. By hand: set -a; . <this file>; set +a; " + program + "\n")
+	out.WriteString("# Made by tollgate up. By hand: (set -a; . <this file>; exec " + program + ")\n")
 	for _, v := range e {
 		out.WriteString(v.name + "='" + strings.ReplaceAll(v.value, "'", `'\''`) + "'\n")
 	}

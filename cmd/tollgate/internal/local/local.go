@@ -183,7 +183,7 @@ func (h *house) watch(ctx context.Context, process *supervisor.Process) {
 	}
 	h.printf("\n%s has ended (%s); everything else goes on.", process.Name, how)
 	if program, file := h.byHand(process.Name); program != "" {
-		h.printf(" Start it again by hand:\n  set -a; . %s; set +a; %s", file, program)
+		h.printf(" Start it again by hand:\n  (set -a; . %s; exec %s)", file, program)
 	}
 	h.printf("\n")
 }

@@ -7,7 +7,8 @@ import "tollgate.dev/web/component"
 // List is the page of all edges.
 type List struct {
 	Rows       []Row
-	Generation string          // of this organization, as committed last
+	Generation string // of this organization, as committed last
+	Changed    component.Moment
 	Summary    component.Badge // "2 of 2 up to date"
 }
 
@@ -27,8 +28,9 @@ type Row struct {
 	SpoolSize  string
 	InFlight   string
 	Requests   string
-	ClockSkew  string // empty: none worth saying
-	Nack       string // reason; empty: none
-	NackPath   string // the field that was wrong
+	ClockSkew  string           // empty: none worth saying
+	Nack       string           // reason; empty: none
+	NackPath   string           // the field that was wrong
+	NackedAt   component.Moment // zero: none
 	NackedGen  string
 }

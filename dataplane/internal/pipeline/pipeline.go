@@ -34,6 +34,7 @@ type Config struct {
 	Spool         Spool
 	Sender        Sender
 	Registry      prometheus.Registerer
+	Observe       func(context.Context, *wire.UsageEvent) // sees every event as it is recorded; nil: nobody
 	Logger        *slog.Logger
 	Now           func() time.Time // corrected by the control plane's clock
 

@@ -134,6 +134,9 @@ func (p *Pipeline) recordRefusal(c *call, problem *refusal.Error) {
 }
 
 func (p *Pipeline) append(c *call, event *wire.UsageEvent) {
+	if p.Observe != nil {
+		p.Observe(c.ctx, event)
+	}
 	if _, err := p.Spool.Append(&wire.SpoolRecord{Record: &wire.SpoolRecord_Event{Event: event}}); err != nil {
 		p.Logger.Error("an event could not be written", "request_id", c.requestText, "outcome", event.GetOutcome().String(), "error", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
 
@@ -37,8 +36,6 @@ type conn struct {
 	unwatch func() bool
 }
 
-var buffers = sync.Pool{New: func() any { b := make([]byte, readBytes); return &b }}
-
 func newConn(c, raw net.Conn, pool *pool) *conn { return &conn{Conn: c, raw: raw, pool: pool} }
 
 func (c *conn) close() { _ = c.Conn.Close() }
@@ -65,7 +62,7 @@ func (c *conn) alive() bool {
 
 // exchange writes the request and reads the answer's head. On an error the connection is closed.
 func (c *conn) exchange(ctx context.Context, request *Request) (*Response, error) {
-	c.buffer, c.r, c.w = buffers.Get().(*[]byte), 0, 0
+	c.buffer, c.r, c.w = c.pool.borrow(), 0, 0
 	c.unwatch = context.AfterFunc(ctx, func() { _ = c.raw.SetDeadline(time.Unix(1, 0)) })
 	err := c.arm(ctx, time.Now().Add(request.FirstByte))
 	if err == nil {
@@ -98,7 +95,7 @@ func (c *conn) finish(keep bool) {
 		return
 	}
 	watched := c.unwatch()
-	buffers.Put(c.buffer)
+	c.pool.buffers.Put(c.buffer)
 	c.buffer = nil
 	if !keep || !watched {
 		c.close()

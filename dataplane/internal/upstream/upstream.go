@@ -199,11 +199,21 @@ func clean(text string) bool {
 
 // pool holds the connections to one provider that rest, the last used one on top.
 type pool struct {
-	tls *tls.Config
+	tls     *tls.Config
+	buffers sync.Pool // of *[]byte
 
 	mu     sync.Mutex
 	idle   []*conn
 	lastAt time.Time
+}
+
+// borrow returns a buffer to read answers into.
+func (p *pool) borrow() *[]byte {
+	if buffer, ok := p.buffers.Get().(*[]byte); ok {
+		return buffer
+	}
+	buffer := make([]byte, readBytes)
+	return &buffer
 }
 
 func (p *pool) take() *conn {

@@ -15,8 +15,8 @@ import (
 	"tollgate.dev/dataplane/wire"
 )
 
-// FleetKey is the key under which Provider seals its credentials.
-var FleetKey = wire.FleetKey("0123456789abcdef0123456789abcdef")
+// FleetKey returns the key under which Provider seals its credentials.
+func FleetKey() wire.FleetKey { return wire.FleetKey("0123456789abcdef0123456789abcdef") }
 
 // ID returns a well-known id.
 func ID(n byte) wire.ID { return wire.ID{0: 0x01, 6: 0x70, 8: 0x80, 15: n} }
@@ -24,7 +24,7 @@ func ID(n byte) wire.ID { return wire.ID{0: 0x01, 6: 0x70, 8: 0x80, 15: n} }
 // Credentials returns the cipher of sealed credentials under FleetKey.
 func Credentials(t testing.TB) cipher.AEAD {
 	t.Helper()
-	box, err := FleetKey.Cipher("credential")
+	box, err := FleetKey().Cipher("credential")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,176 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"tollgate.dev/dataplane/internal/authenticate"
+	"tollgate.dev/dataplane/internal/budget"
+	"tollgate.dev/dataplane/internal/clock"
+	"tollgate.dev/dataplane/internal/egress"
+	"tollgate.dev/dataplane/internal/ingress"
+	"tollgate.dev/dataplane/internal/limit"
+	"tollgate.dev/dataplane/internal/pipeline"
+	"tollgate.dev/dataplane/internal/report"
+	"tollgate.dev/dataplane/internal/spool"
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/internal/subscription"
+	"tollgate.dev/dataplane/internal/telemetry"
+	"tollgate.dev/dataplane/internal/upstream"
+	"tollgate.dev/dataplane/wire"
+	"tollgate.dev/dataplane/wire/wireconnect"
+)
+
+// edge is the rooms of one edge, wired.
+type edge struct {
+	handler      http.Handler
+	spool        *spool.Spool
+	subscription *subscription.Subscription
+	runs         []func(context.Context) error
+	logger       *slog.Logger
+}
+
+// build wires the rooms and reads what the data directory holds: afterwards the edge can serve, with the control plane or without.
+func build(config Config, version string, observed *telemetry.Telemetry, logger *slog.Logger) (*edge, error) {
+	e := &edge{logger: logger}
+	now := clock.New(time.Now)
+	id, err := subscription.EdgeID(config.DataDir, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	epoch := newEpoch()
+	records, recovery, err := spool.Open(spool.Config{Dir: filepath.Join(config.DataDir, "spool"), Epoch: epoch, Now: now.Now, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	logRecovery(logger, recovery.PreviousEpoch, recovery.Indeterminate, recovery.Skipped)
+	e.spool = records
+
+	credentials, err := config.FleetKey.Cipher("credential")
+	if err != nil {
+		return nil, err
+	}
+	store := state.NewStore(credentials, now.Now)
+	client := controlPlane(config)
+	book := budget.New(budget.Config{
+		EdgeID: id, Epoch: epoch, Ledger: client, Recovered: recovery.Leases, Now: now.Now, Logger: logger,
+		Record: func(lease *wire.LeaseState) error {
+			_, err := records.Append(&wire.SpoolRecord{Record: &wire.SpoolRecord_Lease{Lease: lease}})
+			return err
+		},
+		Connected: func() bool { return e.subscription.Connected() },
+	})
+	sender := upstream.New(egress.New(config.EgressAllow), nil)
+	limiter, err := e.limiter(config, id)
+	if err != nil {
+		return nil, err
+	}
+	requests := pipeline.New(pipeline.Config{
+		Authenticator: authenticate.New([]byte(config.KeyPepper.Reveal()), func(hash [32]byte) *state.Key { return store.Current().Key(hash) }),
+		Limiter:       limiter, Book: pipeline.Leases(book), Spool: records, Sender: pipeline.Providers(sender),
+		Registry: observed.Registry(), Observe: observed.Attempt, Logger: logger, Now: now.Now, BodyBytesMax: config.BodyMaxBytes,
+	})
+	e.subscription, err = subscription.New(subscription.Config{
+		Client: client, DataDir: config.DataDir, EdgeID: id, Epoch: epoch, PreviousEpoch: recovery.PreviousEpoch,
+		Version: version, Region: config.Region, Name: config.EdgeName, Store: store, PublicKey: config.SnapshotPublicKey, FleetKey: config.FleetKey,
+		Clock: now, Status: func() *wire.Status { return status(records, requests) }, Recall: book.Recall, Logger: logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := e.subscription.Boot(); err != nil {
+		return nil, err
+	}
+	e.handler = observed.Trace(ingress.New(ingress.Config{
+		Pipeline: requests, Metrics: observed.Handler(), Now: now.Now,
+		Ready: func() error { return readiness(store, records) },
+	}))
+	e.runs = append(e.runs, records.Run, book.Run, sender.Run, e.subscription.Run, report.New(records, client, id, logger).Run)
+	return e, nil
+}
+
+func status(records *spool.Spool, requests *pipeline.Pipeline) *wire.Status {
+	return &wire.Status{
+		SpoolBytes: records.Bytes(), SpoolPending: records.Pending(), Accepting: records.HasRoom(),
+		InFlight: uint64(requests.InFlight()), RequestsTotal: uint64(requests.Total()), //nolint:gosec // counts
+	}
+}
+
+// limiter counts in Redis where there is one.
+func (e *edge) limiter(config Config, id wire.ID) (*limit.Limiter, error) {
+	if config.RedisURL.Reveal() == "" {
+		return limit.New(), nil
+	}
+	shared, err := limit.NewRedis(config.RedisURL.Reveal(), id)
+	if err != nil {
+		return nil, fmt.Errorf("TOLLGATE_REDIS_URL: %w", err)
+	}
+	e.runs = append(e.runs, shared.Run)
+	return limit.NewShared(shared), nil
+}
+
+// readiness never asks whether the control plane is there: an edge serves without it.
+func readiness(store *state.Store, records *spool.Spool) error {
+	switch {
+	case store.Current().Empty():
+		return errors.New("not ready: no snapshot has come from the control plane yet")
+	case !records.HasRoom():
+		return errors.New("not ready: the spool's disk is full")
+	default:
+		return nil
+	}
+}
+
+const dialWithin = 5 * time.Second
+
+// controlPlane returns the client of the contract: one HTTP/2 connection, without TLS where the address says http.
+func controlPlane(config Config) wireconnect.EdgeServiceClient {
+	protocols := new(http.Protocols)
+	if config.ControlPlaneURL.Scheme == "http" {
+		protocols.SetUnencryptedHTTP2(true)
+	} else {
+		protocols.SetHTTP2(true)
+	}
+	transport := &http.Transport{
+		Protocols:   protocols,
+		DialContext: (&net.Dialer{Timeout: dialWithin}).DialContext,
+		HTTP2:       &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
+	}
+	bearer := "Bearer " + config.EdgeToken.Reveal()
+	return wireconnect.NewEdgeServiceClient(&http.Client{Transport: transport}, config.ControlPlaneURL.String(), connect.WithInterceptors(token{bearer}))
+}
+
+// token adds the edge's token to each call.
+type token struct{ bearer string }
+
+// WrapUnary implements connect.Interceptor.
+func (t token) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, request connect.AnyRequest) (connect.AnyResponse, error) {
+		request.Header().Set("Authorization", t.bearer)
+		return next(ctx, request)
+	}
+}
+
+// WrapStreamingClient implements connect.Interceptor.
+func (t token) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+	return func(ctx context.Context, spec connect.Spec) connect.StreamingClientConn {
+		conn := next(ctx, spec)
+		conn.RequestHeader().Set("Authorization", t.bearer)
+		return conn
+	}
+}
+
+// WrapStreamingHandler implements connect.Interceptor; an edge handles none.
+func (token) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+	return next
+}
+
+func isClosed(err error) bool { return err == nil || errors.Is(err, http.ErrServerClosed) }

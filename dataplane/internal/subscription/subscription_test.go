@@ -1,0 +1,371 @@
+package subscription
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+	"go.uber.org/goleak"
+	"google.golang.org/protobuf/proto"
+
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/internal/state/statetest"
+	"tollgate.dev/dataplane/wire"
+	"tollgate.dev/dataplane/wire/wireconnect"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	org       = statetest.ID(1)
+	workspace = statetest.ID(3)
+	hash      = [32]byte{7, 7}
+)
+
+// plane is a control plane that sends what the test says.
+type plane struct {
+	wireconnect.UnimplementedEdgeServiceHandler
+	key    ed25519.PrivateKey
+	hellos chan *wire.Hello
+	out    chan *wire.SyncResponse
+	in     chan *wire.SyncRequest
+	drop   chan struct{}
+}
+
+func (p *plane) Sync(ctx context.Context, stream *connect.BidiStream[wire.SyncRequest, wire.SyncResponse]) error {
+	first, err := stream.Receive()
+	if err != nil {
+		return err
+	}
+	p.hellos <- first.GetHello()
+	welcome := &wire.Welcome{NowUnixMs: time.Now().Add(time.Hour).UnixMilli(), HeartbeatMs: 1000}
+	if err := stream.Send(&wire.SyncResponse{Message: &wire.SyncResponse_Welcome{Welcome: welcome}}); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			message, err := stream.Receive()
+			if err != nil {
+				return
+			}
+			if message.GetStatus() == nil {
+				p.in <- message
+			}
+		}
+	}()
+	for {
+		select {
+		case message := <-p.out:
+			if err := stream.Send(message); err != nil {
+				return err
+			}
+		case <-p.drop:
+			return connect.NewError(connect.CodeUnavailable, errors.New("gone for a moment"))
+		case <-done:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (p *plane) push(t *testing.T, full state.Push, base uint64, upserts []*wire.Item) {
+	t.Helper()
+	raw, signature, err := wire.SignManifest(p.key, &wire.Manifest{OrgId: full.Org[:], Generation: full.Generation, ContentHash: full.ContentHash, ItemCount: full.ItemCount})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, item := range upserts { // a chunk each
+		p.out <- &wire.SyncResponse{Message: &wire.SyncResponse_Fragment{Fragment: &wire.Fragment{
+			Manifest: raw, Signature: signature, BaseGeneration: base, Upserts: []*wire.Item{item}, Last: i == len(upserts)-1,
+		}}}
+	}
+}
+
+type fixedClock struct{ learnt chan time.Time }
+
+func (fixedClock) Now() time.Time { return time.Now() }
+
+func (c fixedClock) Learn(there time.Time) {
+	select {
+	case c.learnt <- there:
+	default:
+	}
+}
+
+type rig struct {
+	plane   *plane
+	dir     string
+	store   *state.Store
+	sub     *Subscription
+	clock   fixedClock
+	url     string
+	http    *http.Client
+	recalls chan *wire.LeaseRecall
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &plane{key: key, hellos: make(chan *wire.Hello, 9), out: make(chan *wire.SyncResponse, 99), in: make(chan *wire.SyncRequest, 99), drop: make(chan struct{})}
+	mux := http.NewServeMux()
+	mux.Handle(wireconnect.NewEdgeServiceHandler(p))
+	server := httptest.NewUnstartedServer(mux)
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	server.Config.Protocols = &protocols
+	server.Start()
+	t.Cleanup(server.Close)
+	transport := &http.Transport{Protocols: &protocols}
+	t.Cleanup(transport.CloseIdleConnections)
+	r := &rig{plane: p, dir: t.TempDir(), url: server.URL, http: &http.Client{Transport: transport}}
+	r.restart(t)
+	return r
+}
+
+// restart makes a new process over the same directory; run starts its stream.
+func (r *rig) restart(t *testing.T) {
+	t.Helper()
+	edge, err := EdgeID(r.dir, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.store, r.clock, r.recalls = statetest.NewStore(t, nil), fixedClock{make(chan time.Time, 1)}, make(chan *wire.LeaseRecall, 1)
+	r.sub, err = New(Config{
+		Client: wireconnect.NewEdgeServiceClient(r.http, r.url), DataDir: r.dir, EdgeID: edge, Epoch: 5, PreviousEpoch: 4, Name: "one",
+		Store: r.store, PublicKey: r.plane.key.Public().(ed25519.PublicKey), FleetKey: statetest.FleetKey(), Clock: r.clock,
+		Status: func() *wire.Status { return &wire.Status{Accepting: true} }, Recall: func(recall *wire.LeaseRecall) { r.recalls <- recall },
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.sub.Boot(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *rig) run(t *testing.T) (hello *wire.Hello, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = r.sub.Run(ctx) }()
+	stop = func() { cancel(); <-done }
+	t.Cleanup(stop)
+	return receive(t, r.plane.hellos), stop
+}
+
+func receive[T any](t *testing.T, from <-chan T) T {
+	t.Helper()
+	select {
+	case got := <-from:
+		return got
+	case <-time.After(10 * time.Second):
+		t.Fatal("nothing came")
+		panic("unreachable")
+	}
+}
+
+func nouns(names ...string) []proto.Message {
+	all := []proto.Message{
+		&wire.Organization{Id: org.Bytes(), Name: "Acme", Slug: "acme"}, &wire.Workspace{Id: workspace.Bytes(), Name: "W", Slug: "w"},
+		&wire.VirtualKey{Id: statetest.ID(10).Bytes(), Hash: hash[:], WorkspaceId: workspace.Bytes(), Name: "key"},
+	}
+	for i, name := range names {
+		all = append(all, &wire.Agent{Id: statetest.ID(byte(20 + i)).Bytes(), Name: name})
+	}
+	return all
+}
+
+func (r *rig) pushFull(t *testing.T, generation uint64, nouns ...proto.Message) *wire.SyncRequest {
+	t.Helper()
+	full := statetest.Full(t, org, generation, nouns...)
+	r.plane.push(t, full, 0, full.Upserts)
+	return receive(t, r.plane.in)
+}
+
+func TestFragmentIsInForceWhenItIsAcked(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	hello, _ := r.run(t)
+	if hello.GetEpoch() != 5 || hello.GetPreviousEpoch() != 4 || len(hello.GetEdgeId()) != 16 || len(hello.GetHeld()) != 0 {
+		t.Errorf("hello = %v", hello)
+	}
+	ack := r.pushFull(t, 3, nouns()...).GetAck()
+	if ack.GetGeneration() != 3 || r.store.Current().Key(hash) == nil {
+		t.Fatalf("ack = %v, key = %v", ack, r.store.Current().Key(hash))
+	}
+	if there := receive(t, r.clock.learnt); time.Until(there) < 50*time.Minute {
+		t.Errorf("the clock learnt %v", there)
+	}
+	if !r.sub.Connected() {
+		t.Error("not connected")
+	}
+	after := statetest.Full(t, org, 4, nouns("agent")...)
+	r.plane.push(t, after, 3, after.Upserts[3:])
+	if ack := receive(t, r.plane.in).GetAck(); ack.GetGeneration() != 4 {
+		t.Errorf("the delta was not taken: %v", ack)
+	}
+	r.plane.out <- &wire.SyncResponse{Message: &wire.SyncResponse_LeaseRecall{LeaseRecall: &wire.LeaseRecall{OrgId: org.Bytes()}}}
+	receive(t, r.recalls)
+}
+
+func TestEdgeServesFromLastGoodWithoutControlPlane(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	_, stop := r.run(t)
+	r.pushFull(t, 3, nouns()...)
+	r.plane.out <- &wire.SyncResponse{Message: &wire.SyncResponse_Revocation{Revocation: &wire.Revocation{
+		OrgId: org.Bytes(), KeyId: statetest.ID(10).Bytes(), KeyHash: hash[:], Generation: 9,
+	}}}
+	r.pushFull(t, 4, nouns("agent")...)
+	stop()
+	r.restart(t)
+	key := r.store.Current().Key(hash)
+	if key == nil || key.Org.Generation != 4 {
+		t.Fatalf("key = %+v, want that of generation 4", key)
+	}
+	if !key.Revoked {
+		t.Error("the restart brought a revoked key back")
+	}
+	hello, _ := r.run(t)
+	if held := hello.GetHeld(); len(held) != 1 || held[0].GetGeneration() != 4 {
+		t.Errorf("held = %v", held)
+	}
+	_ = filepath.WalkDir(r.dir, func(path string, entry os.DirEntry, _ error) error {
+		if raw, err := os.ReadFile(path); err == nil && !entry.IsDir() && bytes.Contains(raw, []byte("Acme")) {
+			t.Errorf("%s is not encrypted", path)
+		}
+		return nil
+	})
+}
+
+func TestBadFragmentIsNackedWithItsPath(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.run(t)
+	r.pushFull(t, 3, nouns()...)
+	bad := &wire.Budget{Id: statetest.ID(40).Bytes(), Name: "b", Scope: wire.Scope_SCOPE_ORG, Period: wire.Period_PERIOD_DAY, TimeZone: "Mars/Base"}
+	nack := r.pushFull(t, 4, append(nouns(), bad)...).GetNack()
+	if nack.GetPath() != "budget/"+statetest.ID(40).String()+": time_zone" || nack.GetGeneration() != 4 {
+		t.Errorf("nack = %v", nack)
+	}
+	if nack := r.pushFull(t, 2, nouns()...).GetNack(); nack == nil || r.store.Current().Generation(org) != 3 {
+		t.Error("an older generation was taken")
+	}
+	full := statetest.Full(t, org, 5, nouns("x")...)
+	r.plane.push(t, full, 2, full.Upserts)
+	if nack := receive(t, r.plane.in).GetNack(); nack == nil {
+		t.Error("a delta against another base was taken")
+	}
+	if ack := r.pushFull(t, 3, nouns()...).GetAck(); ack.GetGeneration() != 3 {
+		t.Error("what is held already is not acked")
+	}
+}
+
+func TestForeignSignatureEndsTheStream(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.run(t)
+	_, other, _ := ed25519.GenerateKey(nil)
+	honest := r.plane.key
+	r.plane.key = other
+	full := statetest.Full(t, org, 3, nouns()...)
+	r.plane.push(t, full, 0, full.Upserts[:1])
+	r.plane.key = honest
+	if hello := receive(t, r.plane.hellos); len(hello.GetHeld()) != 0 || !r.store.Current().Empty() {
+		t.Error("a fragment with a foreign signature was taken")
+	}
+}
+
+func TestEdgeComesBackSoonAfterTheStreamIsLost(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.run(t)
+	r.pushFull(t, 3, nouns()...)
+	lost := time.Now()
+	r.plane.drop <- struct{}{}
+	hello := receive(t, r.plane.hellos)
+	if took := time.Since(lost); took > 3*time.Second {
+		t.Errorf("the first retry took %v", took)
+	}
+	if held := hello.GetHeld(); len(held) != 1 || held[0].GetGeneration() != 3 {
+		t.Errorf("held = %v", held)
+	}
+}
+
+func TestRemovedOrganizationIsForgotten(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	_, stop := r.run(t)
+	r.pushFull(t, 3, nouns()...)
+	r.plane.out <- &wire.SyncResponse{Message: &wire.SyncResponse_Removal{Removal: &wire.FragmentRemoval{
+		OrgId: org.Bytes(), Generation: 4, Signature: wire.SignRemoval(r.plane.key, org, 4),
+	}}}
+	receive(t, r.plane.in)
+	stop()
+	r.restart(t)
+	if r.store.Current().Key(hash) != nil {
+		t.Error("a removed organization came back with a restart")
+	}
+}
+
+func TestGenerationThatCrashedTwiceIsQuarantined(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	_, stop := r.run(t)
+	r.pushFull(t, 3, nouns()...)
+	r.pushFull(t, 4, nouns("agent")...)
+	stop()
+	for range crashesMax { // a process that dies while it applies leaves the mark
+		if err := r.sub.vault.begin(org, 4); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.restart(t)
+	if got := r.store.Current().Generation(org); got != 3 {
+		t.Fatalf("generation %d is in force, want the one before", got)
+	}
+	r.run(t)
+	if nack := r.pushFull(t, 4, nouns("agent")...).GetNack(); !strings.Contains(nack.GetReason(), "twice") {
+		t.Errorf("nack = %v", nack)
+	}
+	if ack := r.pushFull(t, 5, nouns("agent")...).GetAck(); ack.GetGeneration() != 5 {
+		t.Error("a newer generation is not taken")
+	}
+}
+
+func TestDamagedFileFallsBackToTheOneBefore(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	_, stop := r.run(t)
+	for generation := uint64(3); generation < 8; generation++ {
+		r.pushFull(t, generation, nouns(strings.Repeat("x", int(generation)))...)
+	}
+	stop()
+	if kept := r.sub.vault.generations(org); len(kept) != keptGenerations || kept[0] != 7 {
+		t.Fatalf("kept = %v", kept)
+	}
+	if err := os.WriteFile(r.sub.vault.fragment(org, 7), []byte("torn"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.restart(t)
+	if got := r.store.Current().Generation(org); got != 6 {
+		t.Errorf("generation %d is in force, want 6", got)
+	}
+}

@@ -152,11 +152,11 @@ func TestIdleLeaseIsHandedBack(t *testing.T) {
 		r := newRig(t, 1000)
 		reservation, _ := r.book.Reserve(t.Context(), keyWith(dayBudget(1, false)), 10, time.Now())
 		reservation.Settle(4)
-		time.Sleep(idleAfter - 2*time.Second)
+		<-time.After(idleAfter - 2*time.Second)
 		if leased := r.leased(); leased <= 4 {
 			t.Fatalf("leased %d after less than the idle time", leased)
 		}
-		time.Sleep(4 * time.Second)
+		<-time.After(4 * time.Second)
 		if leased := r.leased(); leased != 4 {
 			t.Errorf("leased %d, want only the 4 that are spent and not reported", leased)
 		}

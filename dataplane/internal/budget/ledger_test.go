@@ -152,7 +152,7 @@ func (s *testSpool) recover() (all []*wire.LeaseState) {
 	return all
 }
 
-func seeded(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 7)) } //nolint:gosec // a test's schedule
+func seeded(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 7)) }
 
 type testClock struct {
 	mu  sync.Mutex

@@ -76,8 +76,10 @@ func (c *compiler) scope(kind wire.Scope, raw []byte) scope {
 // scopesOf returns every scope that holds the key.
 func scopesOf(key *Key) [4]scope {
 	return [4]scope{
-		{wire.Scope_SCOPE_ORG, wire.ID{}}, {wire.Scope_SCOPE_WORKSPACE, key.WorkspaceID},
-		{wire.Scope_SCOPE_AGENT, key.AgentID}, {wire.Scope_SCOPE_VIRTUAL_KEY, key.ID},
+		{wire.Scope_SCOPE_ORG, wire.ID{}},
+		{wire.Scope_SCOPE_WORKSPACE, key.WorkspaceID},
+		{wire.Scope_SCOPE_AGENT, key.AgentID},
+		{wire.Scope_SCOPE_VIRTUAL_KEY, key.ID},
 	}
 }
 

@@ -59,7 +59,6 @@ type compiler struct {
 
 	base    *base
 	catalog *catalog
-	keys    []*Key
 	item    string // the key of the item at hand
 	seen    map[string]string
 	zones   map[string]*time.Location

@@ -119,7 +119,7 @@ func hashItems(items []*item) [32]byte {
 	sum := sha256.New()
 	var text []byte
 	for _, each := range items {
-		text = binary.BigEndian.AppendUint32(text[:0], uint32(len(each.key))) //nolint:gosec // at most itemKeyMax
+		text = binary.BigEndian.AppendUint32(text[:0], uint32(len(each.key)))
 		text = append(text, each.key...)
 		sum.Write(append(text, each.sum[:]...))
 	}

@@ -41,7 +41,7 @@ func NewMatcher(words []string) (*Matcher, error) {
 		m.longest = max(m.longest, len(patterns[i]))
 		for _, symbol := range patterns[i] {
 			if m.classes[symbol] == 0 {
-				m.classes[symbol] = uint8(columns) //nolint:gosec // at most 255 distinct symbols occur: UTF-8 never has 0xc0
+				m.classes[symbol] = uint8(columns)
 				columns++
 			}
 		}
@@ -70,7 +70,7 @@ func (m *Matcher) build(patterns [][]byte) {
 			at = m.next[cell]
 		}
 		if at != 0 && m.word[at] == 0 {
-			m.word[at] = int32(i) + 1 //nolint:gosec // guarded by guardrailWordsMax
+			m.word[at] = int32(i) + 1
 		}
 	}
 	fail := make([]int32, len(m.word))
@@ -101,7 +101,7 @@ func (m *Matcher) build(patterns [][]byte) {
 func (m *Matcher) addState() int32 {
 	m.next = append(m.next, make([]int32, m.width)...)
 	m.word = append(m.word, 0)
-	return int32(len(m.word) - 1) //nolint:gosec // bounded by matcherCells
+	return int32(len(m.word) - 1)
 }
 
 // Match returns the word, as it was given, whose occurrence ends first. It does not allocate.

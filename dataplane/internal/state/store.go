@@ -69,7 +69,7 @@ func (f *fragment) full(org wire.ID) Push {
 	for i, each := range f.items {
 		items[i] = &wire.Item{Key: each.key, Body: each.body}
 	}
-	return Push{Org: org, Generation: f.generation, ContentHash: f.hash[:], ItemCount: uint32(len(items)), CommittedUS: f.committedUS, Upserts: items} //nolint:gosec // counted by a uint32 on the wire
+	return Push{Org: org, Generation: f.generation, ContentHash: f.hash[:], ItemCount: uint32(len(items)), CommittedUS: f.committedUS, Upserts: items}
 }
 
 // Prepare compiles a push without putting it in force. The error is ErrBase, ErrOld or *Invalid; nothing has changed then.

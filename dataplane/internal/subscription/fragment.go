@@ -116,8 +116,8 @@ func (s *Subscription) remove(line *line, in *wire.FragmentRemoval) error {
 	}
 	s.turn.Lock()
 	defer s.turn.Unlock()
-	if err := s.config.Store.Remove(org, in.GetGeneration()); err != nil {
-		return nil //nolint:nilerr // older than what is held: it says nothing any more
+	if s.config.Store.Remove(org, in.GetGeneration()) != nil {
+		return nil // older than what is held: it says nothing any more
 	}
 	if err := s.vault.forget(org); err != nil {
 		s.config.Logger.Error("a removed organization is still on the disk", "org_id", org.String(), "error", err)

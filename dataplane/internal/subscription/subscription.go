@@ -131,30 +131,32 @@ const (
 func (s *Subscription) Run(ctx context.Context) error {
 	for attempt := 0; ; attempt++ {
 		welcomed, err := s.stream(ctx)
-		if ctx.Err() != nil {
+		if stopped(ctx) {
 			return nil
 		}
 		if welcomed {
 			attempt = 0
 		}
-		wait := rand.N(min(retryMost, retryFirst<<min(attempt, 10))) //nolint:gosec // jitter, not a secret
+		wait := rand.N(min(retryMost, retryFirst<<min(attempt, 10)))
 		s.config.Logger.Warn("the sync stream has ended", "error", err, "retry_in", wait.String())
-		if err := s.rest(ctx, wait); err != nil {
+		if !s.rest(ctx, wait) {
 			return nil
 		}
 	}
 }
 
-// rest waits, putting prices in force whose day comes meanwhile.
-func (s *Subscription) rest(ctx context.Context, wait time.Duration) error {
+func stopped(ctx context.Context) bool { return ctx.Err() != nil }
+
+// rest waits, putting prices in force whose day comes meanwhile. It reports whether ctx goes on.
+func (s *Subscription) rest(ctx context.Context, wait time.Duration) bool {
 	s.refresh()
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return false
 	case <-timer.C:
-		return nil
+		return true
 	}
 }
 

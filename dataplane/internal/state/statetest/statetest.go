@@ -71,7 +71,7 @@ func Item(t testing.TB, noun proto.Message) *wire.Item {
 func Full(t testing.TB, org wire.ID, generation uint64, nouns ...proto.Message) state.Push {
 	t.Helper()
 	items := map[string][]byte{}
-	push := state.Push{Org: org, Generation: generation, ItemCount: uint32(len(nouns))} //nolint:gosec // a handful
+	push := state.Push{Org: org, Generation: generation, ItemCount: uint32(len(nouns))}
 	for _, noun := range nouns {
 		item := Item(t, noun)
 		items[item.GetKey()] = item.GetBody()

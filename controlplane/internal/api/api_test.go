@@ -1,0 +1,446 @@
+package api
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/labstack/echo/v4"
+
+	"tollgate.dev/controlplane/internal/agent"
+	"tollgate.dev/controlplane/internal/audit"
+	"tollgate.dev/controlplane/internal/authn"
+	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/budget"
+	"tollgate.dev/controlplane/internal/edges"
+	"tollgate.dev/controlplane/internal/guardrail"
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/ingest"
+	"tollgate.dev/controlplane/internal/ledger"
+	"tollgate.dev/controlplane/internal/member"
+	"tollgate.dev/controlplane/internal/org"
+	"tollgate.dev/controlplane/internal/pgtest"
+	"tollgate.dev/controlplane/internal/price"
+	"tollgate.dev/controlplane/internal/provider"
+	"tollgate.dev/controlplane/internal/publish"
+	"tollgate.dev/controlplane/internal/route"
+	"tollgate.dev/controlplane/internal/seal"
+	"tollgate.dev/controlplane/internal/usage"
+	"tollgate.dev/controlplane/internal/virtualkey"
+	"tollgate.dev/controlplane/internal/workspace"
+)
+
+// canary is in every name of organization a.
+const canary = "canary-a"
+
+// bench is an API over a database with two organizations; a has one of each noun.
+type bench struct {
+	web    *echo.Echo
+	api    *API
+	a, b   authz.Actor
+	ids    *strings.Replacer // {noun} in paths and bodies → a's ids
+	tokens map[string]string
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	db := pgtest.New(t)
+	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	box, err := seal.New(bytes.Repeat([]byte{7}, seal.KeyBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	members := member.New(db.Tenant, db.Pool)
+	who := authn.New(db.Tenant, db.Pool, members, false, time.Now, logger)
+	services := Services{
+		Authn: who, Orgs: org.New(db.Tenant, members, who), Members: members, Workspaces: workspace.New(db.Tenant), Agents: agent.New(db.Tenant),
+		Providers: provider.New(db.Tenant, box), Routes: route.New(db.Tenant), Budgets: budget.New(db.Tenant, time.Now),
+		Guardrails: guardrail.New(db.Tenant), Prices: price.New(db.Pool), Keys: virtualkey.New(db.Tenant, seal.NewSecret("pepper"), time.Now),
+		Audits: audit.New(db.Tenant), Usage: usage.New(db.Tenant, usage.NewFeed(), time.Now),
+	}
+	services.Publish = publish.New(publish.Config{
+		SigningKey: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), FleetKey: bytes.Repeat([]byte{8}, 32),
+	}, db.Pool, services.Providers, time.Now, logger)
+	services.Edges = edges.New(db.Pool, services.Publish, ledger.New(db.Tenant, time.Now, logger), ingest.New(db.Pool, time.Now, logger), time.Now, logger)
+	made, err := New(services, logger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{web: echo.New(), api: made, a: db.Org(t, canary), b: db.Org(t, "b"), tokens: map[string]string{}}
+	made.Mount(b.web)
+	for name, actor := range map[string]authz.Actor{"a": b.a, "b": b.b} {
+		for _, role := range []authz.Role{authz.Owner, authz.Admin, authz.Finance, authz.Developer, authz.Viewer} {
+			text := who.Generate(actor.Org)
+			err := db.Tenant.Write(t.Context(), actor.Org, func(tx pgx.Tx) error {
+				return who.Keep(t.Context(), tx, actor.Org, name+" "+string(role), role, text)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.tokens[name+" "+string(role)] = text.Reveal()
+		}
+	}
+	b.furnish(t, db)
+	return b
+}
+
+// furnish gives a one of each noun.
+func (b *bench) furnish(t *testing.T, db *pgtest.DB) {
+	t.Helper()
+	pairs := []string{"{member}", b.a.ID.String(), "{canary}", canary}
+	for _, step := range []struct{ noun, path, body string }{
+		{"{workspace}", "/workspaces", `{"name":"{canary} workspace"}`},
+		{"{agent}", "/agents", `{"workspace_id":"{workspace}","name":"{canary} agent"}`},
+		{"{provider}", "/providers", `{"name":"{canary}","kind":"openai","base_url":"https://{canary}.example","credential":"sk-{canary}"}`},
+		{"{credential}", "/providers/{provider}/credentials", `{"name":"{canary}","secret":"sk-{canary}"}`},
+		{"{route}", "/routes", `{"name":"{canary}-model","targets":[{"provider_id":"{provider}","model":"{canary}"}]}`},
+		{"{budget}", "/budgets", `{"name":"{canary}","scope":"workspace","scope_id":"{workspace}","limit_usd":"5","period":"day"}`},
+		{"{guardrail}", "/guardrails", `{"name":"{canary}","scope":"org","action":"block","words":["{canary}"]}`},
+		{"{key}", "/virtual-keys", `{"name":"{canary}","workspace_id":"{workspace}","agent_id":"{agent}","allowed_models":["{canary}-model"]}`},
+	} {
+		replace := strings.NewReplacer(pairs...)
+		status, answer := b.call(http.MethodPost, replace.Replace(prefix+step.path), replace.Replace(step.body), "a owner")
+		var made struct {
+			ID         string                `json:"id"`
+			VirtualKey struct{ ID string }   `json:"virtual_key"`
+			Error      struct{ Message any } `json:"error"`
+		}
+		if err := json.Unmarshal(answer, &made); err != nil || status != http.StatusCreated {
+			t.Fatalf("%s: %d %s", step.path, status, answer)
+		}
+		pairs = append(pairs, step.noun, made.ID+made.VirtualKey.ID)
+	}
+	event := ident.New[ident.Event]().String()
+	b.ids = strings.NewReplacer(append(pairs, "{event}", event)...)
+	err := db.Tenant.Write(t.Context(), b.a.Org, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, workspace_id, virtual_key_id, end_user, labels,
+			dialect, model, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us, input_tokens,
+			cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, cost_pico, bound_pico, waste, edge_id, generation)
+			VALUES ($1, $2, now(), gen_random_uuid(), 'run', $3, $4, $5, '{}', 'openai_chat', $5, $5, 1, false, 'ok', '', '', 200, 1, 1, 1, 0, 0, 1, 0, false, 1, 1, false, gen_random_uuid(), 1)`,
+			b.a.Org, event, b.ids.Replace("{workspace}"), b.ids.Replace("{key}"), canary)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bench) call(method, path, body, who string) (status int, answer []byte) {
+	request := httptest.NewRequest(method, path, strings.NewReader(body))
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json; charset=utf-8")
+	}
+	if token := b.tokens[who]; token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	recorder := httptest.NewRecorder()
+	b.web.ServeHTTP(recorder, request)
+	return recorder.Code, recorder.Body.Bytes()
+}
+
+// nounOf says which of a's ids stands in a path.
+func nounOf(path string) string {
+	return strings.NewReplacer(
+		"/members/:id", "/members/{member}", "/workspaces/:id", "/workspaces/{workspace}", "/agents/:id", "/agents/{agent}",
+		"/providers/:id", "/providers/{provider}", ":credential_id", "{credential}", "/routes/:id", "/routes/{route}",
+		"/budgets/:id", "/budgets/{budget}", "/guardrails/:id", "/guardrails/{guardrail}", "/virtual-keys/:id", "/virtual-keys/{key}",
+		"/usage/events/:id", "/usage/events/{event}",
+	).Replace(path)
+}
+
+// bodies has, for every endpoint with a body, one that refers to a's nouns wherever a body can. A new endpoint needs its line here.
+var bodies = map[string]string{
+	"PATCH /organization":             `{"name":"renamed"}`,
+	"POST /organizations":             `{"name":"C","slug":"c","admin_email":"c@example.com","admin_password":"correct horse battery"}`,
+	"POST /members":                   `{"email":"new@example.com","name":"New","role":"viewer","password":"correct horse battery"}`,
+	"PATCH /members/:id":              `{"role":"admin"}`,
+	"POST /workspaces":                `{"name":"New"}`,
+	"PATCH /workspaces/:id":           `{"name":"Renamed"}`,
+	"POST /agents":                    `{"workspace_id":"{workspace}","name":"new"}`,
+	"PATCH /agents/:id":               `{"name":"renamed"}`,
+	"POST /providers":                 `{"name":"new","kind":"anthropic","base_url":"https://api.example"}`,
+	"PATCH /providers/:id":            `{"base_url":"https://evil.example"}`,
+	"POST /providers/:id/credentials": `{"name":"new","secret":"sk-new"}`,
+	"POST /routes":                    `{"name":"new","targets":[{"provider_id":"{provider}","model":"m"}]}`,
+	"PATCH /routes/:id":               `{"targets":[{"provider_id":"{provider}","model":"m"}]}`,
+	"POST /budgets":                   `{"name":"new","scope":"virtual_key","scope_id":"{key}","limit_usd":"1","period":"day"}`,
+	"PATCH /budgets/:id":              `{"limit_usd":"6"}`,
+	"POST /guardrails":                `{"name":"new","scope":"workspace","scope_id":"{workspace}","action":"flag","words":["x"]}`,
+	"PATCH /guardrails/:id":           `{"words":["y"]}`,
+	"POST /virtual-keys":              `{"name":"new","workspace_id":"{workspace}","agent_id":"{agent}"}`,
+	"PATCH /virtual-keys/:id":         `{"allowed_models":[]}`,
+}
+
+func (b *bench) request(t *testing.T, e endpoint) (path, body string) {
+	t.Helper()
+	if e.body != nil {
+		text, there := bodies[e.method+" "+e.path]
+		if !there {
+			t.Fatalf("%s %s has no line in bodies", e.method, e.path)
+		}
+		body = b.ids.Replace(text)
+	}
+	path = b.ids.Replace(prefix + nounOf(e.path))
+	if strings.Contains(path, ":") {
+		t.Fatalf("%s has no id in nounOf", path)
+	}
+	return path, body
+}
+
+func TestEveryEndpointRefusesStrangers(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, e := range b.api.endpoints {
+		if e.permission == "" {
+			t.Errorf("%s %s needs no permission", e.method, e.path)
+		}
+		path, body := b.request(t, e)
+		if status, answer := b.call(e.method, path, body, "nobody"); status != http.StatusUnauthorized || bytes.Contains(answer, []byte(canary)) {
+			t.Errorf("%s %s: %d %s", e.method, path, status, answer)
+		}
+	}
+}
+
+func TestEveryEndpointAsksForItsPermission(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, role := range []authz.Role{authz.Viewer, authz.Finance, authz.Developer} {
+		actor := authz.Actor{Org: b.a.Org, Role: role}
+		for _, e := range b.api.endpoints {
+			if actor.May(e.permission) && e.method != http.MethodGet {
+				continue // it would change what the others look at
+			}
+			path, body := b.request(t, e)
+			want := http.StatusForbidden
+			if actor.May(e.permission) {
+				want = http.StatusOK
+			}
+			if status, answer := b.call(e.method, path, body, "a "+string(role)); status != want {
+				t.Errorf("%s: %s %s: %d, want %d: %s", role, e.method, path, status, want, answer)
+			}
+		}
+	}
+}
+
+func TestAnotherOrganizationsOwnerReachesNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, e := range b.api.endpoints {
+		path, body := b.request(t, e)
+		status, answer := b.call(e.method, path, body, "b owner")
+		if bytes.Contains(answer, []byte(canary)) {
+			t.Errorf("%s %s shows a's data: %s", e.method, path, answer)
+		}
+		wanted := []int{http.StatusNotFound, http.StatusUnprocessableEntity}
+		if referring(b, path+body) && !slices.Contains(wanted, status) {
+			t.Errorf("%s %s: %d %s", e.method, path, status, answer)
+		}
+		if strings.Contains(e.path, ":") && status != http.StatusNotFound {
+			t.Errorf("%s %s: %d, want 404", e.method, path, status)
+		}
+	}
+	for _, look := range []string{"/workspaces", "/agents", "/providers", "/routes", "/budgets", "/guardrails", "/virtual-keys", "/members", "/organization", "/usage/events"} {
+		if status, answer := b.call(http.MethodGet, prefix+look, "", "a owner"); status != http.StatusOK || !bytes.Contains(answer, []byte(canary)) || bytes.Contains(answer, []byte("evil")) {
+			t.Errorf("a's own %s: %d %s", look, status, answer)
+		}
+	}
+}
+
+// referring says whether the text holds one of a's ids.
+func referring(b *bench, text string) bool {
+	for _, noun := range []string{"{member}", "{workspace}", "{agent}", "{provider}", "{credential}", "{route}", "{budget}", "{guardrail}", "{key}", "{event}"} {
+		if strings.Contains(text, b.ids.Replace(noun)) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestOwnerMayDoEverything(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	var last []endpoint // what takes things away comes at the end, from the leaves to the root
+	for _, e := range b.api.endpoints {
+		if e.method == http.MethodDelete {
+			last = append(last, e)
+			continue
+		}
+		path, body := b.request(t, e)
+		want := e.status
+		if e.path == "/members/:id" {
+			want = http.StatusConflict // the only owner
+		}
+		if status, answer := b.call(e.method, path, body, "a owner"); status != want {
+			t.Errorf("%s %s: %d %s", e.method, path, status, answer)
+		}
+	}
+	slices.SortStableFunc(last, func(x, y endpoint) int { return strings.Count(x.path, "provider") - strings.Count(y.path, "provider") })
+	for _, e := range last {
+		path, _ := b.request(t, e)
+		want := e.status
+		if e.path == "/members/:id" || e.path == "/providers/:id" {
+			want = http.StatusConflict // the only owner; the route made above still targets it
+		}
+		if status, answer := b.call(e.method, path, "", "a owner"); status != want {
+			t.Errorf("%s %s: %d %s", e.method, path, status, answer)
+		}
+	}
+}
+
+func TestDocumentAndRouterAgree(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	status, raw := b.call(http.MethodGet, documentPath, "", "nobody")
+	var document struct {
+		OpenAPI string                                `json:"openapi"`
+		Paths   map[string]map[string]json.RawMessage `json:"paths"`
+	}
+	if err := json.Unmarshal(raw, &document); err != nil || status != http.StatusOK || !strings.HasPrefix(document.OpenAPI, "3.1") {
+		t.Fatalf("%d, %v", status, err)
+	}
+	var documented, routed []string
+	for path, methods := range document.Paths {
+		for method := range methods {
+			documented = append(documented, strings.ToUpper(method)+" "+path)
+		}
+	}
+	for _, r := range b.web.Routes() {
+		if path := r.Path; strings.HasPrefix(path, prefix) {
+			routed = append(routed, r.Method+" "+patternOf(path))
+		}
+	}
+	slices.Sort(documented)
+	slices.Sort(routed)
+	if !slices.Equal(documented, routed) {
+		t.Errorf("documented %v\nrouted %v", documented, routed)
+	}
+}
+
+func TestDocumentDescribesTheAnswers(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	var document struct {
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]any `json:"properties"`
+			} `json:"schemas"`
+		} `json:"components"`
+	}
+	if err := json.Unmarshal(b.api.document, &document); err != nil {
+		t.Fatal(err)
+	}
+	for path, schema := range map[string]string{
+		"/agents": "Agent", "/providers": "Provider", "/routes": "Route", "/budgets": "BudgetStanding", "/guardrails": "Guardrail",
+		"/virtual-keys": "VirtualKey", "/members": "Member", "/workspaces": "Workspace",
+	} {
+		_, answer := b.call(http.MethodGet, prefix+path, "", "a owner")
+		var list struct{ Items []map[string]any }
+		if err := json.Unmarshal(answer, &list); err != nil || len(list.Items) == 0 {
+			t.Fatalf("%s: %s", path, answer)
+		}
+		for name := range list.Items[0] {
+			if _, there := document.Components.Schemas[schema].Properties[name]; !there {
+				t.Errorf("%s.%s is not in the document", schema, name)
+			}
+		}
+	}
+}
+
+func TestStrictBodies(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const path = prefix + "/workspaces"
+	for name, test := range map[string]struct {
+		body   string
+		status int
+		says   string
+	}{
+		"nothing":           {" ", http.StatusBadRequest, "empty"},
+		"no JSON":           {"name=x", http.StatusBadRequest, "byte 2"},
+		"cut":               {`{"name":"x`, http.StatusBadRequest, "ends too early"},
+		"an unknown field":  {`{"name":"x","nmae":"y"}`, http.StatusBadRequest, "nmae"},
+		"a wrong type":      {`{"name":7}`, http.StatusBadRequest, "name is a JSON number"},
+		"two objects":       {`{"name":"x"}{"name":"y"}`, http.StatusBadRequest, "after the JSON object"},
+		"a list":            {`[]`, http.StatusBadRequest, "the body is a JSON array"},
+		"over the limit":    {`{"name":"` + strings.Repeat("x", bodyBytesMax) + `"}`, http.StatusRequestEntityTooLarge, "1 MiB"},
+		"an invalid field":  {`{"name":""}`, http.StatusUnprocessableEntity, `"name":"name"`},
+		"a null byte":       {`{"name":"a\u0000b"}`, http.StatusUnprocessableEntity, `"name":"name"`},
+		"a lone surrogate":  {`{"name":"\ud800","slug":"ok"}`, http.StatusCreated, ""},
+		"an expected thing": {`{"name":"Fine"}`, http.StatusCreated, "fine"},
+	} {
+		if status, answer := b.call(http.MethodPost, path, test.body, "a owner"); status != test.status || !strings.Contains(string(answer), test.says) {
+			t.Errorf("%s: %d %s", name, status, answer)
+		}
+	}
+	request := httptest.NewRequest(http.MethodPost, path, strings.NewReader(`{"name":"x"}`))
+	request.Header.Set("Authorization", "Bearer "+b.tokens["a owner"])
+	request.Header.Set("Content-Type", "text/plain")
+	recorder := httptest.NewRecorder()
+	if b.web.ServeHTTP(recorder, request); recorder.Code != http.StatusUnsupportedMediaType {
+		t.Errorf("text/plain: %d", recorder.Code)
+	}
+}
+
+func TestPatchKeepsWhatItDoesNotMention(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	status, answer := b.call(http.MethodPatch, b.ids.Replace(prefix+"/routes/{route}"), `{"name":"other"}`, "a owner")
+	if status != http.StatusOK || !bytes.Contains(answer, []byte(`"name":"other"`)) || !bytes.Contains(answer, []byte(`"model":"canary-a"`)) {
+		t.Errorf("%d %s", status, answer)
+	}
+	status, answer = b.call(http.MethodPatch, b.ids.Replace(prefix+"/virtual-keys/{key}"), `{"requests_per_minute":5}`, "a owner")
+	if status != http.StatusOK || !bytes.Contains(answer, []byte(`"allowed_models":["canary-a-model"]`)) || !bytes.Contains(answer, []byte(`"requests_per_minute":5`)) {
+		t.Errorf("%d %s", status, answer)
+	}
+}
+
+func TestSecretsAreShownOnceOrNever(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	status, answer := b.call(http.MethodPost, prefix+"/virtual-keys", b.ids.Replace(`{"name":"k","workspace_id":"{workspace}"}`), "a owner")
+	var made struct{ Key string }
+	if err := json.Unmarshal(answer, &made); err != nil || status != http.StatusCreated || made.Key == "" {
+		t.Fatalf("%d %s", status, answer)
+	}
+	for _, e := range b.api.endpoints {
+		if e.method != http.MethodGet {
+			continue
+		}
+		path, _ := b.request(t, e)
+		_, answer := b.call(e.method, path, "", "a owner")
+		for _, secret := range []string{made.Key, "sk-" + canary, "hash", "argon2", b.tokens["a owner"]} {
+			if bytes.Contains(answer, []byte(secret)) {
+				t.Errorf("%s shows %s: %s", path, secret, answer)
+			}
+		}
+	}
+}
+
+func TestUnknownPathsAndMethods(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, test := range []struct {
+		method, path string
+		status       int
+	}{
+		{http.MethodGet, "/api", http.StatusNotFound},
+		{http.MethodGet, "/api/v1/nothing", http.StatusNotFound},
+		{http.MethodPut, prefix + "/agents", http.StatusMethodNotAllowed},
+		{http.MethodGet, prefix + "/agents/not-an-id", http.StatusNotFound},
+		{http.MethodGet, prefix + "/agents/" + ident.New[ident.Agent]().String(), http.StatusNotFound},
+		{http.MethodGet, prefix + "/audit?limit=0&before=yesterday", http.StatusUnprocessableEntity},
+	} {
+		if status, answer := b.call(test.method, test.path, "", "a owner"); status != test.status || !bytes.HasPrefix(answer, []byte(`{"error":{"code":`)) {
+			t.Errorf("%s %s: %d %s", test.method, test.path, status, answer)
+		}
+	}
+}

@@ -25,6 +25,7 @@ type Config struct {
 	FleetKey           wire.FleetKey
 	SigningKey         ed25519.PrivateKey `json:"-"`
 	EdgeToken          seal.Secret
+	EdgeURL            string // where agents call; shown with a new key
 	AdminEmail         string
 	AdminPassword      seal.Secret
 	AdminToken         seal.Secret
@@ -60,6 +61,7 @@ func variables() []variable {
 		{name: "TOLLGATE_FLEET_KEY", help: "seals credentials for the edges, the same at every edge: " + base64Help, required: true, set: setKey(func(c *Config, raw []byte) { c.FleetKey = raw })},
 		{name: "TOLLGATE_SIGNING_KEY", help: "ed25519 seed that signs snapshots: " + base64Help, required: true, set: setKey(func(c *Config, raw []byte) { c.SigningKey = ed25519.NewKeyFromSeed(raw) })},
 		{name: "TOLLGATE_EDGE_TOKEN", help: "what edges show to be let in, at least 20 characters, the same at every edge", required: true, set: setEdgeToken},
+		{name: "TOLLGATE_EDGE_URL", help: "where agents call, shown with a new virtual key", fallback: "http://127.0.0.1:8410", set: setEdgeURL},
 		{name: "TOLLGATE_ADMIN_EMAIL", help: "first start only: the first user, owner of the organization Demo", set: func(c *Config, text string) error { c.AdminEmail = text; return nil }},
 		{name: "TOLLGATE_ADMIN_PASSWORD", help: "first start only: the first user's password, at least 10 characters", set: setSecret(func(c *Config) *seal.Secret { return &c.AdminPassword })},
 		{name: "TOLLGATE_ADMIN_TOKEN", help: "first start only: the first API token, tga_<32 hex digits: the organization's id>_<at least 40 letters and digits>", set: setSecret(func(c *Config) *seal.Secret { return &c.AdminToken })},
@@ -133,6 +135,15 @@ func setOTLP(c *Config, text string) error {
 		return errors.New("is not an http address")
 	}
 	c.OTLPEndpoint = text
+	return nil
+}
+
+func setEdgeURL(c *Config, text string) error {
+	parsed, err := url.Parse(text)
+	if err != nil || (parsed.Scheme != "http" && parsed.Scheme != "https") || parsed.Host == "" {
+		return errors.New("is not an address such as https://edge.example.com")
+	}
+	c.EdgeURL = strings.TrimRight(text, "/")
 	return nil
 }
 

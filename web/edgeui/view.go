@@ -7,8 +7,7 @@ import "tollgate.dev/web/component"
 // List is the page of all edges.
 type List struct {
 	Rows       []Row
-	Generation string // of this organization, as committed last
-	Changed    component.Moment
+	Generation string          // of this organization, as committed last
 	Summary    component.Badge // "2 of 2 up to date"
 }
 
@@ -28,9 +27,8 @@ type Row struct {
 	SpoolSize  string
 	InFlight   string
 	Requests   string
-	ClockSkew  string           // empty: none worth saying
-	Nack       string           // reason; empty: none
-	NackPath   string           // the field that was wrong
-	NackedAt   component.Moment // zero: none
+	ClockSkew  string // empty: none worth saying
+	Nack       string // reason; empty: none
+	NackPath   string // the field that was wrong
 	NackedGen  string
 }

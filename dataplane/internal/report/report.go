@@ -90,8 +90,8 @@ func (r *Reporter) stream(ctx context.Context) error {
 type usageStream = connect.BidiStreamForClient[wire.UsageBatch, wire.UsageAck]
 
 func (r *Reporter) send(ctx context.Context, stream *usageStream, window chan<- flying) error {
-	// The request's headers travel with the first message; an empty one opens the stream at once.
-	if err := stream.Send(&wire.UsageBatch{EdgeId: r.edge.Bytes()}); err != nil {
+	// The request's headers travel with the first message; none at all sends them alone and opens the stream at once.
+	if err := stream.Send(nil); err != nil {
 		return fmt.Errorf("open usage stream: %w", err)
 	}
 	for reader := r.spool.NewReader(); ; {

@@ -1,0 +1,137 @@
+// Package console is the browser's transport: it asks nouns, shapes their answers into views and lets web draw them.
+// It refuses to decide who may do what, and to keep anything between two requests but a cookie.
+package console
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tollgate.dev/controlplane/internal/agent"
+	"tollgate.dev/controlplane/internal/audit"
+	"tollgate.dev/controlplane/internal/authn"
+	"tollgate.dev/controlplane/internal/budget"
+	"tollgate.dev/controlplane/internal/guardrail"
+	"tollgate.dev/controlplane/internal/member"
+	"tollgate.dev/controlplane/internal/org"
+	"tollgate.dev/controlplane/internal/provider"
+	"tollgate.dev/controlplane/internal/route"
+	"tollgate.dev/controlplane/internal/virtualkey"
+	"tollgate.dev/controlplane/internal/workspace"
+	"tollgate.dev/web/static"
+)
+
+// Services are the nouns that the console shows.
+type Services struct {
+	Authn       *authn.Service
+	Orgs        *org.Service
+	Members     *member.Service
+	Workspaces  *workspace.Service
+	Agents      *agent.Service
+	Providers   *provider.Service
+	Routes      *route.Service
+	Budgets     *budget.Service
+	Guardrails  *guardrail.Service
+	VirtualKeys *virtualkey.Service
+	Audit       *audit.Service
+	Usage       usages
+	Edges       fleet
+}
+
+// Config is what the console needs to know about its surroundings.
+type Config struct {
+	EdgeURL string // where agents call, shown with a new key; no trailing slash
+	Secure  bool   // the console is reached by https: cookies are for https only
+	Now     func() time.Time
+	Logger  *slog.Logger
+}
+
+// Console answers browsers.
+type Console struct {
+	Services
+	config Config
+	assets *static.Assets
+}
+
+// New returns a Console over its services. It fails only when the build left out the static files.
+func New(services Services, config Config) (*Console, error) {
+	assets, err := static.New()
+	if err != nil {
+		return nil, err
+	}
+	return &Console{Services: services, config: config, assets: assets}, nil
+}
+
+const formBytesMax = 1 << 20
+
+// Mount adds the console's pages to the server's routes, and its page for whatever no route answers.
+func (c *Console) Mount(server *echo.Echo) {
+	server.GET("/static/*", echo.WrapHandler(c.assets))
+	pages := server.Group("", headers, echo.WrapMiddleware(c.Authn.Middleware), c.sameOrigin)
+	open := func(method, path string, do func(*visit) error) { pages.Add(method, path, c.visit(do, false)) }
+	get := func(path string, do func(*visit) error) { pages.Add(http.MethodGet, path, c.visit(do, true)) }
+	post := func(path string, do func(*visit) error) { pages.Add(http.MethodPost, path, c.visit(do, true)) }
+	both := func(path string, do func(*visit) error) { get(path, do); post(path, do) }
+
+	open(http.MethodGet, "/sign-in", c.signIn)
+	open(http.MethodPost, "/sign-in", c.signIn)
+	open(http.MethodPost, "/sign-out", c.signOut)
+	open(http.MethodPost, "/theme", c.theme)
+	post("/organizations/switch", c.switchOrg)
+	c.mountNouns(get, both)
+	c.mountSeeing(get)
+	pages.RouteNotFound("/*", c.visit(c.nothing, true))
+}
+
+func (c *Console) mountNouns(get, both func(string, func(*visit) error)) {
+	get("/workspaces", c.workspaces)
+	both("/workspaces/new", c.newWorkspace)
+	both("/workspaces/:id", c.editWorkspace)
+	get("/agents", c.agents)
+	both("/agents/new", c.newAgent)
+	both("/agents/:id", c.editAgent)
+	both("/agents/:id/archive", c.archiveAgent)
+	get("/providers", c.providers)
+	both("/providers/new", c.newProvider)
+	get("/providers/:id", c.provider)
+	both("/providers/:id/edit", c.editProvider)
+	both("/providers/:id/archive", c.archiveProvider)
+	both("/providers/:id/credentials", c.addCredential)
+	both("/providers/:id/credentials/:credential/retire", c.retireCredential)
+	get("/routes", c.routes)
+	both("/routes/new", c.newRoute)
+	both("/routes/:id", c.editRoute)
+	both("/routes/:id/archive", c.archiveRoute)
+	get("/budgets", c.budgets)
+	both("/budgets/new", c.newBudget)
+	both("/budgets/:id", c.editBudget)
+	both("/budgets/:id/archive", c.archiveBudget)
+	get("/guardrails", c.guardrails)
+	both("/guardrails/new", c.newGuardrail)
+	both("/guardrails/:id", c.editGuardrail)
+	both("/guardrails/:id/archive", c.archiveGuardrail)
+	get("/virtual-keys", c.virtualKeys)
+	both("/virtual-keys/new", c.newVirtualKey)
+	both("/virtual-keys/:id", c.editVirtualKey)
+	both("/virtual-keys/:id/revoke", c.revokeVirtualKey)
+	get("/members", c.members)
+	both("/members/new", c.newMember)
+	both("/members/:id/role", c.setRole)
+	both("/members/:id/remove", c.removeMember)
+	both("/settings", c.settings)
+	get("/audit", c.audit)
+}
+
+func (c *Console) mountSeeing(get func(string, func(*visit) error)) {
+	get("/", c.home)
+	get("/live", c.homeLive)
+	get("/edges", c.edges)
+	get("/edges/live", c.edgesLive)
+	get("/spend", c.spend)
+	get("/spend/live", c.spendLive)
+	get("/usage", c.usage)
+	get("/usage/live", c.usageLive)
+	get("/usage/:id", c.call)
+}

@@ -1,0 +1,137 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/edges"
+	"tollgate.dev/web/component"
+	"tollgate.dev/web/edgeui"
+)
+
+// fleet knows the edges and what each runs.
+type fleet interface {
+	List(ctx context.Context, actor authz.Actor) ([]edges.Edge, error)
+}
+
+const (
+	skewWorthSaying = 2 * time.Second
+	edgesEvery      = 500 * time.Millisecond
+)
+
+func (c *Console) edges(v *visit) error {
+	list, err := c.edgeList(v)
+	if err != nil {
+		return err
+	}
+	return c.draw(v, view{Title: "Edges", Active: "/edges", Live: true, Content: edgeui.Page(list)})
+}
+
+func (c *Console) edgesLive(v *visit) error {
+	return c.stream(v, nil, edgesEvery, func() ([]part, error) {
+		list, err := c.edgeList(v)
+		if err != nil {
+			return nil, err
+		}
+		return []part{{"edges", edgeui.Table(list)}}, nil
+	})
+}
+
+func (c *Console) edgeList(v *visit) (edgeui.List, error) {
+	all, err := c.Edges.List(v.Request().Context(), v.actor)
+	if err != nil {
+		return edgeui.List{}, err
+	}
+	list := edgeui.List{Generation: "–"}
+	fresh := 0
+	for _, one := range all {
+		row := edgeRow(one)
+		if row.Behind.Tone == component.OK {
+			fresh++
+		}
+		if one.Current > 0 {
+			list.Generation = grouped(int64(one.Current))
+		}
+		list.Rows = append(list.Rows, row)
+	}
+	list.Summary = component.Badge{Text: fmt.Sprintf("%d of %d up to date", fresh, len(all)), Tone: component.OK}
+	if fresh < len(all) {
+		list.Summary.Tone = component.Warn
+	}
+	return list, nil
+}
+
+func edgeRow(one edges.Edge) edgeui.Row {
+	row := edgeui.Row{
+		ID: one.ID.String(), Name: one.Name, Region: one.Region, Version: one.Version, State: edgeState(one), Seen: component.At(one.LastSeenAt, "ago"),
+		Generation: "none", Behind: behind(one), Lag: "–", Acked: component.AtPointer(one.AckedAt, "ago"),
+		Pending: grouped(one.SpoolPending), SpoolSize: bytesText(one.SpoolBytes), InFlight: grouped(one.InFlight), Requests: grouped(one.Requests),
+	}
+	if one.Generation > 0 {
+		row.Generation, row.Lag = grouped(int64(one.Generation)), took(time.Duration(one.LagMS)*time.Millisecond)
+	}
+	if one.NackGeneration > 0 {
+		row.Nack, row.NackPath, row.NackedGen = sentence(one.NackReason), one.NackPath, grouped(int64(one.NackGeneration))
+	}
+	if skew := time.Duration(one.ClockSkewMS) * time.Millisecond; skew.Abs() >= skewWorthSaying {
+		row.ClockSkew = "Its clock is " + took(skew.Abs()) + " away from ours. Times are corrected; set the machine's clock all the same."
+	}
+	return row
+}
+
+func edgeState(one edges.Edge) component.Badge {
+	switch {
+	case !one.Connected:
+		return component.Badge{Text: "away", Tone: component.Warn}
+	case !one.Accepting:
+		return component.Badge{Text: "not accepting calls", Tone: component.Warn}
+	default:
+		return component.Badge{Text: "connected", Tone: component.OK}
+	}
+}
+
+func behind(one edges.Edge) component.Badge {
+	switch {
+	case one.NackGeneration > one.Generation:
+		return component.Badge{Text: "refused " + grouped(int64(one.NackGeneration)), Tone: component.Bad}
+	case one.Generation == 0:
+		return component.Badge{Text: "nothing yet", Tone: component.Warn}
+	case one.Generation < one.Current:
+		return component.Badge{Text: "waits for " + grouped(int64(one.Current)), Tone: component.Warn}
+	default:
+		return component.Badge{Text: "current", Tone: component.OK}
+	}
+}
+
+func bytesText(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%d.%d GiB", n>>30, n%(1<<30)*10>>30)
+	case n >= 1<<20:
+		return fmt.Sprintf("%d.%d MiB", n>>20, n%(1<<20)*10>>20)
+	case n >= 1<<10:
+		return fmt.Sprintf("%d KiB", n>>10)
+	default:
+		return fmt.Sprintf("%d B", n)
+	}
+}
+
+// took writes a duration with three figures or so.
+func took(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "0 ms"
+	case d < time.Millisecond:
+		return fmt.Sprintf("%d µs", d.Microseconds())
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%d.%d ms", d.Milliseconds(), d.Microseconds()%1000/100)
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%d.%02d s", d/time.Second, d%time.Second/(10*time.Millisecond))
+	default:
+		return d.Round(time.Second).String()
+	}
+}

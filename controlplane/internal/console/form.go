@@ -1,0 +1,123 @@
+package console
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/scope"
+	"tollgate.dev/web/component"
+)
+
+// frameOf returns the frame of a form that answers at this request's own path.
+func (v *visit) frameOf(id, submit, cancel string, wrong mends, shown ...string) component.Form {
+	return component.Form{ID: id, Action: v.Request().URL.Path, CSRF: v.csrf(), Submit: submit, Cancel: cancel, Message: wrong.rest(shown...)}
+}
+
+// ask draws a question in the dialog or on a page of its own.
+func (c *Console) ask(v *visit, active string, question component.Confirm) error {
+	question.Action, question.CSRF, question.Page = v.Request().URL.Path, v.csrf(), !v.htmx()
+	question.ID = "confirm"
+	return c.draw(v, view{Title: question.Title, Active: active, Content: component.Question(question), Fragment: component.Question(question)})
+}
+
+// linesOf splits a text area into its lines without the empty ones.
+func linesOf(text string) []string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// scopeOptions lists where a budget or guardrail can hold.
+func (c *Console) scopeOptions(v *visit) ([]component.Option, error) {
+	ctx := v.Request().Context()
+	options := []component.Option{{Value: string(scope.Org), Label: "The whole organization"}}
+	workspaces, err := c.Workspaces.List(ctx, v.actor)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range workspaces {
+		options = append(options, component.Option{Value: string(scope.Workspace) + ":" + one.ID.String(), Label: "Workspace " + one.Name})
+	}
+	keys, err := c.VirtualKeys.List(ctx, v.actor)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range keys {
+		if one.RevokedAt == nil {
+			options = append(options, component.Option{Value: string(scope.VirtualKey) + ":" + one.ID.String(), Label: "Virtual key " + one.Name + " (" + one.WorkspaceName + ")"})
+		}
+	}
+	return options, nil
+}
+
+// scopeOf reads one of the values of scopeOptions. An id that is none names nothing and is refused by the noun.
+func scopeOf(value string) (scope.Kind, ident.Scope) {
+	kind, text, _ := strings.Cut(value, ":")
+	id, _ := ident.Parse[ident.Scope](text)
+	return scope.Kind(kind), id
+}
+
+func scopeValue(kind scope.Kind, id ident.Scope) string {
+	if kind == scope.Org {
+		return string(kind)
+	}
+	return string(kind) + ":" + id.String()
+}
+
+func scopeText(kind scope.Kind, name string) string {
+	switch kind {
+	case scope.Workspace:
+		return "workspace " + name
+	case scope.VirtualKey:
+		return "virtual key " + name
+	default:
+		return "whole organization"
+	}
+}
+
+// grouped writes a number with thousands separators.
+func grouped(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	digits := strings.TrimPrefix(text, "-")
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	if n < 0 {
+		return "-" + digits
+	}
+	return digits
+}
+
+// perCent writes thousandths as whole percents; what is more than nothing is never "0%".
+func perCent(perMille int) string {
+	if perMille > 0 && perMille < 10 {
+		return "<1%"
+	}
+	return strconv.Itoa(perMille/10) + "%"
+}
+
+// under names the page above a form's.
+func under(label, href string) []component.Link { return []component.Link{{Label: label, Href: href}} }
+
+// send runs keep when the form was posted. What it returns: what to mend, the status of the form as it will be drawn, and
+// whether the answer is already given.
+func (c *Console) send(v *visit, keep func() (href, text string, err error)) (wrong mends, status int, given bool, err error) {
+	if !v.posted() {
+		return mends{}, http.StatusOK, false, nil
+	}
+	href, text, err := keep()
+	if err == nil {
+		return mends{}, 0, true, c.done(v, href, text)
+	}
+	wrong, ok := refused(err)
+	if !ok {
+		return mends{}, 0, true, err
+	}
+	return wrong, http.StatusUnprocessableEntity, false, nil
+}

@@ -1,0 +1,218 @@
+package console
+
+import (
+	"net/http"
+	"strconv"
+
+	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/provider"
+	"tollgate.dev/controlplane/internal/seal"
+	"tollgate.dev/web/component"
+	"tollgate.dev/web/providerui"
+)
+
+func (c *Console) providers(v *visit) error {
+	all, err := c.Providers.List(v.Request().Context(), v.actor)
+	if err != nil {
+		return err
+	}
+	list := providerui.List{MayAdd: v.actor.May(authz.ProviderWrite)}
+	for _, one := range all {
+		list.Rows = append(list.Rows, providerRow(one))
+	}
+	return c.draw(v, view{Title: "Providers", Active: "/providers", Content: providerui.Page(list)})
+}
+
+func providerRow(one provider.Provider) providerui.Row {
+	row := providerui.Row{
+		Name: one.Name, Href: "/providers/" + one.ID.String(), Kind: kindText(one.Kind), BaseURL: one.BaseURL,
+		Credentials: component.Badge{Text: strconv.Itoa(len(one.Credentials)) + " in use", Tone: component.OK}, Created: component.At(one.CreatedAt, "day"),
+	}
+	if len(one.Credentials) == 0 {
+		row.Credentials = component.Badge{Text: "none", Tone: component.Bad}
+	}
+	return row
+}
+
+func kindText(kind provider.Kind) string {
+	if kind == provider.Anthropic {
+		return "Anthropic"
+	}
+	return "OpenAI"
+}
+
+func (c *Console) provider(v *visit) error {
+	found, err := c.Providers.Get(v.Request().Context(), v.actor, idOf[ident.Provider](v, "id"))
+	if err != nil {
+		return err
+	}
+	return c.drawProvider(v, found, mends{}, "", http.StatusOK)
+}
+
+func (c *Console) drawProvider(v *visit, found provider.Provider, wrong mends, name string, status int) error {
+	row := providerRow(found)
+	d := providerui.Detail{
+		Row: row, Catalog: found.Catalog, Network: "public addresses only", MayChange: v.actor.May(authz.ProviderWrite) && found.ArchivedAt == nil,
+		EditHref: row.Href + "/edit", ArchiveHref: row.Href + "/archive",
+	}
+	if found.PrivateNetwork {
+		d.Network = "may be a private or loopback address"
+	}
+	for _, one := range found.Credentials {
+		credential := providerui.Credential{ID: one.ID.String(), Name: one.Name, State: component.Badge{Text: "in use", Tone: component.OK}, Created: component.At(one.CreatedAt, "day")}
+		if d.MayChange {
+			credential.RetireHref = row.Href + "/credentials/" + credential.ID + "/retire"
+		}
+		d.Credentials = append(d.Credentials, credential)
+	}
+	d.CredentialForm = providerui.CredentialForm{
+		Form:   component.Form{ID: "credential-form", Action: row.Href + "/credentials", CSRF: v.csrf(), Submit: "Add credential", Message: wrong.rest("name", "secret")},
+		Name:   component.Field{Name: "name", ID: "credential-name", Label: "Name", Value: name, Error: wrong.of("name"), Help: "To tell it from the others."},
+		Secret: component.Field{Name: "secret", ID: "credential-secret", Label: "API key", Kind: "password", Autocomplete: "new-password", Error: wrong.of("secret"), Help: "Stored encrypted; never shown again."},
+	}
+	return c.draw(v, view{Title: found.Name, Active: "/providers", Crumbs: under("Providers", "/providers"), Status: status, Content: providerui.DetailPage(d), Fragment: providerui.CredentialEdit(d.CredentialForm)})
+}
+
+func (c *Console) addCredential(v *visit) error {
+	ctx, id := v.Request().Context(), idOf[ident.Provider](v, "id")
+	found, err := c.Providers.Get(ctx, v.actor, id)
+	if err != nil {
+		return err
+	}
+	if !v.posted() {
+		return c.lead(v, "/providers/"+id.String())
+	}
+	in := provider.CredentialInput{Name: v.FormValue("name"), Secret: seal.NewSecret(v.FormValue("secret"))}
+	added, err := c.Providers.AddCredential(ctx, v.actor, id, in)
+	if err == nil {
+		return c.done(v, "/providers/"+id.String(), "Credential “"+added.Name+"” is added. Edges use it from now on.")
+	}
+	wrong, ok := refused(err)
+	if !ok {
+		return err
+	}
+	return c.drawProvider(v, found, wrong, in.Name, http.StatusUnprocessableEntity)
+}
+
+func (c *Console) retireCredential(v *visit) error {
+	ctx, id, credential := v.Request().Context(), idOf[ident.Provider](v, "id"), idOf[ident.Credential](v, "credential")
+	found, err := c.Providers.Get(ctx, v.actor, id)
+	if err != nil {
+		return err
+	}
+	if err := v.actor.Require(authz.ProviderWrite); err != nil {
+		return err
+	}
+	back := "/providers/" + id.String()
+	if v.posted() {
+		if err := c.Providers.RetireCredential(ctx, v.actor, id, credential); err != nil {
+			return err
+		}
+		return c.done(v, back, "The credential is retired.")
+	}
+	name := "this credential"
+	for _, one := range found.Credentials {
+		if one.ID == credential {
+			name = "“" + one.Name + "”"
+		}
+	}
+	return c.ask(v, "/providers", component.Confirm{
+		Title: "Retire " + name + "?", Text: "Edges stop using it within a second. This cannot be taken back; add another one first if calls must go on.",
+		Submit: "Retire credential", Cancel: back,
+	})
+}
+
+func (c *Console) newProvider(v *visit) error {
+	if err := v.actor.Require(authz.ProviderWrite); err != nil {
+		return err
+	}
+	in := providerInput(v)
+	in.Kind = provider.Kind(v.FormValue("kind"))
+	in.Credential = seal.NewSecret(v.FormValue("credential"))
+	form := providerui.Form{
+		Title:      "New provider",
+		Credential: component.Field{Name: "credential", Label: "API key", Kind: "password", Autocomplete: "new-password", Optional: true, Help: "Stored encrypted; never shown again. It can also be added later."},
+	}
+	if !v.posted() {
+		in.Kind = provider.OpenAI
+	}
+	form.Kind = component.Field{Name: "kind", Label: "Speaks the format of", Value: string(in.Kind), Options: []component.Option{
+		{Value: string(provider.OpenAI), Label: "OpenAI", Help: "Also any compatible server: vLLM, Ollama, Groq, Mistral …"}, {Value: string(provider.Anthropic), Label: "Anthropic", Help: "The Messages API."},
+	}}
+	return c.providerForm(v, form, in, "Create provider", "/providers", func() (string, string, error) {
+		made, err := c.Providers.Create(v.Request().Context(), v.actor, in)
+		return "/providers/" + made.ID.String(), "Provider “" + made.Name + "” is connected. A route makes its models callable.", err
+	})
+}
+
+func providerInput(v *visit) provider.Input {
+	return provider.Input{Name: v.FormValue("name"), BaseURL: v.FormValue("base_url"), Catalog: v.FormValue("catalog"), PrivateNetwork: v.FormValue("private_network") != ""}
+}
+
+func (c *Console) editProvider(v *visit) error {
+	ctx, id := v.Request().Context(), idOf[ident.Provider](v, "id")
+	found, err := c.Providers.Get(ctx, v.actor, id)
+	if err != nil {
+		return err
+	}
+	if err := v.actor.Require(authz.ProviderWrite); err != nil {
+		return err
+	}
+	in := provider.Input{Name: found.Name, BaseURL: found.BaseURL, Catalog: found.Catalog, PrivateNetwork: found.PrivateNetwork}
+	if v.posted() {
+		in = providerInput(v)
+	}
+	back := "/providers/" + id.String()
+	form := providerui.Form{Title: found.Name}
+	form.Kind = component.Field{Name: "kind", Label: "Speaks the format of", Value: string(found.Kind), Disabled: true, Options: []component.Option{{Value: string(found.Kind), Label: kindText(found.Kind)}}}
+	return c.providerForm(v, form, in, "Save", back, func() (string, string, error) {
+		changed, err := c.Providers.Update(ctx, v.actor, id, in)
+		return back, "Provider “" + changed.Name + "” is changed.", err
+	})
+}
+
+func (c *Console) providerForm(v *visit, form providerui.Form, in provider.Input, submit, back string, keep func() (string, string, error)) error {
+	var wrong mends
+	status := http.StatusOK
+	if v.posted() {
+		href, text, err := keep()
+		if err == nil {
+			return c.done(v, href, text)
+		}
+		ok := false
+		if wrong, ok = refused(err); !ok {
+			return err
+		}
+		status = http.StatusUnprocessableEntity
+	}
+	form.Form = v.frameOf("provider-form", submit, back, wrong, "name", "kind", "base_url", "catalog", "private_network", "credential")
+	form.Name = component.Field{Name: "name", Label: "Name", Value: in.Name, Error: wrong.of("name"), Mono: true, Help: "Lower-case letters, digits and hyphens."}
+	form.Kind.Error = wrong.of("kind")
+	form.BaseURL = component.Field{Name: "base_url", Label: "Base URL", Value: in.BaseURL, Error: wrong.of("base_url"), Mono: true, Placeholder: "https://api.openai.com"}
+	form.Catalog = component.Field{Name: "catalog", Label: "Price catalog", Value: in.Catalog, Error: wrong.of("catalog"), Mono: true, Optional: true, Help: "Left empty, the format's own: openai or anthropic."}
+	form.PrivateNetwork = component.Field{Name: "private_network", Label: "On a private network", Value: "yes", Checked: in.PrivateNetwork, Error: wrong.of("private_network"), Help: "Allow this address to be private or loopback, for models that you host. Edges must allow it too."}
+	form.Credential.Error = wrong.of("credential")
+	return c.draw(v, view{Title: form.Title, Active: "/providers", Crumbs: under("Providers", "/providers"), Status: status, Content: providerui.FormPage(form), Fragment: providerui.Edit(form)})
+}
+
+func (c *Console) archiveProvider(v *visit) error {
+	ctx, id := v.Request().Context(), idOf[ident.Provider](v, "id")
+	found, err := c.Providers.Get(ctx, v.actor, id)
+	if err != nil {
+		return err
+	}
+	if err := v.actor.Require(authz.ProviderWrite); err != nil {
+		return err
+	}
+	if v.posted() {
+		if err := c.Providers.Archive(ctx, v.actor, id); err != nil {
+			return err
+		}
+		return c.done(v, "/providers", "Provider “"+found.Name+"” is archived.")
+	}
+	return c.ask(v, "/providers", component.Confirm{
+		Title: "Archive “" + found.Name + "”?", Text: "Its credentials leave every edge. A provider that a route still uses cannot be archived.",
+		Submit: "Archive provider", Cancel: "/providers/" + id.String(),
+	})
+}

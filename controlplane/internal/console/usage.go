@@ -1,0 +1,315 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/money"
+	"tollgate.dev/controlplane/internal/usage"
+	"tollgate.dev/web/component"
+	"tollgate.dev/web/usageui"
+)
+
+// usages knows what was called and what it cost.
+type usages interface {
+	Hours(ctx context.Context, actor authz.Actor, query usage.HoursQuery) ([]usage.HourCost, error)
+	Events(ctx context.Context, actor authz.Actor, filter usage.Filter) (usage.Page, error)
+	Event(ctx context.Context, actor authz.Actor, id ident.Event) (usage.Detail, error)
+	Refusals(ctx context.Context, actor authz.Actor, from, to time.Time) ([]usage.Refusal, error)
+	Changes(ctx context.Context, org ident.Org) <-chan struct{}
+}
+
+const (
+	callsPage  = 50
+	usageEvery = 5 * time.Second // in case a change was not announced
+)
+
+func (c *Console) usage(v *visit) error {
+	filter := usageFilter(v)
+	list, next, err := c.callList(v, filter)
+	if err != nil {
+		return err
+	}
+	page := usageui.Page{List: list}
+	if page.Filters, err = c.usageFields(v); err != nil {
+		return err
+	}
+	query := v.QueryParams()
+	query.Del("before")
+	if list.Filters {
+		page.Clear = "/usage"
+	}
+	if filter.Before == "" {
+		page.Live = "/usage/live?" + query.Encode()
+	} else {
+		page.Pager.First = "/usage?" + query.Encode()
+	}
+	if next != "" {
+		query.Set("before", next)
+		page.Pager.Older = "/usage?" + query.Encode()
+	}
+	return c.draw(v, view{Title: "Usage", Active: "/usage", Live: true, Content: usageui.ListPage(page)})
+}
+
+func (c *Console) usageLive(v *visit) error {
+	filter := usageFilter(v)
+	filter.Before = ""
+	ctx := v.Request().Context()
+	return c.stream(v, c.Usage.Changes(ctx, v.actor.Org), usageEvery, func() ([]part, error) {
+		list, _, err := c.callList(v, filter)
+		if err != nil {
+			return nil, err
+		}
+		return []part{{"calls", usageui.Rows(list)}}, nil
+	})
+}
+
+// usageFilter reads the filters of the address. What cannot be read filters nothing.
+func usageFilter(v *visit) usage.Filter {
+	filter := usage.Filter{Limit: callsPage, Before: v.QueryParam("before"), Model: v.QueryParam("model"), Outcome: v.QueryParam("outcome"), Code: v.QueryParam("code")}
+	filter.AgentID, _ = ident.Parse[ident.Agent](v.QueryParam("agent_id"))
+	filter.WorkspaceID, _ = ident.Parse[ident.Workspace](v.QueryParam("workspace_id"))
+	filter.VirtualKeyID, _ = ident.Parse[ident.VirtualKey](v.QueryParam("virtual_key_id"))
+	filter.ProviderID, _ = ident.Parse[ident.Provider](v.QueryParam("provider_id"))
+	filter.From, _ = time.Parse(time.RFC3339, v.QueryParam("from"))
+	filter.To, _ = time.Parse(time.RFC3339, v.QueryParam("to"))
+	return filter
+}
+
+func filtered(f usage.Filter) bool {
+	return f.Model != "" || f.Outcome != "" || f.Code != "" || !f.AgentID.IsZero() || !f.WorkspaceID.IsZero() || !f.VirtualKeyID.IsZero() || !f.ProviderID.IsZero() || !f.From.IsZero()
+}
+
+func (c *Console) callList(v *visit, filter usage.Filter) (usageui.List, string, error) {
+	page, err := c.Usage.Events(v.Request().Context(), v.actor, filter)
+	if err != nil {
+		return usageui.List{}, "", err
+	}
+	list := usageui.List{Filters: filtered(filter)}
+	for _, one := range page.Items {
+		list.Rows = append(list.Rows, callRow(one))
+	}
+	return list, page.Next, nil
+}
+
+func callRow(one usage.Event) usageui.Row {
+	row := usageui.Row{
+		ID: one.ID.String(), Href: "/usage/" + one.ID.String(), At: component.At(one.StartedAt, "moment"), Agent: orDash(one.AgentName), Key: one.VirtualKeyName,
+		Model: one.Model, Outcome: outcomeBadge(one.Outcome), Why: one.Code, Tokens: "–", Cost: one.Cost.USD(), Duration: took(time.Duration(one.DurationUS) * time.Microsecond),
+	}
+	if one.Rule != "" {
+		row.Why += " · " + one.Rule
+	}
+	if one.ProviderName != "" {
+		row.Answered = one.ProviderName + " / " + one.ProviderModel
+	}
+	if read, wrote := one.InputTokens+one.CachedInputTokens+one.CacheWriteTokens, one.OutputTokens; read+wrote > 0 {
+		row.Tokens = grouped(read) + " → " + grouped(wrote)
+	}
+	return row
+}
+
+func outcomeBadge(outcome string) component.Badge {
+	switch outcome {
+	case "ok":
+		return component.Badge{Text: "ok", Tone: component.OK}
+	case "refused":
+		return component.Badge{Text: "refused", Tone: component.Warn}
+	case "upstream_failed":
+		return component.Badge{Text: "failed", Tone: component.Bad}
+	case "client_closed":
+		return component.Badge{Text: "caller left", Tone: component.Plain}
+	default:
+		return component.Badge{Text: outcome, Tone: component.Bad}
+	}
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "–"
+	}
+	return text
+}
+
+// usageFields are the filters above the list, each with what can be chosen.
+func (c *Console) usageFields(v *visit) ([]component.Field, error) {
+	ctx := v.Request().Context()
+	field := func(name, label, any string) component.Field {
+		return component.Field{Name: name, Label: label, Value: v.QueryParam(name), Options: []component.Option{{Label: any}}}
+	}
+	outcome, agent, key, provider := field("outcome", "Outcome", "Every outcome"), field("agent_id", "Agent", "Every agent"), field("virtual_key_id", "Virtual key", "Every key"), field("provider_id", "Provider", "Every provider")
+	for _, one := range []string{"ok", "refused", "upstream_failed", "client_closed", "indeterminate"} {
+		outcome.Options = append(outcome.Options, component.Option{Value: one, Label: outcomeBadge(one).Text})
+	}
+	agents, err := c.Agents.List(ctx, v.actor)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range agents {
+		agent.Options = append(agent.Options, component.Option{Value: one.ID.String(), Label: one.Name})
+	}
+	keys, err := c.VirtualKeys.List(ctx, v.actor)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range keys {
+		key.Options = append(key.Options, component.Option{Value: one.ID.String(), Label: one.Name})
+	}
+	providers, err := c.Providers.List(ctx, v.actor)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range providers {
+		provider.Options = append(provider.Options, component.Option{Value: one.ID.String(), Label: one.Name})
+	}
+	return []component.Field{outcome, agent, key, provider}, nil
+}
+
+func (c *Console) call(v *visit) error {
+	ctx := v.Request().Context()
+	found, err := c.Usage.Event(ctx, v.actor, idOf[ident.Event](v, "id"))
+	if err != nil {
+		return err
+	}
+	detail := callDetail(found)
+	for _, one := range found.Attempts {
+		detail.Attempts = append(detail.Attempts, callRow(one))
+	}
+	return c.draw(v, view{Title: "Call", Active: "/usage", Crumbs: under("Usage", "/usage"), Content: usageui.DetailPage(detail)})
+}
+
+func callDetail(one usage.Detail) usageui.Detail {
+	d := usageui.Detail{
+		Row: callRow(one.Event), Message: outcomeText(one.Event), Estimated: one.Estimated, Doubt: one.Outcome == "indeterminate", Waste: one.Waste,
+		Total: one.Cost.USD(), Lines: billLines(one),
+	}
+	if one.Bound.Sign() > 0 {
+		d.Reserved = one.Bound.USD()
+	}
+	d.Caller = facts("Agent", one.AgentName, "Virtual key", one.VirtualKeyName, "Workspace", one.WorkspaceName, "End user", one.EndUser, "~Run", one.RunID, "~Request", one.RequestID.String(), "~Call", one.ID.String())
+	d.Answer = facts("Dialect", one.Dialect, "~Model asked", one.Model, "Provider", one.ProviderName, "~Model called", one.ProviderModel, "Status", number(int64(one.HTTPStatus)), "~Code", one.Code, "Rule", one.Rule,
+		"Attempt", number(int64(one.Attempt)), "Streamed", yes(one.Streamed), "~Edge", one.EdgeID.String(), "Generation", grouped(int64(one.Generation)))
+	d.Timing = facts("Began", one.StartedAt.UTC().Format("2 Jan 2006, 15:04:05.000 UTC"), "First byte", tookOrNothing(one.FirstByteUS), "Took", tookOrNothing(one.DurationUS), "Arrived here", one.RecordedAt.UTC().Format("2 Jan 2006, 15:04:05.000 UTC"))
+	d.Labels = labelFacts(one.Labels)
+	return d
+}
+
+// labelFacts lists a call's labels by name; what are no labels are none.
+func labelFacts(raw json.RawMessage) []usageui.Fact {
+	labels := map[string]string{}
+	if len(raw) > 0 && json.Unmarshal(raw, &labels) != nil {
+		return nil
+	}
+	var list []usageui.Fact
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		list = append(list, usageui.Fact{Name: name, Text: labels[name], Mono: true})
+	}
+	return list
+}
+
+// facts pairs names with texts; empty texts are left out, a name that begins with ~ is of a text for machines.
+func facts(pairs ...string) []usageui.Fact {
+	var list []usageui.Fact
+	for i := 0; i+1 < len(pairs); i += 2 {
+		name, text := pairs[i], pairs[i+1]
+		if text == "" {
+			continue
+		}
+		mono := name[0] == '~'
+		if mono {
+			name = name[1:]
+		}
+		list = append(list, usageui.Fact{Name: name, Text: text, Mono: mono})
+	}
+	return list
+}
+
+func number(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func tookOrNothing(microseconds int64) string {
+	if microseconds == 0 {
+		return ""
+	}
+	return took(time.Duration(microseconds) * time.Microsecond)
+}
+
+// billLines lays the bill out by class of tokens. Reasoning tokens are within the output unless they have a price of their own.
+func billLines(one usage.Detail) []usageui.Line {
+	if one.Price == nil {
+		return nil
+	}
+	output := one.OutputTokens
+	if one.Price.ReasoningPico > 0 {
+		output -= one.ReasoningTokens
+	}
+	var lines []usageui.Line
+	add := func(class string, tokens, pico int64) {
+		if tokens > 0 {
+			lines = append(lines, usageui.Line{Class: class, Tokens: grouped(tokens), Price: money.FromPico(pico * 1_000_000).USD(), Cost: money.FromPico(pico * tokens).USD()})
+		}
+	}
+	add("Input", one.InputTokens, one.Price.InputPico)
+	add("Input read from a cache", one.CachedInputTokens, one.Price.CachedInputPico)
+	add("Input written to a cache", one.CacheWriteTokens, one.Price.CacheWritePico)
+	add("Output", output, one.Price.OutputPico)
+	if one.Price.ReasoningPico > 0 {
+		add("Reasoning", one.ReasoningTokens, one.Price.ReasoningPico)
+	}
+	return lines
+}
+
+// outcomeText says in words what the machine codes mean.
+func outcomeText(one usage.Event) string {
+	rule := ""
+	if one.Rule != "" {
+		rule = " “" + one.Rule + "”"
+	}
+	switch {
+	case one.Code == "budget_exhausted":
+		return "Refused: the budget" + rule + " had less left than this call could cost at most."
+	case one.Code == "guardrail_blocked":
+		return "Refused: a word of the guardrail" + rule + " was found."
+	case one.Code == "key_revoked":
+		return "Refused: the virtual key was revoked."
+	case one.Code == "key_expired":
+		return "Refused: the virtual key had expired."
+	case one.Code == "rate_limited":
+		return "Refused: more requests in a minute than the virtual key may make."
+	case one.Code == "model_not_found", one.Code == "model_not_allowed":
+		return "Refused: the key cannot call a model of this name."
+	case one.Outcome == "refused":
+		return "Refused by Tollgate (" + one.Code + ")" + rule + "."
+	case one.Outcome == "upstream_failed":
+		return "The provider failed (" + one.Code + "). The tokens are what it reported before."
+	case one.Outcome == "client_closed":
+		return "The caller hung up. The call is charged up to what was produced."
+	case one.Outcome == "indeterminate":
+		return "The edge stopped while the call was under way. The cost is what was seen; at most it is what was set aside."
+	default:
+		return ""
+	}
+}
+
+// rangeQuery writes a range for the usage page's address.
+func rangeQuery(from, to time.Time) string {
+	return url.Values{"from": {from.UTC().Format(time.RFC3339)}, "to": {to.UTC().Format(time.RFC3339)}}.Encode()
+}

@@ -141,6 +141,7 @@ var foreignTables = []house.Foreign{
 	{File: "route.sql", Table: "provider", Reason: "shows the provider's name and locks it against being archived meanwhile"},
 	{File: "provider.sql", Table: "route", Reason: "a provider that a route targets is not archived"},
 	{File: "provider.sql", Table: "route_target", Reason: "a provider that a route targets is not archived"},
+	{File: "budget.sql", Table: "budget_period", Reason: "shows the account of the current period beside the limit"},
 	{File: "budget.sql", Table: "workspace", Reason: "shows the name of its scope"},
 	{File: "budget.sql", Table: "virtual_key", Reason: "shows the name of its scope"},
 	{File: "guardrail.sql", Table: "workspace", Reason: "shows the name of its scope"},

@@ -150,11 +150,12 @@ type rig struct {
 	pipeline *Pipeline
 	edge     *httptest.Server
 	text     string
+	contexts chan context.Context // of the first request
 }
 
 func newRig(t testing.TB, targets ...state.Target) *rig {
 	t.Helper()
-	g := &rig{t: t, spool: &memory{}, text: wire.KeyText("test", strings.Repeat("a", 32))}
+	g := &rig{t: t, contexts: make(chan context.Context, 1), spool: &memory{}, text: wire.KeyText("test", strings.Repeat("a", 32))}
 	g.purse = &purse{limit: 1 << 50, budget: &state.Budget{ID: wire.ID{9}, Name: "team"}}
 	g.key = &state.Key{
 		ID: wire.ID{1}, WorkspaceID: wire.ID{2}, AgentID: wire.ID{3}, Org: &state.Org{ID: wire.ID{4}, Generation: 7}, Budgets: []*state.Budget{g.purse.budget},
@@ -186,6 +187,10 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 		if r.URL.Path == "/v1/models" {
 			g.pipeline.Models(w, r)
 			return
+		}
+		select {
+		case g.contexts <- r.Context():
+		default:
 		}
 		g.pipeline.Serve(w, r, routes[r.URL.Path])
 	}))

@@ -187,10 +187,8 @@ func (f *flow) end(err error, watch *watch) (bool, *refusal.Error) {
 		if why := watch.reason(); why != nil {
 			return f.stop(why)
 		}
-		return f.stop(&cut{
-			outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamCut, status: http.StatusBadGateway,
-			refusal: refusal.New(http.StatusBadGateway, wire.CodeUpstreamCut, "The provider's stream was cut."),
-		})
+		code, reason := cutShort(err)
+		return f.stop(upstreamCut(code, "The provider failed: "+reason+"."))
 	}
 	c.out = c.out[:0]
 	if event, ok := c.split.Tail(); ok {
@@ -208,10 +206,7 @@ func (f *flow) end(err error, watch *watch) (bool, *refusal.Error) {
 		if ended := f.deliver(watch); ended != nil {
 			return f.stop(ended)
 		}
-		return f.stop(&cut{
-			outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamCut, status: http.StatusBadGateway,
-			refusal: refusal.New(http.StatusBadGateway, wire.CodeUpstreamCut, "The provider's stream ended before it was whole."),
-		})
+		return f.stop(upstreamCut(wire.CodeUpstreamCut, "The provider's stream ended before it was whole."))
 	}
 	return f.whole(watch)
 }
@@ -262,9 +257,13 @@ func ruleOf(problem *refusal.Error) string {
 
 // bad ends the stream of a provider that does not keep to its API.
 func (f *flow) bad(reason string) *cut {
+	return upstreamCut(wire.CodeUpstreamFailed, "The provider failed: "+reason+".")
+}
+
+func upstreamCut(code, message string) *cut {
 	return &cut{
-		outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamFailed, status: http.StatusBadGateway,
-		refusal: refusal.New(http.StatusBadGateway, wire.CodeUpstreamFailed, "The provider failed: "+reason+"."),
+		outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: code, status: http.StatusBadGateway,
+		refusal: refusal.New(http.StatusBadGateway, code, message),
 	}
 }
 

@@ -279,3 +279,72 @@ func TestAStreamLeavesCheckpoints(t *testing.T) {
 		t.Errorf("%d checkpoints", n)
 	}
 }
+
+func TestAStreamThatStopsComingEndsWithAnError(t *testing.T) {
+	t.Parallel()
+	gone := make(chan struct{})
+	g := newRig(t, openAI(t, streaming(gone, chunk("hello "))))
+	g.pipeline.Timeouts.Idle = 100 * time.Millisecond
+	answer := g.open(context.Background())
+	rest, err := io.ReadAll(answer.Body)
+	_ = answer.Body.Close()
+	if err != nil || !strings.Contains(string(rest), wire.CodeUpstreamTimeout) || strings.Contains(string(rest), "[DONE]") {
+		t.Errorf("%q %v", rest, err)
+	}
+	waitFor(t, "leaving the provider", gone)
+	if e := g.event(); e.GetOutcome() != wire.Outcome_OUTCOME_UPSTREAM_FAILED || e.GetCode() != wire.CodeUpstreamTimeout || e.GetCostPico() == 0 {
+		t.Errorf("%v", e)
+	}
+	g.balanced()
+}
+
+func TestAStreamCutByTheConnectionEndsWithAnError(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, openAI(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, chunk("hello ")+chunk("you"))
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	s := g.ask("/v1/chat/completions", streamAsk)
+	if s.status != http.StatusOK || !strings.HasPrefix(s.body, chunk("hello ")+chunk("you")+`data: {"error":`) || !strings.Contains(s.body, wire.CodeUpstreamCut) {
+		t.Errorf("%+v", s)
+	}
+	if e := g.event(); e.GetOutcome() != wire.Outcome_OUTCOME_UPSTREAM_FAILED || e.GetOutputTokens() != 3 || !e.GetEstimated() {
+		t.Errorf("%v", e)
+	}
+	g.balanced()
+}
+
+func TestAWholeAnswerIsPaidExactlyThoughNobodyWaitsForIt(t *testing.T) {
+	t.Parallel()
+	asked, answer := make(chan struct{}), make(chan struct{})
+	g := newRig(t, openAI(t, func(w http.ResponseWriter, r *http.Request) {
+		close(asked)
+		<-answer
+		answering("application/json", chatAnswer)(w, r)
+	}))
+	ctx, cancel := context.WithCancel(context.Background())
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, g.edge.URL+"/v1/chat/completions", strings.NewReader(chatAsk))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+g.text)
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		if got, err := http.DefaultClient.Do(r); err == nil {
+			_ = got.Body.Close()
+		}
+	}()
+	waitFor(t, "asking the provider", asked)
+	cancel()
+	waitFor(t, "hanging up", left)
+	waitFor(t, "noticing it", (<-g.contexts).Done())
+	close(answer)
+	if e := g.event(); e.GetOutcome() != wire.Outcome_OUTCOME_CLIENT_CLOSED || e.GetEstimated() || e.GetOutputTokens() != 5 || !e.GetWaste() {
+		t.Errorf("%v", e)
+	}
+	g.balanced()
+}

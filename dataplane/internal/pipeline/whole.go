@@ -1,15 +1,19 @@
 package pipeline
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"tollgate.dev/dataplane/internal/buffer"
 	"tollgate.dev/dataplane/internal/guardrail"
 	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/scan"
+	"tollgate.dev/dataplane/internal/upstream"
 	"tollgate.dev/dataplane/wire"
 )
 
@@ -17,7 +21,8 @@ import (
 func (p *Pipeline) whole(c *call, a *attempt, answer *Answer) (again bool, problem *refusal.Error) {
 	body, err := p.buffers.ReadBody(answer.Body, -1, answerBytesMax)
 	if err != nil {
-		return p.broken(c, a, wire.CodeUpstreamCut, "its answer was cut", meter.Usage{Input: meter.Tokens(int64(len(c.body.B)))})
+		code, reason := cutShort(err)
+		return p.broken(c, a, code, reason, meter.Usage{Input: meter.Tokens(int64(len(c.body.B)))})
 	}
 	defer body.Free()
 	if !strings.HasPrefix(answer.ContentType, "application/json") || c.answer.ScanAnswer(body.B) != nil || c.answer.Has(body.B, scan.Failure) {
@@ -50,6 +55,19 @@ func (p *Pipeline) whole(c *call, a *attempt, answer *Answer) (again bool, probl
 	c.w.WriteHeader(http.StatusOK)
 	_ = p.write(c, body.B) // the caller may be gone
 	return false, nil
+}
+
+// cutShort tells why an answer that had begun did not come to its end.
+func cutShort(err error) (code, reason string) {
+	var fault *upstream.Error
+	switch {
+	case errors.Is(err, buffer.ErrTooLarge):
+		return wire.CodeUpstreamFailed, "its answer is longer than this edge accepts"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &fault) && fault.Timeout:
+		return wire.CodeUpstreamTimeout, "its answer stopped coming"
+	default:
+		return wire.CodeUpstreamCut, "its answer was cut"
+	}
 }
 
 // broken settles an attempt whose answer cannot be used. The provider may well bill it: what was read is estimated.

@@ -1,0 +1,166 @@
+package budget_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/budget"
+	"tollgate.dev/controlplane/internal/fault"
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/pgtest"
+	"tollgate.dev/controlplane/internal/scope"
+	"tollgate.dev/controlplane/internal/workspace"
+)
+
+func noon() time.Time { return time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC) }
+
+func TestAnotherOrganizationsBudgetIsNotFound(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a, b := db.Org(t, "a"), db.Org(t, "b")
+	service := budget.New(db.Tenant, noon)
+	made := create(t, service, a, "monthly")
+	limit := "1"
+
+	if _, err := service.Get(t.Context(), b, made.ID); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("get: %v", err)
+	}
+	if _, err := service.Update(t.Context(), b, made.ID, budget.Change{LimitUSD: &limit}); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("update: %v", err)
+	}
+	if err := service.Archive(t.Context(), b, made.ID); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("archive: %v", err)
+	}
+	if all, err := service.List(t.Context(), b); err != nil || len(all) != 0 {
+		t.Errorf("list: %v, %v", all, err)
+	}
+	place, err := workspace.New(db.Tenant).Create(t.Context(), a, workspace.Input{Name: "Main"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = service.Create(t.Context(), b, budget.Input{Name: "x", Scope: scope.Workspace, ScopeID: ident.Scope{UUID: place.ID.UUID}, LimitUSD: "1", Period: budget.Day})
+	wantFields(t, err, fault.Invalid, "scope_id")
+}
+
+func TestCreateNamesEveryWrongFieldOfABudget(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a := db.Org(t, "a")
+	service := budget.New(db.Tenant, noon)
+	for name, test := range map[string]struct {
+		in     budget.Input
+		fields []string
+	}{
+		"nothing":           {budget.Input{}, []string{"name", "scope", "limit_usd", "period"}},
+		"no id":             {budget.Input{Name: "b", Scope: scope.VirtualKey, LimitUSD: "1", Period: budget.Day}, []string{"scope_id"}},
+		"an unknown id":     {budget.Input{Name: "b", Scope: scope.VirtualKey, ScopeID: ident.New[ident.Scope](), LimitUSD: "1", Period: budget.Day}, []string{"scope_id"}},
+		"a negative limit":  {budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "-1", Period: budget.Day}, []string{"limit_usd"}},
+		"an absurd limit":   {budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "1000000000.01", Period: budget.Day}, []string{"limit_usd"}},
+		"words for money":   {budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "1e3", Period: budget.Day}, []string{"limit_usd"}},
+		"an unknown zone":   {budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "1", Period: budget.Day, TimeZone: "Mars/Base"}, []string{"time_zone"}},
+		"the machine's own": {budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "1", Period: budget.Day, TimeZone: "Local"}, []string{"time_zone"}},
+		"an unknown mode":   {budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "1", Period: "year", Mode: "medium"}, []string{"period", "mode"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := service.Create(t.Context(), a, test.in)
+			wantFields(t, err, fault.Invalid, test.fields...)
+		})
+	}
+}
+
+func TestStandingShowsTheAccountOfTheCurrentPeriod(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a := db.Org(t, "a")
+	service := budget.New(db.Tenant, noon)
+	made, err := service.Create(t.Context(), a, budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "10", Period: budget.Month, TimeZone: "Europe/Berlin"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	start, next := time.Date(2026, 11, 1, 0, 0, 0, 0, berlin), time.Date(2026, 12, 1, 0, 0, 0, 0, berlin)
+	account(t, db, a, made.ID, start.AddDate(0, -1, 0), start, 9) // the last month does not count
+	account(t, db, a, made.ID, start, next, 2)
+
+	one, err := service.Get(t.Context(), a, made.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := service.List(t.Context(), a)
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	for _, got := range []budget.Standing{one, all[0]} {
+		if got.Spent.Decimal() != "2.00" || got.Leased.Decimal() != "1.00" || got.InDoubt.Decimal() != "0.50" || got.Overrun.Decimal() != "0.25" || got.Left.Decimal() != "6.50" {
+			t.Errorf("figures %+v", got)
+		}
+		if !got.PeriodStart.Equal(start) || got.ResetsAt == nil || !got.ResetsAt.Equal(next) {
+			t.Errorf("from %s to %v", got.PeriodStart, got.ResetsAt)
+		}
+	}
+	less := "3"
+	lowered, err := service.Update(t.Context(), a, made.ID, budget.Change{LimitUSD: &less})
+	if err != nil || lowered.LimitUSD != "3.00" || lowered.Left.Sign() != 0 || lowered.Name != "b" {
+		t.Errorf("lowered %+v, %v", lowered, err)
+	}
+}
+
+func TestATakenBudgetNameIsAConflict(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a := db.Org(t, "a")
+	service := budget.New(db.Tenant, noon)
+	made := create(t, service, a, "monthly")
+	_, err := service.Create(t.Context(), a, budget.Input{Name: "monthly", Scope: scope.Org, LimitUSD: "1", Period: budget.Total})
+	wantFields(t, err, fault.Conflict, "name")
+	if err := service.Archive(t.Context(), a, made.ID); err != nil {
+		t.Fatal(err)
+	}
+	create(t, service, a, "monthly")
+}
+
+func account(t *testing.T, db *pgtest.DB, actor authz.Actor, id ident.Budget, start, end time.Time, usd int) {
+	t.Helper()
+	err := db.Tenant.Write(t.Context(), actor.Org, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `INSERT INTO budget_period (org_id, budget_id, period_start, period_end, spent, leased, in_doubt, overrun)
+			VALUES ($1, $2, $3, $4, $5 * 1000000000000::numeric, 1000000000000, 500000000000, 250000000000)`, actor.Org, id, start, end, usd)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func create(t *testing.T, service *budget.Service, actor authz.Actor, name string) budget.Standing {
+	t.Helper()
+	made, err := service.Create(t.Context(), actor, budget.Input{Name: name, Scope: scope.Org, LimitUSD: "10", Period: budget.Total})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made.TimeZone != "UTC" || made.Mode != budget.Hard || made.ResetsAt != nil || made.Left.Decimal() != "10.00" {
+		t.Errorf("%+v", made)
+	}
+	return made
+}
+
+func wantFields(t *testing.T, err error, kind fault.Kind, fields ...string) {
+	t.Helper()
+	found := fault.Of(err)
+	if err == nil || found.Kind != kind {
+		t.Fatalf("got %v, want kind %d", err, kind)
+	}
+	var got []string
+	for _, f := range found.Fields {
+		got = append(got, f.Name)
+	}
+	if strings.Join(got, " ") != strings.Join(fields, " ") {
+		t.Errorf("wrong fields %v, want %v", got, fields)
+	}
+}

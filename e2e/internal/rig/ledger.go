@@ -15,7 +15,7 @@ type Bill struct {
 	ClientRequestID   string `json:"client_request_id"`
 	Provider          string `json:"provider"`
 	Model             string `json:"model"`
-	InputTokens       int64  `json:"input_tokens"`
+	InputTokens       int64  `json:"input_tokens"` // cached ones apart
 	CachedInputTokens int64  `json:"cached_input_tokens"`
 	OutputTokens      int64  `json:"output_tokens"`
 	Streamed          bool   `json:"streamed"`

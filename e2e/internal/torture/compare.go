@@ -143,7 +143,7 @@ func (t *torture) oddity() string {
 func (t *torture) judge(id string, e *event, bill rig.Bill, billed bool) {
 	truth := int64(0)
 	if billed {
-		truth = (bill.InputTokens-bill.CachedInputTokens)*e.priceIn + bill.CachedInputTokens*e.priceCached + bill.OutputTokens*e.priceOut
+		truth = bill.InputTokens*e.priceIn + bill.CachedInputTokens*e.priceCached + bill.OutputTokens*e.priceOut
 	}
 	if e.priceIn == 0 {
 		t.inconsistent("event %s has no price", id)

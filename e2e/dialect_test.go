@@ -1,0 +1,74 @@
+package e2e
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func TestEachDialectIsAnsweredThroughAnEdge(t *testing.T) {
+	p := newProject(t, stand(t))
+	for _, d := range dialects {
+		for _, edge := range p.house.Edges {
+			whole := ask(t.Context(), http.MethodPost, edge.URL+d.path, p.key, bodyOf(d.body, d.model, "Say something.", false))
+			if whole.Status != http.StatusOK || !strings.HasPrefix(whole.Header.Get("Content-Type"), "application/json") || !strings.Contains(whole.Body, `"usage"`) {
+				t.Errorf("%s at %s: %d %s", d.name, edge.Name, whole.Status, whole.Body)
+			}
+			for _, header := range []string{"X-Tollgate-Run-Id", "X-Tollgate-Provider"} {
+				if whole.Header.Get(header) == "" {
+					t.Errorf("%s at %s: the answer has no %s: %v", d.name, edge.Name, header, whole.Header)
+				}
+			}
+			stream := ask(t.Context(), http.MethodPost, edge.URL+d.path, p.key, bodyOf(d.body, d.model, "Say something.", true))
+			if stream.Status != http.StatusOK || !strings.HasPrefix(stream.Header.Get("Content-Type"), "text/event-stream") || !endsWhole(d.name, stream.Body) {
+				t.Errorf("%s streamed at %s: %d %s", d.name, edge.Name, stream.Status, stream.Body)
+			}
+		}
+	}
+	edge := p.house.Edges[0]
+	vector := ask(t.Context(), http.MethodPost, edge.URL+"/v1/embeddings", p.key, `{"model":"`+embedder+`","input":"Say something."}`)
+	if vector.Status != http.StatusOK || !strings.Contains(vector.Body, `"embedding"`) {
+		t.Errorf("embeddings: %d %s", vector.Status, vector.Body)
+	}
+	list := ask(t.Context(), http.MethodGet, edge.URL+"/v1/models", p.key, "")
+	for _, model := range []string{openAIModel, claude, embedder} {
+		if !strings.Contains(list.Body, `"`+model+`"`) {
+			t.Errorf("the models leave out %s: %s", model, list.Body)
+		}
+	}
+	calls := len(dialects)*len(p.house.Edges)*2 + 1
+	p.billedAsReported(t, p.keyID, calls)
+}
+
+func endsWhole(dialect, body string) bool {
+	end := map[string]string{"openai_chat": "data: [DONE]", "openai_responses": "response.completed", "anthropic_messages": "message_stop"}
+	return strings.Contains(body, end[dialect])
+}
+
+// billedAsReported fails unless the key's usage events are so many and each carries the tokens that the provider billed.
+func (p *project) billedAsReported(t *testing.T, keyID string, count int) {
+	t.Helper()
+	events := p.events(t, keyID, count)
+	if len(events) != count {
+		t.Errorf("%d usage events, want %d", len(events), count)
+	}
+	bills, err := p.house.Ledger(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	byID := map[string]int{}
+	for i, bill := range bills {
+		byID[bill.ClientRequestID] = i
+	}
+	for _, event := range events {
+		i, billed := byID[event.ID]
+		switch {
+		case !billed:
+			t.Errorf("the provider did not bill event %+v", event)
+		case bills[i].InputTokens != event.InputTokens || bills[i].OutputTokens != event.OutputTokens:
+			t.Errorf("event %+v, but the provider billed %+v", event, bills[i])
+		case event.Outcome != "ok" || event.AgentID != p.agent:
+			t.Errorf("event %+v, want outcome ok of agent %s", event, p.agent)
+		}
+	}
+}

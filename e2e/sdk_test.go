@@ -1,0 +1,109 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"tollgate.dev/e2e/internal/rig"
+)
+
+// runSDK runs a script with one of the official SDKs against an edge and decodes what it prints.
+func runSDK(t *testing.T, script string, edge *rig.Edge, key, model string, found any) {
+	t.Helper()
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Fatal("node is not installed: the SDKs' tests need it; apt-get install nodejs npm")
+	}
+	if _, err := os.Stat("node_modules"); err != nil {
+		t.Fatal("the SDKs are not installed: run `make prepare`")
+	}
+	command := exec.CommandContext(t.Context(), node, filepath.Join("sdk", script))
+	command.Env = append(os.Environ(), "EDGE_URL="+edge.URL, "VIRTUAL_KEY="+key, "MODEL="+model, "EMBEDDING_MODEL="+embedder)
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, stderr.String())
+	}
+	if err := json.Unmarshal(out, found); err != nil {
+		t.Fatalf("%s printed %q: %v", script, out, err)
+	}
+}
+
+func TestTheOfficialOpenAISDKWorksWithABaseURLAndAKey(t *testing.T) {
+	p := newProject(t, stand(t))
+	var found struct {
+		Chat, Stream, Response, Responding struct {
+			Text           string
+			Finish, Status string
+			Chunks, Output int
+		}
+		Embedding struct{ Length, Input int }
+		Models    []string
+		Refusal   struct {
+			Class, Code string
+			Status      int
+		}
+	}
+	runSDK(t, "openai.mjs", p.house.Edges[0], p.key, openAIModel, &found)
+	for name, got := range map[string]string{"chat": found.Chat.Text, "stream": found.Stream.Text, "response": found.Response.Text, "responding": found.Responding.Text} {
+		if got == "" {
+			t.Errorf("%s: no text: %+v", name, found)
+		}
+	}
+	if found.Chat.Text != found.Stream.Text || found.Chat.Output != found.Stream.Output || found.Stream.Chunks < 3 {
+		t.Errorf("whole %+v and streamed %+v differ", found.Chat, found.Stream)
+	}
+	if found.Response.Text != found.Responding.Text || found.Response.Output != found.Responding.Output {
+		t.Errorf("whole %+v and streamed %+v differ", found.Response, found.Responding)
+	}
+	if found.Embedding.Length == 0 || found.Embedding.Input == 0 {
+		t.Errorf("embedding: %+v", found.Embedding)
+	}
+	if !slices.Contains(found.Models, openAIModel) {
+		t.Errorf("models: %v", found.Models)
+	}
+	if found.Refusal.Class != "NotFoundError" || found.Refusal.Status != 404 || found.Refusal.Code != "model_not_found" {
+		t.Errorf("refusal: %+v", found.Refusal)
+	}
+	p.billedAsReportedBesidesRefusals(t, 5)
+}
+
+func TestTheOfficialAnthropicSDKWorksWithABaseURLAndAKey(t *testing.T) {
+	p := newProject(t, stand(t))
+	var found struct {
+		Message, Stream struct {
+			Text, Stop string
+			Output     int
+		}
+		Refusal struct {
+			Class, Type, Code string
+			Status            int
+		}
+	}
+	runSDK(t, "anthropic.mjs", p.house.Edges[0], p.key, claude, &found)
+	if found.Message.Text == "" || found.Message != found.Stream {
+		t.Errorf("whole %+v and streamed %+v differ", found.Message, found.Stream)
+	}
+	if found.Refusal.Class != "NotFoundError" || found.Refusal.Status != 404 || found.Refusal.Type != "not_found_error" || found.Refusal.Code != "model_not_found" {
+		t.Errorf("refusal: %+v", found.Refusal)
+	}
+	p.billedAsReportedBesidesRefusals(t, 2)
+}
+
+// billedAsReportedBesidesRefusals waits for so many settled events of the project's key and one refusal.
+func (p *project) billedAsReportedBesidesRefusals(t *testing.T, settled int) {
+	t.Helper()
+	counts := map[string]int{}
+	for _, event := range p.events(t, p.keyID, settled+1) {
+		counts[event.Outcome]++
+	}
+	if counts["ok"] != settled || counts["refused"] != 1 {
+		t.Errorf("outcomes %v, want %d ok and one refused", counts, settled)
+	}
+}

@@ -168,7 +168,7 @@ const (
 // edgeRefuses is what the edge must not link.
 var edgeRefuses = []string{
 	"github.com/jackc", "github.com/stripe", "github.com/a-h/templ", "github.com/labstack", "github.com/pressly/goose", "github.com/alexedwards",
-	"github.com/alicebob", "tollgate.dev/controlplane", "tollgate.dev/web", "tollgate.dev/migrations", "database/sql",
+	"github.com/alicebob", "tollgate.dev/controlplane", "tollgate.dev/web", "tollgate.dev/migrations",
 }
 
 func TestRoomsImportOnlyWhatTheyMay(t *testing.T) { report(t, readHouse(t).Walls(walls)) }

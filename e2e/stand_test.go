@@ -108,7 +108,7 @@ func newProject(t *testing.T, house *rig.Rig) *project {
 	p.agent = p.create(t, "/agents", rig.Object{"workspace_id": p.workspace, "name": p.name, "description": "proves something"})
 	for kind, models := range map[string][]string{"openai": {openAIModel, embedder}, "anthropic": {claude}} {
 		provider := p.create(t, "/providers", rig.Object{
-			"name": slug(p.name[len(p.name)-min(25, len(p.name)):] + "-" + kind), "kind": kind, "base_url": house.SimulatorURL + "/" + kind, "catalog": kind,
+			"name": slug(kind + "-" + p.name[:min(24, len(p.name))]), "kind": kind, "base_url": house.SimulatorURL + "/" + kind, "catalog": kind,
 			"private_network": true, "credential": "sk-sim-" + kind,
 		})
 		for _, model := range models {

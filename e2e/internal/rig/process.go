@@ -164,15 +164,19 @@ func (p *Process) Tail(lines int) string {
 func Until(ctx context.Context, ask func() error) error {
 	every := time.NewTicker(5 * time.Millisecond)
 	defer every.Stop()
+	var last error
 	for {
 		err := ask()
 		if err == nil {
 			return nil
 		}
+		if last == nil || !errors.Is(err, context.DeadlineExceeded) {
+			last = err // what was wrong tells more than that the time is over
+		}
 		select {
 		case <-every.C:
 		case <-ctx.Done():
-			return errors.Join(err, ctx.Err())
+			return errors.Join(last, ctx.Err())
 		}
 	}
 }

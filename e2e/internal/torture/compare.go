@@ -10,6 +10,8 @@ import (
 	"tollgate.dev/e2e/internal/rig"
 )
 
+const showMost = 5 // of what is wrong; the counts say the rest
+
 // settle waits until every billed attempt has arrived as a usage event and nothing more comes.
 func (t *torture) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, drainWithin)
@@ -118,7 +120,9 @@ func (t *torture) compare(ctx context.Context) error {
 		billed[bill.ClientRequestID] = bill
 		if events[bill.ClientRequestID] == nil {
 			t.report.Lost++
-			t.say("lost: %+v", bill)
+			if t.report.Lost <= showMost {
+				t.say("lost: %+v", bill)
+			}
 		}
 	}
 	for id, e := range events {
@@ -150,7 +154,7 @@ func (t *torture) judge(id string, e *event, bill rig.Bill, billed bool) {
 	}
 	if e.outcome != "indeterminate" {
 		difference := e.costPico - truth
-		if difference != 0 {
+		if difference != 0 && t.report.DifferencePico == 0 {
 			t.say("difference of %d pico in %s: %+v, billed %v %+v", difference, id, *e, billed, bill)
 		}
 		t.report.DifferencePico += max(difference, -difference)

@@ -77,6 +77,9 @@ func Run(ctx context.Context, options Options) (Report, error) {
 		return Report{}, err
 	}
 	t.load = newLoad(house, key, tight)
+	if err := t.load.known(ctx); err != nil {
+		return Report{}, err
+	}
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	t.load.start(running)

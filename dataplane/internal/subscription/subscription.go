@@ -55,12 +55,13 @@ type Config struct {
 type Subscription struct {
 	config    Config
 	vault     *vault
+	lineage   *lineage
 	connected atomic.Bool
 	turn      sync.Mutex // of what writes to the store
 	pushes    map[wire.ID]*gathering
 }
 
-// New returns a Subscription. Nothing is read or dialled before Boot and Run.
+// New returns a Subscription. Nothing is read before Boot and nothing is dialled before Run; Boot comes first.
 func New(config Config) (*Subscription, error) {
 	box, err := config.FleetKey.Cipher("last-good")
 	if err != nil {
@@ -81,6 +82,7 @@ func (s *Subscription) Boot() error {
 	if err := s.vault.open(); err != nil {
 		return err
 	}
+	s.lineage = newLineage(s.config.DataDir, s.config.Epoch, s.config.PreviousEpoch)
 	for _, revocation := range s.vault.tombstones() {
 		s.config.Store.Revoke(revocation)
 	}
@@ -136,6 +138,9 @@ func (s *Subscription) Run(ctx context.Context) error {
 		}
 		if welcomed {
 			attempt = 0
+		}
+		if connect.CodeOf(err) == connect.CodeFailedPrecondition {
+			s.lineage.refused()
 		}
 		wait := rand.N(min(retryMost, retryFirst<<min(attempt, 10)))
 		s.config.Logger.Warn("the sync stream has ended", "error", err, "retry_in", wait.String())
@@ -197,8 +202,12 @@ func (s *Subscription) stream(ctx context.Context) (welcomed bool, err error) {
 	clear(s.pushes)
 	watchdog := time.AfterFunc(helloWithin, func() { cancel(errors.New("the control plane is silent")) })
 	defer watchdog.Stop()
+	previous, err := s.lineage.previous()
+	if err != nil {
+		return false, fmt.Errorf("write the epoch down: %w", err)
+	}
 	hello := &wire.Hello{
-		EdgeId: s.config.EdgeID.Bytes(), Epoch: s.config.Epoch, PreviousEpoch: s.config.PreviousEpoch,
+		EdgeId: s.config.EdgeID.Bytes(), Epoch: s.config.Epoch, PreviousEpoch: previous,
 		Version: s.config.Version, Region: s.config.Region, Name: s.config.Name, Held: s.config.Store.Held(),
 	}
 	if err := line.send(&wire.SyncRequest{Message: &wire.SyncRequest_Hello{Hello: hello}}); err != nil {
@@ -218,6 +227,9 @@ func (s *Subscription) stream(ctx context.Context) (welcomed bool, err error) {
 			welcomed = true
 			silence = max(silenceMax*time.Duration(welcome.GetHeartbeatMs())*time.Millisecond, time.Second)
 			s.config.Clock.Learn(time.UnixMilli(welcome.GetNowUnixMs()))
+			if err := s.lineage.accepted(); err != nil {
+				return true, fmt.Errorf("write the epoch down: %w", err)
+			}
 			s.connected.Store(true)
 			reporting.Go(func() { s.reportStatus(ctx, line) })
 			s.config.Logger.Info("the control plane has answered")

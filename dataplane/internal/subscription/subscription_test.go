@@ -36,6 +36,7 @@ var (
 type plane struct {
 	wireconnect.UnimplementedEdgeServiceHandler
 	key    ed25519.PrivateKey
+	fence  func(*wire.Hello) bool // nil: nobody is fenced
 	hellos chan *wire.Hello
 	out    chan *wire.SyncResponse
 	in     chan *wire.SyncRequest
@@ -48,6 +49,9 @@ func (p *plane) Sync(ctx context.Context, stream *connect.BidiStream[wire.SyncRe
 		return err
 	}
 	p.hellos <- first.GetHello()
+	if p.fence != nil && p.fence(first.GetHello()) {
+		return connect.NewError(connect.CodeFailedPrecondition, errors.New(wire.CodeEdgeFenced))
+	}
 	welcome := &wire.Welcome{NowUnixMs: time.Now().Add(time.Hour).UnixMilli(), HeartbeatMs: 1000}
 	if err := stream.Send(&wire.SyncResponse{Message: &wire.SyncResponse_Welcome{Welcome: welcome}}); err != nil {
 		return err
@@ -367,5 +371,60 @@ func TestDamagedFileFallsBackToTheOneBefore(t *testing.T) {
 	r.restart(t)
 	if got := r.store.Current().Generation(org); got != 6 {
 		t.Errorf("generation %d is in force, want 6", got)
+	}
+}
+
+func TestEdgeIsKnownAgainAfterProcessesThatNeverHeardAWelcome(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for epoch := uint64(5); epoch < 8; epoch++ { // they wrote their hello and died before the answer
+		if _, err := newLineage(r.dir, epoch, epoch-1).previous(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, accepted := range []uint64{4, 5, 7} {
+		dir := t.TempDir()
+		raw, err := os.ReadFile(filepath.Join(r.dir, epochsName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, epochsName), raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l := newLineage(dir, 8, 7)
+		for range 10 {
+			previous, err := l.previous()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if previous == accepted {
+				err = l.accepted()
+			} else {
+				l.refused()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if next := newLineage(dir, 9, 8); len(next.known) != 1 || next.known[0] != 8 {
+			t.Errorf("the control plane knows %d: the next process offers %v, want only 8", accepted, next.known)
+		}
+	}
+}
+
+func TestFencedEdgeOffersItsOtherEpoch(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	if err := os.WriteFile(filepath.Join(r.dir, epochsName), []byte("[4,3]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.restart(t)
+	r.plane.fence = func(hello *wire.Hello) bool { return hello.GetPreviousEpoch() != 3 }
+	r.run(t)
+	if hello := receive(t, r.plane.hellos); hello.GetPreviousEpoch() != 3 {
+		t.Errorf("previous epoch %d, want the other one", hello.GetPreviousEpoch())
+	}
+	if ack := r.pushFull(t, 3, nouns()...).GetAck(); ack == nil {
+		t.Error("the edge is not in")
 	}
 }

@@ -1,0 +1,381 @@
+package ingest_test
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/proto"
+
+	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/ingest"
+	"tollgate.dev/controlplane/internal/money"
+	"tollgate.dev/controlplane/internal/pgtest"
+	"tollgate.dev/controlplane/internal/usage"
+	"tollgate.dev/dataplane/wire"
+)
+
+type fixture struct {
+	db      *pgtest.DB
+	service *ingest.Service
+	usage   *usage.Service
+	feed    *usage.Feed
+	edge    ident.Edge
+}
+
+func newFixture(t testing.TB) *fixture {
+	t.Helper()
+	f := &fixture{db: pgtest.New(t), feed: usage.NewFeed(), edge: ident.New[ident.Edge]()}
+	f.service = ingest.New(f.db.Pool, time.Now, slog.New(slog.DiscardHandler))
+	f.usage = usage.New(f.db.Tenant, f.feed, time.Now)
+	f.addEdge(t, f.edge)
+	return f
+}
+
+func (f *fixture) addEdge(t testing.TB, edge ident.Edge) {
+	t.Helper()
+	_, err := f.db.Pool.Exec(t.Context(), "INSERT INTO edge (edge_id, name, region, version, epoch, first_seen_at, last_seen_at) VALUES ($1, 'e', '', '', 1, now(), now())", edge)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (f *fixture) budget(t testing.TB, actor authz.Actor) ident.Budget {
+	t.Helper()
+	id := ident.New[ident.Budget]()
+	err := f.db.Tenant.Write(t.Context(), actor.Org, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), "INSERT INTO budget (org_id, budget_id, name, scope, limit_pico, period, time_zone) VALUES ($1, $2, 'b', 'org', 1000000, 'total', 'UTC')", actor.Org, id)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// event makes a plain event of an organization.
+func event(org ident.Org, change ...func(*wire.UsageEvent)) *wire.UsageEvent {
+	fresh := func() []byte { id := wire.NewID(time.Now()); return id[:] }
+	e := &wire.UsageEvent{
+		EventId: fresh(), OrgId: org.Bytes(), RequestId: fresh(), WorkspaceId: fixed(1), VirtualKeyId: fixed(2), AgentId: fixed(3), ProviderId: fixed(4),
+		Dialect: "openai_chat", Model: "fast", ProviderModel: "gpt", Attempt: 1, Outcome: wire.Outcome_OUTCOME_OK, HttpStatus: 200,
+		StartedUnixUs: time.Date(2026, 11, 21, 10, 30, 0, 0, time.UTC).UnixMicro(), DurationUs: 900, InputTokens: 10, OutputTokens: 5, CostPico: 100, BoundPico: 200,
+		Labels: map[string]string{"team": "blue"},
+	}
+	for _, each := range change {
+		each(e)
+	}
+	return e
+}
+
+func fixed(n byte) []byte { return append(make([]byte, 15), n) }
+
+func charged(budget ident.Budget, spent, doubt int64) func(*wire.UsageEvent) {
+	return func(e *wire.UsageEvent) {
+		e.Charges = append(e.Charges, &wire.Charge{BudgetId: budget.Bytes(), SpentPico: spent, DoubtPico: doubt})
+	}
+}
+
+func (f *fixture) batch(t testing.TB, epoch, first uint64, events ...*wire.UsageEvent) *wire.UsageBatch {
+	t.Helper()
+	batch := &wire.UsageBatch{EdgeId: f.edge.Bytes(), Epoch: epoch}
+	for i, each := range events {
+		raw, err := proto.Marshal(each)
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch.Records = append(batch.Records, &wire.UsageRecord{Seq: first + uint64(i), Event: raw})
+	}
+	return batch
+}
+
+func (f *fixture) take(t testing.TB, batch *wire.UsageBatch) {
+	t.Helper()
+	ack, err := f.service.Take(t.Context(), batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := batch.GetRecords()[len(batch.GetRecords())-1].GetSeq(); ack.GetSeq() != want || ack.GetEpoch() != batch.GetEpoch() {
+		t.Fatalf("ack %v, want %d", ack, want)
+	}
+}
+
+// books reads what an organization's events, hours and accounts say.
+func (f *fixture) books(t testing.TB, org ident.Org) (events int64, eventCost, hourCost, spent money.Amount, hourEvents int64) {
+	t.Helper()
+	err := f.db.Tenant.Read(t.Context(), org, func(tx pgx.Tx) error {
+		return tx.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM usage_event), (SELECT coalesce(sum(cost_pico), 0) FROM usage_event),
+			(SELECT coalesce(sum(cost_pico), 0) FROM usage_hour), (SELECT coalesce(sum(spent), 0) FROM budget_period), (SELECT coalesce(sum(events), 0)::bigint FROM usage_hour)`).
+			Scan(&events, &eventCost, &hourCost, &spent, &hourEvents)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events, eventCost, hourCost, spent, hourEvents
+}
+
+func (f *fixture) rejects(t testing.TB) (reasons []string) {
+	t.Helper()
+	rows, err := f.db.Pool.Query(t.Context(), "SELECT reason FROM usage_reject ORDER BY seq")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reasons
+}
+
+func (f *fixture) seq(t testing.TB, epoch uint64) (seq int64) {
+	t.Helper()
+	if err := f.db.Pool.QueryRow(t.Context(), "SELECT seq FROM edge_epoch WHERE edge_id = $1 AND epoch = $2", f.edge, epoch).Scan(&seq); err != nil {
+		t.Fatal(err)
+	}
+	return seq
+}
+
+func TestARepeatedBatchCountsOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	actor := f.db.Org(t, "a")
+	budget := f.budget(t, actor)
+	one, two := event(actor.Org, charged(budget, 100, 0)), event(actor.Org, charged(budget, 100, 0))
+	batch := f.batch(t, 9, 1, one, two, one) // and a duplicate inside
+	for range 3 {
+		f.take(t, batch)
+	}
+	f.take(t, f.batch(t, math.MaxUint64, 1, two)) // and one under another epoch
+	events, eventCost, hourCost, spent, hourEvents := f.books(t, actor.Org)
+	if events != 2 || hourEvents != 2 || eventCost.Pico() != 200 || hourCost.Pico() != 200 || spent.Pico() != 200 {
+		t.Errorf("events %d in hours %d, cost %s in hours %s, spent %s", events, hourEvents, eventCost, hourCost, spent)
+	}
+	if f.seq(t, 9) != 3 || f.seq(t, math.MaxUint64) != 1 {
+		t.Errorf("positions %d and %d", f.seq(t, 9), f.seq(t, math.MaxUint64))
+	}
+}
+
+func TestSeveralOrganizationsInOneBatchStayApart(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	a, b := f.db.Org(t, "a"), f.db.Org(t, "b")
+	f.take(t, f.batch(t, 9, 1, event(b.Org), event(a.Org), event(b.Org), event(a.Org), event(b.Org)))
+	for actor, want := range map[authz.Actor]int64{a: 2, b: 3} {
+		if events, _, hourCost, _, hourEvents := f.books(t, actor.Org); events != want || hourEvents != want || hourCost.Pico() != 100*want {
+			t.Errorf("%s: %d events, %d in hours, cost %s, want %d", actor.Name, events, hourEvents, hourCost, want)
+		}
+	}
+}
+
+func TestARecordThatCannotBeReadIsKeptAndStopsNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	actor := f.db.Org(t, "a")
+	batch := f.batch(t, 9, 1,
+		event(actor.Org),
+		event(ident.New[ident.Org]()),
+		event(actor.Org, func(e *wire.UsageEvent) { e.CostPico = -1 }),
+		event(actor.Org, func(e *wire.UsageEvent) { e.Outcome = 99 }),
+		event(actor.Org, func(e *wire.UsageEvent) { e.Model = "a\x00b" }),
+		event(actor.Org, func(e *wire.UsageEvent) { e.OrgId = []byte{1} }),
+		event(actor.Org, func(e *wire.UsageEvent) { e.StartedUnixUs = math.MaxInt64 }),
+		event(actor.Org, func(e *wire.UsageEvent) { e.EventId = nil }),
+		event(actor.Org, charged(ident.Budget{}, 1, 0)),
+		event(actor.Org, charged(ident.New[ident.Budget](), -1, 0)),
+		event(actor.Org),
+	)
+	batch.Records = append(batch.Records, &wire.UsageRecord{Seq: 99, Event: []byte("\xff\xff")})
+	f.take(t, batch)
+	f.take(t, batch)
+	if events, _, _, _, _ := f.books(t, actor.Org); events != 2 {
+		t.Errorf("%d good events", events)
+	}
+	reasons := f.rejects(t)
+	if len(reasons) != 10 {
+		t.Errorf("%d records kept: %q", len(reasons), reasons)
+	}
+	if f.seq(t, 9) != 99 {
+		t.Errorf("position %d", f.seq(t, 9))
+	}
+}
+
+func TestAValueThatTheDatabaseRefusesCostsOneRecordOnly(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	actor := f.db.Org(t, "a")
+	if _, err := f.db.Owner(t).Exec(t.Context(), "ALTER TABLE usage_event ADD CONSTRAINT refused CHECK (model <> 'refused')"); err != nil {
+		t.Fatal(err)
+	}
+	var events []*wire.UsageEvent
+	for i := range 9 {
+		events = append(events, event(actor.Org, func(e *wire.UsageEvent) {
+			if i == 4 {
+				e.Model = "refused"
+			}
+		}))
+	}
+	f.take(t, f.batch(t, 9, 1, events...))
+	if events, _, _, _, hourEvents := f.books(t, actor.Org); events != 8 || hourEvents != 8 {
+		t.Errorf("%d events, %d in hours", events, hourEvents)
+	}
+	if reasons := f.rejects(t); len(reasons) != 1 || !strings.Contains(reasons[0], "refused") {
+		t.Errorf("kept %q", reasons)
+	}
+}
+
+func TestABatchThatBreaksTheContractIsRefusedWhole(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	actor := f.db.Org(t, "a")
+	falling := f.batch(t, 9, 5, event(actor.Org), event(actor.Org))
+	falling.Records[1].Seq = 4
+	stranger := f.batch(t, 9, 1, event(actor.Org))
+	stranger.EdgeId = ident.New[ident.Edge]().Bytes()
+	for name, batch := range map[string]*wire.UsageBatch{"falling": falling, "stranger": stranger, "empty": f.batch(t, 9, 1), "no epoch": f.batch(t, 0, 1, event(actor.Org))} {
+		if _, err := f.service.Take(t.Context(), batch); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	if events, _, _, _, _ := f.books(t, actor.Org); events != 0 {
+		t.Errorf("%d events", events)
+	}
+}
+
+func TestConcurrentReplaysOfInterleavedEpochsAddUp(t *testing.T) {
+	t.Parallel()
+	const workers, rounds, size = 6, 5, 20
+	f := newFixture(t)
+	a, b := f.db.Org(t, "a"), f.db.Org(t, "b")
+	budgets := map[ident.Org]ident.Budget{a.Org: f.budget(t, a), b.Org: f.budget(t, b)}
+	batches := make([]*wire.UsageBatch, rounds)
+	for i := range batches {
+		var events []*wire.UsageEvent
+		for j := range size {
+			org := a.Org
+			if j%2 == 1 {
+				org = b.Org
+			}
+			events = append(events, event(org, charged(budgets[org], 100, 0)))
+		}
+		batches[i] = f.batch(t, uint64(1+i%2), uint64(1+i*size), events...)
+	}
+	var running sync.WaitGroup
+	for n := range workers {
+		running.Go(func() {
+			for i := range batches {
+				if _, err := f.service.Take(t.Context(), batches[(i+n)%rounds]); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	running.Wait()
+	for _, org := range []ident.Org{a.Org, b.Org} {
+		events, eventCost, hourCost, spent, hourEvents := f.books(t, org)
+		if want := int64(rounds * size / 2); events != want || hourEvents != want || eventCost.Pico() != 100*want || hourCost.Pico() != 100*want || spent.Pico() != 100*want {
+			t.Errorf("events %d in hours %d, cost %s in hours %s, spent %s; want %d", events, hourEvents, eventCost, hourCost, spent, want)
+		}
+	}
+}
+
+func TestUsageShowsWhatWasTakenInToItsOrganizationOnly(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	a, b := f.db.Org(t, "a"), f.db.Org(t, "b")
+	refused := event(a.Org, func(e *wire.UsageEvent) {
+		e.Outcome, e.Code, e.Rule, e.CostPico, e.AgentId, e.ProviderId = wire.Outcome_OUTCOME_REFUSED, wire.CodeBudgetExhausted, "monthly", 0, nil, nil
+	})
+	started := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+	events := []*wire.UsageEvent{refused}
+	for i := range 7 {
+		events = append(events, event(a.Org, func(e *wire.UsageEvent) { e.StartedUnixUs = started.Add(time.Duration(i/2) * time.Minute).UnixMicro() }))
+	}
+	f.take(t, f.batch(t, 9, 1, events...))
+	f.take(t, f.batch(t, 9, 100, event(b.Org)))
+
+	hours, err := f.usage.Hours(t.Context(), a, usage.HoursQuery{From: started, To: started.Add(time.Hour), GroupBy: usage.ByAgent})
+	if err != nil || len(hours) != 2 || hours[0].GroupID != "" || hours[0].Events != 1 || hours[1].Events != 7 || hours[1].Cost.Pico() != 700 {
+		t.Errorf("hours %+v, %v", hours, err)
+	}
+	totals, err := f.usage.Totals(t.Context(), a, started, started.Add(time.Hour))
+	if err != nil || totals.Events != 8 || totals.Refused != 1 || totals.Cost.Pico() != 700 || totals.OutputTokens != 40 {
+		t.Errorf("totals %+v, %v", totals, err)
+	}
+	refusals, err := f.usage.Refusals(t.Context(), a, started, started.Add(time.Hour))
+	if err != nil || fmt.Sprint(refusals) != "[{budget_exhausted 1}]" {
+		t.Errorf("refusals %+v, %v", refusals, err)
+	}
+	seen := map[ident.Event]bool{}
+	var last time.Time
+	filter := usage.Filter{Limit: 3}
+	for pages := 1; ; pages++ {
+		page, err := f.usage.Events(t.Context(), a, filter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, each := range page.Items {
+			if seen[each.ID] || !last.IsZero() && each.StartedAt.After(last) {
+				t.Errorf("page %d: %s at %s is out of order or repeated", pages, each.ID, each.StartedAt)
+			}
+			seen[each.ID], last = true, each.StartedAt
+		}
+		if filter.Before = page.Next; page.Next == "" {
+			break
+		}
+	}
+	if len(seen) != 8 {
+		t.Errorf("%d events over all pages", len(seen))
+	}
+	page, err := f.usage.Events(t.Context(), a, usage.Filter{Outcome: "refused"})
+	if err != nil || len(page.Items) != 1 || page.Items[0].Rule != "monthly" || !page.Items[0].AgentID.IsZero() {
+		t.Fatalf("refused events %+v, %v", page, err)
+	}
+	detail, err := f.usage.Event(t.Context(), a, page.Items[0].ID)
+	if err != nil || len(detail.Attempts) != 1 || detail.Price != nil || string(detail.Labels) != `{"team": "blue"}` {
+		t.Errorf("detail %+v, %v", detail, err)
+	}
+	if _, err := f.usage.Event(t.Context(), b, page.Items[0].ID); err == nil {
+		t.Error("another organization sees the event")
+	}
+	if page, err := f.usage.Events(t.Context(), b, usage.Filter{}); err != nil || len(page.Items) != 1 {
+		t.Errorf("the other organization sees %d events, %v", len(page.Items), err)
+	}
+}
+
+func BenchmarkTake(b *testing.B) {
+	f := newFixture(b)
+	actor := f.db.Org(b, "a")
+	budget := f.budget(b, actor)
+	const size, streams = 1000, 2
+	var mu sync.Mutex
+	var next uint64
+	perStream := (b.N + streams - 1) / streams
+	b.ResetTimer()
+	var running sync.WaitGroup
+	for range streams {
+		running.Go(func() {
+			for done := 0; done < perStream; done += size {
+				events := make([]*wire.UsageEvent, size)
+				for i := range events {
+					events[i] = event(actor.Org, charged(budget, 100, 0), func(e *wire.UsageEvent) { e.AgentId = fixed(byte(i % 20)) })
+				}
+				mu.Lock()
+				first := next*size + 1
+				next++
+				mu.Unlock()
+				if _, err := f.service.Take(b.Context(), f.batch(b, first, 1, events...)); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	running.Wait()
+	b.ReportMetric(float64(next*size)/b.Elapsed().Seconds(), "events/s")
+}

@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/edges"
 	"tollgate.dev/controlplane/internal/ingest"
 	"tollgate.dev/controlplane/internal/ledger"
@@ -16,11 +17,12 @@ func (h *house) mountFleet() error {
 	feed := usage.NewFeed()
 	feed.Listen(notifications)
 	h.usage = usage.New(h.db, feed, h.now)
-	h.publish = publish.New(publish.Config{SigningKey: h.config.SigningKey, FleetKey: h.config.FleetKey}, h.pool, h.providers, h.now, h.logger)
-	h.edges = edges.New(h.pool, h.publish, ledger.New(h.db, h.now, h.logger), ingest.New(h.pool, h.now, h.logger), h.now, h.logger)
-	h.edges.Listen(notifications)
-	path, handler := h.edges.Handler(h.config.EdgeToken.Reveal())
+	publisher := publish.New(publish.Config{SigningKey: h.config.SigningKey, FleetKey: h.config.FleetKey}, h.pool, h.providers, h.now, h.logger)
+	h.edges = edge.New(h.db, h.now)
+	served := edges.New(h.pool, publisher, ledger.New(h.db, h.now, h.logger), ingest.New(h.pool, h.now, h.logger), h.now, h.logger)
+	served.Listen(notifications)
+	path, handler := served.Handler(h.config.EdgeToken.Reveal())
 	h.handlers[path] = handler
-	h.runs = append(h.runs, notifications.Run, h.edges.Run)
+	h.runs = append(h.runs, notifications.Run, served.Run)
 	return nil
 }

@@ -15,13 +15,12 @@ import (
 	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authn"
 	"tollgate.dev/controlplane/internal/budget"
-	"tollgate.dev/controlplane/internal/edges"
+	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/guardrail"
 	"tollgate.dev/controlplane/internal/member"
 	"tollgate.dev/controlplane/internal/org"
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
-	"tollgate.dev/controlplane/internal/publish"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/seal"
 	"tollgate.dev/controlplane/internal/telemetry"
@@ -55,8 +54,7 @@ type house struct {
 	prices     *price.Service
 	keys       *virtualkey.Service
 	usage      *usage.Service
-	publish    *publish.Service
-	edges      *edges.Service
+	edges      *edge.Service
 
 	web      *echo.Echo                    // console and admin API
 	handlers map[string]http.Handler       // what stands beside them, by path prefix

@@ -64,13 +64,6 @@ VALUES ($1, $2, 0, sqlc.arg(at)::timestamptz, 0, $3, $4, $5, sqlc.arg(at)::times
 ON CONFLICT (org_id, edge_id) DO UPDATE SET nack_generation = excluded.nack_generation, nack_path = excluded.nack_path,
   nack_reason = excluded.nack_reason, nacked_at = excluded.nacked_at;
 
--- name: ListEdges :many
-SELECT e.edge_id, e.name, e.region, e.version, e.connected_at, e.last_seen_at, e.spool_pending, e.spool_bytes, e.in_flight, e.requests,
-  e.clock_skew_ms, e.accepting, g.generation, g.acked_at, g.lag_ms, g.nack_generation, g.nack_path, g.nack_reason
-FROM edge e LEFT JOIN edge_generation g ON g.edge_id = e.edge_id AND g.org_id = $1
-ORDER BY e.name, e.edge_id
-LIMIT 10000;
-
 -- name: CurrentGeneration :one
 SELECT generation
 FROM generation

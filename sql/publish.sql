@@ -26,12 +26,6 @@ WHERE publish_problem.generation <> excluded.generation;
 DELETE FROM publish_problem
 WHERE org_id = $1;
 
--- name: GetProblem :one
--- A problem of an older generation is over.
-SELECT p.generation, p.path, p.reason, p.noticed_at
-FROM publish_problem p JOIN generation g ON g.org_id = p.org_id AND g.generation = p.generation
-WHERE p.org_id = $1;
-
 -- name: GetPlatformGeneration :one
 -- @sqlc-vet-disable org-id-required
 -- The platform belongs to no organization; its number stands under the zero id.

@@ -15,14 +15,13 @@ import (
 	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/budget"
-	"tollgate.dev/controlplane/internal/edges"
+	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/guardrail"
 	"tollgate.dev/controlplane/internal/member"
 	"tollgate.dev/controlplane/internal/org"
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
-	"tollgate.dev/controlplane/internal/publish"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/seal"
 	"tollgate.dev/controlplane/internal/usage"
@@ -50,8 +49,7 @@ type Services struct {
 	Keys       *virtualkey.Service
 	Audits     *audit.Service
 	Usage      *usage.Service
-	Edges      *edges.Service
-	Publish    *publish.Service
+	Edges      *edge.Service
 }
 
 // API is the transport.

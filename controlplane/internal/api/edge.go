@@ -4,14 +4,13 @@ import (
 	"net/http"
 
 	"tollgate.dev/controlplane/internal/authz"
-	"tollgate.dev/controlplane/internal/edges"
-	"tollgate.dev/controlplane/internal/publish"
+	"tollgate.dev/controlplane/internal/edge"
 )
 
 // edgeList is every edge, and why the newest configuration is not pushed to them, where that is so.
 type edgeList struct {
-	Items   []edges.Edge     `json:"items"`
-	Problem *publish.Problem `json:"problem"` // null: the newest configuration is pushed
+	Items   []edge.Edge   `json:"items"`
+	Problem *edge.Problem `json:"problem"` // null: the newest configuration is pushed
 }
 
 func edgeTable(s Services) []endpoint {
@@ -23,8 +22,8 @@ func edgeTable(s Services) []endpoint {
 			if err != nil {
 				return nil, err
 			}
-			problem, err := s.Publish.Problem(c.ctx, c.actor)
-			return edgeList{Items: append([]edges.Edge{}, all...), Problem: problem}, err
+			problem, err := s.Edges.Problem(c.ctx, c.actor)
+			return edgeList{Items: append([]edge.Edge{}, all...), Problem: problem}, err
 		},
 	}}
 }

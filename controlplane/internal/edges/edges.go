@@ -9,32 +9,8 @@ import (
 	"tollgate.dev/controlplane/internal/ident"
 )
 
-// Edge is one edge as an organization sees it.
-type Edge struct {
-	ID             ident.Edge `json:"id"`
-	Name           string     `json:"name"`
-	Region         string     `json:"region"`
-	Version        string     `json:"version"`
-	Connected      bool       `json:"connected"`
-	LastSeenAt     time.Time  `json:"last_seen_at"`
-	Generation     uint64     `json:"generation"`         // of this organization, as last acked; 0: none yet
-	Current        uint64     `json:"current_generation"` // of this organization
-	AckedAt        *time.Time `json:"acked_at"`
-	LagMS          int64      `json:"lag_ms"`          // from the commit to the ack
-	NackGeneration uint64     `json:"nack_generation"` // 0: nothing is refused
-	NackPath       string     `json:"nack_path"`
-	NackReason     string     `json:"nack_reason"`
-	SpoolPending   int64      `json:"spool_pending"` // records that are not yet committed here
-	SpoolBytes     int64      `json:"spool_bytes"`
-	InFlight       int64      `json:"in_flight"`
-	Requests       int64      `json:"requests"`
-	ClockSkewMS    int64      `json:"clock_skew_ms"` // the edge's clock before ours
-	Accepting      bool       `json:"accepting"`
-}
-
 const (
 	heartbeat     = 2 * time.Second
-	seenWithin    = 20 * time.Second       // an edge that was not heard for longer counts as gone
 	silenceMax    = 60 * time.Second       // a stream without a message from the edge ends
 	sendMax       = 15 * time.Second       // a message that cannot be sent for so long ends the stream
 	ackMax        = 60 * time.Second       // a push without ack or nack ends the stream

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"tollgate.dev/controlplane/internal/authz"
-	"tollgate.dev/controlplane/internal/edges"
+	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/controlplane/internal/provider"
@@ -27,12 +27,12 @@ func (e *fakeEdge) has(org ident.Org, key string) func() bool {
 }
 
 // listed waits until the console's list shows what is asked for.
-func (p *plane) listed(t *testing.T, actor authz.Actor, what string, holds func(edges.Edge) bool) {
+func (p *plane) listed(t *testing.T, actor authz.Actor, what string, holds func(edge.Edge) bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for over := time.After(patience); ; {
-		all, err := p.edges.List(t.Context(), actor)
+		all, err := p.shown.List(t.Context(), actor)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func TestAKeyArrivesAndItsRevocationOvertakesTheDelta(t *testing.T) {
 	if deltas == 0 {
 		t.Error("every push was a full state")
 	}
-	p.listed(t, actor, "the ack", func(edge edges.Edge) bool {
+	p.listed(t, actor, "the ack", func(edge edge.Edge) bool {
 		return edge.Connected && edge.Generation == generation && edge.Current == generation && edge.Name == "fake"
 	})
 }
@@ -146,10 +146,10 @@ func TestANackIsShownAndItsGenerationIsNotPushedAgain(t *testing.T) {
 	e.refusing = "it does not compile"
 	e.mu.Unlock()
 	p.key(t, actor, main, "two")
-	p.listed(t, actor, "the nack", func(edge edges.Edge) bool {
+	p.listed(t, actor, "the nack", func(edge edge.Edge) bool {
 		return edge.NackGeneration == edge.Current && edge.NackReason == "it does not compile" && edge.Generation < edge.Current
 	})
-	p.listed(t, other, "an edge without the other's nack", func(edge edges.Edge) bool { return edge.NackReason == "" })
+	p.listed(t, other, "an edge without the other's nack", func(edge edge.Edge) bool { return edge.NackReason == "" })
 	e.until("the full state after the refused delta", func() bool { return e.nacks == 2 })
 	e.mu.Lock()
 	e.refusing = ""
@@ -163,7 +163,7 @@ func TestANackIsShownAndItsGenerationIsNotPushedAgain(t *testing.T) {
 	e.mu.Unlock()
 	third := p.key(t, actor, main, "three")
 	e.until("the next generation", e.has(actor.Org, "virtual_key/"+third.ID.String()))
-	p.listed(t, actor, "the end of the nack", func(edge edges.Edge) bool { return edge.NackGeneration == 0 && edge.Generation == edge.Current })
+	p.listed(t, actor, "the end of the nack", func(edge edge.Edge) bool { return edge.NackGeneration == 0 && edge.Generation == edge.Current })
 }
 
 func TestAFragmentThatCannotCompileIsWithheldAndSaysWhy(t *testing.T) {
@@ -177,7 +177,7 @@ func TestAFragmentThatCannotCompileIsWithheldAndSaysWhy(t *testing.T) {
 	p.sql(t, actor.Org, "INSERT INTO budget (org_id, budget_id, name, scope, limit_pico, period, time_zone) VALUES ($1, gen_random_uuid(), 'b', 'org', 1, 'day', 'Mars/Olympus')", actor.Org)
 	p.key(t, actor, main, "two")
 	for over := time.After(patience); ; {
-		problem, err := p.publish.Problem(t.Context(), actor)
+		problem, err := p.shown.Problem(t.Context(), actor)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +196,7 @@ func TestAFragmentThatCannotCompileIsWithheldAndSaysWhy(t *testing.T) {
 	p.sql(t, actor.Org, "UPDATE budget SET time_zone = 'UTC' WHERE org_id = $1", actor.Org)
 	third := p.key(t, actor, main, "three")
 	e.until("the mended fragment", e.has(actor.Org, "virtual_key/"+third.ID.String()))
-	if problem, err := p.publish.Problem(t.Context(), actor); err != nil || problem != nil {
+	if problem, err := p.shown.Problem(t.Context(), actor); err != nil || problem != nil {
 		t.Errorf("after mending: %+v, %v", problem, err)
 	}
 }
@@ -356,7 +356,7 @@ func TestChangesReachFourEdgesWithinASecond(t *testing.T) {
 	if p99 > time.Second || revoked > time.Second {
 		t.Errorf("commit to ack p99 %s, revocation p99 %s: both must be within a second", p99, revoked)
 	}
-	p.listed(t, actor, "every edge at the newest generation", func(edge edges.Edge) bool { return edge.Generation == edge.Current && edge.LagMS < 1000 })
+	p.listed(t, actor, "every edge at the newest generation", func(edge edge.Edge) bool { return edge.Generation == edge.Current && edge.LagMS < 1000 })
 }
 
 func TestASlowEdgeDoesNotHoldUpAnother(t *testing.T) {

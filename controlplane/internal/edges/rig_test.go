@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/edges"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/ingest"
@@ -44,6 +45,7 @@ type plane struct {
 	verify    ed25519.PublicKey
 	publish   *publish.Service
 	edges     *edges.Service
+	shown     *edge.Service
 	keys      *virtualkey.Service
 	providers *provider.Service
 }
@@ -68,6 +70,7 @@ func newPlane(t testing.TB) *plane {
 	p.keys = virtualkey.New(p.db.Tenant, seal.NewSecret("pepper of the test, 32 bytes long"), time.Now)
 	p.publish = publish.New(publish.Config{SigningKey: sign, FleetKey: p.fleet}, p.db.Pool, p.providers, time.Now, logger)
 	p.edges = edges.New(p.db.Pool, p.publish, ledger.New(p.db.Tenant, time.Now, logger), ingest.New(p.db.Pool, time.Now, logger), time.Now, logger)
+	p.shown = edge.New(p.db.Tenant, time.Now)
 	p.serve(t, logger)
 	return p
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/ledger"
 	"tollgate.dev/controlplane/internal/publish"
@@ -65,18 +64,6 @@ func New(pool *pgxpool.Pool, publisher publisher, lender lender, reporter report
 		sessions: map[ident.Edge]*session{}, work: map[ident.Org]*compilation{}, tried: map[ident.Org]uint64{},
 		wake: make(chan struct{}, 1), turns: make(chan struct{}, fullAtOnce), ended: make(chan struct{}),
 	}
-}
-
-// List returns all edges and what each of them runs of the actor's organization.
-func (s *Service) List(ctx context.Context, actor authz.Actor) (all []Edge, err error) {
-	if err := actor.Require(authz.EdgeRead); err != nil {
-		return nil, err
-	}
-	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
-		all, err = list(ctx, tx, actor.Org, s.now())
-		return err
-	})
-	return all, err
 }
 
 // record writes answers of an edge down, one organization after the other.

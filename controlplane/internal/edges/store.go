@@ -100,51 +100,12 @@ func saveAck(ctx context.Context, tx pgx.Tx, edge ident.Edge, a ack) error {
 	return nil
 }
 
-func list(ctx context.Context, tx pgx.Tx, org ident.Org, now time.Time) ([]Edge, error) {
-	queries := edgesdb.New(tx)
-	current, err := queries.CurrentGeneration(ctx, org)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return nil, fmt.Errorf("read generation of %s: %w", org, err)
-	}
-	rows, err := queries.ListEdges(ctx, org)
-	if err != nil {
-		return nil, fmt.Errorf("list edges: %w", err)
-	}
-	all := make([]Edge, len(rows))
-	for i, row := range rows {
-		all[i] = Edge{
-			ID: row.EdgeID, Name: row.Name, Region: row.Region, Version: row.Version, LastSeenAt: row.LastSeenAt,
-			Connected:  row.ConnectedAt != nil && now.Sub(row.LastSeenAt) < seenWithin,
-			Generation: unsigned(row.Generation), Current: unsigned(&current), AckedAt: row.AckedAt,
-			NackGeneration: unsigned(row.NackGeneration), SpoolPending: row.SpoolPending, SpoolBytes: row.SpoolBytes,
-			InFlight: row.InFlight, Requests: row.Requests, ClockSkewMS: row.ClockSkewMs, Accepting: row.Accepting,
-		}
-		if row.LagMs != nil {
-			all[i].LagMS = *row.LagMs
-		}
-		if row.NackPath != nil && row.NackReason != nil {
-			all[i].NackPath, all[i].NackReason = *row.NackPath, *row.NackReason
-		}
-		if all[i].Generation == 0 {
-			all[i].AckedAt = nil
-		}
-	}
-	return all, nil
-}
-
 func currentGeneration(ctx context.Context, pool *pgxpool.Pool, org ident.Org) (uint64, error) {
 	number, err := edgesdb.New(pool).CurrentGeneration(ctx, org)
 	if err != nil {
 		return 0, fmt.Errorf("read generation of %s: %w", org, err)
 	}
-	return unsigned(&number), nil
+	return uint64(max(number, 0)), nil
 }
 
-func signed(n uint64) int64 { return int64(min(n, 1<<63-1)) } //nolint:gosec // bounded
-
-func unsigned(n *int64) uint64 {
-	if n == nil || *n < 0 {
-		return 0
-	}
-	return uint64(*n)
-}
+func signed(n uint64) int64 { return int64(min(n, 1<<63-1)) }

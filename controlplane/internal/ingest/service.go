@@ -153,7 +153,7 @@ func (s *Service) commitOnce(ctx context.Context, edge ident.Edge, epoch, last u
 	if err != nil {
 		return err
 	}
-	s.events.Add(uint64(events)) //nolint:gosec // a count
+	s.events.Add(uint64(events))
 	s.rejected.Add(uint64(len(rejects)))
 	for _, each := range rejects {
 		s.logger.WarnContext(ctx, "a usage record is rejected and kept", "edge_id", edge, "seq", each.seq, "reason", each.reason)

@@ -36,7 +36,7 @@ func begin(ctx context.Context, tx pgx.Tx, edge ident.Edge, epoch uint64) error 
 }
 
 func advance(ctx context.Context, tx pgx.Tx, edge ident.Edge, epoch, seq uint64) error {
-	if err := ingestdb.New(tx).AdvanceEpoch(ctx, ingestdb.AdvanceEpochParams{EdgeID: edge, Epoch: epoch, Seq: int64(seq)}); err != nil { //nolint:gosec // checked when the batch was read
+	if err := ingestdb.New(tx).AdvanceEpoch(ctx, ingestdb.AdvanceEpochParams{EdgeID: edge, Epoch: epoch, Seq: int64(seq)}); err != nil {
 		return fmt.Errorf("advance epoch: %w", err)
 	}
 	return nil
@@ -44,7 +44,7 @@ func advance(ctx context.Context, tx pgx.Tx, edge ident.Edge, epoch, seq uint64)
 
 func keepReject(ctx context.Context, tx pgx.Tx, edge ident.Edge, epoch uint64, bad rejected) error {
 	err := ingestdb.New(tx).InsertReject(ctx, ingestdb.InsertRejectParams{
-		EdgeID: edge, Epoch: epoch, Seq: int64(bad.seq), Reason: bad.reason, Record: bad.raw, //nolint:gosec // checked when the batch was read
+		EdgeID: edge, Epoch: epoch, Seq: int64(bad.seq), Reason: bad.reason, Record: bad.raw,
 	})
 	if err != nil {
 		return fmt.Errorf("keep a rejected record: %w", err)
@@ -90,15 +90,15 @@ func columns(org ident.Org, edge ident.Edge, events []event) ingestdb.InsertEven
 		p.VirtualKeys, p.EndUsers, p.Labels = append(p.VirtualKeys, e.key.UUID), append(p.EndUsers, e.in.GetEndUser()), append(p.Labels, e.labels)
 		p.Dialects, p.Routes, p.Models = append(p.Dialects, e.in.GetDialect()), append(p.Routes, e.route.UUID), append(p.Models, e.in.GetModel())
 		p.Providers, p.ProviderModels = append(p.Providers, e.provider.UUID), append(p.ProviderModels, e.in.GetProviderModel())
-		p.Attempts, p.Streamed = append(p.Attempts, int32(e.in.GetAttempt())), append(p.Streamed, e.in.GetStreamed()) //nolint:gosec // checked when it was read
+		p.Attempts, p.Streamed = append(p.Attempts, int32(e.in.GetAttempt())), append(p.Streamed, e.in.GetStreamed())
 		p.Outcomes, p.Codes, p.Rules = append(p.Outcomes, e.outcome), append(p.Codes, e.in.GetCode()), append(p.Rules, e.in.GetRule())
-		p.HttpStatuses = append(p.HttpStatuses, int32(e.in.GetHttpStatus())) //nolint:gosec // checked when it was read
+		p.HttpStatuses = append(p.HttpStatuses, int32(e.in.GetHttpStatus()))
 		p.Durations, p.FirstBytes = append(p.Durations, e.in.GetDurationUs()), append(p.FirstBytes, e.in.GetFirstByteUs())
 		p.Inputs, p.CachedInputs = append(p.Inputs, e.in.GetInputTokens()), append(p.CachedInputs, e.in.GetCachedInputTokens())
 		p.CacheWrites, p.Outputs = append(p.CacheWrites, e.in.GetCacheWriteTokens()), append(p.Outputs, e.in.GetOutputTokens())
 		p.Reasonings, p.Estimated = append(p.Reasonings, e.in.GetReasoningTokens()), append(p.Estimated, e.in.GetEstimated())
 		p.Costs, p.Bounds, p.Prices = append(p.Costs, e.in.GetCostPico()), append(p.Bounds, e.in.GetBoundPico()), append(p.Prices, e.price.UUID)
-		p.Waste, p.Generations = append(p.Waste, e.in.GetWaste()), append(p.Generations, int64(e.in.GetGeneration())) //nolint:gosec // checked when it was read
+		p.Waste, p.Generations = append(p.Waste, e.in.GetWaste()), append(p.Generations, int64(e.in.GetGeneration()))
 	}
 	return p
 }

@@ -32,14 +32,6 @@ type Fragment struct {
 	chunks    []*wire.Fragment
 }
 
-// Problem says why an organization's newest generation is not pushed.
-type Problem struct {
-	Generation uint64    `json:"generation"`
-	Path       string    `json:"path"` // the item and field that is wrong
-	Reason     string    `json:"reason"`
-	NoticedAt  time.Time `json:"noticed_at"`
-}
-
 // chunkBytesMax bounds one message on the stream, manifest and framing included.
 const chunkBytesMax = 1<<20 - 16<<10
 
@@ -51,7 +43,7 @@ func newFragment(key ed25519.PrivateKey, org ident.Org, generation uint64, commi
 	}
 	var err error
 	f.manifest, f.signature, err = wire.SignManifest(key, &wire.Manifest{
-		OrgId: org.UUID[:], Generation: generation, ContentHash: f.Hash[:], ItemCount: uint32(len(items)), CommittedUnixUs: committed.UnixMicro(), //nolint:gosec // a fragment has far fewer items
+		OrgId: org.UUID[:], Generation: generation, ContentHash: f.Hash[:], ItemCount: uint32(len(items)), CommittedUnixUs: committed.UnixMicro(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sign fragment of %s: %w", org, err)

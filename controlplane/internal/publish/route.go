@@ -8,7 +8,7 @@ import (
 func routeBody(in route.Route) *wire.ItemBody {
 	out := &wire.Route{Id: in.ID.Bytes(), WorkspaceId: in.WorkspaceID.Bytes(), Name: in.Name, Strategy: routeStrategy(in.Strategy)}
 	for _, each := range in.Targets {
-		out.Targets = append(out.Targets, &wire.Target{ProviderId: each.ProviderID.Bytes(), Model: each.Model, Weight: uint32(max(each.Weight, 0))}) //nolint:gosec // at most 1000
+		out.Targets = append(out.Targets, &wire.Target{ProviderId: each.ProviderID.Bytes(), Model: each.Model, Weight: uint32(max(each.Weight, 0))})
 	}
 	return &wire.ItemBody{Body: &wire.ItemBody_Route{Route: out}}
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/provider"
 	"tollgate.dev/controlplane/internal/tenant"
@@ -72,18 +71,6 @@ func (s *Service) Current(org ident.Org) *Fragment { return s.cache.get(org) }
 // where one leads from what it holds, else the full state.
 func (s *Service) Push(fragment *Fragment, generation uint64, hash []byte) []*wire.Fragment {
 	return s.cache.push(fragment, generation, hash)
-}
-
-// Problem returns why the organization's newest generation is not pushed, or nil when it is.
-func (s *Service) Problem(ctx context.Context, actor authz.Actor) (problem *Problem, err error) {
-	if err := actor.Require(authz.EdgeRead); err != nil {
-		return nil, err
-	}
-	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
-		problem, err = getProblem(ctx, tx, actor.Org)
-		return err
-	})
-	return problem, err
 }
 
 func (s *Service) compile(ctx context.Context, org ident.Org) (fragment *Fragment, number uint64, err error) {
@@ -147,7 +134,7 @@ func (s *Service) withhold(ctx context.Context, org ident.Org, number uint64, ca
 	}
 	s.logger.WarnContext(ctx, "a fragment is withheld", "org_id", org, "generation", number, "path", bad.path, "reason", bad.reason)
 	err := s.db.Write(ctx, org, func(tx pgx.Tx) error {
-		return saveProblem(ctx, tx, org, Problem{Generation: number, Path: bad.path, Reason: bad.reason, NoticedAt: s.now()})
+		return saveProblem(ctx, tx, org, number, bad, s.now())
 	})
 	if err != nil {
 		return fmt.Errorf("withhold a fragment: %w", err)

@@ -2,7 +2,6 @@ package publish
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -37,7 +36,7 @@ func heads(ctx context.Context, pool *pgxpool.Pool) ([]Head, error) {
 	}
 	all := make([]Head, len(rows))
 	for i, row := range rows {
-		all[i] = Head{Org: row.OrgID, Generation: uint64(row.Generation)} //nolint:gosec // a sequence from 1
+		all[i] = Head{Org: row.OrgID, Generation: uint64(row.Generation)}
 	}
 	return all, nil
 }
@@ -60,7 +59,7 @@ func generation(ctx context.Context, tx pgx.Tx, org ident.Org) (number uint64, c
 	if err != nil {
 		return 0, time.Time{}, fmt.Errorf("read generation of %s: %w", org, err)
 	}
-	return uint64(row.Generation), row.ChangedAt, nil //nolint:gosec // a sequence from 1
+	return uint64(row.Generation), row.ChangedAt, nil
 }
 
 // read loads everything of an organization inside a snapshot.
@@ -101,9 +100,9 @@ func read(ctx context.Context, tx pgx.Tx, org ident.Org, providers *provider.Ser
 // prices loads the price catalog inside a snapshot.
 func prices(ctx context.Context, tx pgx.Tx) ([]price.Price, error) { return price.List(ctx, tx) }
 
-func saveProblem(ctx context.Context, tx pgx.Tx, org ident.Org, problem Problem) error {
+func saveProblem(ctx context.Context, tx pgx.Tx, org ident.Org, generation uint64, problem *invalid, at time.Time) error {
 	err := publishdb.New(tx).SaveProblem(ctx, publishdb.SaveProblemParams{
-		OrgID: org, Generation: int64(problem.Generation), Path: problem.Path, Reason: problem.Reason, NoticedAt: problem.NoticedAt, //nolint:gosec // from a bigint
+		OrgID: org, Generation: int64(generation), Path: problem.path, Reason: problem.reason, NoticedAt: at,
 	})
 	if err != nil {
 		return fmt.Errorf("keep the problem of %s: %w", org, err)
@@ -116,15 +115,4 @@ func clearProblem(ctx context.Context, tx pgx.Tx, org ident.Org) error {
 		return fmt.Errorf("clear the problem of %s: %w", org, err)
 	}
 	return nil
-}
-
-func getProblem(ctx context.Context, tx pgx.Tx, org ident.Org) (*Problem, error) {
-	row, err := publishdb.New(tx).GetProblem(ctx, org)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the problem of %s: %w", org, err)
-	}
-	return &Problem{Generation: uint64(row.Generation), Path: row.Path, Reason: row.Reason, NoticedAt: row.NoticedAt}, nil //nolint:gosec // from a bigint
 }

@@ -22,7 +22,7 @@ func keptAt(changed time.Time) func(virtualkey.VirtualKey) bool {
 func virtualKeyBody(in virtualkey.VirtualKey) *wire.ItemBody {
 	out := &wire.VirtualKey{
 		Id: in.ID.Bytes(), Hash: in.Hash[:], WorkspaceId: in.WorkspaceID.Bytes(), AgentId: in.AgentID.Bytes(), Name: in.Name,
-		Revoked: in.RevokedAt != nil, RequestsPerMinute: uint32(max(in.RequestsPerMinute, 0)), //nolint:gosec // an integer column
+		Revoked: in.RevokedAt != nil, RequestsPerMinute: uint32(max(in.RequestsPerMinute, 0)),
 		AllowedModels: slices.Sorted(slices.Values(in.AllowedModels)),
 	}
 	if in.ExpiresAt != nil {

@@ -75,7 +75,7 @@ func events(ctx context.Context, tx pgx.Tx, org ident.Org, f Filter, from place,
 		OrgID: org, FromTime: f.From, Until: f.To, BeforeTime: from.at, BeforeEvent: from.event,
 		Event: orNone(only.UUID), Request: orNone(f.RequestID.UUID), Workspace: orNone(f.WorkspaceID.UUID), Agent: orNone(f.AgentID.UUID),
 		VirtualKey: orNone(f.VirtualKeyID.UUID), Provider: orNone(f.ProviderID.UUID), Model: f.Model, Outcome: f.Outcome, Code: f.Code,
-		AtMost: int32(f.Limit), //nolint:gosec // at most limitMax + 1
+		AtMost: int32(f.Limit),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list usage events of %s: %w", org, err)
@@ -113,7 +113,7 @@ func fromRow(row usagedb.ListEventsRow) Event {
 		HTTPStatus: int(row.HttpStatus), DurationUS: row.DurationUs, FirstByteUS: row.FirstByteUs, InputTokens: row.InputTokens,
 		CachedInputTokens: row.CachedInputTokens, CacheWriteTokens: row.CacheWriteTokens, OutputTokens: row.OutputTokens,
 		ReasoningTokens: row.ReasoningTokens, Estimated: row.Estimated, Cost: money.FromPico(row.CostPico), Bound: money.FromPico(row.BoundPico),
-		PriceID: row.PriceID, Waste: row.Waste, EdgeID: row.EdgeID, Generation: uint64(max(row.Generation, 0)), RecordedAt: row.RecordedAt.UTC(), //nolint:gosec // not negative
+		PriceID: row.PriceID, Waste: row.Waste, EdgeID: row.EdgeID, Generation: uint64(max(row.Generation, 0)), RecordedAt: row.RecordedAt.UTC(),
 	}
 }
 

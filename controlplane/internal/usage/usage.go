@@ -172,7 +172,7 @@ type place struct {
 const placeBytes = 8 + 16
 
 func (p place) cursor() string {
-	raw := binary.BigEndian.AppendUint64(make([]byte, 0, placeBytes), uint64(p.at.UnixMicro())) //nolint:gosec // read back the same way
+	raw := binary.BigEndian.AppendUint64(make([]byte, 0, placeBytes), uint64(p.at.UnixMicro()))
 	return base64.RawURLEncoding.EncodeToString(append(raw, p.event[:]...))
 }
 
@@ -183,7 +183,7 @@ func parseCursor(text string) (place, error) {
 	if err != nil || len(raw) != placeBytes {
 		return place{}, errCursor
 	}
-	return place{at: time.UnixMicro(int64(binary.BigEndian.Uint64(raw))).UTC(), event: uuid.UUID(raw[8:])}, nil //nolint:gosec // written the same way
+	return place{at: time.UnixMicro(int64(binary.BigEndian.Uint64(raw))).UTC(), event: uuid.UUID(raw[8:])}, nil
 }
 
 func (q HoursQuery) check() error {

@@ -79,32 +79,6 @@ func (q *Queries) GetPlatformGeneration(ctx context.Context) (GetPlatformGenerat
 	return i, err
 }
 
-const getProblem = `-- name: GetProblem :one
-SELECT p.generation, p.path, p.reason, p.noticed_at
-FROM publish_problem p JOIN generation g ON g.org_id = p.org_id AND g.generation = p.generation
-WHERE p.org_id = $1
-`
-
-type GetProblemRow struct {
-	Generation int64
-	Path       string
-	Reason     string
-	NoticedAt  time.Time
-}
-
-// A problem of an older generation is over.
-func (q *Queries) GetProblem(ctx context.Context, orgID ident.Org) (GetProblemRow, error) {
-	row := q.db.QueryRow(ctx, getProblem, orgID)
-	var i GetProblemRow
-	err := row.Scan(
-		&i.Generation,
-		&i.Path,
-		&i.Reason,
-		&i.NoticedAt,
-	)
-	return i, err
-}
-
 const listGenerations = `-- name: ListGenerations :many
 SELECT org_id, generation
 FROM generation

@@ -1,0 +1,43 @@
+// Package edge shows an organization the edges and what each of them runs of its configuration, and why the newest one is not pushed.
+// It refuses to talk to edges; who does writes down what this room reads.
+package edge
+
+import (
+	"time"
+
+	"tollgate.dev/controlplane/internal/ident"
+)
+
+// Edge is one edge as an organization sees it.
+type Edge struct {
+	ID             ident.Edge `json:"id"`
+	Name           string     `json:"name"`
+	Region         string     `json:"region"`
+	Version        string     `json:"version"`
+	Connected      bool       `json:"connected"`
+	LastSeenAt     time.Time  `json:"last_seen_at"`
+	Generation     uint64     `json:"generation"`         // of this organization, as last acked; 0: none yet
+	Current        uint64     `json:"current_generation"` // of this organization
+	AckedAt        *time.Time `json:"acked_at"`
+	LagMS          int64      `json:"lag_ms"`          // from the commit to the ack
+	NackGeneration uint64     `json:"nack_generation"` // 0: nothing is refused
+	NackPath       string     `json:"nack_path"`
+	NackReason     string     `json:"nack_reason"`
+	SpoolPending   int64      `json:"spool_pending"` // records that are not yet committed here
+	SpoolBytes     int64      `json:"spool_bytes"`
+	InFlight       int64      `json:"in_flight"`
+	Requests       int64      `json:"requests"`
+	ClockSkewMS    int64      `json:"clock_skew_ms"` // the edge's clock before ours
+	Accepting      bool       `json:"accepting"`
+}
+
+// Problem says why an organization's newest generation is not pushed.
+type Problem struct {
+	Generation uint64    `json:"generation"`
+	Path       string    `json:"path"` // the item and field that is wrong
+	Reason     string    `json:"reason"`
+	NoticedAt  time.Time `json:"noticed_at"`
+}
+
+// seenWithin is how long an edge counts as connected after it was last heard.
+const seenWithin = 20 * time.Second

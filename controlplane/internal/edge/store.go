@@ -1,0 +1,63 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"tollgate.dev/controlplane/internal/edge/internal/edgedb"
+	"tollgate.dev/controlplane/internal/ident"
+)
+
+func list(ctx context.Context, tx pgx.Tx, org ident.Org, now time.Time) ([]Edge, error) {
+	queries := edgedb.New(tx)
+	current, err := queries.CurrentGeneration(ctx, org)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return nil, fmt.Errorf("read generation of %s: %w", org, err)
+	}
+	rows, err := queries.ListEdges(ctx, org)
+	if err != nil {
+		return nil, fmt.Errorf("list edges: %w", err)
+	}
+	all := make([]Edge, len(rows))
+	for i, row := range rows {
+		all[i] = Edge{
+			ID: row.EdgeID, Name: row.Name, Region: row.Region, Version: row.Version, LastSeenAt: row.LastSeenAt,
+			Connected:  row.ConnectedAt != nil && now.Sub(row.LastSeenAt) < seenWithin,
+			Generation: unsigned(row.Generation), Current: unsigned(&current), AckedAt: row.AckedAt,
+			NackGeneration: unsigned(row.NackGeneration), SpoolPending: row.SpoolPending, SpoolBytes: row.SpoolBytes,
+			InFlight: row.InFlight, Requests: row.Requests, ClockSkewMS: row.ClockSkewMs, Accepting: row.Accepting,
+		}
+		if row.LagMs != nil {
+			all[i].LagMS = *row.LagMs
+		}
+		if row.NackPath != nil && row.NackReason != nil {
+			all[i].NackPath, all[i].NackReason = *row.NackPath, *row.NackReason
+		}
+		if all[i].Generation == 0 {
+			all[i].AckedAt = nil
+		}
+	}
+	return all, nil
+}
+
+func getProblem(ctx context.Context, tx pgx.Tx, org ident.Org) (*Problem, error) {
+	row, err := edgedb.New(tx).GetProblem(ctx, org)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the problem of %s: %w", org, err)
+	}
+	return &Problem{Generation: uint64(row.Generation), Path: row.Path, Reason: row.Reason, NoticedAt: row.NoticedAt}, nil
+}
+
+func unsigned(n *int64) uint64 {
+	if n == nil || *n < 0 {
+		return 0
+	}
+	return uint64(*n)
+}

@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -21,17 +20,14 @@ import (
 	"tollgate.dev/controlplane/internal/authn"
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/budget"
-	"tollgate.dev/controlplane/internal/edges"
+	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/guardrail"
 	"tollgate.dev/controlplane/internal/ident"
-	"tollgate.dev/controlplane/internal/ingest"
-	"tollgate.dev/controlplane/internal/ledger"
 	"tollgate.dev/controlplane/internal/member"
 	"tollgate.dev/controlplane/internal/org"
 	"tollgate.dev/controlplane/internal/pgtest"
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
-	"tollgate.dev/controlplane/internal/publish"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/seal"
 	"tollgate.dev/controlplane/internal/usage"
@@ -67,10 +63,7 @@ func newBench(t *testing.T) *bench {
 		Guardrails: guardrail.New(db.Tenant), Prices: price.New(db.Pool), Keys: virtualkey.New(db.Tenant, seal.NewSecret("pepper"), time.Now),
 		Audits: audit.New(db.Tenant), Usage: usage.New(db.Tenant, usage.NewFeed(), time.Now),
 	}
-	services.Publish = publish.New(publish.Config{
-		SigningKey: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), FleetKey: bytes.Repeat([]byte{8}, 32),
-	}, db.Pool, services.Providers, time.Now, logger)
-	services.Edges = edges.New(db.Pool, services.Publish, ledger.New(db.Tenant, time.Now, logger), ingest.New(db.Pool, time.Now, logger), time.Now, logger)
+	services.Edges = edge.New(db.Tenant, time.Now)
 	made, err := New(services, logger)
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ import (
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/budget"
 	"tollgate.dev/controlplane/internal/console"
-	"tollgate.dev/controlplane/internal/edges"
+	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/guardrail"
 	"tollgate.dev/controlplane/internal/ident"
@@ -51,8 +51,8 @@ func (quiet) Event(_ context.Context, _ authz.Actor, id ident.Event) (usage.Deta
 func (quiet) Refusals(context.Context, authz.Actor, time.Time, time.Time) ([]usage.Refusal, error) {
 	return nil, nil
 }
-func (quiet) Changes(context.Context, ident.Org) <-chan struct{}      { return nil }
-func (quiet) List(context.Context, authz.Actor) ([]edges.Edge, error) { return nil, nil }
+func (quiet) Changes(context.Context, ident.Org) <-chan struct{}     { return nil }
+func (quiet) List(context.Context, authz.Actor) ([]edge.Edge, error) { return nil, nil }
 
 const (
 	ownerEmail    = "ada@example.com"

@@ -6,14 +6,14 @@ import (
 	"time"
 
 	"tollgate.dev/controlplane/internal/authz"
-	"tollgate.dev/controlplane/internal/edges"
+	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/web/component"
 	"tollgate.dev/web/edgeui"
 )
 
 // fleet knows the edges and what each runs.
 type fleet interface {
-	List(ctx context.Context, actor authz.Actor) ([]edges.Edge, error)
+	List(ctx context.Context, actor authz.Actor) ([]edge.Edge, error)
 }
 
 const (
@@ -63,7 +63,7 @@ func (c *Console) edgeList(v *visit) (edgeui.List, error) {
 	return list, nil
 }
 
-func edgeRow(one edges.Edge) edgeui.Row {
+func edgeRow(one edge.Edge) edgeui.Row {
 	row := edgeui.Row{
 		ID: one.ID.String(), Name: one.Name, Region: one.Region, Version: one.Version, State: edgeState(one), Seen: component.At(one.LastSeenAt, "ago"),
 		Generation: "none", Behind: behind(one), Lag: "–", Acked: component.AtPointer(one.AckedAt, "ago"),
@@ -81,7 +81,7 @@ func edgeRow(one edges.Edge) edgeui.Row {
 	return row
 }
 
-func edgeState(one edges.Edge) component.Badge {
+func edgeState(one edge.Edge) component.Badge {
 	switch {
 	case !one.Connected:
 		return component.Badge{Text: "away", Tone: component.Warn}
@@ -92,7 +92,7 @@ func edgeState(one edges.Edge) component.Badge {
 	}
 }
 
-func behind(one edges.Edge) component.Badge {
+func behind(one edge.Edge) component.Badge {
 	switch {
 	case one.NackGeneration > one.Generation:
 		return component.Badge{Text: "refused " + grouped(int64(one.NackGeneration)), Tone: component.Bad}

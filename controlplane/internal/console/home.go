@@ -9,7 +9,7 @@ import (
 
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/budget"
-	"tollgate.dev/controlplane/internal/edges"
+	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/controlplane/internal/usage"
 	"tollgate.dev/web/budgetui"
@@ -89,7 +89,7 @@ func nearest(all []budget.Standing) []budgetui.Row {
 	return rows
 }
 
-func edgeLines(all []edges.Edge) []homeui.Edge {
+func edgeLines(all []edge.Edge) []homeui.Edge {
 	var lines []homeui.Edge
 	for _, one := range all[:min(len(all), homeEdges)] {
 		line := homeui.Edge{Name: one.Name, State: edgeState(one), Note: behind(one).Text}

@@ -121,8 +121,12 @@ func TestForeignHostsAreRefusedButForHealth(t *testing.T) {
 		path, host string
 		want       int
 	}{
-		{"/api/openapi.json", "tollgate.example.com", 200}, {"/api/openapi.json", "evil.example", 421}, {"/", "evil.example", 421},
-		{"/api/openapi.json", "tollgate.example.com.evil.example", 421}, {"/healthz", "evil.example", 200}, {"/readyz", "10.0.0.1:8400", 200},
+		{"/api/openapi.json", "tollgate.example.com", 200},
+		{"/api/openapi.json", "evil.example", 421},
+		{"/", "evil.example", 421},
+		{"/api/openapi.json", "tollgate.example.com.evil.example", 421},
+		{"/healthz", "evil.example", 200},
+		{"/readyz", "10.0.0.1:8400", 200},
 	} {
 		if status, body := get(t, address+test.path, test.host, ""); status != test.want {
 			t.Errorf("%s at %s: %d %s", test.path, test.host, status, body)

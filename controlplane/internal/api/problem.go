@@ -74,7 +74,7 @@ func (a *API) problem(c echo.Context, err error) error {
 	status, code := statusOf(err)
 	body := errorBody{}
 	body.Error.Code, body.Error.Message, body.Error.Fields = code, err.Error(), []errorField{}
-	if _, ours := transportFailure(err); !ours {
+	if !transportFailure(err) {
 		found := fault.Of(err)
 		body.Error.Message = found.Message
 		for _, field := range found.Fields {
@@ -90,10 +90,8 @@ func (a *API) problem(c echo.Context, err error) error {
 	return c.JSON(status, body)
 }
 
-func transportFailure(err error) (error, bool) {
+// transportFailure says whether the error is the transport's own, whose text strangers may read.
+func transportFailure(err error) bool {
 	var bad malformed
-	if errors.As(err, &bad) || errors.Is(err, errMethod) || errors.Is(err, errTooLarge) || errors.Is(err, errMedia) {
-		return err, true
-	}
-	return nil, false
+	return errors.As(err, &bad) || errors.Is(err, errMethod) || errors.Is(err, errTooLarge) || errors.Is(err, errMedia)
 }

@@ -25,11 +25,18 @@ func usageTable(s Services) []endpoint {
 		{
 			method: http.MethodGet, path: "/usage/events", permission: authz.UsageRead, summary: "Single calls, newest first", status: http.StatusOK,
 			parameters: []parameter{
-				{"limit", "at most so many, 1 to 500, default 50"}, {"before", "next of the page before"},
-				{"from", "not before this time, RFC 3339"}, {"to", "before this time, RFC 3339"},
-				{"request_id", "attempts of this request"}, {"workspace_id", "of this workspace"}, {"agent_id", "of this agent"},
-				{"virtual_key_id", "with this key"}, {"provider_id", "at this provider"}, {"model", "with this model as asked"},
-				{"outcome", "ok, refused, upstream_failed, client_closed or indeterminate"}, {"code", "with this machine code"},
+				{"limit", "at most so many, 1 to 500, default 50"},
+				{"before", "next of the page before"},
+				{"from", "not before this time, RFC 3339"},
+				{"to", "before this time, RFC 3339"},
+				{"request_id", "attempts of this request"},
+				{"workspace_id", "of this workspace"},
+				{"agent_id", "of this agent"},
+				{"virtual_key_id", "with this key"},
+				{"provider_id", "at this provider"},
+				{"model", "with this model as asked"},
+				{"outcome", "ok, refused, upstream_failed, client_closed or indeterminate"},
+				{"code", "with this machine code"},
 			},
 			answer: typeOf[usage.Page](),
 			serve: func(c *call) (any, error) {

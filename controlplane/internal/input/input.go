@@ -13,26 +13,26 @@ import (
 
 var slugPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,38}$`)
 
-// Name trims a one-line text of 1 to max characters and notes what is wrong with it.
-func Name(wrong *fault.Fields, field, value string, max int) string {
+// Name trims a one-line text of 1 to most characters and notes what is wrong with it.
+func Name(wrong *fault.Fields, field, value string, most int) string {
 	value = strings.TrimSpace(value)
 	switch count := utf8.RuneCountInString(value); {
 	case value == "":
-		wrong.Add(field, "enter 1 to %d characters", max)
-	case count > max:
-		wrong.Add(field, "has %d characters; shorten it to %d", count, max)
+		wrong.Add(field, "enter 1 to %d characters", most)
+	case count > most:
+		wrong.Add(field, "has %d characters; shorten it to %d", count, most)
 	case !printable(value, false):
 		wrong.Add(field, "contains a character that cannot be shown; type it again without pasting")
 	}
 	return value
 }
 
-// Text trims a text of at most max characters, lines allowed, and notes what is wrong with it.
-func Text(wrong *fault.Fields, field, value string, max int) string {
+// Text trims a text of at most so many characters, lines allowed, and notes what is wrong with it.
+func Text(wrong *fault.Fields, field, value string, most int) string {
 	value = strings.TrimSpace(value)
 	switch count := utf8.RuneCountInString(value); {
-	case count > max:
-		wrong.Add(field, "has %d characters; shorten it to %d", count, max)
+	case count > most:
+		wrong.Add(field, "has %d characters; shorten it to %d", count, most)
 	case !printable(value, true):
 		wrong.Add(field, "contains a character that cannot be shown; type it again without pasting")
 	}

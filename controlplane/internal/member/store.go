@@ -38,11 +38,11 @@ func nobodyYet(ctx context.Context, tx pgx.Tx) (bool, error) {
 	if err := queries.LockPeople(ctx); err != nil {
 		return false, fmt.Errorf("lock people: %w", err)
 	}
-	any, err := queries.AnyPerson(ctx)
+	somebody, err := queries.AnyPerson(ctx)
 	if err != nil {
 		return false, fmt.Errorf("look for people: %w", err)
 	}
-	return !any, nil
+	return !somebody, nil
 }
 
 // memberships reads the person's own rows first and then enters each organization for its name.

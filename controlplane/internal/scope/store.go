@@ -30,9 +30,9 @@ func exists(ctx context.Context, tx pgx.Tx, org ident.Org, kind Kind, id ident.S
 	queries := scopedb.New(tx)
 	switch kind {
 	case Workspace:
-		return queries.WorkspaceExists(ctx, scopedb.WorkspaceExistsParams{OrgID: org, WorkspaceID: ident.Workspace{UUID: id.UUID}})
+		return queries.WorkspaceExists(ctx, scopedb.WorkspaceExistsParams{OrgID: org, WorkspaceID: ident.Workspace(id)})
 	case VirtualKey:
-		return queries.VirtualKeyExists(ctx, scopedb.VirtualKeyExistsParams{OrgID: org, VirtualKeyID: ident.VirtualKey{UUID: id.UUID}})
+		return queries.VirtualKeyExists(ctx, scopedb.VirtualKeyExistsParams{OrgID: org, VirtualKeyID: ident.VirtualKey(id)})
 	default:
 		return true, nil // the kind itself is wrong, and noted
 	}

@@ -46,7 +46,7 @@ func (h *HTTP) Begin(r *http.Request) (observed *http.Request, end func(route st
 	begun, method := h.now(), methodOf(r)
 	ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 	ctx, span := h.tracer.Start(ctx, method, trace.WithSpanKind(trace.SpanKindServer)) //nolint:spancheck // end ends it
-	return r.WithContext(ctx), func(route string, status int) { //nolint:spancheck // end ends it
+	return r.WithContext(ctx), func(route string, status int) {                        //nolint:spancheck // end ends it
 		if route == "" {
 			route = unmatchedRoute
 		}

@@ -6,6 +6,9 @@ import { attachPalette } from './palette.js'
 const ready = (root) => {
   localizeTimes(root)
   attachCharts(root)
+  // A page that shows a secret once must not be sent again by a reload.
+  const once = document.querySelector('[data-once]')
+  if (once) history.replaceState(null, '', once.dataset.once)
 }
 ready(document)
 attachPalette()
@@ -64,9 +67,6 @@ document.addEventListener('submit', (event) => {
   else document.documentElement.dataset.theme = choice.value
   for (const other of form.querySelectorAll('button')) other.setAttribute('aria-pressed', String(other === choice))
 })
-
-// A page that shows a secret once must not be sent again by a reload.
-if (document.querySelector('[data-once]')) history.replaceState(null, '', document.querySelector('[data-once]').dataset.once)
 
 // After a refused form, the first wrong field is where the cursor belongs.
 const focusWrong = (root) => root.querySelector('[aria-invalid="true"]')?.focus()

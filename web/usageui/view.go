@@ -57,6 +57,7 @@ type Detail struct {
 type Fact struct {
 	Name string
 	Text string
+	At   component.Moment // in the place of Text
 	Mono bool
 }
 

@@ -170,7 +170,7 @@ func (c *Console) refusalNote(v *visit, from, to time.Time) (string, error) {
 }
 
 // firstSteps lists what a new organization needs before its first call; none when all of it is there.
-func (c *Console) firstSteps(v *visit, edge bool) ([]homeui.Step, string, error) {
+func (c *Console) firstSteps(v *visit, hasEdge bool) ([]homeui.Step, string, error) {
 	if !v.actor.May(authz.ProviderWrite) {
 		return nil, "", nil
 	}
@@ -179,7 +179,7 @@ func (c *Console) firstSteps(v *visit, edge bool) ([]homeui.Step, string, error)
 		return nil, "", err
 	}
 	steps := []homeui.Step{
-		{Title: "Start an edge", Text: "Edges carry the calls; each is one process.", Href: "/edges", Action: "How to", Done: edge},
+		{Title: "Start an edge", Text: "Edges carry the calls; each is one process.", Href: "/edges", Action: "How to", Done: hasEdge},
 		{Title: "Make a workspace", Text: "For a team or product whose spend you want to see apart.", Href: "/workspaces/new", Action: "New workspace", Done: have.workspaces > 0},
 		{Title: "Name an agent", Text: "The program that makes calls; the bill says what it spent.", Href: "/agents/new", Action: "New agent", Done: have.agents > 0},
 		{Title: "Connect a provider", Text: "Its address and one API key, encrypted before it is stored.", Href: "/providers/new", Action: "New provider", Done: have.providers > 0},

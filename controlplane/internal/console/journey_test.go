@@ -242,3 +242,22 @@ func between(text, from, to string) string {
 	found, _, _ := strings.Cut(rest, to)
 	return found
 }
+
+func TestSpendListensForWhatItShows(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	b.signIn(ownerEmail, ownerPassword)
+	for path, want := range map[string]string{
+		"/spend": `sse-connect="/spend/live?"`, "/spend?range=7d&group=model": `sse-connect="/spend/live?group=model&amp;range=7d"`, "/usage?outcome=refused": `sse-connect="/usage/live?outcome=refused"`,
+	} {
+		if a := b.get(path); !strings.Contains(a.body, want) {
+			t.Errorf("%s does not listen at %s", path, want)
+		}
+	}
+	if a := b.get("/spend?from=2026-11-01&to=2026-11-03"); strings.Contains(a.body, "sse-connect") {
+		t.Error("a range that is over listens")
+	}
+	if a := b.get("/spend?from=2026-11-03&to=2026-11-01"); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, "lies before the first") {
+		t.Errorf("a range that ends before it begins: status %d", a.status)
+	}
+}

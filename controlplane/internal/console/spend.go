@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -139,7 +140,7 @@ func (c *Console) spendView(v *visit, s span, by grouping, wrong mends) (spendui
 		shown.Ranges = append(shown.Ranges, spendui.Choice{Label: one.label, Href: "/spend?range=" + one.name + "&group=" + by.value, Current: one.name == s.name})
 	}
 	for _, one := range groupings() {
-		query := v.QueryParams()
+		query := maps.Clone(v.QueryParams()) // the request's own stays as it was asked
 		query.Set("group", one.value)
 		shown.Groups = append(shown.Groups, spendui.Choice{Label: one.label, Href: "/spend?" + query.Encode(), Current: one == by})
 	}

@@ -41,7 +41,7 @@ func (c *Console) usage(v *visit) error {
 	if page.Filters, err = c.usageFields(v); err != nil {
 		return err
 	}
-	query := v.QueryParams()
+	query := maps.Clone(v.QueryParams())
 	query.Del("before")
 	if list.Filters {
 		page.Clear = "/usage"
@@ -196,7 +196,8 @@ func callDetail(one usage.Detail) usageui.Detail {
 	d.Caller = facts("Agent", one.AgentName, "Virtual key", one.VirtualKeyName, "Workspace", one.WorkspaceName, "End user", one.EndUser, "~Run", one.RunID, "~Request", one.RequestID.String(), "~Call", one.ID.String())
 	d.Answer = facts("Dialect", one.Dialect, "~Model asked", one.Model, "Provider", one.ProviderName, "~Model called", one.ProviderModel, "Status", number(int64(one.HTTPStatus)), "~Code", one.Code, "Rule", one.Rule,
 		"Attempt", number(int64(one.Attempt)), "Streamed", yes(one.Streamed), "~Edge", one.EdgeID.String(), "Generation", grouped(int64(one.Generation)))
-	d.Timing = facts("Began", one.StartedAt.UTC().Format("2 Jan 2006, 15:04:05.000 UTC"), "First byte", tookOrNothing(one.FirstByteUS), "Took", tookOrNothing(one.DurationUS), "Arrived here", one.RecordedAt.UTC().Format("2 Jan 2006, 15:04:05.000 UTC"))
+	d.Timing = append([]usageui.Fact{{Name: "Began", At: component.At(one.StartedAt, "moment")}}, facts("First byte", tookOrNothing(one.FirstByteUS), "Took", tookOrNothing(one.DurationUS))...)
+	d.Timing = append(d.Timing, usageui.Fact{Name: "Arrived here", At: component.At(one.RecordedAt, "moment")})
 	d.Labels = labelFacts(one.Labels)
 	return d
 }

@@ -243,3 +243,29 @@ func query(t *testing.T, address, statement string) string {
 	}
 	return first
 }
+
+func TestAnAccountThatCannotReachTheDirectoryGetsOneThatItCan(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root has to become somebody else")
+	}
+	system, err := Find(t.Context(), Search{Patterns: []string{"/usr/lib/postgresql/*/bin"}, Path: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := ready(t, Config{Binaries: system, Identity: Setuid})
+	locked := filepath.Dir(config.Dir)
+	if err := os.Chmod(locked, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	home := Home(config.Dir, Setuid)
+	if home == config.Dir {
+		t.Fatalf("the files stay in %s, which the account cannot enter", config.Dir)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(home) })
+	server := start(t, config)
+	query(t, server.URL(Superuser, config.Password, "postgres"), "SELECT 'in'")
+	if DataVersion(home) != system.Version {
+		t.Errorf("no data in %s", home)
+	}
+}

@@ -122,7 +122,7 @@ func (p *project) acknowledged(t *testing.T) {
 			Items []struct {
 				Name       string `json:"name"`
 				Generation int64  `json:"generation"`
-				Current    int64  `json:"current"`
+				Current    int64  `json:"current_generation"`
 				Connected  bool   `json:"connected"`
 			} `json:"items"`
 		}

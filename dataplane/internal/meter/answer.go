@@ -47,6 +47,7 @@ type Stream struct {
 	usage        Usage
 	requestBytes int64
 	textBytes    int64 // of output seen so far
+	deltas       int64 // pieces of output seen so far that hold text
 	complete     bool  // the answer is whole
 }
 
@@ -69,6 +70,24 @@ func (s *Stream) Usage() Usage {
 	}
 	u.Output = max(u.Output, Tokens(s.textBytes))
 	return u
+}
+
+// Seen returns what is proven so far, never more than the provider will count: its own counts, and one token for each piece of output
+// that has come.
+func (s *Stream) Seen() Usage {
+	u := s.usage
+	if !u.Reported {
+		u.Output = max(u.Output, s.deltas)
+	}
+	return u
+}
+
+// text notes the output of one event.
+func (s *Stream) text(r *scan.Result) {
+	if n := textBytes(r); n > 0 {
+		s.textBytes += n
+		s.deltas++
+	}
 }
 
 // Event takes one event. r is scratch; afterwards it holds the scan of the event's data when that is a JSON object.
@@ -98,7 +117,7 @@ func (s *Stream) Event(event sse.Event, r *scan.Result) Kind {
 }
 
 func (s *Stream) chat(data []byte, r *scan.Result) Kind {
-	s.textBytes += textBytes(r)
+	s.text(r)
 	choices := r.Bytes(data, scan.Choices)
 	if !s.complete && bytes.Contains(choices, []byte(`"finish_reason":"`)) {
 		s.complete = true // some servers send no [DONE]
@@ -119,7 +138,7 @@ func (s *Stream) responses(data []byte, r *scan.Result) Kind {
 	kind, _ := r.Text(data, scan.Type)
 	switch {
 	case bytes.HasSuffix(kind, []byte(".delta")):
-		s.textBytes += textBytes(r)
+		s.text(r)
 	case string(kind) == "response.completed", string(kind) == "response.incomplete", string(kind) == "response.failed":
 		s.complete = string(kind) != "response.failed"
 		if u, ok := Read(s.d, scan.Lookup(r.Bytes(data, scan.Response), "usage")); ok {
@@ -138,7 +157,7 @@ func (s *Stream) anthropic(data []byte, r *scan.Result) Kind {
 	case "message_start":
 		s.merge(scan.Lookup(r.Bytes(data, scan.Message), "usage"), false)
 	case "content_block_delta", "content_block_start":
-		s.textBytes += textBytes(r)
+		s.text(r)
 	case "message_delta":
 		s.merge(r.Bytes(data, scan.Usage), true)
 	case "message_stop":

@@ -122,7 +122,7 @@ func (f *flow) event(event sse.Event) *cut {
 
 // account follows the running cost: noted on disk, and never beyond what is reserved.
 func (f *flow) account() *cut {
-	usage := f.c.stream.Usage()
+	usage := f.c.stream.Seen()
 	f.cost = meter.Cost(f.a.target.Price, usage)
 	if f.cost > f.a.worst {
 		more := max(f.cost-f.a.worst, meter.Worst(f.a.target.Price, 0, extendTokens))

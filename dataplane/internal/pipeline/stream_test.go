@@ -202,7 +202,7 @@ func TestARevokedKeysStreamIsCutWithinASecond(t *testing.T) {
 
 func TestAStreamBeyondItsReservationIsExtendedOrCut(t *testing.T) {
 	t.Parallel()
-	long := chunk(strings.Repeat("word ", 200)) // some 250 tokens where 100 are allowed
+	long := strings.Repeat(chunk("word "), 125) // twice that where 100 tokens are allowed
 	for name, limit := range map[string]int64{"extended": 1 << 50, "cut": 900_000} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

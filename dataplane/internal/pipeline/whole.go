@@ -79,9 +79,14 @@ func (p *Pipeline) broken(c *call, a *attempt, code, reason string, usage meter.
 // disbelief is how many times its upper bound a count must be before it is taken for garbage instead of for a provider's bill.
 const disbelief = 4
 
-// believed returns the provider's counts, or, when they are far beyond what the request can be, the bound itself.
+// believed returns the provider's counts, or, when they are far beyond what the request can be, the bound itself. An estimate never
+// passes the bound.
 func (p *Pipeline) believed(a *attempt, u meter.Usage) meter.Usage {
 	if !u.Reported {
+		u.Input = min(u.Input, a.input)
+		if a.output > 0 {
+			u.Output = min(u.Output, a.output)
+		}
 		return u
 	}
 	input := u.Input + u.CachedInput + u.CacheWrite

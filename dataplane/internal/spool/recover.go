@@ -166,13 +166,11 @@ func (r *replay) take(in *segment, f frame) {
 		return
 	case *wire.SpoolRecord_Event:
 		delete(r.open, eventID(kind.Event))
-		if f.seq <= r.spool.acked[in.epoch] {
-			in.lastEvent = f.seq
-			r.spool.leases.charge(kind.Event)
-			return
-		}
 	}
 	r.spool.account(record, in, f.size)
+	if record.GetEvent() != nil && f.seq <= r.spool.acked[in.epoch] {
+		r.spool.pending--
+	}
 }
 
 // settle appends an indeterminate event for each intent that nobody settled.
@@ -184,6 +182,7 @@ func (r *replay) settle() error {
 		}
 		delete(r.open, id)
 		event.Outcome = wire.Outcome_OUTCOME_INDETERMINATE
+		event.CostPico = min(event.GetCostPico(), event.GetBoundPico())
 		event.Code = wire.CodeEdgeStopped
 		for _, charge := range event.GetCharges() {
 			bound := charge.GetSpentPico() + charge.GetDoubtPico()

@@ -92,13 +92,13 @@ func sumOf(costs map[string]money.Amount) money.Amount {
 	return whole
 }
 
-// roundUp returns the least 1, 2, 4 or 8 times a power of ten that is not less than the amount; nothing becomes a dollar.
+// roundUp returns the least 1, 2, 3, 4, 5, 6 or 8 times a power of ten that is not less than the amount; nothing becomes a dollar.
 func roundUp(amount money.Amount) money.Amount {
 	if amount.Sign() <= 0 {
 		return money.FromPico(money.PicoPerUSD)
 	}
 	power := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(len(amount.String())-1)), nil)
-	for _, times := range []int64{1, 2, 4, 8, 10} {
+	for _, times := range []int64{1, 2, 3, 4, 5, 6, 8, 10} {
 		var top money.Amount
 		if err := top.Scan(new(big.Int).Mul(power, big.NewInt(times)).String()); err == nil && top.Cmp(amount) >= 0 {
 			return top

@@ -71,6 +71,31 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 		}
 	}
 	dropStaleLock(filepath.Join(config.Dir, "data", "postmaster.pid"))
+	return launchPatiently(ctx, config)
+}
+
+// launchPatiently starts the server. The sessions of a killed server need a moment to notice that it is gone, and until they have
+// ended a new one refuses to start; so that refusal alone is tried again for a while.
+func launchPatiently(ctx context.Context, config Config) (*Server, error) {
+	const patience = 20 * time.Second
+	patient, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var server *Server
+	var refused error
+	err := supervisor.Poll(patient, nil, 100*time.Millisecond, func(context.Context) error {
+		server, refused = launchOnce(ctx, config)
+		if refused != nil && strings.Contains(refused.Error(), "pre-existing shared memory block") {
+			return refused
+		}
+		return nil
+	})
+	if refused == nil {
+		refused = err
+	}
+	return server, refused
+}
+
+func launchOnce(ctx context.Context, config Config) (*Server, error) {
 	server := &Server{config: config}
 	if err := server.launch(); err != nil {
 		return nil, err

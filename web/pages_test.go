@@ -57,19 +57,27 @@ func emptyStories() []story {
 		{name: "edges-empty", title: "Edges", active: "Edges", content: edgeui.Page(edgeui.List{})},
 		{name: "usage-empty", title: "Usage", active: "Usage", content: usageui.ListPage(usageui.Page{})},
 		{name: "audit-empty", title: "Audit", active: "Audit", content: auditui.Page(auditui.List{})},
-		{name: "spend-empty", title: "Spend", active: "Spend", content: spendui.Page(spendui.View{Empty: true, Chart: component.Chart{Title: "Cost per agent by hour"},
-			Ranges: choices("24 hours", "7 days", "30 days"), Groups: choices("Agent", "Model", "Key", "Provider"), Custom: custom()})},
-		{name: "home-empty", title: "Overview", active: "Overview", content: homeui.Page(homeui.View{Greeting: "Welcome to Northwind", Quiet: true, Done: "2 of 6 done", Figures: []component.Stat{
-			{Label: "Spent today", Value: "$0.00"}, {Label: "Spent this month", Value: "$0.00"}, {Label: "Calls today", Value: "0"}, {Label: "Refused today", Value: "0"}},
+		{name: "spend-empty", title: "Spend", active: "Spend", content: spendui.Page(spendui.View{
+			Empty: true, Chart: component.Chart{Title: "Cost per agent by hour"},
+			Ranges: choices("24 hours", "7 days", "30 days"), Groups: choices("Agent", "Model", "Key", "Provider"), Custom: custom(),
+		})},
+		{name: "home-empty", title: "Overview", active: "Overview", content: homeui.Page(homeui.View{
+			Greeting: "Welcome to Northwind", Quiet: true, Done: "2 of 6 done", Figures: []component.Stat{
+				{Label: "Spent today", Value: "$0.00"}, {Label: "Spent this month", Value: "$0.00"}, {Label: "Calls today", Value: "0"}, {Label: "Refused today", Value: "0"},
+			},
 			Steps: []homeui.Step{
-				{Title: "Start an edge", Done: true}, {Title: "Make a workspace", Done: true},
+				{Title: "Start an edge", Done: true},
+				{Title: "Make a workspace", Done: true},
 				{Title: "Connect a provider", Text: "Its address and one API key; the key is encrypted before it is stored.", Href: "/providers/new", Action: "New provider", Now: true},
 				{Title: "Make a model callable", Text: "A route names the model as your agents call it.", Href: "/routes/new", Action: "New route"},
 				{Title: "Set a budget", Text: "Calls beyond it are refused before they cost anything.", Href: "/budgets/new", Action: "New budget"},
 				{Title: "Create a virtual key", Text: "And make the first call with it.", Href: "/virtual-keys/new", Action: "New key"},
-			}})},
-		{name: "not-found", title: "Not found", content: problemui.Page(problemui.View{Status: "404", Icon: "search", Title: "There is nothing here",
-			Message: "there is no budget 0190", Advice: "It may belong to another organization: look at the switcher on the left.", Link: component.Link{Label: "To the overview", Href: "/"}})},
+			},
+		})},
+		{name: "not-found", title: "Not found", content: problemui.Page(problemui.View{
+			Status: "404", Icon: "search", Title: "There is nothing here",
+			Message: "there is no budget 0190", Advice: "It may belong to another organization: look at the switcher on the left.", Link: component.Link{Label: "To the overview", Href: "/"},
+		})},
 	}
 }
 
@@ -78,41 +86,57 @@ func nounStories() []story {
 	return []story{
 		{name: "workspaces", title: "Workspaces", active: "Workspaces", content: workspaceui.Page(workspaceui.List{MayAdd: true, Rows: []workspaceui.Row{
 			{Name: "Customer service", Slug: "customer-service", Href: "/workspaces/1", Agents: 4, Keys: 7, Created: component.At(noon, "day")},
-			{Name: "Research", Slug: "research", Agents: 1, Keys: 0, Created: component.At(noon, "day")}}})},
+			{Name: "Research", Slug: "research", Agents: 1, Keys: 0, Created: component.At(noon, "day")},
+		}})},
 		{name: "agents", title: "Agents", active: "Agents", content: agentui.Page(agentui.List{MayAdd: true, HasWorkspace: true, Rows: []agentui.Row{
 			{ID: "a1", Name: "support-bot", Description: "Answers tickets in the help centre", Workspace: "Customer service", Href: "/agents/1", ArchiveHref: "/agents/1/archive", Month: "$412.08", Keys: 2, Created: component.At(noon, "day")},
-			{ID: "a2", Name: "nightly-report", Workspace: "Research", Month: "$0.00", Created: component.At(noon, "day")}}})},
+			{ID: "a2", Name: "nightly-report", Workspace: "Research", Month: "$0.00", Created: component.At(noon, "day")},
+		}})},
 		{name: "providers", title: "Providers", active: "Providers", content: providerui.Page(providerui.List{MayAdd: true, Rows: []providerui.Row{
 			{Name: "openai", Href: "/providers/1", Kind: "OpenAI", BaseURL: "https://api.openai.com", Credentials: component.Badge{Text: "2 active", Tone: component.OK}, Created: component.At(noon, "day")},
-			{Name: "anthropic", Href: "/providers/2", Kind: "Anthropic", BaseURL: "https://api.anthropic.com", Credentials: component.Badge{Text: "none", Tone: component.Bad}, Created: component.At(noon, "day")}}})},
+			{Name: "anthropic", Href: "/providers/2", Kind: "Anthropic", BaseURL: "https://api.anthropic.com", Credentials: component.Badge{Text: "none", Tone: component.Bad}, Created: component.At(noon, "day")},
+		}})},
 		{name: "provider", title: "openai", active: "Providers", content: providerui.DetailPage(providerui.Detail{
 			Row: providerui.Row{Name: "openai", Kind: "OpenAI", BaseURL: "https://api.openai.com", Created: component.At(noon, "day")}, Catalog: "openai", Network: "public addresses only", MayChange: true, EditHref: "/providers/1/edit", ArchiveHref: "/providers/1/archive",
 			Credentials:    []providerui.Credential{{ID: "c1", Name: "production", State: edit, Created: component.At(noon, "day"), RetireHref: "/providers/1/credentials/c1/retire"}, {ID: "c2", Name: "last year", State: component.Badge{Text: "retired", Tone: component.Plain}, Created: component.At(noon, "day")}},
-			CredentialForm: providerui.CredentialForm{Form: component.Form{ID: "credential-form", Action: "/providers/1/credentials", CSRF: "token", Submit: "Add credential"}, Name: component.Field{Name: "name", Label: "Name"}, Secret: component.Field{Name: "secret", Label: "Secret", Kind: "password", Autocomplete: "new-password", Help: "Stored encrypted; never shown again."}}})},
+			CredentialForm: providerui.CredentialForm{Form: component.Form{ID: "credential-form", Action: "/providers/1/credentials", CSRF: "token", Submit: "Add credential"}, Name: component.Field{Name: "name", Label: "Name"}, Secret: component.Field{Name: "secret", Label: "Secret", Kind: "password", Autocomplete: "new-password", Help: "Stored encrypted; never shown again."}},
+		})},
 		{name: "routes", title: "Routes", active: "Routes", content: routeui.Page(routeui.List{MayAdd: true, HasProvider: true, Rows: []routeui.Row{
 			{ID: "r1", Name: "fast", Href: "/routes/1", ArchiveHref: "/routes/1/archive", Workspace: "every workspace", Strategy: "in order", Targets: []routeui.Target{{Provider: "openai", Model: "gpt-4o-mini"}, {Provider: "anthropic", Model: "claude-haiku-4-5"}}},
-			{ID: "r2", Name: "gpt-4o", Workspace: "Research", Strategy: "by weight", Targets: []routeui.Target{{Provider: "openai", Model: "gpt-4o", Share: "75%"}, {Provider: "azure", Model: "gpt-4o", Share: "25%"}}}}})},
+			{ID: "r2", Name: "gpt-4o", Workspace: "Research", Strategy: "by weight", Targets: []routeui.Target{{Provider: "openai", Model: "gpt-4o", Share: "75%"}, {Provider: "azure", Model: "gpt-4o", Share: "25%"}}},
+		}})},
 		{name: "guardrails", title: "Guardrails", active: "Guardrails", content: guardrailui.Page(guardrailui.List{MayAdd: true, Rows: []guardrailui.Row{
 			{ID: "g1", Name: "Project names", Href: "/guardrails/1", ArchiveHref: "/guardrails/1/archive", Scope: "whole organization", Action: component.Badge{Text: "block", Tone: component.Bad}, Words: []string{"bluebird", "project zephyr", "merger"}, More: "and 12 more", Created: component.At(noon, "day")},
-			{ID: "g2", Name: "Trial list", Scope: "workspace Research", Action: component.Badge{Text: "flag", Tone: component.Warn}, Words: []string{"salary"}, Created: component.At(noon, "day")}}})},
+			{ID: "g2", Name: "Trial list", Scope: "workspace Research", Action: component.Badge{Text: "flag", Tone: component.Warn}, Words: []string{"salary"}, Created: component.At(noon, "day")},
+		}})},
 		{name: "virtual-keys", title: "Virtual keys", active: "Virtual keys", content: virtualkeyui.Page(virtualkeyui.List{MayAdd: true, HasWorkspace: true, Rows: []virtualkeyui.Row{
 			{ID: "k1", Name: "support-bot production", Href: "/virtual-keys/1", Prefix: "tg_live_9fK2", State: edit, Agent: "support-bot", Workspace: "Customer service", Limit: "600 a minute", Created: component.At(noon, "day"), RevokeHref: "/virtual-keys/1/revoke"},
 			{ID: "k2", Name: "notebook", Href: "/virtual-keys/2", Prefix: "tg_live_Qa81", State: component.Badge{Text: "expired", Tone: component.Warn}, Workspace: "Research", Models: []string{"fast", "gpt-4o"}, Limit: "none", Created: component.At(noon, "day"), Expires: component.At(noon, "minute")},
-			{ID: "k3", Name: "old laptop", Prefix: "tg_live_Lm3e", State: component.Badge{Text: "revoked", Tone: component.Bad}, Revoked: component.At(noon, "minute"), Agent: "code-reviewer", Workspace: "Research", Limit: "none", Created: component.At(noon, "day")}}})},
+			{ID: "k3", Name: "old laptop", Prefix: "tg_live_Lm3e", State: component.Badge{Text: "revoked", Tone: component.Bad}, Revoked: component.At(noon, "minute"), Agent: "code-reviewer", Workspace: "Research", Limit: "none", Created: component.At(noon, "day")},
+		}})},
 		{name: "edges", title: "Edges", active: "Edges", content: edgeui.Page(edgeui.List{Generation: "1482", Summary: component.Badge{Text: "1 of 3 up to date", Tone: component.Warn}, Rows: []edgeui.Row{
 			{ID: "x1", Name: "edge-1", Region: "eu-central", Version: "0.1.0", State: component.Badge{Text: "connected", Tone: component.OK}, Seen: component.At(noon, "ago"), Generation: "1482", Behind: component.Badge{Text: "current", Tone: component.OK}, Lag: "38 ms", Acked: component.At(noon, "ago"), Pending: "0", SpoolSize: "64.0 MiB", InFlight: "12", Requests: "904,112"},
-			{ID: "x2", Name: "edge-2", Region: "eu-central", Version: "0.1.0", State: component.Badge{Text: "connected", Tone: component.OK}, Seen: component.At(noon, "ago"), Generation: "1481", Behind: component.Badge{Text: "refused 1482", Tone: component.Bad}, Lag: "41 ms", Acked: component.At(noon, "ago"), Pending: "3", SpoolSize: "64.0 MiB", InFlight: "0", Requests: "2",
-				Nack: "the route names a provider that is not in the fragment", NackPath: "route/0190…: targets[1].provider_id", NackedGen: "1482"},
-			{ID: "x3", Name: "edge-3", Region: "us-east", Version: "0.1.0", State: component.Badge{Text: "away", Tone: component.Warn}, Seen: component.At(noon.Add(-time.Hour), "ago"), Generation: "1470", Behind: component.Badge{Text: "12 behind", Tone: component.Warn}, Lag: "55 ms", Acked: component.At(noon.Add(-time.Hour), "ago"), Pending: "1,204", SpoolSize: "128 MiB", InFlight: "0", Requests: "40,221"}}})},
+			{
+				ID: "x2", Name: "edge-2", Region: "eu-central", Version: "0.1.0", State: component.Badge{Text: "connected", Tone: component.OK}, Seen: component.At(noon, "ago"), Generation: "1481", Behind: component.Badge{Text: "refused 1482", Tone: component.Bad}, Lag: "41 ms", Acked: component.At(noon, "ago"), Pending: "3", SpoolSize: "64.0 MiB", InFlight: "0", Requests: "2",
+				Nack: "the route names a provider that is not in the fragment", NackPath: "route/0190…: targets[1].provider_id", NackedGen: "1482",
+			},
+			{ID: "x3", Name: "edge-3", Region: "us-east", Version: "0.1.0", State: component.Badge{Text: "away", Tone: component.Warn}, Seen: component.At(noon.Add(-time.Hour), "ago"), Generation: "1470", Behind: component.Badge{Text: "12 behind", Tone: component.Warn}, Lag: "55 ms", Acked: component.At(noon.Add(-time.Hour), "ago"), Pending: "1,204", SpoolSize: "128 MiB", InFlight: "0", Requests: "40,221"},
+		}})},
 		{name: "audit", title: "Audit", active: "Audit", content: auditui.Page(auditui.List{Pager: component.Pager{Older: "/audit?before=1"}, Rows: []auditui.Row{
 			{ID: "u1", At: component.At(noon, "moment"), Actor: "ada@example.com", ActorKind: "user", Address: "203.0.113.9", Action: "budget.update", Subject: "Everything", Generation: "1482", Before: "{\n  \"limit_usd\": \"1500.00\"\n}", After: "{\n  \"limit_usd\": \"2000.00\"\n}"},
-			{ID: "u2", At: component.At(noon, "moment"), Actor: "deploy", ActorKind: "API token", Address: "203.0.113.40", Action: "virtual_key.create", Subject: "support-bot production", Generation: "1481", After: "{\n  \"name\": \"support-bot production\"\n}"}}})},
+			{ID: "u2", At: component.At(noon, "moment"), Actor: "deploy", ActorKind: "API token", Address: "203.0.113.40", Action: "virtual_key.create", Subject: "support-bot production", Generation: "1481", After: "{\n  \"name\": \"support-bot production\"\n}"},
+		}})},
 		{name: "members", title: "Members", active: "Members", content: memberui.Page(memberui.List{MayAdd: true, Roles: []memberui.Role{{Name: "owner", Text: "Everything."}, {Name: "viewer", Text: "Sees everything but the audit."}}, Rows: []memberui.Row{
 			{ID: "m1", Name: "Ada Lindqvist", Email: "ada@example.com", Initials: "AL", Role: "owner", You: true, Joined: component.At(noon, "day")},
-			{ID: "m2", Name: "Bo Chen", Email: "bo@example.com", Initials: "BC", Role: "finance", Joined: component.At(noon, "day"), CSRF: "token", Action: "/members/m2/role", RemoveHref: "/members/m2/remove",
-				Change: component.Field{Name: "role", Value: "finance", Options: []component.Option{{Value: "admin", Label: "admin"}, {Value: "finance", Label: "finance"}}}}}})},
-		{name: "settings", title: "Organization settings", active: "Settings", content: orgui.Page(orgui.Settings{ID: "0190f2c4-0000-7000-8000-000000000001", Name: "Northwind", Slug: "northwind", Role: "owner", MayChange: true, Created: component.At(noon, "day"),
-			Form: orgui.Form{Form: component.Form{ID: "organization-form", Action: "/settings", CSRF: "token", Submit: "Rename"}, Name: component.Field{Name: "name", Label: "Name", Value: "Northwind"}}})},
+			{
+				ID: "m2", Name: "Bo Chen", Email: "bo@example.com", Initials: "BC", Role: "finance", Joined: component.At(noon, "day"), CSRF: "token", Action: "/members/m2/role", RemoveHref: "/members/m2/remove",
+				Change: component.Field{Name: "role", Value: "finance", Options: []component.Option{{Value: "admin", Label: "admin"}, {Value: "finance", Label: "finance"}}},
+			},
+		}})},
+		{name: "settings", title: "Organization settings", active: "Settings", content: orgui.Page(orgui.Settings{
+			ID: "0190f2c4-0000-7000-8000-000000000001", Name: "Northwind", Slug: "northwind", Role: "owner", MayChange: true, Created: component.At(noon, "day"),
+			Form: orgui.Form{Form: component.Form{ID: "organization-form", Action: "/settings", CSRF: "token", Submit: "Rename"}, Name: component.Field{Name: "name", Label: "Name", Value: "Northwind"}},
+		})},
 	}
 }
 
@@ -121,26 +145,36 @@ func formStories() []story {
 		return component.Form{ID: id, Action: action, CSRF: "token", Submit: submit, Cancel: strings.TrimSuffix(action, "/new")}
 	}
 	return []story{
-		{name: "workspace-form", title: "New workspace", active: "Workspaces", content: workspaceui.FormPage(workspaceui.Form{Form: form("workspace-form", "/workspaces/new", "Create workspace"), Title: "New workspace",
+		{name: "workspace-form", title: "New workspace", active: "Workspaces", content: workspaceui.FormPage(workspaceui.Form{
+			Form: form("workspace-form", "/workspaces/new", "Create workspace"), Title: "New workspace",
 			Name: component.Field{Name: "name", Label: "Name", Value: "Research", Autofocus: true},
-			Slug: component.Field{Name: "slug", Label: "Slug", Value: "research", Mono: true, Optional: true, Help: "Used in addresses and scripts; never changes.", Error: "“research” is taken in this organization; choose another"}})},
-		{name: "route-form", title: "New route", active: "Routes", content: routeui.FormPage(routeui.Form{Form: form("route-form", "/routes/new", "Create route"), Title: "New route",
+			Slug: component.Field{Name: "slug", Label: "Slug", Value: "research", Mono: true, Optional: true, Help: "Used in addresses and scripts; never changes.", Error: "“research” is taken in this organization; choose another"},
+		})},
+		{name: "route-form", title: "New route", active: "Routes", content: routeui.FormPage(routeui.Form{
+			Form: form("route-form", "/routes/new", "Create route"), Title: "New route",
 			Name:      component.Field{Name: "name", Label: "Name", Value: "fast", Mono: true, Help: "What callers write as the model."},
 			Workspace: component.Field{Name: "workspace_id", Label: "Where", Options: []component.Option{{Label: "Every workspace"}, {Value: "1", Label: "Research"}}},
 			Strategy:  component.Field{Name: "strategy", Label: "Which target answers", Value: "fallback", Options: []component.Option{{Value: "fallback", Label: "In order", Help: "The next one when a target fails."}, {Value: "weighted", Label: "By weight", Help: "Shared among the targets."}}},
-			Targets:   []routeui.TargetFields{target("1", "gpt-4o-mini", ""), target("2", "", "Enter the model's name at the provider")}})},
-		{name: "budget-form", title: "New budget", active: "Budgets", content: budgetui.FormPage(budgetui.Form{Form: form("budget-form", "/budgets/new", "Create budget"), Title: "New budget",
+			Targets:   []routeui.TargetFields{target("1", "gpt-4o-mini", ""), target("2", "", "Enter the model's name at the provider")},
+		})},
+		{name: "budget-form", title: "New budget", active: "Budgets", content: budgetui.FormPage(budgetui.Form{
+			Form: form("budget-form", "/budgets/new", "Create budget"), Title: "New budget",
 			Name:     component.Field{Name: "name", Label: "Name", Value: "Everything"},
 			Target:   component.Field{Name: "target", Label: "Applies to", Options: []component.Option{{Label: "Whole organization"}}},
 			Limit:    component.Field{Name: "limit_usd", Label: "Limit", Value: "12,50", Prefix: "$", InputMode: "decimal", Error: "“12,50” is not an amount in US dollars such as 12.50"},
 			Period:   component.Field{Name: "period", Label: "Renewed", Value: "month", Options: []component.Option{{Value: "month", Label: "Every month"}}},
 			TimeZone: component.Field{Name: "time_zone", Label: "Time zone", Value: "Europe/Berlin", Help: "Where the period begins at midnight."},
-			Mode:     component.Field{Name: "mode", Label: "At the limit", Value: "hard", Options: []component.Option{{Value: "hard", Label: "Refuse calls", Help: "Never overshot."}, {Value: "soft", Label: "Only count", Help: "Nothing is refused."}}}})},
-		{name: "budget-change", title: "Everything", active: "Budgets", content: budgetui.ChangePage(budgetui.Change{Form: form("budget-change", "/budgets/1", "Save"), Row: budgetRows(1)[0],
-			Name: component.Field{Name: "name", Label: "Name", Value: "Everything"}, Limit: component.Field{Name: "limit_usd", Label: "Limit", Value: "2000.00", Prefix: "$"}})},
-		{name: "virtual-key-created", title: "Your new key", active: "Virtual keys", content: virtualkeyui.CreatedPage(virtualkeyui.Created{Name: "support-bot production", Key: "tg_live_9fK2mQx7LpVb3Rt8WzYc1Nd5Hs6Jg4Ae0000",
+			Mode:     component.Field{Name: "mode", Label: "At the limit", Value: "hard", Options: []component.Option{{Value: "hard", Label: "Refuse calls", Help: "Never overshot."}, {Value: "soft", Label: "Only count", Help: "Nothing is refused."}}},
+		})},
+		{name: "budget-change", title: "Everything", active: "Budgets", content: budgetui.ChangePage(budgetui.Change{
+			Form: form("budget-change", "/budgets/1", "Save"), Row: budgetRows(1)[0],
+			Name: component.Field{Name: "name", Label: "Name", Value: "Everything"}, Limit: component.Field{Name: "limit_usd", Label: "Limit", Value: "2000.00", Prefix: "$"},
+		})},
+		{name: "virtual-key-created", title: "Your new key", active: "Virtual keys", content: virtualkeyui.CreatedPage(virtualkeyui.Created{
+			Name: "support-bot production", Key: "tg_live_9fK2mQx7LpVb3Rt8WzYc1Nd5Hs6Jg4Ae0000",
 			Curl:   "curl http://127.0.0.1:8410/v1/chat/completions \\\n  -H \"Authorization: Bearer tg_live_9fK2mQx7LpVb3Rt8WzYc1Nd5Hs6Jg4Ae0000\" \\\n  -H \"Content-Type: application/json\" \\\n  -d '{\"model\":\"fast\",\"messages\":[{\"role\":\"user\",\"content\":\"Say hello\"}]}'",
-			Python: "from openai import OpenAI\n\nclient = OpenAI(base_url=\"http://127.0.0.1:8410/v1\", api_key=\"tg_live_9fK2…\")"})},
+			Python: "from openai import OpenAI\n\nclient = OpenAI(base_url=\"http://127.0.0.1:8410/v1\", api_key=\"tg_live_9fK2…\")",
+		})},
 		{name: "confirm", title: "Revoke", active: "Virtual keys", content: component.Question(component.Confirm{ID: "revoke-form", Title: "Revoke “support-bot production”?", Text: "Every edge refuses it within a second. This cannot be taken back; programs that use it stop working.", Submit: "Revoke key", Action: "/virtual-keys/1/revoke", Cancel: "/virtual-keys", CSRF: "token", Page: true})},
 	}
 }
@@ -155,9 +189,11 @@ func target(number, model, problem string) routeui.TargetFields {
 
 func moneyStories() []story {
 	spend := func(groups, columns int, rows int) spendui.View {
-		v := spendui.View{Ranges: choices("24 hours", "7 days", "30 days"), Groups: choices("Agent", "Model", "Key", "Provider"), Live: "/spend/live", AnyEver: true, Chart: chart(groups, columns, "hour"),
+		v := spendui.View{
+			Ranges: choices("24 hours", "7 days", "30 days"), Groups: choices("Agent", "Model", "Key", "Provider"), Live: "/spend/live", AnyEver: true, Chart: chart(groups, columns, "hour"),
 			Custom:  custom(),
-			Figures: []component.Stat{{Label: "Cost", Value: "$38.41"}, {Label: "Calls", Value: "18,204"}, {Label: "Tokens", Value: "41.2 M"}, {Label: "Wasted", Value: "$0.51", Note: "on answers nobody got"}}, CallsURL: "/usage", Calls: usageui.List{Rows: calls(rows)}}
+			Figures: []component.Stat{{Label: "Cost", Value: "$38.41"}, {Label: "Calls", Value: "18,204"}, {Label: "Tokens", Value: "41.2 M"}, {Label: "Wasted", Value: "$0.51", Note: "on answers nobody got"}}, CallsURL: "/usage", Calls: usageui.List{Rows: calls(rows)},
+		}
 		for g := range groups {
 			v.Table.Rows = append(v.Table.Rows, spendui.Row{Name: agents[g], Color: g + 1, Calls: "2,300", Tokens: "5.1 M", Waste: "$0.00", Cost: "$4.80", Share: "12%"})
 		}
@@ -168,16 +204,22 @@ func moneyStories() []story {
 		{name: "spend", title: "Spend", active: "Spend", content: spendui.Page(spend(2, 24, 3))},
 		{name: "spend-much", title: "Spend", active: "Spend", content: spendui.Page(spend(8, 168, 40))},
 		{name: "budgets", title: "Budgets", active: "Budgets", content: budgetui.Page(budgetui.List{MayAdd: true, Rows: budgetRows(3)})},
-		{name: "usage", title: "Usage", active: "Usage", content: usageui.ListPage(usageui.Page{Live: "/usage/live", List: usageui.List{Rows: calls(6)}, Pager: component.Pager{Older: "/usage?before=1"},
-			Filters: []component.Field{{Name: "outcome", Label: "Outcome", Options: []component.Option{{Label: "Any"}, {Value: "refused", Label: "Refused"}}}, {Name: "agent_id", Label: "Agent", Options: []component.Option{{Label: "Any"}}}}})},
-		{name: "call", title: "Call", active: "Usage", content: usageui.DetailPage(usageui.Detail{Row: calls(1)[0], Total: "$0.0003666", Reserved: "$0.0101",
+		{name: "usage", title: "Usage", active: "Usage", content: usageui.ListPage(usageui.Page{
+			Live: "/usage/live", List: usageui.List{Rows: calls(6)}, Pager: component.Pager{Older: "/usage?before=1"},
+			Filters: []component.Field{{Name: "outcome", Label: "Outcome", Options: []component.Option{{Label: "Any"}, {Value: "refused", Label: "Refused"}}}, {Name: "agent_id", Label: "Agent", Options: []component.Option{{Label: "Any"}}}},
+		})},
+		{name: "call", title: "Call", active: "Usage", content: usageui.DetailPage(usageui.Detail{
+			Row: calls(1)[0], Total: "$0.0003666", Reserved: "$0.0101",
 			Caller:   []usageui.Fact{{Name: "Agent", Text: "support-bot"}, {Name: "Virtual key", Text: "support-bot production"}, {Name: "Run", Text: "4bf92f3577b34da6a3ce929d0e0e4736", Mono: true}},
 			Answer:   []usageui.Fact{{Name: "Provider", Text: "openai"}, {Name: "Model", Text: "gpt-4o-mini", Mono: true}, {Name: "Status", Text: "200"}},
 			Timing:   []usageui.Fact{{Name: "First byte", Text: "312 ms"}, {Name: "Took", Text: "1.24 s"}},
 			Lines:    []usageui.Line{{Class: "Input", Tokens: "1,204", Price: "$0.15", Cost: "$0.0001806"}, {Class: "Output", Tokens: "310", Price: "$0.60", Cost: "$0.000186"}},
-			Attempts: calls(2)})},
-		{name: "home", title: "Overview", active: "Overview", content: homeui.Page(homeui.View{Greeting: "Northwind", Live: "/live", Figures: figures(), Chart: chart(1, 24, "hour"), Budgets: budgetRows(3), Refused: usageui.List{Rows: calls(5)[1:2]},
-			Edges: []homeui.Edge{{Name: "edge-1", State: component.Badge{Text: "connected", Tone: component.OK}, Note: "38 ms"}, {Name: "edge-2", State: component.Badge{Text: "away", Tone: component.Warn}, Note: "12 behind"}}})},
+			Attempts: calls(2),
+		})},
+		{name: "home", title: "Overview", active: "Overview", content: homeui.Page(homeui.View{
+			Greeting: "Northwind", Live: "/live", Figures: figures(), Chart: chart(1, 24, "hour"), Budgets: budgetRows(3), Refused: usageui.List{Rows: calls(5)[1:2]},
+			Edges: []homeui.Edge{{Name: "edge-1", State: component.Badge{Text: "connected", Tone: component.OK}, Note: "38 ms"}, {Name: "edge-2", State: component.Badge{Text: "away", Tone: component.Warn}, Note: "12 behind"}},
+		})},
 	}
 }
 

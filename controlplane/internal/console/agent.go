@@ -100,7 +100,7 @@ func (c *Console) agentForm(v *visit, form agentui.Form, in agent.Input, submit 
 		if err == nil {
 			return c.done(v, "/agents", text)
 		}
-		ok := false
+		var ok bool
 		if wrong, ok = refused(err); !ok {
 			return err
 		}

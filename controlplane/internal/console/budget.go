@@ -105,8 +105,11 @@ func budgetForm(in budget.Input, wrong mends) budgetui.Form {
 		Target: component.Field{Name: "target", Label: "Applies to", Value: scopeValue(in.Scope, in.ScopeID), Error: wrong.of("scope", "scope_id")},
 		Limit:  component.Field{Name: "limit_usd", Label: "Limit", Value: in.LimitUSD, Error: wrong.of("limit_usd"), Prefix: "$", InputMode: "decimal", Placeholder: "250.00", Help: "In US dollars."},
 		Period: component.Field{Name: "period", Label: "Begins anew", Value: string(in.Period), Error: wrong.of("period"), Options: []component.Option{
-			{Value: string(budget.Day), Label: "Every day"}, {Value: string(budget.Week), Label: "Every week, on Monday"}, {Value: string(budget.Month), Label: "Every month"},
-			{Value: string(budget.Quarter), Label: "Every quarter"}, {Value: string(budget.Total), Label: "Never"},
+			{Value: string(budget.Day), Label: "Every day"},
+			{Value: string(budget.Week), Label: "Every week, on Monday"},
+			{Value: string(budget.Month), Label: "Every month"},
+			{Value: string(budget.Quarter), Label: "Every quarter"},
+			{Value: string(budget.Total), Label: "Never"},
 		}},
 		TimeZone: component.Field{Name: "time_zone", Label: "Time zone", Value: in.TimeZone, Error: wrong.of("time_zone"), Help: "Whose midnight counts, such as Europe/Berlin or UTC."},
 		Mode: component.Field{Name: "mode", Label: "At the limit", Value: string(in.Mode), Error: wrong.of("mode"), Options: []component.Option{

@@ -42,12 +42,15 @@ type quiet struct{}
 func (quiet) Hours(context.Context, authz.Actor, usage.HoursQuery) ([]usage.HourCost, error) {
 	return nil, nil
 }
+
 func (quiet) Events(context.Context, authz.Actor, usage.Filter) (usage.Page, error) {
 	return usage.Page{}, nil
 }
+
 func (quiet) Event(_ context.Context, _ authz.Actor, id ident.Event) (usage.Detail, error) {
 	return usage.Detail{}, fault.New(fault.NotFound, "there is no call %s", id)
 }
+
 func (quiet) Refusals(context.Context, authz.Actor, time.Time, time.Time) ([]usage.Refusal, error) {
 	return nil, nil
 }
@@ -72,7 +75,7 @@ type browser struct {
 func open(t *testing.T) *browser {
 	t.Helper()
 	db := pgtest.New(t)
-	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	logger := slog.New(slog.DiscardHandler)
 	box, err := seal.New([]byte(strings.Repeat("k", seal.KeyBytes)))
 	if err != nil {
 		t.Fatal(err)
@@ -163,10 +166,10 @@ func (b *browser) token() string {
 	return ""
 }
 
-func (b *browser) signIn(email, password string) {
+func (b *browser) signIn(email string) {
 	b.t.Helper()
 	b.get("/sign-in")
-	if a := b.send("/sign-in", url.Values{"email": {email}, "password": {password}}); a.status != http.StatusSeeOther {
+	if a := b.send("/sign-in", url.Values{"email": {email}, "password": {ownerPassword}}); a.status != http.StatusSeeOther {
 		b.t.Fatalf("sign in: status %d\n%s", a.status, a.body)
 	}
 }

@@ -20,7 +20,7 @@ func TestEveryPageAnswersItsOwnerAndAsksStrangersToSignIn(t *testing.T) {
 			t.Errorf("a stranger at %s: status %d, to %q", path, a.status, a.header.Get("Location"))
 		}
 	}
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(ownerEmail)
 	for _, path := range pages() {
 		if a := b.get(path); a.status != http.StatusOK || !strings.Contains(a.body, `<main class="main"`) {
 			t.Errorf("the owner at %s: status %d\n%.300s", path, a.status, a.body)
@@ -49,7 +49,7 @@ func TestPagesCarryThePolicyAndAreNotKept(t *testing.T) {
 func TestChangeIsRefusedWithoutProofOfOrigin(t *testing.T) {
 	t.Parallel()
 	b := open(t)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(ownerEmail)
 	token := b.token()
 	cases := map[string]struct {
 		form   url.Values
@@ -78,7 +78,7 @@ func TestChangeIsRefusedWithoutProofOfOrigin(t *testing.T) {
 func TestRefusedFormKeepsWhatWasTypedButNoSecret(t *testing.T) {
 	t.Parallel()
 	b := open(t)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(ownerEmail)
 	cases := []struct {
 		path string
 		form url.Values
@@ -115,7 +115,7 @@ func TestRefusedFormKeepsWhatWasTypedButNoSecret(t *testing.T) {
 func TestRoadFromWorkspaceToKeyWithoutScript(t *testing.T) {
 	t.Parallel()
 	b := open(t)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(ownerEmail)
 	made := func(path string, form url.Values) {
 		t.Helper()
 		if a := b.send(path, form); a.status != http.StatusSeeOther {
@@ -157,7 +157,7 @@ func TestRoadFromWorkspaceToKeyWithoutScript(t *testing.T) {
 func TestAnotherOrganizationsRowsAreNotThere(t *testing.T) {
 	t.Parallel()
 	b := open(t)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(ownerEmail)
 	b.send("/workspaces/new", url.Values{"name": {"Research"}})
 	b.send("/budgets/new", url.Values{"name": {"All"}, "target": {"org"}, "limit_usd": {"12.50"}, "period": {"month"}, "time_zone": {"UTC"}, "mode": {"hard"}})
 	paths := []string{"/workspaces/" + b.idOn("/workspaces"), "/budgets/" + b.idOn("/budgets"), "/budgets/" + b.idOn("/budgets") + "/archive"}
@@ -177,7 +177,7 @@ func TestAnotherOrganizationsRowsAreNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.client = b.fresh()
-	b.signIn("eve@example.com", ownerPassword)
+	b.signIn("eve@example.com")
 	for _, path := range append(paths, "/budgets/nonsense", "/usage/"+ident.New[ident.Event]().String(), "/no-such-page") {
 		if a := b.get(path); a.status != http.StatusNotFound || strings.Contains(a.body, "Research") {
 			t.Errorf("%s: status %d", path, a.status)
@@ -197,14 +197,14 @@ func TestAnotherOrganizationsRowsAreNotThere(t *testing.T) {
 func TestViewerMayLookButNotTouch(t *testing.T) {
 	t.Parallel()
 	b := open(t)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(ownerEmail)
 	b.send("/workspaces/new", url.Values{"name": {"Research"}})
 	if a := b.send("/members/new", url.Values{"email": {"vic@example.com"}, "name": {"Vic"}, "role": {string(authz.Viewer)}, "password": {ownerPassword}}); a.status != http.StatusSeeOther {
 		t.Fatalf("add the viewer: status %d\n%s", a.status, a.body)
 	}
 	id := b.idOn("/workspaces")
 	b.client = b.fresh()
-	b.signIn("vic@example.com", ownerPassword)
+	b.signIn("vic@example.com")
 	if a := b.get("/workspaces"); !strings.Contains(a.body, "Research") || strings.Contains(a.body, "/workspaces/new") {
 		t.Errorf("the viewer's list: status %d", a.status)
 	}
@@ -246,7 +246,7 @@ func between(text, from, to string) string {
 func TestSpendListensForWhatItShows(t *testing.T) {
 	t.Parallel()
 	b := open(t)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(ownerEmail)
 	for path, want := range map[string]string{
 		"/spend": `sse-connect="/spend/live?"`, "/spend?range=7d&group=model": `sse-connect="/spend/live?group=model&amp;range=7d"`, "/usage?outcome=refused": `sse-connect="/usage/live?outcome=refused"`,
 	} {

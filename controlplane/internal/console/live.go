@@ -91,7 +91,7 @@ func (c *Console) sendChanged(v *visit, sent map[string]string, look func() ([]p
 		}
 		sent[one.name] = text
 		if _, err := fmt.Fprintf(v.Response(), "event: %s\n%s\n", one.name, dataLines(text)); err != nil {
-			return nil // the browser has gone
+			return nil //nolint:nilerr // the browser has gone
 		}
 		wrote = true
 	}

@@ -180,7 +180,7 @@ func (c *Console) providerForm(v *visit, form providerui.Form, in provider.Input
 		if err == nil {
 			return c.done(v, href, text)
 		}
-		ok := false
+		var ok bool
 		if wrong, ok = refused(err); !ok {
 			return err
 		}

@@ -62,7 +62,7 @@ func (v *visit) posted() bool { return v.Request().Method == http.MethodPost }
 
 // draw renders into a buffer and only then writes the status, so that a page is whole or an error.
 func (c *Console) draw(v *visit, w view) error {
-	content := w.Content
+	var content templ.Component
 	if v.htmx() && w.Fragment != nil {
 		content = w.Fragment
 	} else {

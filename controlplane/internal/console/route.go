@@ -135,7 +135,7 @@ func (c *Console) routeForm(v *visit, form routeui.Form, in route.Input, submit 
 	case "remove":
 		in.Targets = in.Targets[:max(len(in.Targets)-1, 0)]
 	default:
-		given := false
+		var given bool
 		if wrong, status, given, err = c.send(v, keep); given {
 			return err
 		}

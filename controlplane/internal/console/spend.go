@@ -165,8 +165,10 @@ func unitOf(s span) string {
 func spendFigures(sums totals) []component.Stat {
 	waste := component.Stat{Label: "Wasted", Value: sums.all.waste.USD(), Note: "on answers that nobody got", TestID: "spend-waste"}
 	return []component.Stat{
-		{Label: "Cost", Value: sums.all.cost.USD(), TestID: "spend-cost"}, {Label: "Calls", Value: grouped(sums.all.events), Note: "refusals included", TestID: "spend-events"},
-		{Label: "Tokens", Value: grouped(sums.all.tokens), TestID: "spend-tokens"}, waste,
+		{Label: "Cost", Value: sums.all.cost.USD(), TestID: "spend-cost"},
+		{Label: "Calls", Value: grouped(sums.all.events), Note: "refusals included", TestID: "spend-events"},
+		{Label: "Tokens", Value: grouped(sums.all.tokens), TestID: "spend-tokens"},
+		waste,
 	}
 }
 

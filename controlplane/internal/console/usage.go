@@ -141,8 +141,8 @@ func orDash(text string) string {
 // usageFields are the filters above the list, each with what can be chosen.
 func (c *Console) usageFields(v *visit) ([]component.Field, error) {
 	ctx := v.Request().Context()
-	field := func(name, label, any string) component.Field {
-		return component.Field{Name: name, Label: label, Value: v.QueryParam(name), Options: []component.Option{{Label: any}}}
+	field := func(name, label, every string) component.Field {
+		return component.Field{Name: name, Label: label, Value: v.QueryParam(name), Options: []component.Option{{Label: every}}}
 	}
 	outcome, agent, key, provider := field("outcome", "Outcome", "Every outcome"), field("agent_id", "Agent", "Every agent"), field("virtual_key_id", "Virtual key", "Every key"), field("provider_id", "Provider", "Every provider")
 	for _, one := range []string{"ok", "refused", "upstream_failed", "client_closed", "indeterminate"} {

@@ -87,7 +87,7 @@ func (c *Console) newVirtualKey(v *visit) error {
 		if err == nil {
 			return c.showKey(v, made, text)
 		}
-		ok := false
+		var ok bool
 		if wrong, ok = refused(err); !ok {
 			return err
 		}
@@ -177,7 +177,7 @@ func (c *Console) ownerOf(v *visit, value string) (ident.Workspace, ident.Agent,
 	}
 	id, err := ident.Parse[ident.Agent](text)
 	if err != nil {
-		return ident.Workspace{}, ident.Agent{}, nil // the noun says that a workspace is missing
+		return ident.Workspace{}, ident.Agent{}, nil //nolint:nilerr // the noun says that a workspace is missing
 	}
 	found, err := c.Agents.Get(v.Request().Context(), v.actor, id)
 	return found.WorkspaceID, id, err

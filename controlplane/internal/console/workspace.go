@@ -56,7 +56,7 @@ func (c *Console) newWorkspace(v *visit) error {
 		if err == nil {
 			return c.done(v, "/workspaces", "Workspace “"+made.Name+"” is there. Agents and keys can be created in it.")
 		}
-		ok := false
+		var ok bool
 		if wrong, ok = refused(err); !ok {
 			return err
 		}
@@ -87,7 +87,7 @@ func (c *Console) editWorkspace(v *visit) error {
 		if err == nil {
 			return c.done(v, "/workspaces", "The workspace is now called “"+renamed.Name+"”.")
 		}
-		ok := false
+		var ok bool
 		if wrong, ok = refused(err); !ok {
 			return err
 		}

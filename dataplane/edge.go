@@ -100,7 +100,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 func status(records *spool.Spool, requests *pipeline.Pipeline) *wire.Status {
 	return &wire.Status{
 		SpoolBytes: records.Bytes(), SpoolPending: records.Pending(), Accepting: records.HasRoom(),
-		InFlight: uint64(requests.InFlight()), RequestsTotal: uint64(requests.Total()), //nolint:gosec // counts
+		InFlight: uint64(requests.InFlight()), RequestsTotal: uint64(requests.Total()),
 	}
 }
 

@@ -2,7 +2,6 @@ package authn_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -41,7 +40,7 @@ func newDesk(t *testing.T, secure bool, now func() time.Time) *desk {
 	t.Helper()
 	db := pgtest.New(t)
 	members := member.New(db.Tenant, db.Pool)
-	service := authn.New(db.Tenant, db.Pool, members, secure, now, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	service := authn.New(db.Tenant, db.Pool, members, secure, now, slog.New(slog.DiscardHandler))
 	d := &desk{db: db, authn: service, members: members, orgs: org.New(db.Tenant, members, service)}
 	d.token = service.Generate(ident.New[ident.Org]())
 	made, err := d.orgs.Bootstrap(t.Context(), org.First{Email: email, Password: seal.NewSecret(password), Token: d.token})

@@ -44,7 +44,7 @@ func (l *Listener) Run(ctx context.Context) error {
 	for wait := retryFirst; ctx.Err() == nil; {
 		began, err := l.listen(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the end of ctx is how it stops
 		}
 		if began {
 			wait = retryFirst

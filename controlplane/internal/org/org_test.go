@@ -1,7 +1,6 @@
 package org_test
 
 import (
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -131,6 +130,6 @@ func TestFirstStartRefusesABadTokenOrPassword(t *testing.T) {
 
 func services(db *pgtest.DB) (*org.Service, *authn.Service) {
 	members := member.New(db.Tenant, db.Pool)
-	tokens := authn.New(db.Tenant, db.Pool, members, false, time.Now, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	tokens := authn.New(db.Tenant, db.Pool, members, false, time.Now, slog.New(slog.DiscardHandler))
 	return org.New(db.Tenant, members, tokens), tokens
 }

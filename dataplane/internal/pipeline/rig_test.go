@@ -27,7 +27,7 @@ import (
 	"tollgate.dev/dataplane/wire"
 )
 
-const secretText = "sk-provider-secret" //nolint:gosec // of a provider that does not exist
+const secretText = "sk-provider-secret"
 
 // memory is a spool that keeps everything.
 type memory struct {

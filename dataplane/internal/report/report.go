@@ -47,7 +47,7 @@ func (r *Reporter) Run(ctx context.Context) error {
 		began := time.Now()
 		err := r.stream(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the end of ctx is how it stops
 		}
 		if time.Since(began) > settled {
 			attempt = 0

@@ -68,13 +68,13 @@ func (c *conn) exchange(ctx context.Context, request *Request) (*Response, error
 	if err == nil {
 		// A provider may answer and close before it has read everything; its answer says more than the broken write.
 		if writeErr := c.write(request); writeErr != nil {
-			if c.arm(ctx, time.Now().Add(lastWord)) == nil && c.head(ctx) == nil {
+			if c.arm(ctx, time.Now().Add(lastWord)) == nil && c.head() == nil {
 				c.answer.keep = false
 				return c.begin(ctx, request), nil
 			}
 			err = writeErr
 		} else {
-			err = c.head(ctx)
+			err = c.head()
 		}
 	}
 	if err != nil {
@@ -160,7 +160,7 @@ func appendHead(out []byte, request *Request) []byte {
 func target(provider *state.Provider) string { return provider.BaseURL.EscapedPath() }
 
 // head reads the answer's head, after interim ones.
-func (c *conn) head(ctx context.Context) error {
+func (c *conn) head() error {
 	for range interimMost + 1 {
 		n, err := c.fillHead()
 		if err != nil {

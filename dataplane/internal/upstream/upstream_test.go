@@ -359,7 +359,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		buffer := make([]byte, readBytes)
 		c := &conn{Conn: canned{bytes.NewReader(raw)}, raw: canned{}, buffer: &buffer, pool: &pool{}}
-		if c.head(t.Context()) != nil {
+		if c.head() != nil {
 			return
 		}
 		answer := c.begin(t.Context(), &Request{Idle: time.Hour})
@@ -370,7 +370,7 @@ func FuzzAnswer(f *testing.F) {
 		// What is taken as whole here is what the standard library reads, too.
 		reference := bufio.NewReader(bytes.NewReader(raw))
 		for {
-			theirs, err := http.ReadResponse(reference, &http.Request{Method: "POST"})
+			theirs, err := http.ReadResponse(reference, &http.Request{Method: http.MethodPost})
 			if err != nil {
 				t.Fatalf("%q is taken here, and there it is %v", raw, err)
 			}

@@ -49,7 +49,7 @@ func (p provider) send(method, path, body string) *http.Response {
 
 func (p provider) post(path, body string) (status int, answer string) {
 	p.Helper()
-	response := p.send(http.MethodPost, path, body) //nolint:bodyclose // closed at the end of the test
+	response := p.send(http.MethodPost, path, body)
 	raw, err := io.ReadAll(response.Body)
 	if err != nil {
 		p.Fatal(err)
@@ -66,7 +66,7 @@ func (p provider) fault(fault string) {
 
 func (p provider) bill() []Entry {
 	p.Helper()
-	response := p.send(http.MethodGet, "/ledger", "") //nolint:bodyclose // closed at the end of the test
+	response := p.send(http.MethodGet, "/ledger", "")
 	var body struct{ Entries []Entry }
 	if err := json.NewDecoder(response.Body).Decode(&body); err != nil {
 		p.Fatal(err)
@@ -328,7 +328,7 @@ func TestACutStreamIsBilledUpToTheCut(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t, Config{})
 	p.fault(`{"kind":"cut","after_events":4,"count":1}`)
-	response := p.send(http.MethodPost, chatPath, `{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}`) //nolint:bodyclose // closed at the end of the test
+	response := p.send(http.MethodPost, chatPath, `{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}`)
 	raw, err := io.ReadAll(response.Body)
 	if err == nil {
 		t.Error("a cut stream ended as if it were whole")
@@ -340,7 +340,7 @@ func TestACutStreamIsBilledUpToTheCut(t *testing.T) {
 		t.Errorf("billed %+v, want 3 tokens and not completed", entry)
 	}
 	p.fault(`{"kind":"cut","count":1}`)
-	response = p.send(http.MethodPost, chatPath, `{"model":"m","messages":[{"role":"user","content":"hi"}]}`) //nolint:bodyclose // closed at the end of the test
+	response = p.send(http.MethodPost, chatPath, `{"model":"m","messages":[{"role":"user","content":"hi"}]}`)
 	if _, err := io.ReadAll(response.Body); err == nil {
 		t.Error("a cut body arrived whole")
 	}

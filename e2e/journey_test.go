@@ -166,6 +166,7 @@ func (j *journey) budgetIsRefused(t *testing.T) {
 	j.open(t, "/budgets")
 	must(t, j.part("budgets").GetByRole("link", playwright.LocatorGetByRoleOptions{Name: "Pocket money"}).First().Click())
 	j.submit(t, "", "budget-change", "Save", input{"limit_usd", "50"})
+	j.says(t, "budgets", "$50.00")
 	for edge := range j.house.Edges {
 		j.answers(t, edge, http.StatusOK, "")
 	}
@@ -255,7 +256,7 @@ func (j *journey) revokedKeyIsRefused(t *testing.T) {
 	j.open(t, "/virtual-keys")
 	must(t, j.page.Locator("[data-testid^=revoke-]").First().Click())
 	must(t, j.page.GetByRole("button", playwright.PageGetByRoleOptions{Name: "Revoke key"}).Click())
-	j.says(t, "virtual-keys", "evoked")
+	j.says(t, "virtual-keys", "Revoked")
 	for edge := range j.house.Edges {
 		j.answers(t, edge, http.StatusUnauthorized, "key_revoked")
 	}

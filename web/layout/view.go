@@ -60,7 +60,7 @@ type Flash struct {
 }
 
 // htmxConfig keeps htmx inside the content security policy and lets it show refused forms.
-const htmxConfig = `{"includeIndicatorStyles":false,"allowEval":false,"selfRequestsOnly":true,"historyCacheSize":0,"refreshOnHistoryMiss":true,` +
+const htmxConfig = `{"includeIndicatorStyles":false,"allowEval":false,"attributesToSettle":["class"],"selfRequestsOnly":true,"historyCacheSize":0,"refreshOnHistoryMiss":true,` +
 	`"responseHandling":[{"code":"204","swap":false},{"code":"[23]..","swap":true},{"code":"422","swap":true},{"code":"[45]..","swap":true,"error":true,"target":"#problem"}]}`
 
 func (p Page) headers() string  { return `{"X-CSRF-Token":"` + p.CSRF + `"}` }

@@ -256,7 +256,7 @@ func (j *journey) revokedKeyIsRefused(t *testing.T) {
 	j.open(t, "/virtual-keys")
 	must(t, j.page.Locator("[data-testid^=revoke-]").First().Click())
 	must(t, j.page.GetByRole("button", playwright.PageGetByRoleOptions{Name: "Revoke key"}).Click())
-	j.says(t, "virtual-keys", "Revoked")
+	j.says(t, "virtual-keys", "revoked")
 	for edge := range j.house.Edges {
 		j.answers(t, edge, http.StatusUnauthorized, "key_revoked")
 	}

@@ -115,6 +115,6 @@ func TestUpSaysThatAPortIsInUse(t *testing.T) {
 	process := rig.NewProcess("up", t.TempDir(), filepath.Join(bin, "tollgate"), []string{"up", "--dir", dir, "--port-base", "22400"}, nil)
 	t.Cleanup(func() { process.Stop(patience) })
 	file := up(t, process, dir)
-	failsWithOneLine(t, "tollgate", []string{"up", "--dir", filepath.Join(t.TempDir(), "other"), "--port-base", "22400"}, nil, "in use")
+	failsWithOneLine(t, "tollgate", []string{"up", "--dir", filepath.Join(t.TempDir(), "other"), "--port-base", "22400"}, nil, "port 22400", "--port-base")
 	calls(t, file)
 }

@@ -267,6 +267,6 @@ func write(t *testing.T, root, name, text string) {
 
 func TestLintersDisabledWithoutAReasonAreCaught(t *testing.T) {
 	t.Parallel()
-	expect(t, Unexplained("linters:\n  default: all\n  disable:\n    - a # because\n    # a reason above\n    - b\n    - c\n  settings:\n    x:\n      - d\n"),
+	expect(t, Unexplained("linters:\n  default: all\n  disable:\n    - a # because\n    # a reason above\n    - b\n    - c\n    - path: d\n      linters: [e] # because\n  settings:\n    x:\n      - d\n"),
 		".golangci.yml:7: - c has no reason")
 }

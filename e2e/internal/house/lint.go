@@ -6,7 +6,7 @@ import (
 )
 
 // Unexplained finds entries below a "disable:" or "exclusions:" list of a golangci-lint configuration that carry no comment with the
-// reason, on their own line or on the one above.
+// reason, on one of their own lines or on the one above.
 func Unexplained(configuration string) []Finding {
 	var found []Finding
 	rows := strings.Split(configuration, "\n")
@@ -24,10 +24,25 @@ func Unexplained(configuration string) []Finding {
 			within = indent
 			continue
 		}
-		explained := strings.Contains(row, " # ") || i > 0 && strings.HasPrefix(strings.TrimSpace(rows[i-1]), "#")
-		if within >= 0 && strings.HasPrefix(text, "- ") && !explained {
+		if within >= 0 && strings.HasPrefix(text, "- ") && !explained(rows, i, indent) {
 			found = append(found, Finding{fmt.Sprintf(".golangci.yml:%d", i+1), text + " has no reason"})
 		}
 	}
 	return found
+}
+
+// explained says whether the entry that begins at row i, or the line above it, has a comment.
+func explained(rows []string, i, indent int) bool {
+	if i > 0 && strings.HasPrefix(strings.TrimSpace(rows[i-1]), "#") || strings.Contains(rows[i], " # ") {
+		return true
+	}
+	for _, row := range rows[i+1:] {
+		if len(row)-len(strings.TrimLeft(row, " ")) <= indent {
+			return false
+		}
+		if strings.Contains(row, " # ") {
+			return true
+		}
+	}
+	return false
 }

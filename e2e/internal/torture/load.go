@@ -29,7 +29,7 @@ type load struct {
 
 func newLoad(house *rig.Rig, key, tight string) *load {
 	return &load{rig: house, key: key, tight: tight, client: &http.Client{
-		Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: unaryClients + streamClients},
+		Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: Clients},
 	}}
 }
 
@@ -50,7 +50,7 @@ func (l *load) known(ctx context.Context) error {
 
 // start begins to call until ctx ends. What is in flight then is finished.
 func (l *load) start(ctx context.Context) {
-	for i := range unaryClients + streamClients {
+	for i := range Clients {
 		l.running.Go(func() {
 			for n := i; ctx.Err() == nil; n++ {
 				l.one(context.WithoutCancel(ctx), n, i >= unaryClients)

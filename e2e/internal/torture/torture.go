@@ -46,6 +46,9 @@ func (r Report) Exact() bool {
 	return r.Lost == 0 && r.Duplicated == 0 && r.DifferencePico == 0 && r.OvershootPico == 0 && len(r.Inconsistencies) == 0
 }
 
+// Clients is how many calls are in flight at most.
+const Clients = unaryClients + streamClients
+
 const (
 	edges         = 3
 	unaryClients  = 10

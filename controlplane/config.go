@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"tollgate.dev/controlplane/internal/seal"
 	"tollgate.dev/dataplane/wire"
@@ -25,7 +27,8 @@ type Config struct {
 	FleetKey           wire.FleetKey
 	SigningKey         ed25519.PrivateKey `json:"-"`
 	EdgeToken          seal.Secret
-	EdgeURL            string // where agents call; shown with a new key
+	EdgeURL            string        // where agents call; shown with a new key
+	UsageRetention     time.Duration // single usage events are kept for so long, in whole days; 0: for ever
 	AdminEmail         string
 	AdminPassword      seal.Secret
 	AdminToken         seal.Secret
@@ -62,6 +65,7 @@ func variables() []variable {
 		{name: "TOLLGATE_SIGNING_KEY", help: "ed25519 seed that signs snapshots: " + base64Help, required: true, set: setKey(func(c *Config, raw []byte) { c.SigningKey = ed25519.NewKeyFromSeed(raw) })},
 		{name: "TOLLGATE_EDGE_TOKEN", help: "what edges show to be let in, at least 20 characters, the same at every edge", required: true, set: setEdgeToken},
 		{name: "TOLLGATE_EDGE_URL", help: "where agents call, shown with a new virtual key", fallback: "http://127.0.0.1:8410", set: setEdgeURL},
+		{name: "TOLLGATE_USAGE_RETENTION_DAYS", help: "days for which single usage events are kept, 0: for ever; sums by hour are always kept", fallback: "0", set: setRetention},
 		{name: "TOLLGATE_ADMIN_EMAIL", help: "first start only: the first user, owner of the organization Demo", set: func(c *Config, text string) error { c.AdminEmail = text; return nil }},
 		{name: "TOLLGATE_ADMIN_PASSWORD", help: "first start only: the first user's password, at least 10 characters", set: setSecret(func(c *Config) *seal.Secret { return &c.AdminPassword })},
 		{name: "TOLLGATE_ADMIN_TOKEN", help: "first start only: the first API token, tga_<32 hex digits: the organization's id>_<at least 40 letters and digits>", set: setSecret(func(c *Config) *seal.Secret { return &c.AdminToken })},
@@ -144,6 +148,16 @@ func setEdgeURL(c *Config, text string) error {
 		return errors.New("is not an address such as https://edge.example.com")
 	}
 	c.EdgeURL = strings.TrimRight(text, "/")
+	return nil
+}
+
+func setRetention(c *Config, text string) error {
+	const daysMax = 36_500
+	days, err := strconv.Atoi(text)
+	if err != nil || days < 0 || days > daysMax {
+		return fmt.Errorf("is not a number of days from 0 to %d", daysMax)
+	}
+	c.UsageRetention = time.Duration(days) * 24 * time.Hour
 	return nil
 }
 

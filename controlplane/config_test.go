@@ -32,6 +32,7 @@ func TestFromEnvNamesTheVariableAndNeverItsValue(t *testing.T) {
 		"missing database":   {"TOLLGATE_DATABASE_URL", "", "TOLLGATE_DATABASE_URL is not set"},
 		"another database":   {"TOLLGATE_DATABASE_URL", "mysql://canary", "TOLLGATE_DATABASE_URL is not a Postgres address"},
 		"no address":         {"TOLLGATE_ADDR", "canary", "TOLLGATE_ADDR is not host:port"},
+		"no days":            {"TOLLGATE_USAGE_RETENTION_DAYS", "-1", "TOLLGATE_USAGE_RETENTION_DAYS is not a number of days"},
 		"a short key":        {"TOLLGATE_MASTER_KEY", "Y2FuYXJ5", "TOLLGATE_MASTER_KEY is not 32 bytes"},
 		"a key in hex":       {"TOLLGATE_FLEET_KEY", "canary!", "TOLLGATE_FLEET_KEY is not 32 bytes"},
 		"no signing key":     {"TOLLGATE_SIGNING_KEY", "", "TOLLGATE_SIGNING_KEY is not set"},

@@ -19,10 +19,11 @@ func (h *house) mountFleet() error {
 	h.usage = usage.New(h.db, feed, h.now)
 	publisher := publish.New(publish.Config{SigningKey: h.config.SigningKey, FleetKey: h.config.FleetKey}, h.pool, h.providers, h.now, h.logger)
 	h.edges = edge.New(h.db, h.now)
-	served := edges.New(h.pool, publisher, ledger.New(h.db, h.now, h.logger), ingest.New(h.pool, h.now, h.logger), h.now, h.logger)
+	taken := ingest.New(h.pool, h.now, h.logger)
+	served := edges.New(h.pool, publisher, ledger.New(h.db, h.now, h.logger), taken, h.now, h.logger)
 	served.Listen(notifications)
 	path, handler := served.Handler(h.config.EdgeToken.Reveal())
 	h.handlers[path] = handler
-	h.runs = append(h.runs, notifications.Run, served.Run)
+	h.runs = append(h.runs, notifications.Run, served.Run, taken.Keeper(h.config.UsageRetention).Run)
 	return nil
 }

@@ -119,3 +119,13 @@ ON CONFLICT (org_id, hour, workspace_id, agent_id, virtual_key_id, provider_id, 
 -- @sqlc-vet-disable org-id-required
 -- Touches no row.
 SELECT pg_notify('tollgate_usage', sqlc.arg(payload)::text);
+
+-- name: MakePartition :one
+-- @sqlc-vet-disable org-id-required
+-- A partition holds one day of every organization.
+SELECT make_usage_partition(sqlc.arg(day)::date)::boolean AS made;
+
+-- name: DropBefore :one
+-- @sqlc-vet-disable org-id-required
+-- Retention is the platform's.
+SELECT drop_usage_before(sqlc.arg(day)::date)::text[] AS dropped;

@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/ingest/internal/ingestdb"
@@ -124,6 +126,24 @@ func announce(ctx context.Context, tx pgx.Tx, org ident.Org) error {
 		return fmt.Errorf("announce usage: %w", err)
 	}
 	return nil
+}
+
+// makePartition makes the partition of a day (UTC) and says whether it did.
+func makePartition(ctx context.Context, pool *pgxpool.Pool, day time.Time) (made bool, err error) {
+	made, err = ingestdb.New(pool).MakePartition(ctx, pgtype.Date{Time: day, Valid: true})
+	if err != nil {
+		return false, fmt.Errorf("make the partition of %s: %w", day.Format(time.DateOnly), err)
+	}
+	return made, nil
+}
+
+// dropBefore drops events of the days before a day (UTC) and returns the names of the partitions it took them from; none: there are none.
+func dropBefore(ctx context.Context, pool *pgxpool.Pool, day time.Time) (from []string, err error) {
+	from, err = ingestdb.New(pool).DropBefore(ctx, pgtype.Date{Time: day, Valid: true})
+	if err != nil {
+		return nil, fmt.Errorf("drop usage before %s: %w", day.Format(time.DateOnly), err)
+	}
+	return from, nil
 }
 
 // blames says whether Postgres refused a value (classes 22 and 23), so that the batch will never be accepted as it is.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 	"tollgate.dev/controlplane/internal/ident"
 )
 
@@ -105,6 +106,19 @@ type AdvanceEpochParams struct {
 func (q *Queries) AdvanceEpoch(ctx context.Context, arg AdvanceEpochParams) error {
 	_, err := q.db.Exec(ctx, advanceEpoch, arg.EdgeID, arg.Epoch, arg.Seq)
 	return err
+}
+
+const dropBefore = `-- name: DropBefore :one
+SELECT drop_usage_before($1::date)::text[] AS dropped
+`
+
+// @sqlc-vet-disable org-id-required
+// Retention is the platform's.
+func (q *Queries) DropBefore(ctx context.Context, day pgtype.Date) ([]string, error) {
+	row := q.db.QueryRow(ctx, dropBefore, day)
+	var dropped []string
+	err := row.Scan(&dropped)
+	return dropped, err
 }
 
 const ensureEpoch = `-- name: EnsureEpoch :exec
@@ -313,6 +327,19 @@ func (q *Queries) LockEpoch(ctx context.Context, arg LockEpochParams) (int64, er
 	var seq int64
 	err := row.Scan(&seq)
 	return seq, err
+}
+
+const makePartition = `-- name: MakePartition :one
+SELECT make_usage_partition($1::date)::boolean AS made
+`
+
+// @sqlc-vet-disable org-id-required
+// A partition holds one day of every organization.
+func (q *Queries) MakePartition(ctx context.Context, day pgtype.Date) (bool, error) {
+	row := q.db.QueryRow(ctx, makePartition, day)
+	var made bool
+	err := row.Scan(&made)
+	return made, err
 }
 
 const notifyUsage = `-- name: NotifyUsage :exec

@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"runtime/metrics"
 	"syscall"
 	"time"
 
@@ -27,15 +28,16 @@ const (
 	sendWithin  = 2 * time.Second  // for usage to reach the control plane after that; the rest is sent at the next start
 	flushWithin = 2 * time.Second
 
-	// The heap of an edge is small and short-lived: letting it grow to a few times its live size costs little memory and saves much of
-	// the collector's work. GOGC and GOMEMLIMIT override both.
-	heapGrowth = 400
-	heapMost   = 512 << 20
+	// The heap of an edge is small and short-lived: letting it grow to a few times its live size saves much of the collector's work.
+	// A limit that follows the live size keeps that from mattering when it is large. GOGC and GOMEMLIMIT override both.
+	heapGrowth    = 400
+	memoryLeast   = 56 << 20
+	memoryHeadway = 24 << 20
+	tendEvery     = 250 * time.Millisecond
 )
 
 // Run carries an edge until the context ends, and logs to out. The error is one line that says what to do.
 func Run(ctx context.Context, config Config, version string, out io.Writer) error {
-	tuneHeap()
 	logger := telemetry.NewLogger(out, config.LogLevel).With("edge", config.EdgeName)
 	observed, err := telemetry.New(ctx, version, config.EdgeName, config.OTLPEndpoint)
 	if err != nil {
@@ -67,6 +69,7 @@ func (e *edge) serve(ctx context.Context, listener net.Listener) error {
 	defer stop()
 	server := ingress.NewServer(behind, e.handler, e.logger)
 	group, behind := errgroup.WithContext(behind)
+	group.Go(func() error { return tendHeap(behind) })
 	for _, run := range e.runs {
 		group.Go(func() error { return run(behind) })
 	}
@@ -109,12 +112,29 @@ func (e *edge) sendOut(ctx context.Context) {
 	}
 }
 
-func tuneHeap() {
+// tendHeap sets the collector's growth, and moves the memory limit with the live heap until ctx ends.
+func tendHeap(ctx context.Context) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(heapGrowth)
 	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(heapMost)
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return nil
+	}
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	tick := time.NewTicker(tendEvery)
+	defer tick.Stop()
+	for set := int64(0); ; {
+		metrics.Read(live)
+		bytes := int64(min(live[0].Value.Uint64(), 1<<50))
+		if limit := max(memoryLeast, bytes+bytes/2+memoryHeadway); limit > set || limit < set*3/4 {
+			debug.SetMemoryLimit(limit)
+			set = limit
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
 	}
 }
 

@@ -11,8 +11,11 @@ import (
 // ErrTooLarge says that a body is longer than allowed. At most one byte over the limit was read.
 var ErrTooLarge = errors.New("body is too large")
 
-// classes are the capacities that are kept, in bytes.
-var classes = [...]int{4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20}
+// classes are the capacities that are kept, in bytes: two for each doubling, so that a buffer is at most half empty and mostly less.
+var classes = [...]int{
+	4 << 10, 8 << 10, 16 << 10, 24 << 10, 32 << 10, 48 << 10, 64 << 10, 96 << 10, 128 << 10, 192 << 10, 256 << 10, 384 << 10, 512 << 10,
+	768 << 10, 1 << 20, 3 << 19, 2 << 20, 3 << 20, 4 << 20, 6 << 20, 8 << 20,
+}
 
 // Pool lends buffers. The zero value is ready to use.
 type Pool struct{ class [len(classes)]sync.Pool }

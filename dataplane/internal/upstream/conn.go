@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -245,6 +246,17 @@ func (c *conn) read(into []byte, idle time.Duration) (int, error) {
 	}
 	c.r = copy(into, (*c.buffer)[:n])
 	return c.r, nil
+}
+
+// holdsChunk says whether the buffer holds the whole line before another chunk and some of that chunk, so that reading on does not
+// wait. It expects the end of the chunk before.
+func (c *conn) holdsChunk() bool {
+	held := (*c.buffer)[c.r:c.w]
+	if len(held) < 2 {
+		return false
+	}
+	line := bytes.IndexByte(held[2:], '\n')
+	return line >= 0 && len(held) > 2+line+1 && held[2] != '0'
 }
 
 // readByte reads one byte of framing.

@@ -69,19 +69,31 @@ func (r *Response) Close() {
 
 // read returns io.EOF at the proper end of the body; a connection that ends before it is io.ErrUnexpectedEOF.
 func (r *Response) read(into []byte) (int, error) {
-	switch r.framing {
-	case byClose:
+	if r.framing == byClose {
 		return r.conn.read(into, r.idle)
-	case byChunks:
-		if r.left == 0 {
-			if err := r.nextChunk(); err != nil {
-				return 0, err
-			}
+	}
+	if r.framing == byChunks && r.left == 0 {
+		if err := r.nextChunk(); err != nil {
+			return 0, err
 		}
 	}
 	if r.left == 0 {
 		return 0, io.EOF
 	}
+	n, err := r.part(into)
+	for r.framing == byChunks && err == nil && r.left == 0 && n < len(into) && r.conn.holdsChunk() {
+		// What has arrived already goes on as one piece: a provider sends each event of a stream as a chunk of its own.
+		var more int
+		if err = r.nextChunk(); err == nil {
+			more, err = r.part(into[n:])
+		}
+		n += more
+	}
+	return n, err
+}
+
+// part reads bytes of the body or the present chunk.
+func (r *Response) part(into []byte) (int, error) {
 	if int64(len(into)) > r.left {
 		into = into[:r.left]
 	}

@@ -9,7 +9,7 @@ import (
 // mountAPI puts the admin API on h.web.
 func (h *house) mountAPI() error {
 	admin, err := api.New(api.Services{
-		Authn: h.authn, Orgs: h.orgs, Members: h.members, Workspaces: h.workspaces, Agents: h.agents, Providers: h.providers, Routes: h.routes,
+		Tokens: h.tokens, Orgs: h.orgs, Members: h.members, Workspaces: h.workspaces, Agents: h.agents, Providers: h.providers, Routes: h.routes,
 		Budgets: h.budgets, Guardrails: h.guardrails, Prices: h.prices, Keys: h.keys, Audits: h.audits, Usage: h.usage, Edges: h.edges,
 	}, h.logger)
 	if err != nil {

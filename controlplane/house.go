@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate.dev/controlplane/internal/agent"
+	"tollgate.dev/controlplane/internal/apitoken"
 	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authn"
 	"tollgate.dev/controlplane/internal/budget"
@@ -43,6 +44,7 @@ type house struct {
 
 	audits     *audit.Service
 	authn      *authn.Service
+	tokens     *apitoken.Service
 	orgs       *org.Service
 	members    *member.Service
 	workspaces *workspace.Service
@@ -76,12 +78,12 @@ func build(config Config, pool *pgxpool.Pool, observed *telemetry.Telemetry, log
 		config: config, pool: pool, db: db, observed: observed, requests: requests, logger: logger, now: time.Now,
 		audits: audit.New(db), members: member.New(db, pool), workspaces: workspace.New(db), agents: agent.New(db),
 		providers: provider.New(db, box), routes: route.New(db), budgets: budget.New(db, time.Now), guardrails: guardrail.New(db),
-		prices: price.New(pool), keys: virtualkey.New(db, config.KeyPepper, time.Now),
+		prices: price.New(pool), keys: virtualkey.New(db, config.KeyPepper, time.Now), tokens: apitoken.New(db, time.Now),
 		handlers: map[string]http.Handler{},
 	}
 	secure := config.PublicURL != nil && config.PublicURL.Scheme == "https"
-	h.authn = authn.New(db, pool, h.members, secure, h.now, logger)
-	h.orgs = org.New(db, h.members, h.authn)
+	h.authn = authn.New(pool, h.members, secure, h.now, logger)
+	h.orgs = org.New(db, h.members, h.tokens)
 	h.runs = append(h.runs, h.authn.Run)
 	h.web = h.newWeb()
 	if err := h.mountFleet(); err != nil {

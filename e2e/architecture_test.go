@@ -23,6 +23,7 @@ var (
 		"controlplane/internal/org", "controlplane/internal/member", "controlplane/internal/workspace", "controlplane/internal/agent",
 		"controlplane/internal/virtualkey", "controlplane/internal/provider", "controlplane/internal/route", "controlplane/internal/price",
 		"controlplane/internal/budget", "controlplane/internal/guardrail", "controlplane/internal/usage", "controlplane/internal/edge", "controlplane/internal/authn",
+		"controlplane/internal/apitoken",
 	}
 	contract = []string{"dataplane/wire", "dataplane/wire/wireconnect"}
 	carriers = []string{ // what every stage of an edge handles a request with; they decide nothing
@@ -106,7 +107,7 @@ var owners = []house.Owner{
 
 // tableOwners says which query file owns a table.
 var tableOwners = map[string]string{
-	"org": "org.sql", "member": "member.sql", "app_user": "member.sql", "api_token": "authn.sql",
+	"org": "org.sql", "member": "member.sql", "app_user": "member.sql", "api_token": "apitoken.sql",
 	"sessions":   "authn.sql",
 	"generation": "tenant.sql", "audit_entry": "audit.sql", "org_key": "seal.sql",
 	"workspace": "workspace.sql", "agent": "agent.sql", "virtual_key": "virtualkey.sql",

@@ -27,6 +27,19 @@ SELECT user_id, email, name, password_hash, disabled_at
 FROM app_user
 WHERE email = $1;
 
+-- name: GetPassword :one
+-- @sqlc-vet-disable org-id-required
+-- People belong to no organization.
+SELECT password_hash
+FROM app_user
+WHERE user_id = $1 AND disabled_at IS NULL;
+
+-- name: UpdatePassword :execrows
+-- @sqlc-vet-disable org-id-required
+-- People belong to no organization. Of two changes at once the second one finds another password than it judged.
+UPDATE app_user SET password_hash = $2
+WHERE user_id = $1 AND password_hash = sqlc.arg(password_hash_before) AND disabled_at IS NULL;
+
 -- name: ListMembershipsOfPerson :many
 -- @sqlc-vet-disable org-id-required
 -- A person's own rows, which the policy on app.user shows.

@@ -4,7 +4,6 @@
 package api
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate.dev/controlplane/internal/agent"
+	"tollgate.dev/controlplane/internal/apitoken"
 	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/budget"
@@ -29,14 +29,9 @@ import (
 	"tollgate.dev/controlplane/internal/workspace"
 )
 
-// authenticator knows API tokens.
-type authenticator interface {
-	TokenActor(ctx context.Context, text seal.Secret, address string) (authz.Actor, error)
-}
-
 // Services is what the API is a transport for.
 type Services struct {
-	Authn      authenticator
+	Tokens     *apitoken.Service // also says who asks
 	Orgs       *org.Service
 	Members    *member.Service
 	Workspaces *workspace.Service
@@ -118,7 +113,7 @@ func (a *API) actor(c echo.Context) (authz.Actor, error) {
 	if !ok {
 		return authz.Actor{}, fault.New(fault.Unauthenticated, "send an API token: Authorization: Bearer tga_…")
 	}
-	return a.services.Authn.TokenActor(c.Request().Context(), seal.NewSecret(strings.TrimSpace(token)), c.RealIP())
+	return a.services.Tokens.TokenActor(c.Request().Context(), seal.NewSecret(strings.TrimSpace(token)), c.RealIP())
 }
 
 // unmatched answers what is not in the table: another method of a known path, or nothing.

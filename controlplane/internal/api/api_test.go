@@ -15,8 +15,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate.dev/controlplane/internal/agent"
+	"tollgate.dev/controlplane/internal/apitoken"
 	"tollgate.dev/controlplane/internal/audit"
-	"tollgate.dev/controlplane/internal/authn"
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/budget"
 	"tollgate.dev/controlplane/internal/edge"
@@ -55,9 +55,9 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	members := member.New(db.Tenant, db.Pool)
-	who := authn.New(db.Tenant, db.Pool, members, false, time.Now, logger)
+	who := apitoken.New(db.Tenant, time.Now)
 	services := Services{
-		Authn: who, Orgs: org.New(db.Tenant, members, who), Members: members, Workspaces: workspace.New(db.Tenant), Agents: agent.New(db.Tenant),
+		Tokens: who, Orgs: org.New(db.Tenant, members, who), Members: members, Workspaces: workspace.New(db.Tenant), Agents: agent.New(db.Tenant),
 		Providers: provider.New(db.Tenant, box), Routes: route.New(db.Tenant), Budgets: budget.New(db.Tenant, time.Now),
 		Guardrails: guardrail.New(db.Tenant), Prices: price.New(db.Pool), Keys: virtualkey.New(db.Tenant, seal.NewSecret("pepper"), time.Now),
 		Audits: audit.New(db.Tenant), Usage: usage.New(db.Tenant, usage.NewFeed(), time.Now),
@@ -98,18 +98,20 @@ func (b *bench) furnish(t *testing.T, db *pgtest.DB) {
 		{"{budget}", "/budgets", `{"name":"{canary}","scope":"workspace","scope_id":"{workspace}","limit_usd":"5","period":"day"}`},
 		{"{guardrail}", "/guardrails", `{"name":"{canary}","scope":"org","action":"block","words":["{canary}"]}`},
 		{"{key}", "/virtual-keys", `{"name":"{canary}","workspace_id":"{workspace}","agent_id":"{agent}","allowed_models":["{canary}-model"]}`},
+		{"{token}", "/api-tokens", `{"name":"{canary}","role":"viewer"}`},
 	} {
 		replace := strings.NewReplacer(pairs...)
 		status, answer := b.call(http.MethodPost, replace.Replace(prefix+step.path), replace.Replace(step.body), "a owner")
 		var made struct {
 			ID         string                `json:"id"`
 			VirtualKey struct{ ID string }   `json:"virtual_key"`
+			APIToken   struct{ ID string }   `json:"api_token"`
 			Error      struct{ Message any } `json:"error"`
 		}
 		if err := json.Unmarshal(answer, &made); err != nil || status != http.StatusCreated {
 			t.Fatalf("%s: %d %s", step.path, status, answer)
 		}
-		pairs = append(pairs, step.noun, made.ID+made.VirtualKey.ID)
+		pairs = append(pairs, step.noun, made.ID+made.VirtualKey.ID+made.APIToken.ID)
 	}
 	event := ident.New[ident.Event]().String()
 	b.ids = strings.NewReplacer(append(pairs, "{event}", event)...)
@@ -144,7 +146,7 @@ func nounOf(path string) string {
 	return strings.NewReplacer(
 		"/members/:id", "/members/{member}", "/workspaces/:id", "/workspaces/{workspace}", "/agents/:id", "/agents/{agent}",
 		"/providers/:id", "/providers/{provider}", ":credential_id", "{credential}", "/routes/:id", "/routes/{route}",
-		"/budgets/:id", "/budgets/{budget}", "/guardrails/:id", "/guardrails/{guardrail}", "/virtual-keys/:id", "/virtual-keys/{key}",
+		"/budgets/:id", "/budgets/{budget}", "/guardrails/:id", "/guardrails/{guardrail}", "/virtual-keys/:id", "/virtual-keys/{key}", "/api-tokens/:id", "/api-tokens/{token}",
 		"/usage/events/:id", "/usage/events/{event}",
 	).Replace(path)
 }
@@ -169,6 +171,7 @@ var bodies = map[string]string{
 	"POST /guardrails":                `{"name":"new","scope":"workspace","scope_id":"{workspace}","action":"flag","words":["x"]}`,
 	"PATCH /guardrails/:id":           `{"words":["y"]}`,
 	"POST /virtual-keys":              `{"name":"new","workspace_id":"{workspace}","agent_id":"{agent}"}`,
+	"POST /api-tokens":                `{"name":"new","role":"viewer"}`,
 	"PATCH /virtual-keys/:id":         `{"allowed_models":[]}`,
 }
 
@@ -240,7 +243,7 @@ func TestAnotherOrganizationsOwnerReachesNothing(t *testing.T) {
 			t.Errorf("%s %s: %d, want 404", e.method, path, status)
 		}
 	}
-	for _, look := range []string{"/workspaces", "/agents", "/providers", "/routes", "/budgets", "/guardrails", "/virtual-keys", "/members", "/organization", "/usage/events"} {
+	for _, look := range []string{"/workspaces", "/agents", "/providers", "/routes", "/budgets", "/guardrails", "/virtual-keys", "/api-tokens", "/members", "/organization", "/usage/events"} {
 		if status, answer := b.call(http.MethodGet, prefix+look, "", "a owner"); status != http.StatusOK || !bytes.Contains(answer, []byte(canary)) || bytes.Contains(answer, []byte("evil")) {
 			t.Errorf("a's own %s: %d %s", look, status, answer)
 		}
@@ -249,7 +252,7 @@ func TestAnotherOrganizationsOwnerReachesNothing(t *testing.T) {
 
 // referring says whether the text holds one of a's ids.
 func referring(b *bench, text string) bool {
-	for _, noun := range []string{"{member}", "{workspace}", "{agent}", "{provider}", "{credential}", "{route}", "{budget}", "{guardrail}", "{key}", "{event}"} {
+	for _, noun := range []string{"{member}", "{workspace}", "{agent}", "{provider}", "{credential}", "{route}", "{budget}", "{guardrail}", "{key}", "{token}", "{event}"} {
 		if strings.Contains(text, b.ids.Replace(noun)) {
 			return true
 		}
@@ -403,13 +406,18 @@ func TestSecretsAreShownOnceOrNever(t *testing.T) {
 	if err := json.Unmarshal(answer, &made); err != nil || status != http.StatusCreated || made.Key == "" {
 		t.Fatalf("%d %s", status, answer)
 	}
+	status, answer = b.call(http.MethodPost, prefix+"/api-tokens", `{"name":"ci","role":"viewer"}`, "a owner")
+	var token struct{ Token string }
+	if err := json.Unmarshal(answer, &token); err != nil || status != http.StatusCreated || !strings.HasPrefix(token.Token, "tga_") {
+		t.Fatalf("%d %s", status, answer)
+	}
 	for _, e := range b.api.endpoints {
 		if e.method != http.MethodGet {
 			continue
 		}
 		path, _ := b.request(t, e)
 		_, answer := b.call(e.method, path, "", "a owner")
-		for _, secret := range []string{made.Key, "sk-" + canary, "hash", "argon2", b.tokens["a owner"]} {
+		for _, secret := range []string{made.Key, token.Token, "sk-" + canary, "hash", "argon2", b.tokens["a owner"]} {
 			if bytes.Contains(answer, []byte(secret)) {
 				t.Errorf("%s shows %s: %s", path, secret, answer)
 			}

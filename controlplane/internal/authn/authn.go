@@ -1,4 +1,4 @@
-// Package authn finds out who asks: people by password and session, programs by API token.
+// Package authn finds out which person asks, by password and session.
 // It refuses to decide what they may do, and to say whether an e-mail address is known.
 package authn
 
@@ -31,6 +31,7 @@ const (
 	lifetime    = 7 * 24 * time.Hour
 	userKey     = "user"
 	orgKey      = "org"
+	markKey     = "mark" // of the password that the session began with: when it changes, the session is over
 )
 
 func newSessions(store scs.Store, secure bool, logger *slog.Logger) *scs.SessionManager {
@@ -65,11 +66,45 @@ func (s *Service) SignIn(ctx context.Context, email string, password seal.Secret
 		return err
 	}
 	attempt.succeeded()
+	if err := s.begin(ctx, user); err != nil {
+		return err
+	}
+	s.sessions.Remove(ctx, orgKey)
+	return nil
+}
+
+// ChangePassword gives who is signed in another password when they know the current one. All their other sessions are over then; this
+// one goes on under another token. Attempts count as those to sign in do.
+func (s *Service) ChangePassword(ctx context.Context, actor authz.Actor, current, next seal.Secret) error {
+	user, err := s.user(ctx)
+	if err != nil {
+		return err
+	}
+	if user.UUID != actor.ID {
+		return fault.New(fault.Unauthenticated, "sign in first")
+	}
+	attempt, err := s.attempts.begin(actor.Name, actor.Address)
+	if err != nil {
+		return err
+	}
+	if err := s.people.ChangePassword(ctx, actor, current, next); err != nil {
+		return err
+	}
+	attempt.succeeded()
+	return s.begin(ctx, user)
+}
+
+// begin makes the session the person's, under a token that nobody knew before.
+func (s *Service) begin(ctx context.Context, user ident.User) error {
+	mark, err := s.people.PasswordMark(ctx, user)
+	if err != nil {
+		return err
+	}
 	if err := s.sessions.RenewToken(ctx); err != nil {
 		return fault.Wrap(fault.Unavailable, err, "sessions are not available at the moment; try again")
 	}
 	s.sessions.Put(ctx, userKey, user.String())
-	s.sessions.Remove(ctx, orgKey)
+	s.sessions.Put(ctx, markKey, mark)
 	return nil
 }
 
@@ -138,6 +173,13 @@ func (s *Service) user(ctx context.Context) (ident.User, error) {
 	user, err := ident.Parse[ident.User](s.sessions.GetString(ctx, userKey))
 	if err != nil {
 		return ident.User{}, fault.New(fault.Unauthenticated, "sign in first")
+	}
+	mark, err := s.people.PasswordMark(ctx, user)
+	if err != nil {
+		return ident.User{}, err
+	}
+	if mark != s.sessions.GetString(ctx, markKey) {
+		return ident.User{}, fault.New(fault.Unauthenticated, "your password was changed; sign in again")
 	}
 	return user, nil
 }

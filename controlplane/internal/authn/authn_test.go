@@ -9,8 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
+	"tollgate.dev/controlplane/internal/apitoken"
 	"tollgate.dev/controlplane/internal/authn"
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/fault"
@@ -40,14 +39,15 @@ func newDesk(t *testing.T, secure bool, now func() time.Time) *desk {
 	t.Helper()
 	db := pgtest.New(t)
 	members := member.New(db.Tenant, db.Pool)
-	service := authn.New(db.Tenant, db.Pool, members, secure, now, slog.New(slog.DiscardHandler))
-	d := &desk{db: db, authn: service, members: members, orgs: org.New(db.Tenant, members, service)}
-	d.token = service.Generate(ident.New[ident.Org]())
+	service := authn.New(db.Pool, members, secure, now, slog.New(slog.DiscardHandler))
+	tokens := apitoken.New(db.Tenant, now)
+	d := &desk{db: db, authn: service, members: members, orgs: org.New(db.Tenant, members, tokens)}
+	d.token = tokens.Generate(ident.New[ident.Org]())
 	made, err := d.orgs.Bootstrap(t.Context(), org.First{Email: email, Password: seal.NewSecret(password), Token: d.token})
 	if err != nil || !made {
 		t.Fatalf("first start: %v, %v", made, err)
 	}
-	if d.first, err = service.TokenActor(t.Context(), d.token, "127.0.0.1"); err != nil {
+	if d.first, err = tokens.TokenActor(t.Context(), d.token, "127.0.0.1"); err != nil {
 		t.Fatalf("first token: %v", err)
 	}
 	return d
@@ -241,33 +241,6 @@ func TestRemovedMemberLosesAccessAtOnce(t *testing.T) {
 	})
 }
 
-func TestTokenIsKnownByItsWholeTextOnly(t *testing.T) {
-	t.Parallel()
-	d := newDesk(t, false, time.Now)
-	text := d.token.Reveal()
-	swapped := "tga_" + strings.ReplaceAll(ident.New[ident.Org]().String(), "-", "") + text[36:]
-	for name, try := range map[string]string{
-		"empty": "", "prefix": text[:60], "one letter more": text + "a", "another organization": swapped,
-		"zero organization": "tga_" + strings.Repeat("0", 32) + text[36:], "other letters": text[:len(text)-1] + "é", "upper case": strings.ToUpper(text),
-	} {
-		if _, err := d.authn.TokenActor(t.Context(), seal.NewSecret(try), ""); fault.KindOf(err) != fault.Unauthenticated {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	for _, change := range []string{"revoked_at = now()", "revoked_at = NULL, expires_at = now() - interval '1 second'"} {
-		err := d.db.Tenant.Write(t.Context(), d.first.Org, func(tx pgx.Tx) error {
-			_, err := tx.Exec(t.Context(), "UPDATE api_token SET "+change)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := d.authn.TokenActor(t.Context(), d.token, ""); fault.KindOf(err) != fault.Unauthenticated {
-			t.Errorf("%s: %v", change, err)
-		}
-	}
-}
-
 func TestExpiredSessionsAreRefused(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, false, time.Now)
@@ -278,6 +251,80 @@ func TestExpiredSessionsAreRefused(t *testing.T) {
 	d.visit(t, cookies, func(ctx context.Context) {
 		if _, err := d.authn.Actor(ctx, ""); fault.KindOf(err) != fault.Unauthenticated {
 			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestChangingThePasswordEndsAllOtherSessions(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, false, time.Now)
+	here, there := d.signIn(t, nil), d.signIn(t, nil)
+	const next = "a longer and better one"
+	renewed := d.visit(t, here, func(ctx context.Context) {
+		actor, err := d.authn.Actor(ctx, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, try := range []struct{ current, next, fields string }{
+			{"wrong password", next, "current_password"}, {password, "short", "new_password"}, {password, password, "new_password"}, {"", "", "current_password new_password"},
+		} {
+			err := d.authn.ChangePassword(ctx, actor, seal.NewSecret(try.current), seal.NewSecret(try.next))
+			var names []string
+			for _, field := range fault.Of(err).Fields {
+				names = append(names, field.Name)
+			}
+			if fault.KindOf(err) != fault.Invalid || strings.Join(names, " ") != try.fields {
+				t.Errorf("%+v: %v %v", try, names, err)
+			}
+		}
+		if err := d.authn.ChangePassword(ctx, actor, seal.NewSecret(password), seal.NewSecret(next)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if renewed[0].Value == here[0].Value {
+		t.Error("the session kept its token")
+	}
+	for name, test := range map[string]struct {
+		cookies []*http.Cookie
+		want    fault.Kind
+	}{"elsewhere": {there, fault.Unauthenticated}, "the old token": {here, fault.Unauthenticated}, "here": {renewed, 0}} {
+		d.visit(t, test.cookies, func(ctx context.Context) {
+			if _, err := d.authn.Actor(ctx, ""); (test.want == 0) != (err == nil) || (err != nil && fault.KindOf(err) != test.want) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if _, err := d.authn.Organizations(ctx); (test.want == 0) != (err == nil) {
+				t.Errorf("%s sees organizations: %v", name, err)
+			}
+		})
+	}
+	d.visit(t, nil, func(ctx context.Context) {
+		if err := d.authn.SignIn(ctx, email, seal.NewSecret(password), ""); fault.KindOf(err) != fault.Unauthenticated {
+			t.Errorf("the old password: %v", err)
+		}
+		if err := d.authn.SignIn(ctx, email, seal.NewSecret(next), ""); err != nil {
+			t.Errorf("the new password: %v", err)
+		}
+	})
+	var entry string
+	if err := d.db.Owner(t).QueryRow(t.Context(), "SELECT actor_name || coalesce(before::text, '') || coalesce(after::text, '') FROM audit_entry WHERE action = 'member.change_password'").Scan(&entry); err != nil || entry != email {
+		t.Errorf("audit %q, %v", entry, err)
+	}
+}
+
+func TestGuessingTheCurrentPasswordIsLimited(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, false, time.Now)
+	d.visit(t, d.signIn(t, nil), func(ctx context.Context) {
+		actor, err := d.authn.Actor(ctx, "10.0.0.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds := map[fault.Kind]int{}
+		for range 11 {
+			kinds[fault.KindOf(d.authn.ChangePassword(ctx, actor, seal.NewSecret("wrong password"), seal.NewSecret("another password")))]++
+		}
+		if kinds[fault.Invalid] != 10 || kinds[fault.Exhausted] != 1 {
+			t.Errorf("%v", kinds)
 		}
 	})
 }

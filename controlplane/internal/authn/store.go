@@ -3,49 +3,13 @@ package authn
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"tollgate.dev/controlplane/internal/authn/internal/authndb"
-	"tollgate.dev/controlplane/internal/authz"
-	"tollgate.dev/controlplane/internal/ident"
-	"tollgate.dev/controlplane/internal/tenant"
 )
-
-// apiToken is a token as it is kept.
-type apiToken struct {
-	ID                   ident.APIToken
-	Name                 string
-	Role                 authz.Role
-	ExpiresAt, RevokedAt *time.Time
-}
-
-func insertToken(ctx context.Context, tx pgx.Tx, org ident.Org, name string, role authz.Role, hash [32]byte) error {
-	err := authndb.New(tx).InsertToken(ctx, authndb.InsertTokenParams{
-		OrgID: org, TokenID: ident.New[ident.APIToken](), Name: name, Role: string(role), TokenHash: hash[:],
-	})
-	if tenant.Violates(err, "api_token_hash_key") {
-		return errors.New("this API token exists already")
-	}
-	if err != nil {
-		return fmt.Errorf("insert API token: %w", err)
-	}
-	return nil
-}
-
-func findToken(ctx context.Context, tx pgx.Tx, org ident.Org, hash [32]byte) (apiToken, bool, error) {
-	row, err := authndb.New(tx).FindToken(ctx, authndb.FindTokenParams{OrgID: org, TokenHash: hash[:]})
-	if errors.Is(err, pgx.ErrNoRows) {
-		return apiToken{}, false, nil
-	}
-	if err != nil {
-		return apiToken{}, false, fmt.Errorf("find API token: %w", err)
-	}
-	return apiToken{ID: row.TokenID, Name: row.Name, Role: authz.Role(row.Role), ExpiresAt: row.ExpiresAt, RevokedAt: row.RevokedAt}, true, nil
-}
 
 // sessionStore keeps sessions for the session library. Tokens come hashed.
 type sessionStore struct {

@@ -31,6 +31,8 @@ const (
 	OrgWrite        Permission = "organization.write"
 	MemberRead      Permission = "member.read"
 	MemberWrite     Permission = "member.write"
+	APITokenRead    Permission = "api_token.read"
+	APITokenWrite   Permission = "api_token.write"
 	WorkspaceRead   Permission = "workspace.read"
 	WorkspaceWrite  Permission = "workspace.write"
 	AgentRead       Permission = "agent.read"
@@ -111,6 +113,20 @@ func (r Role) Known() bool {
 		return true
 	}
 	return r == Owner || r == Admin
+}
+
+// Covers says whether whoever has the role may do all that the other role may.
+func (r Role) Covers(other Role) bool {
+	switch {
+	case !r.Known() || !other.Known():
+		return false
+	case r == Owner || r == other:
+		return true
+	case r == Admin:
+		return other != Owner
+	default:
+		return other != Owner && other != Admin && !slices.ContainsFunc(granted[other], func(p Permission) bool { return !slices.Contains(granted[r], p) })
+	}
 }
 
 // Membership is one organization of a person.

@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"slices"
 	"testing"
 
 	"tollgate.dev/controlplane/internal/authz"
@@ -40,5 +41,24 @@ func TestNoOrganizationMeansNothing(t *testing.T) {
 	t.Parallel()
 	if err := (authz.Actor{Role: authz.Owner}).Require(authz.OrgRead); fault.KindOf(err) != fault.Forbidden {
 		t.Fatalf("got %v", err)
+	}
+}
+
+func TestRoleCoversWhatItMayDoItself(t *testing.T) {
+	t.Parallel()
+	covers := map[authz.Role][]authz.Role{
+		authz.Owner:     {authz.Owner, authz.Admin, authz.Finance, authz.Developer, authz.Viewer},
+		authz.Admin:     {authz.Admin, authz.Finance, authz.Developer, authz.Viewer},
+		authz.Finance:   {authz.Finance, authz.Viewer},
+		authz.Developer: {authz.Developer, authz.Viewer},
+		authz.Viewer:    {authz.Viewer},
+		"king":          {},
+	}
+	for role, below := range covers {
+		for _, other := range []authz.Role{authz.Owner, authz.Admin, authz.Finance, authz.Developer, authz.Viewer, "king", ""} {
+			if got := role.Covers(other); got != slices.Contains(below, other) {
+				t.Errorf("%q covers %q: %v", role, other, got)
+			}
+		}
 	}
 }

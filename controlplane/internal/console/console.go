@@ -10,12 +10,14 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate.dev/controlplane/internal/agent"
+	"tollgate.dev/controlplane/internal/apitoken"
 	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authn"
 	"tollgate.dev/controlplane/internal/budget"
 	"tollgate.dev/controlplane/internal/guardrail"
 	"tollgate.dev/controlplane/internal/member"
 	"tollgate.dev/controlplane/internal/org"
+	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/virtualkey"
@@ -26,6 +28,8 @@ import (
 // Services are the nouns that the console shows.
 type Services struct {
 	Authn       *authn.Service
+	Tokens      *apitoken.Service
+	Prices      *price.Service
 	Orgs        *org.Service
 	Members     *member.Service
 	Workspaces  *workspace.Service

@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate.dev/controlplane/internal/agent"
+	"tollgate.dev/controlplane/internal/apitoken"
 	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authn"
 	"tollgate.dev/controlplane/internal/authz"
@@ -28,6 +29,7 @@ import (
 	"tollgate.dev/controlplane/internal/member"
 	"tollgate.dev/controlplane/internal/org"
 	"tollgate.dev/controlplane/internal/pgtest"
+	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/seal"
@@ -81,14 +83,15 @@ func open(t *testing.T) *browser {
 		t.Fatal(err)
 	}
 	people := member.New(db.Tenant, db.Pool)
-	who := authn.New(db.Tenant, db.Pool, people, false, time.Now, logger)
-	orgs := org.New(db.Tenant, people, who)
+	who := authn.New(db.Pool, people, false, time.Now, logger)
+	tokens := apitoken.New(db.Tenant, time.Now)
+	orgs := org.New(db.Tenant, people, tokens)
 	token := seal.NewSecret("tga_" + strings.Repeat("0a", 16) + "_" + strings.Repeat("x", 40))
 	if _, err := orgs.Bootstrap(t.Context(), org.First{Email: ownerEmail, Password: seal.NewSecret(ownerPassword), Token: token}); err != nil {
 		t.Fatal(err)
 	}
 	shown, err := console.New(console.Services{
-		Authn: who, Orgs: orgs, Members: people, Workspaces: workspace.New(db.Tenant), Agents: agent.New(db.Tenant), Providers: provider.New(db.Tenant, box),
+		Authn: who, Tokens: tokens, Prices: price.New(db.Pool), Orgs: orgs, Members: people, Workspaces: workspace.New(db.Tenant), Agents: agent.New(db.Tenant), Providers: provider.New(db.Tenant, box),
 		Routes: route.New(db.Tenant), Budgets: budget.New(db.Tenant, time.Now), Guardrails: guardrail.New(db.Tenant),
 		VirtualKeys: virtualkey.New(db.Tenant, seal.NewSecret(strings.Repeat("p", 32)), time.Now), Audit: audit.New(db.Tenant), Usage: quiet{}, Edges: quiet{},
 	}, console.Config{EdgeURL: "http://edge.example", Now: time.Now, Logger: logger})

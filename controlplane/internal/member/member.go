@@ -53,13 +53,18 @@ func (in Input) clean() (Input, fault.Fields) {
 	if !in.Role.Known() {
 		wrong.Add("role", "choose %q, %q, %q, %q or %q", authz.Owner, authz.Admin, authz.Finance, authz.Developer, authz.Viewer)
 	}
-	switch text := in.Password.Reveal(); {
-	case utf8.RuneCountInString(text) < passwordMin:
-		wrong.Add("password", "choose a password of at least %d characters", passwordMin)
-	case len(text) > passwordBytesMax || !utf8.ValidString(text):
-		wrong.Add("password", "choose a shorter password: at most %d bytes of text", passwordBytesMax)
-	}
+	judgePassword(&wrong, "password", in.Password)
 	return in, wrong
+}
+
+// judgePassword notes what is wrong with a password that somebody is about to have.
+func judgePassword(wrong *fault.Fields, field string, password seal.Secret) {
+	switch text := password.Reveal(); {
+	case utf8.RuneCountInString(text) < passwordMin:
+		wrong.Add(field, "choose a password of at least %d characters", passwordMin)
+	case len(text) > passwordBytesMax || !utf8.ValidString(text):
+		wrong.Add(field, "choose a shorter password: at most %d bytes of text", passwordBytesMax)
+	}
 }
 
 func cleanEmail(text string) string { return strings.ToLower(strings.TrimSpace(text)) }

@@ -2,6 +2,8 @@ package member
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 
 	"github.com/alexedwards/argon2id"
@@ -67,4 +69,10 @@ func (h hashing) enter(ctx context.Context) (leave func(), err error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// markOf is the beginning of a hash's own hash: the salt is random, so no two passwords share one.
+func markOf(hash string) string {
+	sum := sha256.Sum256([]byte(hash))
+	return hex.EncodeToString(sum[:16])
 }

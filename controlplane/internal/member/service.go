@@ -130,6 +130,54 @@ func (s *Service) Verify(ctx context.Context, email string, password seal.Secret
 	return person.id, nil
 }
 
+// ChangePassword gives the person who acts another password when they know the current one. What is wrong is Invalid and names
+// "current_password" or "new_password".
+func (s *Service) ChangePassword(ctx context.Context, actor authz.Actor, current, next seal.Secret) error {
+	if actor.Kind != authz.UserActor {
+		return fault.New(fault.Forbidden, "only people have passwords")
+	}
+	user := ident.User{UUID: actor.ID}
+	before, err := passwordOf(ctx, s.pool, user)
+	if err != nil {
+		return err
+	}
+	var wrong fault.Fields
+	fits, err := s.hashing.fits(ctx, current, before)
+	if err != nil {
+		return err
+	}
+	if !fits {
+		wrong.Add("current_password", "this is not your current password")
+	}
+	judgePassword(&wrong, "new_password", next)
+	if fits && current.Reveal() == next.Reveal() {
+		wrong.Add("new_password", "choose another one than the current password")
+	}
+	if err := wrong.Err(); err != nil {
+		return err
+	}
+	hash, err := s.hashing.hash(ctx, next)
+	if err != nil {
+		return err
+	}
+	return s.db.Change(ctx, actor, func(tx pgx.Tx) (audit.Entry, error) {
+		if err := setPassword(ctx, tx, user, before, hash); err != nil {
+			return audit.Entry{}, err
+		}
+		return audit.Entry{Action: "member.change_password", SubjectID: user.UUID, SubjectName: actor.Name}, nil
+	})
+}
+
+// PasswordMark returns a text that stays the same as long as the person's password does, and tells nothing about it. Somebody who is
+// not there or disabled is Unauthenticated.
+func (s *Service) PasswordMark(ctx context.Context, user ident.User) (string, error) {
+	hash, err := passwordOf(ctx, s.pool, user)
+	if err != nil {
+		return "", err
+	}
+	return markOf(hash), nil
+}
+
 // Organizations returns the organizations of a person, oldest membership first.
 func (s *Service) Organizations(ctx context.Context, user ident.User) (all []authz.Membership, err error) {
 	err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {

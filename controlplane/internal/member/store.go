@@ -33,6 +33,28 @@ func find(ctx context.Context, pool *pgxpool.Pool, email string) (person, error)
 	return person{id: row.UserID, hash: row.PasswordHash, disabled: row.DisabledAt != nil}, nil
 }
 
+func passwordOf(ctx context.Context, pool *pgxpool.Pool, user ident.User) (string, error) {
+	hash, err := memberdb.New(pool).GetPassword(ctx, user)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", fault.New(fault.Unauthenticated, "this account is disabled")
+	}
+	if err != nil {
+		return "", fmt.Errorf("password of %s: %w", user, err)
+	}
+	return hash, nil
+}
+
+func setPassword(ctx context.Context, tx pgx.Tx, user ident.User, before, hash string) error {
+	count, err := memberdb.New(tx).UpdatePassword(ctx, memberdb.UpdatePasswordParams{UserID: user, PasswordHash: hash, PasswordHashBefore: before})
+	if err != nil {
+		return fmt.Errorf("set password of %s: %w", user, err)
+	}
+	if count == 0 {
+		return fault.New(fault.Conflict, "your password was changed meanwhile; sign in again")
+	}
+	return nil
+}
+
 func nobodyYet(ctx context.Context, tx pgx.Tx) (bool, error) {
 	queries := memberdb.New(tx)
 	if err := queries.LockPeople(ctx); err != nil {

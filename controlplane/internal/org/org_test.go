@@ -1,13 +1,12 @@
 package org_test
 
 import (
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"tollgate.dev/controlplane/internal/authn"
+	"tollgate.dev/controlplane/internal/apitoken"
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
@@ -128,8 +127,8 @@ func TestFirstStartRefusesABadTokenOrPassword(t *testing.T) {
 	}
 }
 
-func services(db *pgtest.DB) (*org.Service, *authn.Service) {
+func services(db *pgtest.DB) (*org.Service, *apitoken.Service) {
 	members := member.New(db.Tenant, db.Pool)
-	tokens := authn.New(db.Tenant, db.Pool, members, false, time.Now, slog.New(slog.DiscardHandler))
+	tokens := apitoken.New(db.Tenant, time.Now)
 	return org.New(db.Tenant, members, tokens), tokens
 }

@@ -8,8 +8,6 @@ package authndb
 import (
 	"context"
 	"time"
-
-	"tollgate.dev/controlplane/internal/ident"
 )
 
 const deleteExpiredSessions = `-- name: DeleteExpiredSessions :exec
@@ -54,62 +52,6 @@ func (q *Queries) FindSession(ctx context.Context, arg FindSessionParams) ([]byt
 	var data []byte
 	err := row.Scan(&data)
 	return data, err
-}
-
-const findToken = `-- name: FindToken :one
-SELECT token_id, name, role, expires_at, revoked_at
-FROM api_token
-WHERE org_id = $1 AND token_hash = $2
-`
-
-type FindTokenParams struct {
-	OrgID     ident.Org
-	TokenHash []byte
-}
-
-type FindTokenRow struct {
-	TokenID   ident.APIToken
-	Name      string
-	Role      string
-	ExpiresAt *time.Time
-	RevokedAt *time.Time
-}
-
-func (q *Queries) FindToken(ctx context.Context, arg FindTokenParams) (FindTokenRow, error) {
-	row := q.db.QueryRow(ctx, findToken, arg.OrgID, arg.TokenHash)
-	var i FindTokenRow
-	err := row.Scan(
-		&i.TokenID,
-		&i.Name,
-		&i.Role,
-		&i.ExpiresAt,
-		&i.RevokedAt,
-	)
-	return i, err
-}
-
-const insertToken = `-- name: InsertToken :exec
-INSERT INTO api_token (org_id, token_id, name, role, token_hash)
-VALUES ($1, $2, $3, $4, $5)
-`
-
-type InsertTokenParams struct {
-	OrgID     ident.Org
-	TokenID   ident.APIToken
-	Name      string
-	Role      string
-	TokenHash []byte
-}
-
-func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) error {
-	_, err := q.db.Exec(ctx, insertToken,
-		arg.OrgID,
-		arg.TokenID,
-		arg.Name,
-		arg.Role,
-		arg.TokenHash,
-	)
-	return err
 }
 
 const upsertSession = `-- name: UpsertSession :exec

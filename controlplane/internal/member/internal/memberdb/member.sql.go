@@ -135,6 +135,21 @@ func (q *Queries) GetOrgName(ctx context.Context, orgID ident.Org) (GetOrgNameRo
 	return i, err
 }
 
+const getPassword = `-- name: GetPassword :one
+SELECT password_hash
+FROM app_user
+WHERE user_id = $1 AND disabled_at IS NULL
+`
+
+// @sqlc-vet-disable org-id-required
+// People belong to no organization.
+func (q *Queries) GetPassword(ctx context.Context, userID ident.User) (string, error) {
+	row := q.db.QueryRow(ctx, getPassword, userID)
+	var password_hash string
+	err := row.Scan(&password_hash)
+	return password_hash, err
+}
+
 const insertMember = `-- name: InsertMember :exec
 INSERT INTO member (org_id, user_id, role)
 VALUES ($1, $2, $3)
@@ -312,6 +327,27 @@ type UpdateMemberParams struct {
 
 func (q *Queries) UpdateMember(ctx context.Context, arg UpdateMemberParams) (int64, error) {
 	result, err := q.db.Exec(ctx, updateMember, arg.OrgID, arg.UserID, arg.Role)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const updatePassword = `-- name: UpdatePassword :execrows
+UPDATE app_user SET password_hash = $2
+WHERE user_id = $1 AND password_hash = $3 AND disabled_at IS NULL
+`
+
+type UpdatePasswordParams struct {
+	UserID             ident.User
+	PasswordHash       string
+	PasswordHashBefore string
+}
+
+// @sqlc-vet-disable org-id-required
+// People belong to no organization. Of two changes at once the second one finds another password than it judged.
+func (q *Queries) UpdatePassword(ctx context.Context, arg UpdatePasswordParams) (int64, error) {
+	result, err := q.db.Exec(ctx, updatePassword, arg.UserID, arg.PasswordHash, arg.PasswordHashBefore)
 	if err != nil {
 		return 0, err
 	}

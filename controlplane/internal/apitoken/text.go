@@ -1,4 +1,4 @@
-package authn
+package apitoken
 
 import (
 	"crypto/rand"

@@ -40,24 +40,24 @@ INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, works
   route_id, model, provider_id, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us,
   input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, cost_pico, bound_pico, price_id, waste,
   edge_id, generation)
-SELECT $1, u.event, u.started, u.request, u.run, u.workspace, nullif(u.agent, '00000000-0000-0000-0000-000000000000'), u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
-  nullif(u.route, '00000000-0000-0000-0000-000000000000'), u.model, nullif(u.provider, '00000000-0000-0000-0000-000000000000'), u.provider_model, u.attempt, u.streamed, u.outcome, u.code, u.rule, u.http_status, u.duration, u.first_byte,
-  u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.estimated, u.cost, u.bound, nullif(u.price, '00000000-0000-0000-0000-000000000000'), u.waste,
+SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
+  u.route, u.model, u.provider, u.provider_model, u.attempt, u.streamed, u.outcome, u.code, u.rule, u.http_status, u.duration, u.first_byte,
+  u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.estimated, u.cost, u.bound, u.price, u.waste,
   sqlc.arg(edge_id)::uuid, u.generation
 FROM (
-  SELECT unnest(sqlc.arg(events)::uuid[]) AS event,
+  SELECT unnest(sqlc.arg(events)::pg_catalog.uuid[]) AS event,
     unnest(sqlc.arg(started)::timestamptz[]) AS started,
-    unnest(sqlc.arg(requests)::uuid[]) AS request,
+    unnest(sqlc.arg(requests)::pg_catalog.uuid[]) AS request,
     unnest(sqlc.arg(runs)::text[]) AS run,
-    unnest(sqlc.arg(workspaces)::uuid[]) AS workspace,
-    unnest(sqlc.arg(agents)::uuid[]) AS agent,
-    unnest(sqlc.arg(virtual_keys)::uuid[]) AS virtual_key,
+    unnest(sqlc.arg(workspaces)::pg_catalog.uuid[]) AS workspace,
+    unnest(sqlc.arg(agents)::pg_catalog.uuid[]) AS agent,
+    unnest(sqlc.arg(virtual_keys)::pg_catalog.uuid[]) AS virtual_key,
     unnest(sqlc.arg(end_users)::text[]) AS end_user,
     unnest(sqlc.arg(labels)::text[]) AS labels,
     unnest(sqlc.arg(dialects)::text[]) AS dialect,
-    unnest(sqlc.arg(routes)::uuid[]) AS route,
+    unnest(sqlc.arg(routes)::pg_catalog.uuid[]) AS route,
     unnest(sqlc.arg(models)::text[]) AS model,
-    unnest(sqlc.arg(providers)::uuid[]) AS provider,
+    unnest(sqlc.arg(providers)::pg_catalog.uuid[]) AS provider,
     unnest(sqlc.arg(provider_models)::text[]) AS provider_model,
     unnest(sqlc.arg(attempts)::integer[]) AS attempt,
     unnest(sqlc.arg(streamed)::boolean[]) AS streamed,
@@ -75,12 +75,12 @@ FROM (
     unnest(sqlc.arg(estimated)::boolean[]) AS estimated,
     unnest(sqlc.arg(costs)::bigint[]) AS cost,
     unnest(sqlc.arg(bounds)::bigint[]) AS bound,
-    unnest(sqlc.arg(prices)::uuid[]) AS price,
+    unnest(sqlc.arg(prices)::pg_catalog.uuid[]) AS price,
     unnest(sqlc.arg(waste)::boolean[]) AS waste,
     unnest(sqlc.arg(generations)::bigint[]) AS generation
 ) AS u
 ON CONFLICT DO NOTHING
-RETURNING event_id;
+RETURNING event_id::pg_catalog.uuid AS event;
 
 -- name: AddHours :exec
 INSERT INTO usage_hour (org_id, hour, workspace_id, agent_id, virtual_key_id, provider_id, model, outcome, code,
@@ -89,10 +89,10 @@ SELECT $1, u.hour, u.workspace, u.agent, u.virtual_key, u.provider, u.model, u.o
   u.events, u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.cost::numeric, u.waste::numeric
 FROM (
   SELECT unnest(sqlc.arg(hours)::timestamptz[]) AS hour,
-    unnest(sqlc.arg(workspaces)::uuid[]) AS workspace,
-    unnest(sqlc.arg(agents)::uuid[]) AS agent,
-    unnest(sqlc.arg(virtual_keys)::uuid[]) AS virtual_key,
-    unnest(sqlc.arg(providers)::uuid[]) AS provider,
+    unnest(sqlc.arg(workspaces)::pg_catalog.uuid[]) AS workspace,
+    unnest(sqlc.arg(agents)::pg_catalog.uuid[]) AS agent,
+    unnest(sqlc.arg(virtual_keys)::pg_catalog.uuid[]) AS virtual_key,
+    unnest(sqlc.arg(providers)::pg_catalog.uuid[]) AS provider,
     unnest(sqlc.arg(models)::text[]) AS model,
     unnest(sqlc.arg(outcomes)::text[]) AS outcome,
     unnest(sqlc.arg(codes)::text[]) AS code,

@@ -76,9 +76,9 @@ func event(org ident.Org, change ...func(*wire.UsageEvent)) *wire.UsageEvent {
 
 func fixed(n byte) []byte { return append(make([]byte, 15), n) }
 
-func charged(budget ident.Budget, spent, doubt int64) func(*wire.UsageEvent) {
+func charged(budget ident.Budget, spentPico int64) func(*wire.UsageEvent) {
 	return func(e *wire.UsageEvent) {
-		e.Charges = append(e.Charges, &wire.Charge{BudgetId: budget.Bytes(), SpentPico: spent, DoubtPico: doubt})
+		e.Charges = append(e.Charges, &wire.Charge{BudgetId: budget.Bytes(), SpentPico: spentPico})
 	}
 }
 
@@ -146,7 +146,7 @@ func TestARepeatedBatchCountsOnce(t *testing.T) {
 	f := newFixture(t)
 	actor := f.db.Org(t, "a")
 	budget := f.budget(t, actor)
-	one, two := event(actor.Org, charged(budget, 100, 0)), event(actor.Org, charged(budget, 100, 0))
+	one, two := event(actor.Org, charged(budget, 100)), event(actor.Org, charged(budget, 100))
 	batch := f.batch(t, 9, 1, one, two, one) // and a duplicate inside
 	for range 3 {
 		f.take(t, batch)
@@ -186,8 +186,8 @@ func TestARecordThatCannotBeReadIsKeptAndStopsNothing(t *testing.T) {
 		event(actor.Org, func(e *wire.UsageEvent) { e.OrgId = []byte{1} }),
 		event(actor.Org, func(e *wire.UsageEvent) { e.StartedUnixUs = math.MaxInt64 }),
 		event(actor.Org, func(e *wire.UsageEvent) { e.EventId = nil }),
-		event(actor.Org, charged(ident.Budget{}, 1, 0)),
-		event(actor.Org, charged(ident.New[ident.Budget](), -1, 0)),
+		event(actor.Org, charged(ident.Budget{}, 1)),
+		event(actor.Org, charged(ident.New[ident.Budget](), -1)),
 		event(actor.Org),
 	)
 	batch.Records = append(batch.Records, &wire.UsageRecord{Seq: 99, Event: []byte("\xff\xff")})
@@ -261,7 +261,7 @@ func TestConcurrentReplaysOfInterleavedEpochsAddUp(t *testing.T) {
 			if j%2 == 1 {
 				org = b.Org
 			}
-			events = append(events, event(org, charged(budgets[org], 100, 0)))
+			events = append(events, event(org, charged(budgets[org], 100)))
 		}
 		batches[i] = f.batch(t, uint64(1+i%2), uint64(1+i*size), events...)
 	}
@@ -346,36 +346,4 @@ func TestUsageShowsWhatWasTakenInToItsOrganizationOnly(t *testing.T) {
 	if page, err := f.usage.Events(t.Context(), b, usage.Filter{}); err != nil || len(page.Items) != 1 {
 		t.Errorf("the other organization sees %d events, %v", len(page.Items), err)
 	}
-}
-
-func BenchmarkTake(b *testing.B) {
-	f := newFixture(b)
-	actor := f.db.Org(b, "a")
-	budget := f.budget(b, actor)
-	const size, streams = 1000, 2
-	var mu sync.Mutex
-	var next uint64
-	perStream := (b.N + streams - 1) / streams
-	b.ResetTimer()
-	var running sync.WaitGroup
-	for range streams {
-		running.Go(func() {
-			for done := 0; done < perStream; done += size {
-				events := make([]*wire.UsageEvent, size)
-				for i := range events {
-					events[i] = event(actor.Org, charged(budget, 100, 0), func(e *wire.UsageEvent) { e.AgentId = fixed(byte(i % 20)) })
-				}
-				mu.Lock()
-				first := next*size + 1
-				next++
-				mu.Unlock()
-				if _, err := f.service.Take(b.Context(), f.batch(b, first, 1, events...)); err != nil {
-					b.Error(err)
-					return
-				}
-			}
-		})
-	}
-	running.Wait()
-	b.ReportMetric(float64(next*size)/b.Elapsed().Seconds(), "events/s")
 }

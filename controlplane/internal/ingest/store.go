@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -71,12 +72,12 @@ func insert(ctx context.Context, tx pgx.Tx, org ident.Org, edge ident.Edge, even
 	if len(ids) == len(events) {
 		return events, nil
 	}
-	added := make(map[ident.Event]bool, len(ids))
+	added := make(map[pgtype.UUID]bool, len(ids))
 	for _, id := range ids {
 		added[id] = true
 	}
 	for _, each := range events {
-		if added[each.id] {
+		if added[filled(each.id.UUID)] {
 			fresh = append(fresh, each)
 		}
 	}
@@ -87,11 +88,11 @@ func columns(org ident.Org, edge ident.Edge, events []event) ingestdb.InsertEven
 	p := ingestdb.InsertEventsParams{OrgID: org, EdgeID: edge.UUID}
 	for i := range events {
 		e := &events[i]
-		p.Events, p.Started, p.Requests = append(p.Events, e.id.UUID), append(p.Started, e.started), append(p.Requests, e.request.UUID)
-		p.Runs, p.Workspaces, p.Agents = append(p.Runs, e.in.GetRunId()), append(p.Workspaces, e.workspace.UUID), append(p.Agents, e.agent.UUID)
-		p.VirtualKeys, p.EndUsers, p.Labels = append(p.VirtualKeys, e.key.UUID), append(p.EndUsers, e.in.GetEndUser()), append(p.Labels, e.labels)
-		p.Dialects, p.Routes, p.Models = append(p.Dialects, e.in.GetDialect()), append(p.Routes, e.route.UUID), append(p.Models, e.in.GetModel())
-		p.Providers, p.ProviderModels = append(p.Providers, e.provider.UUID), append(p.ProviderModels, e.in.GetProviderModel())
+		p.Events, p.Started, p.Requests = append(p.Events, filled(e.id.UUID)), append(p.Started, e.started), append(p.Requests, filled(e.request.UUID))
+		p.Runs, p.Workspaces, p.Agents = append(p.Runs, e.in.GetRunId()), append(p.Workspaces, filled(e.workspace.UUID)), append(p.Agents, orNull(e.agent.UUID))
+		p.VirtualKeys, p.EndUsers, p.Labels = append(p.VirtualKeys, filled(e.key.UUID)), append(p.EndUsers, e.in.GetEndUser()), append(p.Labels, e.labels)
+		p.Dialects, p.Routes, p.Models = append(p.Dialects, e.in.GetDialect()), append(p.Routes, orNull(e.route.UUID)), append(p.Models, e.in.GetModel())
+		p.Providers, p.ProviderModels = append(p.Providers, orNull(e.provider.UUID)), append(p.ProviderModels, e.in.GetProviderModel())
 		p.Attempts, p.Streamed = append(p.Attempts, int32(e.in.GetAttempt())), append(p.Streamed, e.in.GetStreamed())
 		p.Outcomes, p.Codes, p.Rules = append(p.Outcomes, e.outcome), append(p.Codes, e.in.GetCode()), append(p.Rules, e.in.GetRule())
 		p.HttpStatuses = append(p.HttpStatuses, int32(e.in.GetHttpStatus()))
@@ -99,17 +100,22 @@ func columns(org ident.Org, edge ident.Edge, events []event) ingestdb.InsertEven
 		p.Inputs, p.CachedInputs = append(p.Inputs, e.in.GetInputTokens()), append(p.CachedInputs, e.in.GetCachedInputTokens())
 		p.CacheWrites, p.Outputs = append(p.CacheWrites, e.in.GetCacheWriteTokens()), append(p.Outputs, e.in.GetOutputTokens())
 		p.Reasonings, p.Estimated = append(p.Reasonings, e.in.GetReasoningTokens()), append(p.Estimated, e.in.GetEstimated())
-		p.Costs, p.Bounds, p.Prices = append(p.Costs, e.in.GetCostPico()), append(p.Bounds, e.in.GetBoundPico()), append(p.Prices, e.price.UUID)
+		p.Costs, p.Bounds, p.Prices = append(p.Costs, e.in.GetCostPico()), append(p.Bounds, e.in.GetBoundPico()), append(p.Prices, orNull(e.price.UUID))
 		p.Waste, p.Generations = append(p.Waste, e.in.GetWaste()), append(p.Generations, int64(e.in.GetGeneration()))
 	}
 	return p
 }
 
+// filled gives an id to Postgres in the form that is encoded without a detour over text.
+func filled(id uuid.UUID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: true} }
+
+func orNull(id uuid.UUID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: id != uuid.Nil} }
+
 func addHours(ctx context.Context, tx pgx.Tx, org ident.Org, hours []*hour) error {
 	p := ingestdb.AddHoursParams{OrgID: org}
 	for _, h := range hours {
-		p.Hours, p.Workspaces, p.Agents = append(p.Hours, time.Unix(h.hour, 0).UTC()), append(p.Workspaces, h.workspace.UUID), append(p.Agents, h.agent.UUID)
-		p.VirtualKeys, p.Providers, p.Models = append(p.VirtualKeys, h.key.UUID), append(p.Providers, h.provider.UUID), append(p.Models, h.model)
+		p.Hours, p.Workspaces, p.Agents = append(p.Hours, time.Unix(h.hour, 0).UTC()), append(p.Workspaces, filled(h.workspace.UUID)), append(p.Agents, filled(h.agent.UUID))
+		p.VirtualKeys, p.Providers, p.Models = append(p.VirtualKeys, filled(h.key.UUID)), append(p.Providers, filled(h.provider.UUID)), append(p.Models, h.model)
 		p.Outcomes, p.Codes, p.Events = append(p.Outcomes, h.outcome), append(p.Codes, h.code), append(p.Events, h.events)
 		p.Inputs, p.CachedInputs, p.CacheWrites = append(p.Inputs, h.input), append(p.CachedInputs, h.cachedInput), append(p.CacheWrites, h.cacheWrite)
 		p.Outputs, p.Reasonings = append(p.Outputs, h.output), append(p.Reasonings, h.reasoning)

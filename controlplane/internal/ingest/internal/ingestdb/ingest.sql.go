@@ -21,10 +21,10 @@ SELECT $1, u.hour, u.workspace, u.agent, u.virtual_key, u.provider, u.model, u.o
   u.events, u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.cost::numeric, u.waste::numeric
 FROM (
   SELECT unnest($2::timestamptz[]) AS hour,
-    unnest($3::uuid[]) AS workspace,
-    unnest($4::uuid[]) AS agent,
-    unnest($5::uuid[]) AS virtual_key,
-    unnest($6::uuid[]) AS provider,
+    unnest($3::pg_catalog.uuid[]) AS workspace,
+    unnest($4::pg_catalog.uuid[]) AS agent,
+    unnest($5::pg_catalog.uuid[]) AS virtual_key,
+    unnest($6::pg_catalog.uuid[]) AS provider,
     unnest($7::text[]) AS model,
     unnest($8::text[]) AS outcome,
     unnest($9::text[]) AS code,
@@ -51,10 +51,10 @@ ON CONFLICT (org_id, hour, workspace_id, agent_id, virtual_key_id, provider_id, 
 type AddHoursParams struct {
 	OrgID        ident.Org
 	Hours        []time.Time
-	Workspaces   []uuid.UUID
-	Agents       []uuid.UUID
-	VirtualKeys  []uuid.UUID
-	Providers    []uuid.UUID
+	Workspaces   []pgtype.UUID
+	Agents       []pgtype.UUID
+	VirtualKeys  []pgtype.UUID
+	Providers    []pgtype.UUID
 	Models       []string
 	Outcomes     []string
 	Codes        []string
@@ -144,24 +144,24 @@ INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, works
   route_id, model, provider_id, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us,
   input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, cost_pico, bound_pico, price_id, waste,
   edge_id, generation)
-SELECT $1, u.event, u.started, u.request, u.run, u.workspace, nullif(u.agent, '00000000-0000-0000-0000-000000000000'), u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
-  nullif(u.route, '00000000-0000-0000-0000-000000000000'), u.model, nullif(u.provider, '00000000-0000-0000-0000-000000000000'), u.provider_model, u.attempt, u.streamed, u.outcome, u.code, u.rule, u.http_status, u.duration, u.first_byte,
-  u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.estimated, u.cost, u.bound, nullif(u.price, '00000000-0000-0000-0000-000000000000'), u.waste,
+SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
+  u.route, u.model, u.provider, u.provider_model, u.attempt, u.streamed, u.outcome, u.code, u.rule, u.http_status, u.duration, u.first_byte,
+  u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.estimated, u.cost, u.bound, u.price, u.waste,
   $2::uuid, u.generation
 FROM (
-  SELECT unnest($3::uuid[]) AS event,
+  SELECT unnest($3::pg_catalog.uuid[]) AS event,
     unnest($4::timestamptz[]) AS started,
-    unnest($5::uuid[]) AS request,
+    unnest($5::pg_catalog.uuid[]) AS request,
     unnest($6::text[]) AS run,
-    unnest($7::uuid[]) AS workspace,
-    unnest($8::uuid[]) AS agent,
-    unnest($9::uuid[]) AS virtual_key,
+    unnest($7::pg_catalog.uuid[]) AS workspace,
+    unnest($8::pg_catalog.uuid[]) AS agent,
+    unnest($9::pg_catalog.uuid[]) AS virtual_key,
     unnest($10::text[]) AS end_user,
     unnest($11::text[]) AS labels,
     unnest($12::text[]) AS dialect,
-    unnest($13::uuid[]) AS route,
+    unnest($13::pg_catalog.uuid[]) AS route,
     unnest($14::text[]) AS model,
-    unnest($15::uuid[]) AS provider,
+    unnest($15::pg_catalog.uuid[]) AS provider,
     unnest($16::text[]) AS provider_model,
     unnest($17::integer[]) AS attempt,
     unnest($18::boolean[]) AS streamed,
@@ -179,30 +179,30 @@ FROM (
     unnest($30::boolean[]) AS estimated,
     unnest($31::bigint[]) AS cost,
     unnest($32::bigint[]) AS bound,
-    unnest($33::uuid[]) AS price,
+    unnest($33::pg_catalog.uuid[]) AS price,
     unnest($34::boolean[]) AS waste,
     unnest($35::bigint[]) AS generation
 ) AS u
 ON CONFLICT DO NOTHING
-RETURNING event_id
+RETURNING event_id::pg_catalog.uuid AS event
 `
 
 type InsertEventsParams struct {
 	OrgID          ident.Org
 	EdgeID         uuid.UUID
-	Events         []uuid.UUID
+	Events         []pgtype.UUID
 	Started        []time.Time
-	Requests       []uuid.UUID
+	Requests       []pgtype.UUID
 	Runs           []string
-	Workspaces     []uuid.UUID
-	Agents         []uuid.UUID
-	VirtualKeys    []uuid.UUID
+	Workspaces     []pgtype.UUID
+	Agents         []pgtype.UUID
+	VirtualKeys    []pgtype.UUID
 	EndUsers       []string
 	Labels         []string
 	Dialects       []string
-	Routes         []uuid.UUID
+	Routes         []pgtype.UUID
 	Models         []string
-	Providers      []uuid.UUID
+	Providers      []pgtype.UUID
 	ProviderModels []string
 	Attempts       []int32
 	Streamed       []bool
@@ -220,12 +220,12 @@ type InsertEventsParams struct {
 	Estimated      []bool
 	Costs          []int64
 	Bounds         []int64
-	Prices         []uuid.UUID
+	Prices         []pgtype.UUID
 	Waste          []bool
 	Generations    []int64
 }
 
-func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) ([]ident.Event, error) {
+func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) ([]pgtype.UUID, error) {
 	rows, err := q.db.Query(ctx, insertEvents,
 		arg.OrgID,
 		arg.EdgeID,
@@ -267,13 +267,13 @@ func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) ([]i
 		return nil, err
 	}
 	defer rows.Close()
-	var items []ident.Event
+	var items []pgtype.UUID
 	for rows.Next() {
-		var event_id ident.Event
-		if err := rows.Scan(&event_id); err != nil {
+		var event pgtype.UUID
+		if err := rows.Scan(&event); err != nil {
 			return nil, err
 		}
-		items = append(items, event_id)
+		items = append(items, event)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

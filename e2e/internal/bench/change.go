@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"time"
 
@@ -70,34 +69,15 @@ func (b *bench) changes(ctx context.Context) error {
 		if _, err := b.rig.Admin.Create(ctx, "/workspaces", rig.Object{"name": fmt.Sprintf("Change %d", i), "slug": fmt.Sprintf("change-%d", i)}); err != nil {
 			return err
 		}
-		lag, err := b.acked(ctx)
+		lag, err := b.rig.Acked(ctx)
 		if err != nil {
 			return fmt.Errorf("change %d: %w", i, err)
 		}
-		late = append(late, lag)
+		late = append(late, milliseconds(lag))
 	}
 	fmt.Fprintf(b.out, "change committed → acked by the last of %d edges, %d times: p50 %.0f ms, p99 %.0f ms\n",
 		len(b.rig.Edges), len(late), quantile(late, 0.5), quantile(late, 0.99))
 	return nil
-}
-
-// acked waits until every edge has acked the organization's generation and returns the longest lag in milliseconds.
-func (b *bench) acked(ctx context.Context) (lag float64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	err = rig.Until(ctx, func() error {
-		rows, err := b.rig.Texts(ctx, `SELECT count(*), coalesce(max(e.lag_ms), 0) FROM edge_generation e JOIN generation g ON g.org_id = e.org_id
-			WHERE e.generation = g.generation AND e.org_id = $1`, b.rig.OrgUUID())
-		if err != nil {
-			return err
-		}
-		if rows[0][0] != strconv.Itoa(len(b.rig.Edges)) {
-			return fmt.Errorf("%s of %d edges have acked", rows[0][0], len(b.rig.Edges))
-		}
-		lag, err = strconv.ParseFloat(rows[0][1], 64)
-		return err
-	})
-	return lag, err
 }
 
 // restarts measures how soon an edge serves again from its last good snapshot with the control plane gone, and how soon `up` is

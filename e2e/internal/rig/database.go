@@ -83,3 +83,27 @@ func (r *Rig) Texts(ctx context.Context, query string, args ...any) ([][]string,
 		return texts, nil
 	})
 }
+
+const ackWithin = 10 * time.Second
+
+// Acked waits until every edge has acked the demo organization's newest generation, and returns how late the last one was, from the
+// commit on, as the control plane records it.
+func (r *Rig) Acked(ctx context.Context) (lag time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, ackWithin)
+	defer cancel()
+	err = Until(ctx, func() error {
+		var acked int
+		var milliseconds int64
+		err := r.Row(ctx, `SELECT count(*), coalesce(max(e.lag_ms), 0) FROM edge_generation e JOIN generation g ON g.org_id = e.org_id
+			WHERE e.generation = g.generation AND e.org_id = $1`, []any{r.OrgUUID()}, &acked, &milliseconds)
+		if err != nil {
+			return err
+		}
+		lag = time.Duration(milliseconds) * time.Millisecond
+		if acked != len(r.Edges) {
+			return fmt.Errorf("%d of %d edges have acked", acked, len(r.Edges))
+		}
+		return nil
+	})
+	return lag, err
+}

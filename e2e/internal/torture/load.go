@@ -33,21 +33,6 @@ func newLoad(house *rig.Rig, key, tight string) *load {
 	}}
 }
 
-// known waits until every edge takes both keys.
-func (l *load) known(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	for _, edge := range l.rig.Edges {
-		for _, key := range []string{l.key, l.tight} {
-			if err := rig.Until(ctx, func() error { return l.call(ctx, edge.URL, "openai", key, 0, false) }); err != nil && !errors.Is(err, errExhausted) {
-				return fmt.Errorf("%s: %w", edge.Name, err)
-			}
-		}
-	}
-	l.odd.Store(nil) // until here a key may be unknown
-	return nil
-}
-
 // start begins to call until ctx ends. What is in flight then is finished.
 func (l *load) start(ctx context.Context) {
 	for i := range Clients {

@@ -79,10 +79,10 @@ func Run(ctx context.Context, options Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	t.load = newLoad(house, key, tight)
-	if err := t.load.known(ctx); err != nil {
+	if _, err := house.Acked(ctx); err != nil { // an edge that knows a key and not yet its budget would not charge it
 		return Report{}, err
 	}
+	t.load = newLoad(house, key, tight)
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	t.load.start(running)

@@ -101,6 +101,11 @@ func TestRunServesAndStopsAndStartsAgain(t *testing.T) {
 			t.Errorf("%d %s", status, body)
 		}
 		_, metrics := get(t, address+"/metrics", "", "")
+		for _, want := range []string{`tollgate_ingest_records_total{kind="event"`, "tollgate_edges_connected{", `tollgate_pushes_total{kind="delta"`, "tollgate_nacks_total{", `tollgate_lease_claims_total{kind="granted"`} {
+			if !strings.Contains(metrics, want) {
+				t.Errorf("no %s in the scrape", want)
+			}
+		}
 		if !strings.Contains(metrics, `http_route="/api/v1/organization"`) || strings.Contains(metrics, "nothing") {
 			t.Errorf("labels of %s", metrics)
 		}

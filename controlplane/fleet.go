@@ -1,12 +1,15 @@
 package controlplane
 
 import (
+	"errors"
+
 	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/edges"
 	"tollgate.dev/controlplane/internal/ingest"
 	"tollgate.dev/controlplane/internal/ledger"
 	"tollgate.dev/controlplane/internal/notice"
 	"tollgate.dev/controlplane/internal/publish"
+	"tollgate.dev/controlplane/internal/telemetry"
 	"tollgate.dev/controlplane/internal/usage"
 )
 
@@ -20,10 +23,40 @@ func (h *house) mountFleet() error {
 	publisher := publish.New(publish.Config{SigningKey: h.config.SigningKey, FleetKey: h.config.FleetKey}, h.pool, h.providers, h.now, h.logger)
 	h.edges = edge.New(h.db, h.now)
 	taken := ingest.New(h.pool, h.now, h.logger)
-	served := edges.New(h.pool, publisher, ledger.New(h.db, h.now, h.logger), taken, h.now, h.logger)
+	lender := ledger.New(h.db, h.now, h.logger)
+	served := edges.New(h.pool, publisher, lender, taken, h.now, h.logger)
 	served.Listen(notifications)
 	path, handler := served.Handler(h.config.EdgeToken.Reveal())
 	h.handlers[path] = handler
 	h.runs = append(h.runs, notifications.Run, served.Run, taken.Keeper(h.config.UsageRetention).Run)
-	return nil
+	return h.measureFleet(taken, served, lender)
+}
+
+// measureFleet shows the fleet's figures at /metrics. Organizations and edges are never labels.
+func (h *house) measureFleet(taken *ingest.Service, served *edges.Service, lender *ledger.Service) error {
+	lag, err := h.observed.Durations("tollgate.ack.lag", "From the commit of a change to an edge's ack")
+	if err != nil {
+		return err
+	}
+	served.OnAck(lag)
+	return errors.Join(
+		h.observed.Counter("tollgate.ingest.records", "Usage records taken in", func() []telemetry.Reading {
+			events, rejects := taken.Counts()
+			return []telemetry.Reading{{Kind: "event", Value: events}, {Kind: "rejected", Value: rejects}}
+		}),
+		h.observed.Gauge("tollgate.edges.connected", "Edges connected to this replica", func() []telemetry.Reading {
+			return []telemetry.Reading{{Value: served.Counts().Connected}}
+		}),
+		h.observed.Counter("tollgate.pushes", "Fragments pushed to edges", func() []telemetry.Reading {
+			counts := served.Counts()
+			return []telemetry.Reading{{Kind: "full", Value: counts.Full}, {Kind: "delta", Value: counts.Delta}}
+		}),
+		h.observed.Counter("tollgate.nacks", "Fragments that edges refused", func() []telemetry.Reading {
+			return []telemetry.Reading{{Value: served.Counts().Nacks}}
+		}),
+		h.observed.Counter("tollgate.lease.claims", "Claims for money by verdict", func() []telemetry.Reading {
+			counts := lender.Counts()
+			return []telemetry.Reading{{Kind: "granted", Value: counts.Granted}, {Kind: "exhausted", Value: counts.Exhausted}, {Kind: "unknown_budget", Value: counts.UnknownBudget}}
+		}),
+	)
 }

@@ -71,6 +71,17 @@ func TestAKeyArrivesAndItsRevocationOvertakesTheDelta(t *testing.T) {
 	if deltas == 0 {
 		t.Error("every push was a full state")
 	}
+	if counts := p.edges.Counts(); counts.Connected != 1 || counts.Delta == 0 || counts.Full == 0 || counts.Nacks != 0 {
+		t.Errorf("counted %+v", counts)
+	}
+	select {
+	case lag := <-p.lags:
+		if lag <= 0 || lag > patience {
+			t.Errorf("lag %s from commit to ack", lag)
+		}
+	case <-time.After(patience):
+		t.Error("no lag was measured")
+	}
 	p.listed(t, actor, "the ack", func(edge edge.Edge) bool {
 		return edge.Connected && edge.Generation == generation && edge.Current == generation && edge.Name == "fake"
 	})

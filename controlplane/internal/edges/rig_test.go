@@ -48,6 +48,7 @@ type plane struct {
 	shown     *edge.Service
 	keys      *virtualkey.Service
 	providers *provider.Service
+	lags      chan time.Duration // of acks
 }
 
 func newPlane(t testing.TB) *plane {
@@ -70,6 +71,13 @@ func newPlane(t testing.TB) *plane {
 	p.keys = virtualkey.New(p.db.Tenant, seal.NewSecret("pepper of the test, 32 bytes long"), time.Now)
 	p.publish = publish.New(publish.Config{SigningKey: sign, FleetKey: p.fleet}, p.db.Pool, p.providers, time.Now, logger)
 	p.edges = edges.New(p.db.Pool, p.publish, ledger.New(p.db.Tenant, time.Now, logger), ingest.New(p.db.Pool, time.Now, logger), time.Now, logger)
+	p.lags = make(chan time.Duration, 10_000)
+	p.edges.OnAck(func(lag time.Duration) {
+		select {
+		case p.lags <- lag:
+		default:
+		}
+	})
 	p.shown = edge.New(p.db.Tenant, time.Now)
 	p.serve(t, logger)
 	return p

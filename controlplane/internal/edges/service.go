@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -52,7 +53,32 @@ type Service struct {
 	wake     chan struct{}              // work has begun
 	turns    chan struct{}              // one for each full state on its way
 	ended    chan struct{}              // closed when Run ends
+	counted  counters
+	lagged   func(time.Duration) // never nil
 }
+
+// counters are what Counts shows.
+type counters struct{ full, delta, nacks atomic.Uint64 }
+
+// Counts are what an operator watches, of this replica since its start.
+type Counts struct {
+	Connected uint64 // edges, now
+	Full      uint64 // pushes of full states
+	Delta     uint64 // pushes of deltas
+	Nacks     uint64
+}
+
+// Counts returns the replica's figures, for metrics.
+func (s *Service) Counts() Counts {
+	s.mu.Lock()
+	connected := len(s.sessions)
+	s.mu.Unlock()
+	return Counts{Connected: uint64(connected), Full: s.counted.full.Load(), Delta: s.counted.delta.Load(), Nacks: s.counted.nacks.Load()}
+}
+
+// OnAck calls do with the time from a change's commit to its ack, for changes that were made while the edge was connected; what an edge
+// catches up with when it connects says nothing about the way to it. Call it before any edge connects; do must not block.
+func (s *Service) OnAck(do func(lag time.Duration)) { s.lagged = do }
 
 // compilation is an organization whose fragment is due or being compiled. It ends when it is done and has rested for compileApart.
 type compilation struct{ running, done, rested, again bool }
@@ -63,6 +89,7 @@ func New(pool *pgxpool.Pool, publisher publisher, lender lender, reporter report
 		pool: pool, db: tenant.New(pool), publish: publisher, lender: lender, reporter: reporter, now: now, logger: logger,
 		sessions: map[ident.Edge]*session{}, work: map[ident.Org]*compilation{}, tried: map[ident.Org]uint64{},
 		wake: make(chan struct{}, 1), turns: make(chan struct{}, fullAtOnce), ended: make(chan struct{}),
+		lagged: func(time.Duration) {},
 	}
 }
 

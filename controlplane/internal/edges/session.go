@@ -26,6 +26,7 @@ type session struct {
 	hello   greeting
 	send    func(*wire.SyncResponse) error
 	cancel  context.CancelCauseFunc
+	began   time.Time // by the service's clock
 	wake    chan struct{}
 	noted   chan struct{} // an answer waits to be written down
 
@@ -48,7 +49,7 @@ type holding struct {
 
 func newSession(service *Service, hello greeting, send func(*wire.SyncResponse) error, cancel context.CancelCauseFunc) *session {
 	s := &session{
-		service: service, hello: hello, send: send, cancel: cancel, wake: make(chan struct{}, 1), noted: make(chan struct{}, 1),
+		service: service, hello: hello, send: send, cancel: cancel, began: service.now(), wake: make(chan struct{}, 1), noted: make(chan struct{}, 1),
 		orgs: map[ident.Org]*holding{}, dirty: map[ident.Org]struct{}{}, answers: map[ident.Org]ack{},
 	}
 	for org, what := range hello.held {
@@ -213,6 +214,11 @@ func (s *session) prepare(fragment *publish.Fragment) []*wire.Fragment {
 		chunks = fragment.Full()
 	}
 	holding.sent, holding.sentAt, holding.sentFull, holding.full = fragment, time.Now(), chunks[0].GetBaseGeneration() == 0, false
+	if holding.sentFull {
+		s.service.counted.full.Add(1)
+	} else {
+		s.service.counted.delta.Add(1)
+	}
 	return chunks
 }
 
@@ -254,6 +260,9 @@ func (s *session) acked(in *wire.Ack) {
 	if sent := holding.sent; sent != nil && sent.Generation <= in.GetGeneration() {
 		if sent.Generation == in.GetGeneration() {
 			answer.committedAt = sent.CommittedAt
+			if sent.CommittedAt.After(s.began) {
+				s.service.lagged(answer.lag())
+			}
 		}
 		holding.sent = nil
 	}
@@ -268,6 +277,7 @@ func (s *session) nacked(in *wire.Nack) {
 	if err != nil {
 		return
 	}
+	s.service.counted.nacks.Add(1)
 	s.mu.Lock()
 	holding := s.holding(org)
 	retry := false

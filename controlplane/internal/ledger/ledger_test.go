@@ -177,6 +177,11 @@ func TestExhaustedWhenLessThanNeedIsLeft(t *testing.T) {
 	if got.Verdict != ledger.Exhausted || got.GrantedTotal != 0 || got.Remaining != usd {
 		t.Errorf("got %+v", got)
 	}
+	f.claim(t, f.edges[0], ledger.Claim{Key: key, Need: usd, Want: usd})
+	f.claim(t, f.edges[0], ledger.Claim{Key: key, GrantedTotal: usd}) // asks for nothing
+	if counts := f.service.Counts(); counts != (ledger.Counts{Granted: 1, Exhausted: 1}) {
+		t.Errorf("counted %+v", counts)
+	}
 }
 
 func TestGrantsShrinkTowardsTheNeedAsTheBudgetRunsOut(t *testing.T) {

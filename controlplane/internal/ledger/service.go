@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,6 +26,29 @@ type Service struct {
 	now     func() time.Time
 	logger  *slog.Logger
 	returns *returns
+
+	granted, exhausted, unknown atomic.Uint64
+}
+
+// Counts are the answers to claims that asked for money, of this process since its start.
+type Counts struct{ Granted, Exhausted, UnknownBudget uint64 }
+
+// Counts returns the process's figures, for metrics.
+func (s *Service) Counts() Counts {
+	return Counts{Granted: s.granted.Load(), Exhausted: s.exhausted.Load(), UnknownBudget: s.unknown.Load()}
+}
+
+func (s *Service) count(claims []Claim, grants []Grant) {
+	for i := range grants {
+		switch {
+		case grants[i].Verdict == Exhausted:
+			s.exhausted.Add(1)
+		case grants[i].Verdict == UnknownBudget:
+			s.unknown.Add(1)
+		case claims[i].Need > 0:
+			s.granted.Add(1)
+		}
+	}
 }
 
 // New returns a Service over the tenants' database.
@@ -54,6 +78,7 @@ func (s *Service) Claim(ctx context.Context, edge ident.Edge, claims []Claim) ([
 			}
 		}
 	}
+	s.count(claims, grants)
 	return grants, nil
 }
 

@@ -3,9 +3,11 @@ package telemetry_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -93,5 +95,39 @@ func TestLoggerKeepsToItsLevel(t *testing.T) {
 	logger.WarnContext(t.Context(), "loud", "n", 1)
 	if strings.Contains(log.String(), "quiet") || !strings.Contains(log.String(), `"room":"test","g":{"n":1}`) {
 		t.Errorf("%s", log.String())
+	}
+}
+
+func TestReadingsAreShownByKind(t *testing.T) {
+	t.Parallel()
+	observed, err := telemetry.New(t.Context(), "test", "1", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := uint64(3)
+	err = errors.Join(
+		observed.Counter("test.pushes", "pushes", func() []telemetry.Reading {
+			return []telemetry.Reading{{Kind: "full", Value: value}, {Kind: "delta", Value: 7}}
+		}),
+		observed.Gauge("test.connected", "edges", func() []telemetry.Reading { return []telemetry.Reading{{Value: value}} }),
+	)
+	record, failed := observed.Durations("test.lag", "lag")
+	if err != nil || failed != nil {
+		t.Fatal(err, failed)
+	}
+	record(30 * time.Millisecond)
+	value = 4
+	recorder := httptest.NewRecorder()
+	observed.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	lines := strings.Split(recorder.Body.String(), "\n")
+	for _, want := range [][]string{
+		{"test_pushes_total{", `kind="full"`, " 4"}, {"test_pushes_total{", `kind="delta"`, " 7"}, {"test_connected{", " 4"},
+		{"test_lag_seconds_bucket{", `le="0.025"`, " 0"}, {"test_lag_seconds_bucket{", `le="0.05"`, " 1"},
+	} {
+		if !slices.ContainsFunc(lines, func(line string) bool {
+			return strings.HasPrefix(line, want[0]) && strings.Contains(line, want[1]) && strings.HasSuffix(line, want[len(want)-1])
+		}) {
+			t.Errorf("no line %q in the scrape", want)
+		}
 	}
 }

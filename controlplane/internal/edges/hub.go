@@ -31,7 +31,7 @@ func (s *Service) Listen(notifications listener) {
 	})
 	notifications.Hear(virtualkey.RevocationChannel, func(payload string) { go s.revoke(payload) })
 	notifications.Hear(ledger.RecallChannel, s.recall)
-	notifications.Fresh(func() { s.poke() })
+	notifications.Fresh(func() { poke(s.look) })
 }
 
 // Run compiles what changes and tells the connected edges, until ctx ends. Then all streams end.
@@ -76,6 +76,7 @@ func (s *Service) poll(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		case <-s.look:
 		}
 	}
 }
@@ -91,12 +92,7 @@ func (s *Service) due(org ident.Org) {
 	s.poke()
 }
 
-func (s *Service) poke() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
+func (s *Service) poke() { poke(s.wake) }
 
 // begin takes the organizations that are due and not being compiled.
 func (s *Service) begin() []ident.Org {

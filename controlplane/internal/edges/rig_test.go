@@ -43,6 +43,8 @@ type plane struct {
 	url       string
 	fleet     wire.FleetKey
 	verify    ed25519.PublicKey
+	sign      ed25519.PrivateKey
+	box       *seal.Box
 	publish   *publish.Service
 	edges     *edges.Service
 	shown     *edge.Service
@@ -59,17 +61,30 @@ func newPlane(t testing.TB) *plane {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.verify = verify
+	p.verify, p.sign = verify, sign
 	master := make([]byte, seal.KeyBytes)
 	_, _ = rand.Read(master)
-	box, err := seal.New(master)
-	if err != nil {
+	if p.box, err = seal.New(master); err != nil {
 		t.Fatal(err)
 	}
+	p.wire(t)
+	return p
+}
+
+// replica starts another control plane over the same database.
+func (p *plane) replica(t testing.TB) *plane {
+	t.Helper()
+	again := &plane{db: p.db, fleet: p.fleet, verify: p.verify, sign: p.sign, box: p.box}
+	again.wire(t)
+	return again
+}
+
+func (p *plane) wire(t testing.TB) {
+	t.Helper()
 	logger := slog.New(slog.DiscardHandler)
-	p.providers = provider.New(p.db.Tenant, box)
+	p.providers = provider.New(p.db.Tenant, p.box)
 	p.keys = virtualkey.New(p.db.Tenant, seal.NewSecret("pepper of the test, 32 bytes long"), time.Now)
-	p.publish = publish.New(publish.Config{SigningKey: sign, FleetKey: p.fleet}, p.db.Pool, p.providers, time.Now, logger)
+	p.publish = publish.New(publish.Config{SigningKey: p.sign, FleetKey: p.fleet}, p.db.Pool, p.providers, time.Now, logger)
 	p.edges = edges.New(p.db.Pool, p.publish, ledger.New(p.db.Tenant, time.Now, logger), ingest.New(p.db.Pool, time.Now, logger), time.Now, logger)
 	p.lags = make(chan time.Duration, 10_000)
 	p.edges.OnAck(func(lag time.Duration) {
@@ -80,7 +95,6 @@ func newPlane(t testing.TB) *plane {
 	})
 	p.shown = edge.New(p.db.Tenant, time.Now)
 	p.serve(t, logger)
-	return p
 }
 
 func (p *plane) serve(t testing.TB, logger *slog.Logger) {

@@ -51,6 +51,7 @@ type Service struct {
 	work     map[ident.Org]*compilation // what is being compiled
 	tried    map[ident.Org]uint64       // the newest generation that was compiled or withheld
 	wake     chan struct{}              // work has begun
+	look     chan struct{}              // notifications may have been missed
 	turns    chan struct{}              // one for each full state on its way
 	ended    chan struct{}              // closed when Run ends
 	counted  counters
@@ -88,7 +89,7 @@ func New(pool *pgxpool.Pool, publisher publisher, lender lender, reporter report
 	return &Service{
 		pool: pool, db: tenant.New(pool), publish: publisher, lender: lender, reporter: reporter, now: now, logger: logger,
 		sessions: map[ident.Edge]*session{}, work: map[ident.Org]*compilation{}, tried: map[ident.Org]uint64{},
-		wake: make(chan struct{}, 1), turns: make(chan struct{}, fullAtOnce), ended: make(chan struct{}),
+		wake: make(chan struct{}, 1), look: make(chan struct{}, 1), turns: make(chan struct{}, fullAtOnce), ended: make(chan struct{}),
 		lagged: func(time.Duration) {},
 	}
 }

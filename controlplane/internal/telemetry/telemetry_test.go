@@ -121,8 +121,11 @@ func TestReadingsAreShownByKind(t *testing.T) {
 	observed.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 	lines := strings.Split(recorder.Body.String(), "\n")
 	for _, want := range [][]string{
-		{"test_pushes_total{", `kind="full"`, " 4"}, {"test_pushes_total{", `kind="delta"`, " 7"}, {"test_connected{", " 4"},
-		{"test_lag_seconds_bucket{", `le="0.025"`, " 0"}, {"test_lag_seconds_bucket{", `le="0.05"`, " 1"},
+		{"test_pushes_total{", `kind="full"`, " 4"},
+		{"test_pushes_total{", `kind="delta"`, " 7"},
+		{"test_connected{", " 4"},
+		{"test_lag_seconds_bucket{", `le="0.025"`, " 0"},
+		{"test_lag_seconds_bucket{", `le="0.05"`, " 1"},
 	} {
 		if !slices.ContainsFunc(lines, func(line string) bool {
 			return strings.HasPrefix(line, want[0]) && strings.Contains(line, want[1]) && strings.HasSuffix(line, want[len(want)-1])

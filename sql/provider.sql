@@ -59,6 +59,13 @@ WHERE org_id = $1 AND provider_id = $2 AND retired_at IS NULL
 ORDER BY created_at, credential_id
 LIMIT 1000;
 
+-- name: ListRetiredCredentials :many
+SELECT credential_id, name, created_at, retired_at
+FROM credential
+WHERE org_id = $1 AND provider_id = $2 AND retired_at IS NOT NULL
+ORDER BY retired_at DESC, credential_id
+LIMIT 100;
+
 -- name: ListSealed :many
 SELECT c.credential_id, c.provider_id, c.key_version, c.sealed
 FROM credential c JOIN provider p ON p.org_id = c.org_id AND p.provider_id = c.provider_id

@@ -6,7 +6,9 @@ import (
 
 	"github.com/a-h/templ"
 
+	"tollgate.dev/web/accountui"
 	"tollgate.dev/web/agentui"
+	"tollgate.dev/web/apitokenui"
 	"tollgate.dev/web/auditui"
 	"tollgate.dev/web/budgetui"
 	"tollgate.dev/web/component"
@@ -15,6 +17,7 @@ import (
 	"tollgate.dev/web/homeui"
 	"tollgate.dev/web/memberui"
 	"tollgate.dev/web/orgui"
+	"tollgate.dev/web/priceui"
 	"tollgate.dev/web/problemui"
 	"tollgate.dev/web/providerui"
 	"tollgate.dev/web/routeui"
@@ -54,6 +57,8 @@ func emptyStories() []story {
 		{name: "budgets-empty", title: "Budgets", active: "Budgets", content: budgetui.Page(budgetui.List{MayAdd: true})},
 		{name: "guardrails-empty", title: "Guardrails", active: "Guardrails", content: guardrailui.Page(guardrailui.List{MayAdd: true})},
 		{name: "virtual-keys-empty", title: "Virtual keys", active: "Virtual keys", content: virtualkeyui.Page(virtualkeyui.List{MayAdd: true, HasWorkspace: true})},
+		{name: "api-tokens-empty", title: "API tokens", active: "Settings", content: apitokenui.Page(apitokenui.List{MayAdd: true, APIURL: "http://127.0.0.1:8400/api/v1"})},
+		{name: "prices-empty", title: "Prices", active: "Prices", content: priceui.Page(priceui.List{Search: component.Field{Name: "search", Label: "Catalog or model", Kind: "search"}})},
 		{name: "edges-empty", title: "Edges", active: "Edges", content: edgeui.Page(edgeui.List{})},
 		{name: "usage-empty", title: "Usage", active: "Usage", content: usageui.ListPage(usageui.Page{})},
 		{name: "audit-empty", title: "Audit", active: "Audit", content: auditui.Page(auditui.List{})},
@@ -97,8 +102,8 @@ func nounStories() []story {
 			{Name: "anthropic", Href: "/providers/2", Kind: "Anthropic", BaseURL: "https://api.anthropic.com", Credentials: component.Badge{Text: "none", Tone: component.Bad}, Created: component.At(noon, "day")},
 		}})},
 		{name: "provider", title: "openai", active: "Providers", content: providerui.DetailPage(providerui.Detail{
-			Row: providerui.Row{Name: "openai", Kind: "OpenAI", BaseURL: "https://api.openai.com", Created: component.At(noon, "day")}, Catalog: "openai", Network: "public addresses only", MayChange: true, EditHref: "/providers/1/edit", ArchiveHref: "/providers/1/archive",
-			Credentials:    []providerui.Credential{{ID: "c1", Name: "production", State: edit, Created: component.At(noon, "day"), RetireHref: "/providers/1/credentials/c1/retire"}, {ID: "c2", Name: "last year", State: component.Badge{Text: "retired", Tone: component.Plain}, Created: component.At(noon, "day")}},
+			Row: providerui.Row{Name: "openai", Kind: "OpenAI", BaseURL: "https://api.openai.com", Created: component.At(noon, "day")}, Catalog: "openai", InUse: true, Network: "public addresses only", MayChange: true, EditHref: "/providers/1/edit", ArchiveHref: "/providers/1/archive",
+			Credentials:    []providerui.Credential{{ID: "c1", Name: "production", State: edit, Created: component.At(noon, "day"), RetireHref: "/providers/1/credentials/c1/retire"}, {ID: "c2", Name: "last year", State: component.Badge{Text: "retired", Tone: component.Plain}, Created: component.At(noon, "day"), Retired: component.At(noon, "minute")}},
 			CredentialForm: providerui.CredentialForm{Form: component.Form{ID: "credential-form", Action: "/providers/1/credentials", CSRF: "token", Submit: "Add credential"}, Name: component.Field{Name: "name", Label: "Name"}, Secret: component.Field{Name: "secret", Label: "Secret", Kind: "password", Autocomplete: "new-password", Help: "Stored encrypted; never shown again."}},
 		})},
 		{name: "routes", title: "Routes", active: "Routes", content: routeui.Page(routeui.List{MayAdd: true, HasProvider: true, Rows: []routeui.Row{
@@ -114,6 +119,30 @@ func nounStories() []story {
 			{ID: "k2", Name: "notebook", Href: "/virtual-keys/2", Prefix: "tg_live_Qa81", State: component.Badge{Text: "expired", Tone: component.Warn}, Workspace: "Research", Models: []string{"fast", "gpt-4o"}, Limit: "none", Created: component.At(noon, "day"), Expires: component.At(noon, "minute")},
 			{ID: "k3", Name: "old laptop", Prefix: "tg_live_Lm3e", State: component.Badge{Text: "revoked", Tone: component.Bad}, Revoked: component.At(noon, "minute"), Agent: "code-reviewer", Workspace: "Research", Limit: "none", Created: component.At(noon, "day")},
 		}})},
+		{name: "api-tokens", title: "API tokens", active: "Settings", content: apitokenui.Page(apitokenui.List{MayAdd: true, APIURL: "http://127.0.0.1:8400/api/v1", Rows: []apitokenui.Row{
+			{ID: "t1", Name: "deploy", Role: "developer", State: edit, Created: component.At(noon, "day"), RevokeHref: "/settings/api-tokens/t1/revoke"},
+			{ID: "t2", Name: "monthly report", Role: "viewer", State: component.Badge{Text: "expired", Tone: component.Warn}, Created: component.At(noon, "day"), Expires: component.At(noon, "minute"), RevokeHref: "/settings/api-tokens/t2/revoke"},
+			{ID: "t3", Name: "old laptop", Role: "owner", State: component.Badge{Text: "revoked", Tone: component.Bad}, Created: component.At(noon, "day"), Revoked: component.At(noon, "minute")},
+		}})},
+		{name: "prices", title: "Prices", active: "Prices", content: priceui.Page(priceui.List{
+			Search: component.Field{Name: "search", Label: "Catalog or model", Kind: "search", Value: "gpt-4o"}, Clear: "/prices", Count: "3 prices.", Rows: []priceui.Row{
+				{ID: "p1", Model: "gpt-4o", Catalog: "openai", Input: "$5.00", CachedInput: "$2.50", CacheWrite: "$5.00", Output: "$15.00", Reasoning: "as output", Context: "128,000", Longest: "16,384", From: component.At(noon, "day"), State: component.Badge{Text: "past", Tone: component.Plain}},
+				{ID: "p2", Model: "gpt-4o", Catalog: "openai", Input: "$2.50", CachedInput: "$1.25", CacheWrite: "$2.50", Output: "$10.00", Reasoning: "$12.00", Context: "128,000", Longest: "16,384", From: component.At(noon, "day")},
+				{ID: "p3", Model: "gpt-4o-mini", Catalog: "openai", Input: "$0.15", CachedInput: "$0.075", CacheWrite: "$0.15", Output: "$0.60", Reasoning: "as output", Context: "–", Longest: "–", From: component.At(noon, "day"), State: component.Badge{Text: "to come", Tone: component.Info}},
+			},
+		})},
+		{name: "edges-problem", title: "Edges", active: "Edges", content: edgeui.Page(edgeui.List{
+			Generation: "1482", Summary: component.Badge{Text: "0 of 1 up to date", Tone: component.Warn},
+			Problem: edgeui.Problem{Generation: "1482", Reason: "The route names a provider that is archived.", Path: "route/0190…: targets[1].provider_id", Noticed: component.At(noon, "ago")},
+			Rows:    []edgeui.Row{{ID: "x1", Name: "edge-1", Region: "eu-central", Version: "0.1.0", State: edit, Seen: component.At(noon, "ago"), Generation: "1481", Behind: component.Badge{Text: "waits for 1482", Tone: component.Warn}, Lag: "38 ms", Acked: component.At(noon, "ago"), Pending: "0", SpoolSize: "64.0 MiB", InFlight: "12", Requests: "904,112"}},
+		})},
+		{name: "account", title: "Your account", content: accountui.Page(accountui.Account{
+			Email: "ada@example.com", Role: "owner", Organizations: "Northwind (owner), Contoso Research (viewer)", Form: accountui.Form{
+				Form: component.Form{ID: "password-form", Action: "/account", CSRF: "token", Submit: "Change password"}, Username: "ada@example.com",
+				Current: component.Field{Name: "current_password", Label: "Current password", Kind: "password", Autocomplete: "current-password", Error: "This is not your current password."},
+				Next:    component.Field{Name: "new_password", Label: "New password", Kind: "password", Autocomplete: "new-password", Help: "At least 10 characters."},
+			},
+		})},
 		{name: "edges", title: "Edges", active: "Edges", content: edgeui.Page(edgeui.List{Generation: "1482", Summary: component.Badge{Text: "1 of 3 up to date", Tone: component.Warn}, Rows: []edgeui.Row{
 			{ID: "x1", Name: "edge-1", Region: "eu-central", Version: "0.1.0", State: component.Badge{Text: "connected", Tone: component.OK}, Seen: component.At(noon, "ago"), Generation: "1482", Behind: component.Badge{Text: "current", Tone: component.OK}, Lag: "38 ms", Acked: component.At(noon, "ago"), Pending: "0", SpoolSize: "64.0 MiB", InFlight: "12", Requests: "904,112"},
 			{
@@ -135,7 +164,8 @@ func nounStories() []story {
 		}})},
 		{name: "settings", title: "Organization settings", active: "Settings", content: orgui.Page(orgui.Settings{
 			ID: "0190f2c4-0000-7000-8000-000000000001", Name: "Northwind", Slug: "northwind", Role: "owner", MayChange: true, Created: component.At(noon, "day"),
-			Form: orgui.Form{Form: component.Form{ID: "organization-form", Action: "/settings", CSRF: "token", Submit: "Rename"}, Name: component.Field{Name: "name", Label: "Name", Value: "Northwind"}},
+			Tokens: "/settings/api-tokens",
+			Form:   orgui.Form{Form: component.Form{ID: "organization-form", Action: "/settings", CSRF: "token", Submit: "Rename"}, Name: component.Field{Name: "name", Label: "Name", Value: "Northwind"}},
 		})},
 	}
 }
@@ -174,6 +204,16 @@ func formStories() []story {
 			Name: "support-bot production", Key: "tg_live_9fK2mQx7LpVb3Rt8WzYc1Nd5Hs6Jg4Ae0000",
 			Curl:   "curl http://127.0.0.1:8410/v1/chat/completions \\\n  -H \"Authorization: Bearer tg_live_9fK2mQx7LpVb3Rt8WzYc1Nd5Hs6Jg4Ae0000\" \\\n  -H \"Content-Type: application/json\" \\\n  -d '{\"model\":\"fast\",\"messages\":[{\"role\":\"user\",\"content\":\"Say hello\"}]}'",
 			Python: "from openai import OpenAI\n\nclient = OpenAI(base_url=\"http://127.0.0.1:8410/v1\", api_key=\"tg_live_9fK2…\")",
+		})},
+		{name: "api-token-form", title: "New API token", active: "Settings", content: apitokenui.FormPage(apitokenui.Form{
+			Form:    form("api-token-form", "/settings/api-tokens/new", "Create token"),
+			Name:    component.Field{Name: "name", Label: "Name", Value: "deploy", Help: "What the program is called."},
+			Role:    component.Field{Name: "role", Label: "Role", Value: "viewer", Options: []component.Option{{Value: "admin", Label: "admin", Help: "Everything."}, {Value: "viewer", Label: "viewer", Help: "Sees."}}},
+			Expires: component.Field{Name: "expires_at", Label: "Expires on", Kind: "date", Optional: true, Error: "Choose a time in the future."},
+		})},
+		{name: "api-token-created", title: "Your new API token", active: "Settings", content: apitokenui.CreatedPage(apitokenui.Created{
+			Name: "deploy", Role: "developer", Token: "tga_0190f2c4000070008000000000000001_9fK2mQx7LpVb3Rt8WzYc1Nd5Hs6Jg4Ae0000abcdefg",
+			Curl: "curl http://127.0.0.1:8400/api/v1/organization \\\n  -H 'Authorization: Bearer tga_0190f2c4000070008000000000000001_9fK2mQx7LpVb3Rt8WzYc1Nd5Hs6Jg4Ae0000abcdefg'",
 		})},
 		{name: "confirm", title: "Revoke", active: "Virtual keys", content: component.Question(component.Confirm{ID: "revoke-form", Title: "Revoke “support-bot production”?", Text: "Every edge refuses it within a second. This cannot be taken back; programs that use it stop working.", Submit: "Revoke key", Action: "/virtual-keys/1/revoke", Cancel: "/virtual-keys", CSRF: "token", Page: true})},
 	}

@@ -9,6 +9,15 @@ type List struct {
 	Rows       []Row
 	Generation string          // of this organization, as committed last
 	Summary    component.Badge // "2 of 2 up to date"
+	Problem    Problem         // zero: the newest generation is pushed
+}
+
+// Problem says why the newest generation is not pushed.
+type Problem struct {
+	Generation string
+	Reason     string
+	Path       string // the item and field that is wrong
+	Noticed    component.Moment
 }
 
 // Row is one edge.

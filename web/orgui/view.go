@@ -15,6 +15,7 @@ type Settings struct {
 	Form      Form
 	Workspace string // how many, in words
 	EdgeURL   string
+	Tokens    string // where the API tokens are; empty: may not be seen
 }
 
 // Form renames an organization.

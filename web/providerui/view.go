@@ -28,7 +28,8 @@ type Detail struct {
 	MayChange      bool
 	EditHref       string
 	ArchiveHref    string
-	Credentials    []Credential
+	Credentials    []Credential // those in use first
+	InUse          bool         // at least one is
 	CredentialForm CredentialForm
 }
 
@@ -38,7 +39,8 @@ type Credential struct {
 	Name       string
 	State      component.Badge
 	Created    component.Moment
-	RetireHref string // empty: may not be retired
+	Retired    component.Moment // zero: in use
+	RetireHref string           // empty: may not be retired
 }
 
 // CredentialForm adds a credential.

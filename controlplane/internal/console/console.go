@@ -125,12 +125,17 @@ func (c *Console) mountNouns(get, both func(string, func(*visit) error)) {
 	both("/members/:id/role", c.setRole)
 	both("/members/:id/remove", c.removeMember)
 	both("/settings", c.settings)
+	get(tokensPath, c.apiTokens)
+	both(tokensPath+"/new", c.newAPIToken)
+	both(tokensPath+"/:id/revoke", c.revokeAPIToken)
+	both("/account", c.account)
 	get("/audit", c.audit)
 }
 
 func (c *Console) mountSeeing(get func(string, func(*visit) error)) {
 	get("/", c.home)
 	get("/live", c.homeLive)
+	get("/prices", c.prices)
 	get("/edges", c.edges)
 	get("/edges/live", c.edgesLive)
 	get("/spend", c.spend)

@@ -58,6 +58,9 @@ func (quiet) Refusals(context.Context, authz.Actor, time.Time, time.Time) ([]usa
 }
 func (quiet) Changes(context.Context, ident.Org) <-chan struct{}     { return nil }
 func (quiet) List(context.Context, authz.Actor) ([]edge.Edge, error) { return nil, nil }
+func (quiet) Problem(context.Context, authz.Actor) (*edge.Problem, error) {
+	return &edge.Problem{Generation: 12, Path: "route/1: targets", Reason: "the route names nothing", NoticedAt: time.Now()}, nil
+}
 
 const (
 	ownerEmail    = "ada@example.com"
@@ -177,7 +180,7 @@ func (b *browser) signIn(email string) {
 	}
 }
 
-var idInPath = regexp.MustCompile(`/(?:workspaces|providers|budgets|agents|routes|guardrails|virtual-keys)/([0-9a-f-]{36})`)
+var idInPath = regexp.MustCompile(`/(?:workspaces|providers|budgets|agents|routes|guardrails|virtual-keys|members|api-tokens)/([0-9a-f-]{36})`)
 
 func (b *browser) idOn(path string) string {
 	b.t.Helper()
@@ -192,6 +195,6 @@ func pages() []string {
 	return []string{
 		"/", "/spend", "/spend?range=7d&group=model", "/spend?range=30d", "/spend?from=2026-11-01&to=2026-11-03", "/usage", "/usage?outcome=refused", "/virtual-keys", "/virtual-keys/new",
 		"/budgets", "/budgets/new", "/routes", "/routes/new", "/guardrails", "/guardrails/new", "/agents", "/agents/new", "/workspaces", "/workspaces/new", "/providers", "/providers/new",
-		"/edges", "/members", "/members/new", "/audit", "/settings",
+		"/edges", "/prices", "/prices?search=gpt", "/settings/api-tokens", "/settings/api-tokens/new", "/account", "/members", "/members/new", "/audit", "/settings",
 	}
 }

@@ -14,6 +14,7 @@ import (
 // fleet knows the edges and what each runs.
 type fleet interface {
 	List(ctx context.Context, actor authz.Actor) ([]edge.Edge, error)
+	Problem(ctx context.Context, actor authz.Actor) (*edge.Problem, error)
 }
 
 const (
@@ -44,7 +45,14 @@ func (c *Console) edgeList(v *visit) (edgeui.List, error) {
 	if err != nil {
 		return edgeui.List{}, err
 	}
+	problem, err := c.Edges.Problem(v.Request().Context(), v.actor)
+	if err != nil {
+		return edgeui.List{}, err
+	}
 	list := edgeui.List{Generation: "–"}
+	if problem != nil {
+		list.Problem = edgeui.Problem{Generation: grouped(int64(problem.Generation)), Reason: sentence(problem.Reason), Path: problem.Path, Noticed: component.At(problem.NoticedAt, "ago")}
+	}
 	fresh := 0
 	for _, one := range all {
 		row := edgeRow(one)

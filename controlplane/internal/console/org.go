@@ -25,10 +25,18 @@ func (c *Console) settings(v *visit) error {
 	}
 	s := orgui.Settings{
 		ID: found.ID.String(), Name: found.Name, Slug: found.Slug, Created: component.At(found.CreatedAt, "day"), Role: string(v.actor.Role), MayChange: v.actor.May(authz.OrgWrite),
+		Tokens: tokensIf(v.actor.May(authz.APITokenRead)),
 		Form: orgui.Form{
 			Form: v.frameOf("organization-form", "Rename", "", wrong, "name"),
 			Name: component.Field{Name: "name", Label: "Name", Value: name, Error: wrong.of("name"), Help: "The slug stays as it is."},
 		},
 	}
 	return c.draw(v, view{Title: "Organization settings", Active: "/settings", Status: status, Content: orgui.Page(s), Fragment: orgui.Edit(s.Form)})
+}
+
+func tokensIf(may bool) string {
+	if may {
+		return tokensPath
+	}
+	return ""
 }

@@ -64,7 +64,17 @@ func (c *Console) drawProvider(v *visit, found provider.Provider, wrong mends, n
 		if d.MayChange {
 			credential.RetireHref = row.Href + "/credentials/" + credential.ID + "/retire"
 		}
-		d.Credentials = append(d.Credentials, credential)
+		d.Credentials, d.InUse = append(d.Credentials, credential), true
+	}
+	retired, err := c.Providers.Retired(v.Request().Context(), v.actor, found.ID)
+	if err != nil {
+		return err
+	}
+	for _, one := range retired {
+		d.Credentials = append(d.Credentials, providerui.Credential{
+			ID: one.ID.String(), Name: one.Name, State: component.Badge{Text: "retired", Tone: component.Plain},
+			Created: component.At(one.CreatedAt, "day"), Retired: component.AtPointer(one.RetiredAt, "minute"),
+		})
 	}
 	d.CredentialForm = providerui.CredentialForm{
 		Form:   component.Form{ID: "credential-form", Action: row.Href + "/credentials", CSRF: v.csrf(), Submit: "Add credential", Message: wrong.rest("name", "secret")},

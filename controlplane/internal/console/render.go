@@ -32,6 +32,7 @@ type view struct {
 	Status   int             // 0: 200
 	Bare     bool            // without navigation
 	Live     bool
+	Whole    bool // Fragment takes the whole page's place: title and breadcrumb come with it
 }
 
 // visit makes a handler of do. With signedIn it asks who is there first.
@@ -81,12 +82,25 @@ func (c *Console) draw(v *visit, w view) error {
 	if err := content.Render(templ.WithChildren(ctx, w.Content), &out); err != nil {
 		return err
 	}
+	if v.htmx() && w.Whole {
+		if err := layout.Renewed(layout.Page{Title: w.Title, Crumbs: w.Crumbs}).Render(ctx, &out); err != nil {
+			return err
+		}
+	}
 	status := w.Status
 	if status == 0 {
 		status = http.StatusOK
 	}
 	v.Response().Header().Set("Vary", "HX-Request")
 	return v.HTMLBlob(status, out.Bytes())
+}
+
+// wholePage puts htmx's answer into the place of the whole page, not of the form that asked.
+func (v *visit) wholePage() {
+	if v.htmx() {
+		v.Response().Header().Set("HX-Retarget", "#main")
+		v.Response().Header().Set("HX-Reswap", "innerHTML")
+	}
 }
 
 // render draws one fragment to text, for live updates.
@@ -136,7 +150,7 @@ func navigation(actor authz.Actor, active string) []layout.Group {
 			item("Routes", "/routes", "git-branch"), item("Guardrails", "/guardrails", "shield-check"),
 		}},
 		{Title: "Connect", Items: []layout.Item{
-			item("Agents", "/agents", "bot"), item("Workspaces", "/workspaces", "layers"), item("Providers", "/providers", "plug"), item("Edges", "/edges", "server"),
+			item("Agents", "/agents", "bot"), item("Workspaces", "/workspaces", "layers"), item("Providers", "/providers", "plug"), item("Prices", "/prices", "database"), item("Edges", "/edges", "server"),
 		}},
 		{Title: "Organization", Items: last},
 	}

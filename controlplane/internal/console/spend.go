@@ -22,28 +22,44 @@ type span struct {
 	live     bool
 }
 
-const day = 24 * time.Hour
+const (
+	day  = 24 * time.Hour
+	week = 7 * day
+)
+
+// stepOf chooses how wide the columns of a range are, so that there are at most some sixty.
+func stepOf(length time.Duration) time.Duration {
+	switch {
+	case length <= 2*day:
+		return time.Hour
+	case length <= 10*day:
+		return 6 * time.Hour
+	case length <= 62*day:
+		return day
+	default:
+		return week
+	}
+}
 
 // spanOf reads the range from the address; wrong says what is wrong with one of one's own.
 func (c *Console) spanOf(v *visit) (span, mends) {
 	end := c.config.Now().UTC().Truncate(time.Hour).Add(time.Hour)
-	last := func(name string, length, step time.Duration) span {
-		if step == day {
-			end = end.Add(-time.Hour).Truncate(day).Add(day)
-		}
+	last := func(name string, length time.Duration) span {
+		step := stepOf(length)
+		end := end.Add(-time.Hour).Truncate(step).Add(step)
 		return span{name: name, from: end.Add(-length), to: end, step: step, live: true}
 	}
 	from, to := v.QueryParam("from"), v.QueryParam("to")
 	if from != "" || to != "" {
-		return customSpan(from, to, last("24h", day, time.Hour))
+		return customSpan(from, to, last("24h", day))
 	}
 	switch v.QueryParam("range") {
 	case "7d":
-		return last("7d", 7*day, time.Hour), mends{}
+		return last("7d", week), mends{}
 	case "30d":
-		return last("30d", 30*day, day), mends{}
+		return last("30d", 30*day), mends{}
 	default:
-		return last("24h", day, time.Hour), mends{}
+		return last("24h", day), mends{}
 	}
 }
 
@@ -67,10 +83,8 @@ func customSpan(from, to string, instead span) (span, mends) {
 	if len(wrong.fields) > 0 {
 		return instead, wrong
 	}
-	s := span{name: "custom", from: first, to: last.Add(day), step: day}
-	if s.to.Sub(s.from) <= 7*day {
-		s.step = time.Hour
-	}
+	s := span{name: "custom", from: first, to: last.Add(day)}
+	s.step = stepOf(s.to.Sub(s.from))
 	return s, mends{}
 }
 
@@ -133,7 +147,7 @@ func (c *Console) spendView(v *visit, s span, by grouping, wrong mends) (spendui
 	calls.Filters = false
 	sums := sumsOf(hours, s)
 	shown := spendui.View{
-		Figures: spendFigures(sums), Chart: sums.chart("Cost per "+by.word+" by "+unitOf(s), s), Table: sums.table(by.label), Calls: calls,
+		Figures: spendFigures(sums), Chart: sums.chart("Cost per "+by.word+" "+every(s), s), Table: sums.table(by.label), Calls: calls,
 		CallsURL: "/usage?" + rangeQuery(s.from, s.to), Empty: len(hours) == 0, AnyEver: len(calls.Rows) > 0 || s.name != "24h",
 	}
 	for _, one := range []struct{ name, label string }{{"24h", "24 hours"}, {"7d", "7 days"}, {"30d", "30 days"}} {
@@ -155,11 +169,26 @@ func (c *Console) spendView(v *visit, s span, by grouping, wrong mends) (spendui
 	return shown, nil
 }
 
+// unitOf says what a column's beginning is shown as: a day, or a day and an hour.
 func unitOf(s span) string {
-	if s.step == day {
+	if s.step >= day {
 		return "day"
 	}
 	return "hour"
+}
+
+// every says in words how wide the columns are.
+func every(s span) string {
+	switch s.step {
+	case time.Hour:
+		return "by hour"
+	case day:
+		return "by day"
+	case week:
+		return "by week"
+	default:
+		return "every 6 hours"
+	}
 }
 
 func spendFigures(sums totals) []component.Stat {
@@ -171,6 +200,9 @@ func spendFigures(sums totals) []component.Stat {
 		waste,
 	}
 }
+
+// columns is how many columns the range has; the last one may be cut short by the range's end.
+func (s span) columns() int { return max(int((s.to.Sub(s.from)+s.step-1)/s.step), 1) }
 
 // sum is what one group used.
 type sum struct {
@@ -195,7 +227,7 @@ type totals struct {
 }
 
 func sumsOf(hours []usage.HourCost, s span) totals {
-	t := totals{columns: make([]map[string]money.Amount, max(int(s.to.Sub(s.from)/s.step), 1))}
+	t := totals{columns: make([]map[string]money.Amount, s.columns())}
 	byID := map[string]*sum{}
 	for _, one := range hours {
 		group := byID[one.GroupID]

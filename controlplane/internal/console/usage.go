@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/controlplane/internal/usage"
@@ -178,14 +179,28 @@ func (c *Console) call(v *visit) error {
 	if err != nil {
 		return err
 	}
-	detail := callDetail(found)
+	edges, err := c.Edges.List(ctx, v.actor)
+	if err != nil {
+		return err
+	}
+	detail := callDetail(found, edgeName(edges, found.EdgeID))
 	for _, one := range found.Attempts {
 		detail.Attempts = append(detail.Attempts, callRow(one))
 	}
 	return c.draw(v, view{Title: "Call", Active: "/usage", Crumbs: under("Usage", "/usage"), Content: usageui.DetailPage(detail)})
 }
 
-func callDetail(one usage.Detail) usageui.Detail {
+// edgeName returns what an edge is called; one that is not known any more has no name.
+func edgeName(edges []edge.Edge, id ident.Edge) string {
+	for _, one := range edges {
+		if one.ID == id {
+			return one.Name
+		}
+	}
+	return ""
+}
+
+func callDetail(one usage.Detail, edgeName string) usageui.Detail {
 	d := usageui.Detail{
 		Row: callRow(one.Event), Message: outcomeText(one.Event), Estimated: one.Estimated, Doubt: one.Outcome == "indeterminate", Waste: one.Waste,
 		Total: one.Cost.USD(), Lines: billLines(one),
@@ -195,7 +210,7 @@ func callDetail(one usage.Detail) usageui.Detail {
 	}
 	d.Caller = facts("Agent", one.AgentName, "Virtual key", one.VirtualKeyName, "Workspace", one.WorkspaceName, "End user", one.EndUser, "~Run", one.RunID, "~Request", one.RequestID.String(), "~Call", one.ID.String())
 	d.Answer = facts("Dialect", one.Dialect, "~Model asked", one.Model, "Provider", one.ProviderName, "~Model called", one.ProviderModel, "Status", number(int64(one.HTTPStatus)), "~Code", one.Code, "Rule", one.Rule,
-		"Attempt", number(int64(one.Attempt)), "Streamed", yes(one.Streamed), "~Edge", one.EdgeID.String(), "Generation", grouped(int64(one.Generation)))
+		"Attempt", number(int64(one.Attempt)), "Streamed", yes(one.Streamed), "Edge", edgeName, "~Edge id", one.EdgeID.String(), "Generation", grouped(int64(one.Generation)))
 	d.Timing = append([]usageui.Fact{{Name: "Began", At: component.At(one.StartedAt, "moment")}}, facts("First byte", tookOrNothing(one.FirstByteUS), "Took", tookOrNothing(one.DurationUS))...)
 	d.Timing = append(d.Timing, usageui.Fact{Name: "Arrived here", At: component.At(one.RecordedAt, "moment")})
 	d.Labels = labelFacts(one.Labels)

@@ -122,11 +122,8 @@ func (c *Console) showKey(v *visit, made virtualkey.VirtualKey, text string) err
 		Python: "from openai import OpenAI\n\nclient = OpenAI(\n    base_url=\"" + base + "/v1\",\n    api_key=\"" + text + "\",\n)\nprint(client.chat.completions.create(\n    model=\"" + model +
 			"\",\n    messages=[{\"role\": \"user\", \"content\": \"Say hello\"}],\n).choices[0].message.content)",
 	}
-	if v.htmx() { // it stands in the place of the whole page, not of the form
-		v.Response().Header().Set("HX-Retarget", "#main")
-		v.Response().Header().Set("HX-Reswap", "innerHTML")
-	}
-	return c.draw(v, view{Title: "Your new key", Active: "/virtual-keys", Crumbs: under("Virtual keys", "/virtual-keys"), Content: virtualkeyui.CreatedPage(shown), Fragment: virtualkeyui.CreatedPage(shown)})
+	v.wholePage()
+	return c.draw(v, view{Title: "Your new key", Active: "/virtual-keys", Crumbs: under("Virtual keys", "/virtual-keys"), Content: virtualkeyui.CreatedPage(shown), Fragment: virtualkeyui.CreatedPage(shown), Whole: true})
 }
 
 // exampleModel names a route that the key may call, for the example.

@@ -38,6 +38,18 @@ func (s *Service) List(ctx context.Context, actor authz.Actor) (all []Member, er
 	return all, err
 }
 
+// Get returns one member.
+func (s *Service) Get(ctx context.Context, actor authz.Actor, user ident.User) (found Member, err error) {
+	if err := actor.Require(authz.MemberRead); err != nil {
+		return Member{}, err
+	}
+	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
+		found, err = get(ctx, tx, actor.Org, user)
+		return err
+	})
+	return found, err
+}
+
 // Add makes somebody a member. Somebody who is one already is a Conflict that names the field.
 func (s *Service) Add(ctx context.Context, actor authz.Actor, in Input) (added Member, err error) {
 	if err := actor.Require(authz.MemberWrite); err != nil {

@@ -41,6 +41,7 @@ type Credential struct {
 	ID        ident.Credential `json:"id"`
 	Name      string           `json:"name"`
 	CreatedAt time.Time        `json:"created_at"`
+	RetiredAt *time.Time       `json:"retired_at,omitempty"`
 }
 
 // Opened is a credential with its secret.

@@ -140,6 +140,18 @@ func (s *Service) Get(ctx context.Context, actor authz.Actor, id ident.Provider)
 	return found, err
 }
 
+// Retired returns a provider's credentials that are out of use, the last retired first.
+func (s *Service) Retired(ctx context.Context, actor authz.Actor, id ident.Provider) (all []Credential, err error) {
+	if err := actor.Require(authz.ProviderRead); err != nil {
+		return nil, err
+	}
+	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
+		all, err = retired(ctx, tx, actor.Org, id)
+		return err
+	})
+	return all, err
+}
+
 // List returns the providers that are not archived, by name.
 func (s *Service) List(ctx context.Context, actor authz.Actor) (all []Provider, err error) {
 	if err := actor.Require(authz.ProviderRead); err != nil {

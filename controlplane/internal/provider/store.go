@@ -131,6 +131,18 @@ func retire(ctx context.Context, tx pgx.Tx, org ident.Org, owner ident.Provider,
 	return nil
 }
 
+func retired(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Provider) ([]Credential, error) {
+	rows, err := providerdb.New(tx).ListRetiredCredentials(ctx, providerdb.ListRetiredCredentialsParams{OrgID: org, ProviderID: id})
+	if err != nil {
+		return nil, fmt.Errorf("list retired credentials of provider %s: %w", id, err)
+	}
+	all := make([]Credential, len(rows))
+	for i, row := range rows {
+		all[i] = Credential{ID: row.CredentialID, Name: row.Name, CreatedAt: row.CreatedAt, RetiredAt: row.RetiredAt}
+	}
+	return all, nil
+}
+
 func open(ctx context.Context, tx pgx.Tx, box *seal.Box, org ident.Org) ([]Opened, error) {
 	rows, err := providerdb.New(tx).ListSealed(ctx, org)
 	if err != nil {

@@ -264,6 +264,51 @@ func (q *Queries) ListProviders(ctx context.Context, orgID ident.Org) ([]ListPro
 	return items, nil
 }
 
+const listRetiredCredentials = `-- name: ListRetiredCredentials :many
+SELECT credential_id, name, created_at, retired_at
+FROM credential
+WHERE org_id = $1 AND provider_id = $2 AND retired_at IS NOT NULL
+ORDER BY retired_at DESC, credential_id
+LIMIT 100
+`
+
+type ListRetiredCredentialsParams struct {
+	OrgID      ident.Org
+	ProviderID ident.Provider
+}
+
+type ListRetiredCredentialsRow struct {
+	CredentialID ident.Credential
+	Name         string
+	CreatedAt    time.Time
+	RetiredAt    *time.Time
+}
+
+func (q *Queries) ListRetiredCredentials(ctx context.Context, arg ListRetiredCredentialsParams) ([]ListRetiredCredentialsRow, error) {
+	rows, err := q.db.Query(ctx, listRetiredCredentials, arg.OrgID, arg.ProviderID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListRetiredCredentialsRow
+	for rows.Next() {
+		var i ListRetiredCredentialsRow
+		if err := rows.Scan(
+			&i.CredentialID,
+			&i.Name,
+			&i.CreatedAt,
+			&i.RetiredAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listRoutesOfProvider = `-- name: ListRoutesOfProvider :many
 SELECT DISTINCT r.name
 FROM route r JOIN route_target t ON t.org_id = r.org_id AND t.route_id = r.route_id

@@ -1,0 +1,86 @@
+package console
+
+import (
+	"cmp"
+	"strings"
+	"time"
+
+	"tollgate.dev/controlplane/internal/money"
+	"tollgate.dev/controlplane/internal/price"
+	"tollgate.dev/web/component"
+	"tollgate.dev/web/priceui"
+)
+
+const (
+	pricesShown  = 300
+	perMillion   = 1_000_000
+	picoScaleMax = (1<<63 - 1) / perMillion // a price beyond it is not shown per million
+)
+
+func (c *Console) prices(v *visit) error {
+	search := strings.TrimSpace(v.QueryParam("search"))
+	all, err := c.Prices.List(v.Request().Context(), v.actor, search)
+	if err != nil {
+		return err
+	}
+	list := priceui.List{
+		Search: component.Field{Name: "search", Label: "Catalog or model", Kind: "search", Value: search, Placeholder: "gpt-4o"},
+		Count:  grouped(int64(len(all))) + " prices.",
+	}
+	if len(all) == 1 {
+		list.Count = "1 price."
+	}
+	if search != "" {
+		list.Clear = "/prices"
+	}
+	for i, one := range all {
+		if i == pricesShown {
+			list.Count = "The first " + grouped(pricesShown) + " of " + grouped(int64(len(all))) + " prices. Search for the others."
+			break
+		}
+		row := priceRow(one)
+		row.State = priceState(all, i, c.config.Now())
+		list.Rows = append(list.Rows, row)
+	}
+	return c.draw(v, view{Title: "Prices", Active: "/prices", Content: priceui.Page(list)})
+}
+
+func priceRow(one price.Price) priceui.Row {
+	row := priceui.Row{
+		ID: one.ID.String(), Model: one.Model, Catalog: one.Catalog, Input: million(one.InputPico), CachedInput: million(one.CachedInputPico),
+		CacheWrite: million(one.CacheWritePico), Output: million(one.OutputPico), Reasoning: "as output", From: component.At(one.EffectiveAt, "day"),
+		Context: cmp.Or(limitText(one.ContextTokens), "–"), Longest: cmp.Or(limitText(one.MaxOutputTokens), "–"),
+	}
+	if one.ReasoningPico > 0 {
+		row.Reasoning = million(one.ReasoningPico)
+	}
+	return row
+}
+
+// priceState marks the prices of a model that are not in force: of those that have begun, the last one is. The list is sorted by
+// catalog, model and date.
+func priceState(all []price.Price, i int, now time.Time) component.Badge {
+	one := all[i]
+	if one.EffectiveAt.After(now) {
+		return component.Badge{Text: "to come", Tone: component.Info}
+	}
+	if i+1 < len(all) && all[i+1].Catalog == one.Catalog && all[i+1].Model == one.Model && !all[i+1].EffectiveAt.After(now) {
+		return component.Badge{Text: "past", Tone: component.Plain}
+	}
+	return component.Badge{}
+}
+
+// million writes a price per token as one per million tokens.
+func million(pico int64) string {
+	if pico > picoScaleMax {
+		return "$" + money.FromPico(pico).Decimal() + " a token"
+	}
+	return "$" + money.FromPico(pico*perMillion).Decimal()
+}
+
+func limitText(tokens int32) string {
+	if tokens == 0 {
+		return ""
+	}
+	return grouped(int64(tokens))
+}

@@ -1,0 +1,86 @@
+package console
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/money"
+	"tollgate.dev/controlplane/internal/price"
+	"tollgate.dev/controlplane/internal/usage"
+)
+
+func TestColumnsStayReadableHoweverLongTheRange(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 21, 13, 37, 0, 0, time.UTC)
+	c := &Console{config: Config{Now: func() time.Time { return now }}}
+	for query, want := range map[string]struct {
+		step    time.Duration
+		columns int
+		end     time.Time
+	}{
+		"":                              {time.Hour, 24, now.Truncate(time.Hour).Add(time.Hour)},
+		"range=7d":                      {6 * time.Hour, 28, time.Date(2026, 11, 21, 18, 0, 0, 0, time.UTC)},
+		"range=30d":                     {day, 30, time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)},
+		"from=2026-11-01&to=2026-11-02": {time.Hour, 48, time.Date(2026, 11, 3, 0, 0, 0, 0, time.UTC)},
+		"from=2026-11-01&to=2026-11-03": {6 * time.Hour, 12, time.Date(2026, 11, 4, 0, 0, 0, 0, time.UTC)},
+		"from=2026-10-01&to=2026-10-31": {day, 31, time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)},
+		"from=2026-01-01&to=2026-12-31": {week, 53, time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)},
+	} {
+		request := httptest.NewRequest(http.MethodGet, "/spend?"+query, nil)
+		s, wrong := c.spanOf(&visit{Context: echo.New().NewContext(request, httptest.NewRecorder())})
+		if s.step != want.step || s.columns() != want.columns || !s.to.Equal(want.end) || len(wrong.fields) > 0 {
+			t.Errorf("%q: %d columns of %s until %s, %v", query, s.columns(), s.step, s.to, wrong)
+		}
+	}
+}
+
+func TestEveryHourOfTheRangeFallsIntoItsColumn(t *testing.T) {
+	t.Parallel()
+	from := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	s := span{from: from, to: from.Add(9 * day), step: week}
+	var hours []usage.HourCost
+	for hour := range 9 * 24 {
+		hours = append(hours, usage.HourCost{Hour: from.Add(time.Duration(hour) * time.Hour), GroupID: "a", Figures: usage.Figures{Cost: money.FromPico(1)}})
+	}
+	sums := sumsOf(hours, s)
+	if len(sums.columns) != 2 || sums.columns[0]["a"].Pico() != 168 || sums.columns[1]["a"].Pico() != 48 || sums.all.cost.Pico() != 216 {
+		t.Errorf("%v, %s", sums.columns, sums.all.cost)
+	}
+}
+
+func TestPricesSayWhichIsInForce(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+	all := []price.Price{
+		{Catalog: "openai", Model: "a", EffectiveAt: now.Add(-2 * day)},
+		{Catalog: "openai", Model: "a", EffectiveAt: now.Add(-day)},
+		{Catalog: "openai", Model: "a", EffectiveAt: now.Add(day)},
+		{Catalog: "openai", Model: "b", EffectiveAt: now.Add(-day)},
+	}
+	for i, want := range []string{"past", "", "to come", ""} {
+		if got := priceState(all, i, now).Text; got != want {
+			t.Errorf("price %d is %q, want %q", i, got, want)
+		}
+	}
+	row := priceRow(price.Price{InputPico: 150_000, CachedInputPico: 75_000, OutputPico: 600_000, ContextTokens: 128_000})
+	if row.Input != "$0.15" || row.CachedInput != "$0.075" || row.Output != "$0.60" || row.Reasoning != "as output" || row.Context != "128,000" || row.Longest != "–" {
+		t.Errorf("%+v", row)
+	}
+	if got := million(1 << 62); got != "$4611686.018427387904 a token" {
+		t.Errorf("a price beyond the scale: %s", got)
+	}
+}
+
+func TestNewTokensAreOfferedNoHigherRole(t *testing.T) {
+	t.Parallel()
+	for role, want := range map[string]int{"owner": 5, "admin": 4, "developer": 2, "viewer": 1} {
+		if got := len(rolesBelow(authz.Role(role))); got != want {
+			t.Errorf("%s may give %d roles, want %d", role, got, want)
+		}
+	}
+}

@@ -2532,21 +2532,28 @@ func (x *Guardrail) GetWords() []string {
 	return nil
 }
 
+// Price is one row of a model's prices from a date on. Rows that differ in above_tokens alone are the tiers of one price: a request is wholly
+// billed at the row with the largest above_tokens that its input tokens, of every class together, exceed. Amounts of 0 are free.
 type Price struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	Id              []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Catalog         string                 `protobuf:"bytes,2,opt,name=catalog,proto3" json:"catalog,omitempty"` // provider's name in the catalog, e.g. "openai"
-	Model           string                 `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
-	EffectiveUnixMs int64                  `protobuf:"varint,4,opt,name=effective_unix_ms,json=effectiveUnixMs,proto3" json:"effective_unix_ms,omitempty"`
-	InputPico       int64                  `protobuf:"varint,5,opt,name=input_pico,json=inputPico,proto3" json:"input_pico,omitempty"` // pico-USD per token
-	CachedInputPico int64                  `protobuf:"varint,6,opt,name=cached_input_pico,json=cachedInputPico,proto3" json:"cached_input_pico,omitempty"`
-	CacheWritePico  int64                  `protobuf:"varint,7,opt,name=cache_write_pico,json=cacheWritePico,proto3" json:"cache_write_pico,omitempty"`
-	OutputPico      int64                  `protobuf:"varint,8,opt,name=output_pico,json=outputPico,proto3" json:"output_pico,omitempty"`
-	ReasoningPico   int64                  `protobuf:"varint,9,opt,name=reasoning_pico,json=reasoningPico,proto3" json:"reasoning_pico,omitempty"`          // 0: billed as output
-	ContextTokens   uint32                 `protobuf:"varint,10,opt,name=context_tokens,json=contextTokens,proto3" json:"context_tokens,omitempty"`         // 0: unknown
-	MaxOutputTokens uint32                 `protobuf:"varint,11,opt,name=max_output_tokens,json=maxOutputTokens,proto3" json:"max_output_tokens,omitempty"` // 0: unknown
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	Id                 []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`           // an event names the row that it was charged at, and so the tier
+	Catalog            string                 `protobuf:"bytes,2,opt,name=catalog,proto3" json:"catalog,omitempty"` // provider's name in the catalog, e.g. "openai"
+	Model              string                 `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
+	EffectiveUnixMs    int64                  `protobuf:"varint,4,opt,name=effective_unix_ms,json=effectiveUnixMs,proto3" json:"effective_unix_ms,omitempty"`
+	InputPico          int64                  `protobuf:"varint,5,opt,name=input_pico,json=inputPico,proto3" json:"input_pico,omitempty"` // pico-USD per token
+	CachedInputPico    int64                  `protobuf:"varint,6,opt,name=cached_input_pico,json=cachedInputPico,proto3" json:"cached_input_pico,omitempty"`
+	CacheWritePico     int64                  `protobuf:"varint,7,opt,name=cache_write_pico,json=cacheWritePico,proto3" json:"cache_write_pico,omitempty"`
+	OutputPico         int64                  `protobuf:"varint,8,opt,name=output_pico,json=outputPico,proto3" json:"output_pico,omitempty"`
+	ReasoningPico      int64                  `protobuf:"varint,9,opt,name=reasoning_pico,json=reasoningPico,proto3" json:"reasoning_pico,omitempty"`                           // 0: billed as output
+	ContextTokens      uint32                 `protobuf:"varint,10,opt,name=context_tokens,json=contextTokens,proto3" json:"context_tokens,omitempty"`                          // 0: unknown
+	MaxOutputTokens    uint32                 `protobuf:"varint,11,opt,name=max_output_tokens,json=maxOutputTokens,proto3" json:"max_output_tokens,omitempty"`                  // 0: unknown
+	AboveTokens        uint32                 `protobuf:"varint,12,opt,name=above_tokens,json=aboveTokens,proto3" json:"above_tokens,omitempty"`                                // 0: the row without which there are no others
+	CacheWriteHourPico *int64                 `protobuf:"varint,13,opt,name=cache_write_hour_pico,json=cacheWriteHourPico,proto3,oneof" json:"cache_write_hour_pico,omitempty"` // of writes kept for an hour; absent: as cache_write_pico, which is for five minutes
+	AudioInputPico     *int64                 `protobuf:"varint,14,opt,name=audio_input_pico,json=audioInputPico,proto3,oneof" json:"audio_input_pico,omitempty"`               // absent: as input_pico
+	AudioOutputPico    *int64                 `protobuf:"varint,15,opt,name=audio_output_pico,json=audioOutputPico,proto3,oneof" json:"audio_output_pico,omitempty"`            // absent: as output_pico
+	RequestPico        int64                  `protobuf:"varint,16,opt,name=request_pico,json=requestPico,proto3" json:"request_pico,omitempty"`                                // for each answered request, whatever its tokens
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Price) Reset() {
@@ -2652,6 +2659,41 @@ func (x *Price) GetContextTokens() uint32 {
 func (x *Price) GetMaxOutputTokens() uint32 {
 	if x != nil {
 		return x.MaxOutputTokens
+	}
+	return 0
+}
+
+func (x *Price) GetAboveTokens() uint32 {
+	if x != nil {
+		return x.AboveTokens
+	}
+	return 0
+}
+
+func (x *Price) GetCacheWriteHourPico() int64 {
+	if x != nil && x.CacheWriteHourPico != nil {
+		return *x.CacheWriteHourPico
+	}
+	return 0
+}
+
+func (x *Price) GetAudioInputPico() int64 {
+	if x != nil && x.AudioInputPico != nil {
+		return *x.AudioInputPico
+	}
+	return 0
+}
+
+func (x *Price) GetAudioOutputPico() int64 {
+	if x != nil && x.AudioOutputPico != nil {
+		return *x.AudioOutputPico
+	}
+	return 0
+}
+
+func (x *Price) GetRequestPico() int64 {
+	if x != nil {
+		return x.RequestPico
 	}
 	return 0
 }
@@ -3975,7 +4017,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x05scope\x18\x03 \x01(\x0e2\x17.tollgate.wire.v1.ScopeR\x05scope\x12\x19\n" +
 	"\bscope_id\x18\x04 \x01(\fR\ascopeId\x129\n" +
 	"\x06action\x18\x05 \x01(\x0e2!.tollgate.wire.v1.GuardrailActionR\x06action\x12\x14\n" +
-	"\x05words\x18\x06 \x03(\tR\x05words\"\x83\x03\n" +
+	"\x05words\x18\x06 \x03(\tR\x05words\"\xa6\x05\n" +
 	"\x05Price\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x18\n" +
 	"\acatalog\x18\x02 \x01(\tR\acatalog\x12\x14\n" +
@@ -3990,7 +4032,15 @@ const file_wire_proto_rawDesc = "" +
 	"\x0ereasoning_pico\x18\t \x01(\x03R\rreasoningPico\x12%\n" +
 	"\x0econtext_tokens\x18\n" +
 	" \x01(\rR\rcontextTokens\x12*\n" +
-	"\x11max_output_tokens\x18\v \x01(\rR\x0fmaxOutputTokens\"\xd4\t\n" +
+	"\x11max_output_tokens\x18\v \x01(\rR\x0fmaxOutputTokens\x12!\n" +
+	"\fabove_tokens\x18\f \x01(\rR\vaboveTokens\x126\n" +
+	"\x15cache_write_hour_pico\x18\r \x01(\x03H\x00R\x12cacheWriteHourPico\x88\x01\x01\x12-\n" +
+	"\x10audio_input_pico\x18\x0e \x01(\x03H\x01R\x0eaudioInputPico\x88\x01\x01\x12/\n" +
+	"\x11audio_output_pico\x18\x0f \x01(\x03H\x02R\x0faudioOutputPico\x88\x01\x01\x12!\n" +
+	"\frequest_pico\x18\x10 \x01(\x03R\vrequestPicoB\x18\n" +
+	"\x16_cache_write_hour_picoB\x13\n" +
+	"\x11_audio_input_picoB\x14\n" +
+	"\x12_audio_output_pico\"\xd4\t\n" +
 	"\n" +
 	"UsageEvent\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\fR\aeventId\x12\x15\n" +
@@ -4306,6 +4356,7 @@ func file_wire_proto_init() {
 		(*ItemBody_Guardrail)(nil),
 		(*ItemBody_Price)(nil),
 	}
+	file_wire_proto_msgTypes[26].OneofWrappers = []any{}
 	file_wire_proto_msgTypes[36].OneofWrappers = []any{
 		(*SpoolRecord_Intent)(nil),
 		(*SpoolRecord_Event)(nil),

@@ -10,7 +10,8 @@ import (
 	"tollgate.dev/controlplane/internal/price"
 )
 
-const header = "catalog,model,effective,input,cached_input,cache_write,output,reasoning,context_tokens,max_output_tokens\n"
+const header = "catalog,model,effective,above_tokens,input,cached_input,cache_write,cache_write_hour,output,reasoning," +
+	"audio_input,audio_output,request,context_tokens,max_output_tokens\n"
 
 func TestEmbeddedTableIsWholeAndUnique(t *testing.T) {
 	t.Parallel()
@@ -18,15 +19,73 @@ func TestEmbeddedTableIsWholeAndUnique(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(all) < 60 {
-		t.Errorf("only %d prices", len(all))
+	type row struct {
+		catalog, model string
+		above          int32
 	}
-	seen := map[string]bool{}
+	seen, models, catalogs, free, tiers := map[string]bool{}, map[row]bool{}, map[string]bool{}, 0, 0
 	for _, p := range all {
-		if seen[p.ID.String()] || p.InputPico == 0 || (p.OutputPico == 0 && !strings.Contains(p.Model, "embed")) || p.CachedInputPico > p.InputPico || p.ContextTokens == 0 {
+		isFree := p.InputPico == 0 && p.OutputPico == 0
+		first := models[row{p.Catalog, p.Model, 0}]
+		switch {
+		case seen[p.ID.String()], !isFree && p.InputPico == 0, p.CachedInputPico > p.InputPico, p.CacheWriteHourPico < p.CacheWritePico,
+			p.AboveTokens > 0 && !first, p.AboveTokens > 0 && p.ContextTokens > 0 && p.ContextTokens <= p.AboveTokens:
 			t.Errorf("doubtful price %+v", p)
 		}
-		seen[p.ID.String()] = true
+		seen[p.ID.String()], models[row{p.Catalog, p.Model, p.AboveTokens}], catalogs[p.Catalog] = true, true, true
+		if isFree {
+			free++
+		}
+		if p.AboveTokens > 0 {
+			tiers++
+		}
+	}
+	if len(models)-tiers < 1500 || len(catalogs) < 40 || free < 100 || tiers < 70 {
+		t.Errorf("%d models of %d catalogs, %d free, %d tiers", len(models)-tiers, len(catalogs), free, tiers)
+	}
+}
+
+func TestAnthropicCacheWritesCostWhatItsPriceListSays(t *testing.T) {
+	t.Parallel()
+	all, err := price.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	for _, p := range all {
+		if p.Catalog != "anthropic" || p.Model == "claude-3-haiku-20240307" { // whose list prices are rounded
+			continue
+		}
+		count++
+		if p.CachedInputPico*10 != p.InputPico || p.CacheWritePico*4 != p.InputPico*5 || p.CacheWriteHourPico != 2*p.InputPico {
+			t.Errorf("%s: %+v", p.Model, p)
+		}
+	}
+	if count < 20 {
+		t.Errorf("%d models", count)
+	}
+}
+
+func TestAnEmptyFieldIsItsDefaultAndZeroIsFree(t *testing.T) {
+	t.Parallel()
+	for record, want := range map[string]price.Price{
+		"a,b,2026-01-01,,10,,,,40,,,,,,":      {InputPico: 10, CachedInputPico: 10, CacheWritePico: 10, CacheWriteHourPico: 10, OutputPico: 40, AudioInputPico: 10, AudioOutputPico: 40},
+		"a,b,2026-01-01,,10,0,12,,40,,,,,9,8": {InputPico: 10, CacheWritePico: 12, CacheWriteHourPico: 12, OutputPico: 40, AudioInputPico: 10, AudioOutputPico: 40, ContextTokens: 9, MaxOutputTokens: 8},
+		"a,b,2026-01-01,,0,,,,0,,,,,,":        {},
+		"a,b,2026-01-01,7,1,2,3,4,5,6,7,8,9,10,11": {
+			AboveTokens: 7, InputPico: 1, CachedInputPico: 2, CacheWritePico: 3, CacheWriteHourPico: 4, OutputPico: 5, ReasoningPico: 6,
+			AudioInputPico: 7, AudioOutputPico: 8, RequestPico: 9, ContextTokens: 10, MaxOutputTokens: 11,
+		},
+	} {
+		all, err := price.Parse(strings.NewReader(header + record + "\n"))
+		if err != nil || len(all) != 1 {
+			t.Fatalf("%s: %v", record, err)
+		}
+		got := all[0]
+		want.ID, want.Catalog, want.Model, want.EffectiveAt = got.ID, "a", "b", got.EffectiveAt
+		if got != want {
+			t.Errorf("%s: %+v", record, got)
+		}
 	}
 }
 
@@ -59,7 +118,7 @@ func TestLoadBumpsTheGenerationOnlyWhenSomethingChanges(t *testing.T) {
 	if changed, err := service.Load(t.Context()); err != nil || !changed {
 		t.Errorf("load over a changed row: %v, %v", changed, err)
 	}
-	found, err := service.List(t.Context(), a, "OpenAI/gpt-4o-MINI")
+	found, err := service.List(t.Context(), a, "OpenAI/gpt-4o-MINI-2024-07")
 	if err != nil || len(found) != 1 || found[0].InputPico != 150_000 || found[0].OutputPico != 600_000 {
 		t.Errorf("%+v, %v", found, err)
 	}
@@ -68,7 +127,7 @@ func TestLoadBumpsTheGenerationOnlyWhenSomethingChanges(t *testing.T) {
 		all, err = price.List(t.Context(), tx)
 		return err
 	})
-	if err != nil || len(all) < 60 {
+	if err != nil || len(all) < 1500 {
 		t.Errorf("%d prices, %v", len(all), err)
 	}
 }
@@ -76,12 +135,18 @@ func TestLoadBumpsTheGenerationOnlyWhenSomethingChanges(t *testing.T) {
 func TestParseNamesTheLine(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ table, want string }{
-		"no header":  {"a,b\n", "does not begin"},
-		"a fraction": {header + "a,b,2026-01-01,1.5,1,1,1,0,0,0\n", "line 2"},
-		"a minus":    {"# note\n" + header + "a,b,2026-01-01,-1,1,1,1,0,0,0\n", "line 3"},
-		"no date":    {header + "a,b,soon,1,1,1,1,0,0,0\n", "not a date"},
-		"no model":   {header + "a,,2026-01-01,1,1,1,1,0,0,0\n", "must be given"},
-		"too short":  {header + "a,b\n", "line 2"},
+		"no header":         {"a,b\n", "does not begin"},
+		"a fraction":        {header + "a,b,2026-01-01,,1.5,,,,1,,,,,,\n", "line 2"},
+		"a minus":           {"# note\n" + header + "a,b,2026-01-01,,-1,,,,1,,,,,,\n", "line 3"},
+		"no input":          {header + "a,b,2026-01-01,,,,,,1,,,,,,\n", "not a whole number"},
+		"no output":         {header + "a,b,2026-01-01,,1,,,,,,,,,,\n", "not a whole number"},
+		"more than an edge": {header + "a,b,2026-01-01,,1000000000001,,,,1,,,,,,\n", "not a whole number"},
+		"an exponent":       {header + "a,b,2026-01-01,,1e6,,,,1,,,,,,\n", "not a whole number"},
+		"a cheaper hour":    {header + "a,b,2026-01-01,,1,1,3,2,1,,,,,,\n", "cheaper"},
+		"too many tokens":   {header + "a,b,2026-01-01,3000000000,1,,,,1,,,,,,\n", "not a number of tokens"},
+		"no date":           {header + "a,b,soon,,1,,,,1,,,,,,\n", "not a date"},
+		"no model":          {header + "a,,2026-01-01,,1,,,,1,,,,,,\n", "must be given"},
+		"too short":         {header + "a,b\n", "line 2"},
 	} {
 		if _, err := price.Parse(strings.NewReader(test.table)); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v", name, err)

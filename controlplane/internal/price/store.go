@@ -22,27 +22,32 @@ func list(ctx context.Context, tx pgx.Tx, search string) ([]Price, error) {
 	all := make([]Price, len(rows))
 	for i, row := range rows {
 		all[i] = Price{
-			ID: row.PriceID, Catalog: row.Catalog, Model: row.Model, EffectiveAt: row.EffectiveAt,
-			InputPico: row.InputPico, CachedInputPico: row.CachedInputPico, CacheWritePico: row.CacheWritePico,
-			OutputPico: row.OutputPico, ReasoningPico: row.ReasoningPico, ContextTokens: row.ContextTokens, MaxOutputTokens: row.MaxOutputTokens,
+			ID: row.PriceID, Catalog: row.Catalog, Model: row.Model, EffectiveAt: row.EffectiveAt, AboveTokens: row.AboveTokens,
+			InputPico: row.InputPico, CachedInputPico: row.CachedInputPico,
+			CacheWritePico: row.CacheWritePico, CacheWriteHourPico: row.CacheWriteHourPico,
+			OutputPico: row.OutputPico, ReasoningPico: row.ReasoningPico, AudioInputPico: row.AudioInputPico, AudioOutputPico: row.AudioOutputPico,
+			RequestPico: row.RequestPico, ContextTokens: row.ContextTokens, MaxOutputTokens: row.MaxOutputTokens,
 		}
 	}
 	return all, nil
 }
 
-// upsert says whether any row was new or different. Rows are taken in the table's order, which is the lock order.
+// upsert says whether any row was new or different.
 func upsert(ctx context.Context, tx pgx.Tx, table []Price) (changed bool, err error) {
-	queries := pricedb.New(tx)
+	var in pricedb.UpsertPricesParams
 	for _, p := range table {
-		count, err := queries.UpsertPrice(ctx, pricedb.UpsertPriceParams{
-			PriceID: p.ID, Catalog: p.Catalog, Model: p.Model, EffectiveAt: p.EffectiveAt,
-			InputPico: p.InputPico, CachedInputPico: p.CachedInputPico, CacheWritePico: p.CacheWritePico,
-			OutputPico: p.OutputPico, ReasoningPico: p.ReasoningPico, ContextTokens: p.ContextTokens, MaxOutputTokens: p.MaxOutputTokens,
-		})
-		if err != nil {
-			return false, fmt.Errorf("load the price of %s/%s: %w", p.Catalog, p.Model, err)
-		}
-		changed = changed || count > 0
+		in.Ids, in.Catalogs, in.Models = append(in.Ids, p.ID.UUID), append(in.Catalogs, p.Catalog), append(in.Models, p.Model)
+		in.Effectives, in.Aboves = append(in.Effectives, p.EffectiveAt), append(in.Aboves, p.AboveTokens)
+		in.Inputs, in.CachedInputs = append(in.Inputs, p.InputPico), append(in.CachedInputs, p.CachedInputPico)
+		in.CacheWrites, in.CacheWriteHours = append(in.CacheWrites, p.CacheWritePico), append(in.CacheWriteHours, p.CacheWriteHourPico)
+		in.Outputs, in.Reasonings = append(in.Outputs, p.OutputPico), append(in.Reasonings, p.ReasoningPico)
+		in.AudioInputs, in.AudioOutputs = append(in.AudioInputs, p.AudioInputPico), append(in.AudioOutputs, p.AudioOutputPico)
+		in.Requests, in.Contexts = append(in.Requests, p.RequestPico), append(in.Contexts, p.ContextTokens)
+		in.MaxOutputs = append(in.MaxOutputs, p.MaxOutputTokens)
 	}
-	return changed, nil
+	count, err := pricedb.New(tx).UpsertPrices(ctx, in)
+	if err != nil {
+		return false, fmt.Errorf("load the price table: %w", err)
+	}
+	return count > 0, nil
 }

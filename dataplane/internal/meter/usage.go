@@ -12,15 +12,22 @@ import (
 	"tollgate.dev/dataplane/internal/state"
 )
 
-// Usage is the tokens of one attempt. Input, CachedInput and CacheWrite are disjoint; Reasoning is contained in Output.
+// Usage is the tokens of one attempt. Input, CachedInput and CacheWrite are disjoint; AudioInput is contained in Input, CacheWriteHour in
+// CacheWrite, Reasoning and AudioOutput are disjoint and contained in Output.
 type Usage struct {
-	Input       int64
-	CachedInput int64
-	CacheWrite  int64
-	Output      int64
-	Reasoning   int64
-	Reported    bool // the provider said so
+	Input          int64
+	AudioInput     int64
+	CachedInput    int64
+	CacheWrite     int64
+	CacheWriteHour int64 // kept for an hour; the others for five minutes
+	Output         int64
+	Reasoning      int64
+	AudioOutput    int64
+	Reported       bool // the provider said so
 }
+
+// all returns the tokens of input of every class, which choose the tier of a price.
+func (u *Usage) all() int64 { return plus(plus(u.Input, u.CachedInput), u.CacheWrite) }
 
 // tokensMax is the largest count that is believed: a hundred times the longest context known.
 const tokensMax = 100_000_000
@@ -53,6 +60,7 @@ func (u *Usage) merge(d dialect.Dialect, raw []byte) bool {
 
 func (u *Usage) mergeAnthropic(raw []byte) bool {
 	ok, seen := true, false
+	var minutes int64
 	scan.Each(raw, func(key, value []byte) {
 		switch string(key) {
 		case "input_tokens":
@@ -61,16 +69,20 @@ func (u *Usage) mergeAnthropic(raw []byte) bool {
 			ok = count(&u.CachedInput, value, ok)
 		case "cache_creation_input_tokens":
 			ok = count(&u.CacheWrite, value, ok)
+		case "cache_creation":
+			ok = count(&minutes, scan.Lookup(value, "ephemeral_5m_input_tokens"), ok)
+			ok = count(&u.CacheWriteHour, scan.Lookup(value, "ephemeral_1h_input_tokens"), ok)
 		case "output_tokens":
 			ok, seen = count(&u.Output, value, ok), true
 		}
 	})
+	u.CacheWrite = max(u.CacheWrite, minutes+u.CacheWriteHour) // the lifetimes are the parts of the whole
 	return ok && seen
 }
 
 func (u *Usage) mergeOpenAI(raw []byte) bool {
 	ok, seen := true, false
-	var input, cached int64
+	var input, cached, audioInput, audioOutput int64
 	scan.Each(raw, func(key, value []byte) {
 		switch string(key) {
 		case "prompt_tokens", "input_tokens":
@@ -79,13 +91,17 @@ func (u *Usage) mergeOpenAI(raw []byte) bool {
 			ok = count(&u.Output, value, ok)
 		case "prompt_tokens_details", "input_tokens_details":
 			ok = count(&cached, scan.Lookup(value, "cached_tokens"), ok)
+			ok = count(&audioInput, scan.Lookup(value, "audio_tokens"), ok)
 		case "completion_tokens_details", "output_tokens_details":
 			ok = count(&u.Reasoning, scan.Lookup(value, "reasoning_tokens"), ok)
+			ok = count(&audioOutput, scan.Lookup(value, "audio_tokens"), ok)
 		}
 	})
 	u.CachedInput = min(cached, input)
 	u.Input = input - u.CachedInput
+	u.AudioInput = min(audioInput, u.Input)
 	u.Reasoning = min(u.Reasoning, u.Output)
+	u.AudioOutput = min(audioOutput, u.Output-u.Reasoning)
 	return ok && seen
 }
 
@@ -106,23 +122,63 @@ func (u *Usage) plausible() bool {
 	return u.Input >= 0 && u.CachedInput >= 0 && u.CacheWrite >= 0 && u.Output >= 0
 }
 
-// Cost returns what the tokens cost. It saturates instead of overflowing.
+// Cost returns what the tokens cost at the tier that their input reaches. It saturates instead of overflowing. Where nothing was used and
+// nothing reported, nothing is billed, not even the request.
 func Cost(p *state.Price, u Usage) int64 {
-	output, reasoning := u.Output, int64(0)
-	if p.ReasoningPico > 0 {
+	row := Row(p, u)
+	input, minutes, output, reasoning := u.Input, u.CacheWrite, u.Output, int64(0)
+	audioInput, hour := min(u.AudioInput, input), min(u.CacheWriteHour, minutes)
+	input, minutes = input-audioInput, minutes-hour
+	if row.ReasoningPico > 0 {
 		reasoning = min(u.Reasoning, output)
 		output -= reasoning
 	}
-	total := times(u.Input, p.InputPico)
-	total = plus(total, times(u.CachedInput, p.CachedInputPico))
-	total = plus(total, times(u.CacheWrite, p.CacheWritePico))
-	total = plus(total, times(output, p.OutputPico))
-	return plus(total, times(reasoning, p.ReasoningPico))
+	audioOutput := min(u.AudioOutput, output)
+	output -= audioOutput
+	total := plus(times(input, row.InputPico), times(audioInput, row.AudioInputPico))
+	total = plus(total, times(u.CachedInput, row.CachedInputPico))
+	total = plus(total, times(minutes, row.CacheWritePico))
+	total = plus(total, times(hour, row.CacheWriteHourPico))
+	total = plus(total, times(output, row.OutputPico))
+	total = plus(total, times(audioOutput, row.AudioOutputPico))
+	total = plus(total, times(reasoning, row.ReasoningPico))
+	if u.Reported || u.all() > 0 || u.Output > 0 {
+		total = plus(total, row.RequestPico)
+	}
+	return total
 }
 
-// Worst returns the most that so many tokens can cost, whatever class the provider puts them in.
+// Row returns the row of a price that the usage is billed at: the tier that its input reaches.
+func Row(p *state.Price, u Usage) *state.Price {
+	if len(p.Tiers) == 0 {
+		return p
+	}
+	return p.Tier(u.all())
+}
+
+// Worst returns the most that so many tokens can cost, whatever class the provider puts them in and whichever tier their input reaches.
 func Worst(p *state.Price, input, output int64) int64 {
-	return plus(times(input, max(p.InputPico, p.CachedInputPico, p.CacheWritePico)), times(output, max(p.OutputPico, p.ReasoningPico)))
+	worst := worstRow(p, below(p, 0, input), output)
+	for i, tier := range p.Tiers {
+		if input <= int64(tier.AboveTokens) {
+			break
+		}
+		worst = max(worst, worstRow(tier, below(p, i+1, input), output))
+	}
+	return worst
+}
+
+// below returns the most input that tiers before the one with this number hold for.
+func below(p *state.Price, tier int, input int64) int64 {
+	if tier == len(p.Tiers) {
+		return input
+	}
+	return min(input, int64(p.Tiers[tier].AboveTokens))
+}
+
+func worstRow(p *state.Price, input, output int64) int64 {
+	in := max(p.InputPico, p.AudioInputPico, p.CachedInputPico, p.CacheWritePico, p.CacheWriteHourPico)
+	return plus(plus(times(input, in), times(output, max(p.OutputPico, p.ReasoningPico, p.AudioOutputPico))), p.RequestPico)
 }
 
 func times(n, pico int64) int64 {

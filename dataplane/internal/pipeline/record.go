@@ -78,6 +78,7 @@ func (p *Pipeline) settle(c *call, a *attempt, e ending) int64 {
 	cost := meter.Cost(a.target.Price, e.usage)
 	c.fillAttempt(&c.event, a)
 	event := &c.event
+	event.PriceId = meter.Row(a.target.Price, e.usage).ID[:]
 	event.Outcome, event.Code, event.Rule, event.HttpStatus = e.outcome, e.code, e.rule, uint32(max(e.status, 0))
 	event.DurationUs = now.Sub(a.started).Microseconds()
 	if !a.firstByte.IsZero() {

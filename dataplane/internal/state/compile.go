@@ -256,5 +256,6 @@ func (c *compiler) compileCatalog(items []*item) error {
 				c.price(price)
 			}
 		}
+		c.tiers()
 	})
 }

@@ -3,23 +3,3 @@
 //   sqlc v1.30.0
 
 package pricedb
-
-import (
-	"time"
-
-	"tollgate.dev/controlplane/internal/ident"
-)
-
-type ModelPrice struct {
-	PriceID         ident.Price
-	Catalog         string
-	Model           string
-	EffectiveAt     time.Time
-	InputPico       int64
-	CachedInputPico int64
-	CacheWritePico  int64
-	OutputPico      int64
-	ReasoningPico   int64
-	ContextTokens   int32
-	MaxOutputTokens int32
-}

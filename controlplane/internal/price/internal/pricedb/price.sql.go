@@ -9,38 +9,64 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
 	"tollgate.dev/controlplane/internal/ident"
 )
 
 const listPrices = `-- name: ListPrices :many
-SELECT price_id, catalog, model, effective_at, input_pico, cached_input_pico, cache_write_pico, output_pico, reasoning_pico, context_tokens, max_output_tokens
+SELECT price_id, catalog, model, effective_at, above_tokens, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
+  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, request_pico, context_tokens, max_output_tokens
 FROM model_price
 WHERE strpos(lower(catalog || '/' || model), lower($1::text)) > 0
-ORDER BY catalog, model, effective_at
+ORDER BY catalog, model, effective_at, above_tokens
 LIMIT 100000
 `
 
+type ListPricesRow struct {
+	PriceID            ident.Price
+	Catalog            string
+	Model              string
+	EffectiveAt        time.Time
+	AboveTokens        int32
+	InputPico          int64
+	CachedInputPico    int64
+	CacheWritePico     int64
+	CacheWriteHourPico int64
+	OutputPico         int64
+	ReasoningPico      int64
+	AudioInputPico     int64
+	AudioOutputPico    int64
+	RequestPico        int64
+	ContextTokens      int32
+	MaxOutputTokens    int32
+}
+
 // @sqlc-vet-disable org-id-required
 // The price catalog is the platform's.
-func (q *Queries) ListPrices(ctx context.Context, search string) ([]ModelPrice, error) {
+func (q *Queries) ListPrices(ctx context.Context, search string) ([]ListPricesRow, error) {
 	rows, err := q.db.Query(ctx, listPrices, search)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []ModelPrice
+	var items []ListPricesRow
 	for rows.Next() {
-		var i ModelPrice
+		var i ListPricesRow
 		if err := rows.Scan(
 			&i.PriceID,
 			&i.Catalog,
 			&i.Model,
 			&i.EffectiveAt,
+			&i.AboveTokens,
 			&i.InputPico,
 			&i.CachedInputPico,
 			&i.CacheWritePico,
+			&i.CacheWriteHourPico,
 			&i.OutputPico,
 			&i.ReasoningPico,
+			&i.AudioInputPico,
+			&i.AudioOutputPico,
+			&i.RequestPico,
 			&i.ContextTokens,
 			&i.MaxOutputTokens,
 		); err != nil {
@@ -54,48 +80,82 @@ func (q *Queries) ListPrices(ctx context.Context, search string) ([]ModelPrice, 
 	return items, nil
 }
 
-const upsertPrice = `-- name: UpsertPrice :execrows
-INSERT INTO model_price (price_id, catalog, model, effective_at, input_pico, cached_input_pico, cache_write_pico, output_pico, reasoning_pico, context_tokens, max_output_tokens)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-ON CONFLICT (catalog, model, effective_at) DO UPDATE SET
+const upsertPrices = `-- name: UpsertPrices :execrows
+INSERT INTO model_price (price_id, catalog, model, effective_at, above_tokens, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
+  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, request_pico, context_tokens, max_output_tokens)
+SELECT u.id, u.catalog, u.model, u.effective, u.above, u.input, u.cached_input, u.cache_write, u.cache_write_hour,
+  u.output, u.reasoning, u.audio_input, u.audio_output, u.request, u.context, u.max_output
+FROM (
+  SELECT unnest($1::uuid[]) AS id,
+    unnest($2::text[]) AS catalog,
+    unnest($3::text[]) AS model,
+    unnest($4::timestamptz[]) AS effective,
+    unnest($5::integer[]) AS above,
+    unnest($6::bigint[]) AS input,
+    unnest($7::bigint[]) AS cached_input,
+    unnest($8::bigint[]) AS cache_write,
+    unnest($9::bigint[]) AS cache_write_hour,
+    unnest($10::bigint[]) AS output,
+    unnest($11::bigint[]) AS reasoning,
+    unnest($12::bigint[]) AS audio_input,
+    unnest($13::bigint[]) AS audio_output,
+    unnest($14::bigint[]) AS request,
+    unnest($15::integer[]) AS context,
+    unnest($16::integer[]) AS max_output
+) AS u
+ORDER BY u.catalog, u.model, u.effective, u.above
+ON CONFLICT (catalog, model, effective_at, above_tokens) DO UPDATE SET
   input_pico = excluded.input_pico, cached_input_pico = excluded.cached_input_pico, cache_write_pico = excluded.cache_write_pico,
-  output_pico = excluded.output_pico, reasoning_pico = excluded.reasoning_pico,
+  cache_write_hour_pico = excluded.cache_write_hour_pico, output_pico = excluded.output_pico, reasoning_pico = excluded.reasoning_pico,
+  audio_input_pico = excluded.audio_input_pico, audio_output_pico = excluded.audio_output_pico, request_pico = excluded.request_pico,
   context_tokens = excluded.context_tokens, max_output_tokens = excluded.max_output_tokens
-WHERE (model_price.input_pico, model_price.cached_input_pico, model_price.cache_write_pico, model_price.output_pico, model_price.reasoning_pico,
+WHERE (model_price.input_pico, model_price.cached_input_pico, model_price.cache_write_pico, model_price.cache_write_hour_pico, model_price.output_pico,
+       model_price.reasoning_pico, model_price.audio_input_pico, model_price.audio_output_pico, model_price.request_pico,
        model_price.context_tokens, model_price.max_output_tokens)
-  IS DISTINCT FROM (excluded.input_pico, excluded.cached_input_pico, excluded.cache_write_pico, excluded.output_pico, excluded.reasoning_pico,
+  IS DISTINCT FROM (excluded.input_pico, excluded.cached_input_pico, excluded.cache_write_pico, excluded.cache_write_hour_pico, excluded.output_pico,
+       excluded.reasoning_pico, excluded.audio_input_pico, excluded.audio_output_pico, excluded.request_pico,
        excluded.context_tokens, excluded.max_output_tokens)
 `
 
-type UpsertPriceParams struct {
-	PriceID         ident.Price
-	Catalog         string
-	Model           string
-	EffectiveAt     time.Time
-	InputPico       int64
-	CachedInputPico int64
-	CacheWritePico  int64
-	OutputPico      int64
-	ReasoningPico   int64
-	ContextTokens   int32
-	MaxOutputTokens int32
+type UpsertPricesParams struct {
+	Ids             []uuid.UUID
+	Catalogs        []string
+	Models          []string
+	Effectives      []time.Time
+	Aboves          []int32
+	Inputs          []int64
+	CachedInputs    []int64
+	CacheWrites     []int64
+	CacheWriteHours []int64
+	Outputs         []int64
+	Reasonings      []int64
+	AudioInputs     []int64
+	AudioOutputs    []int64
+	Requests        []int64
+	Contexts        []int32
+	MaxOutputs      []int32
 }
 
 // @sqlc-vet-disable org-id-required
-// The price catalog is the platform's. The row counts only when it changes something.
-func (q *Queries) UpsertPrice(ctx context.Context, arg UpsertPriceParams) (int64, error) {
-	result, err := q.db.Exec(ctx, upsertPrice,
-		arg.PriceID,
-		arg.Catalog,
-		arg.Model,
-		arg.EffectiveAt,
-		arg.InputPico,
-		arg.CachedInputPico,
-		arg.CacheWritePico,
-		arg.OutputPico,
-		arg.ReasoningPico,
-		arg.ContextTokens,
-		arg.MaxOutputTokens,
+// The price catalog is the platform's. Only rows that are new or different are written and counted, in the order of the key.
+func (q *Queries) UpsertPrices(ctx context.Context, arg UpsertPricesParams) (int64, error) {
+	result, err := q.db.Exec(ctx, upsertPrices,
+		arg.Ids,
+		arg.Catalogs,
+		arg.Models,
+		arg.Effectives,
+		arg.Aboves,
+		arg.Inputs,
+		arg.CachedInputs,
+		arg.CacheWrites,
+		arg.CacheWriteHours,
+		arg.Outputs,
+		arg.Reasonings,
+		arg.AudioInputs,
+		arg.AudioOutputs,
+		arg.Requests,
+		arg.Contexts,
+		arg.MaxOutputs,
 	)
 	if err != nil {
 		return 0, err

@@ -102,7 +102,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 // Help is the text of --help.
 func Help() string {
 	var text strings.Builder
-	text.WriteString("controlplane: the console, the admin API and the source of the edges' configuration\n\nIt takes no arguments but these variables:\n\n")
+	text.WriteString("controlplane: the console, the admin API and the source of the edges' configuration\n\ncontrolplane fence <edge id>: declares an edge lost. Its processes are refused for ever; what it held of budgets is in doubt.\n\nIt is configured by these variables:\n\n")
 	for _, v := range variables() {
 		note := ""
 		switch {

@@ -3,9 +3,9 @@
 -- name: LockEdge :one
 -- @sqlc-vet-disable org-id-required
 -- Edges belong to no organization.
-SELECT epoch
-FROM edge
-WHERE edge_id = $1
+SELECT e.epoch, coalesce((SELECT p.fenced_at IS NOT NULL FROM edge_epoch p WHERE p.edge_id = e.edge_id AND p.epoch = e.epoch), false)::boolean AS fenced
+FROM edge e
+WHERE e.edge_id = $1
 FOR UPDATE;
 
 -- name: InsertEdge :execrows
@@ -32,9 +32,25 @@ RETURNING fenced_at;
 -- name: GetEpoch :one
 -- @sqlc-vet-disable org-id-required
 -- Edges belong to no organization.
-SELECT epoch
+SELECT e.epoch, coalesce((SELECT p.fenced_at IS NOT NULL FROM edge_epoch p WHERE p.edge_id = e.edge_id AND p.epoch = e.epoch), false)::boolean AS fenced
+FROM edge e
+WHERE e.edge_id = $1;
+
+-- name: FenceEpochs :exec
+-- @sqlc-vet-disable org-id-required
+-- Edges belong to no organization. The current epoch is fenced even if it was never written down.
+INSERT INTO edge_epoch (edge_id, epoch, fenced_at)
+SELECT e.edge_id, e.epoch, sqlc.arg(at)::timestamptz FROM edge e WHERE e.edge_id = $1
+UNION SELECT p.edge_id, p.epoch, sqlc.arg(at)::timestamptz FROM edge_epoch p WHERE p.edge_id = $1
+ON CONFLICT (edge_id, epoch) DO UPDATE SET fenced_at = coalesce(edge_epoch.fenced_at, excluded.fenced_at);
+
+-- name: GetEdgeName :one
+-- @sqlc-vet-disable org-id-required
+-- Edges belong to no organization.
+SELECT name
 FROM edge
-WHERE edge_id = $1;
+WHERE edge_id = $1
+FOR UPDATE;
 
 -- name: DisconnectEdge :exec
 -- @sqlc-vet-disable org-id-required

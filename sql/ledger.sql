@@ -18,7 +18,7 @@ VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT DO NOTHING;
 
 -- name: LockLease :one
-SELECT granted_total, returned_total, settled_total
+SELECT granted_total, returned_total, settled_total, doubted_total
 FROM budget_lease
 WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND edge_id = $4
 FOR UPDATE;
@@ -42,7 +42,7 @@ UPDATE budget_period SET spent = $4, leased = $5, in_doubt = $6, overrun = $7
 WHERE org_id = $1 AND budget_id = $2 AND period_start = $3;
 
 -- name: UpdateLease :exec
-UPDATE budget_lease SET granted_total = $5, returned_total = $6, settled_total = $7, updated_at = $8
+UPDATE budget_lease SET granted_total = $5, returned_total = $6, settled_total = $7, updated_at = $8, doubted_total = $9
 WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND edge_id = $4;
 
 -- name: ListHolders :many
@@ -51,6 +51,14 @@ FROM budget_lease
 WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND granted_total - returned_total - settled_total > 0
 ORDER BY edge_id
 LIMIT 10000;
+
+-- name: ListOutstanding :many
+-- What one edge holds, in the lock order.
+SELECT budget_id, period_start
+FROM budget_lease
+WHERE org_id = $1 AND edge_id = $2 AND granted_total - returned_total - settled_total > 0
+ORDER BY budget_id, period_start
+LIMIT 100000;
 
 -- name: CountActiveLeases :one
 SELECT count(*)

@@ -1,5 +1,5 @@
 // Command controlplane runs one control plane, configured by TOLLGATE_* variables.
-// It refuses arguments: --help lists the variables.
+// It refuses arguments but fence <edge id>: --help lists the variables.
 package main
 
 import (
@@ -17,8 +17,19 @@ import (
 func main() { os.Exit(run()) }
 
 func run() int {
+	start := func(ctx context.Context, config controlplane.Config) error {
+		return controlplane.Run(ctx, config, version(), os.Stdout)
+	}
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
+		case "fence":
+			if len(os.Args) != 3 {
+				fmt.Fprintln(os.Stderr, "controlplane: fence takes one argument, the id of the edge that is lost: see controlplane --help")
+				return 1
+			}
+			start = func(ctx context.Context, config controlplane.Config) error {
+				return controlplane.Fence(ctx, config, os.Args[2], os.Stdout)
+			}
 		case "--help", "-h", "help":
 			fmt.Print(controlplane.Help())
 			return 0
@@ -34,7 +45,7 @@ func run() int {
 	defer stop()
 	config, err := controlplane.FromEnv(os.Getenv)
 	if err == nil {
-		err = controlplane.Run(ctx, config, version(), os.Stdout)
+		err = start(ctx, config)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "controlplane: "+controlplane.OneLine(err))

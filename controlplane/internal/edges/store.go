@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"tollgate.dev/controlplane/internal/edges/internal/edgesdb"
+	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/dataplane/wire"
 )
@@ -28,11 +29,11 @@ func admit(ctx context.Context, pool *pgxpool.Pool, hello greeting, at time.Time
 			return fmt.Errorf("insert edge: %w", err)
 		}
 		if added == 0 {
-			epoch, err := queries.LockEdge(ctx, hello.edge)
+			current, err := queries.LockEdge(ctx, hello.edge)
 			if err != nil {
 				return fmt.Errorf("lock edge %s: %w", hello.edge, err)
 			}
-			if epoch != hello.epoch && epoch != hello.previous {
+			if current.Fenced || current.Epoch != hello.epoch && current.Epoch != hello.previous {
 				return errFenced
 			}
 			err = queries.ConnectEdge(ctx, edgesdb.ConnectEdgeParams{
@@ -53,16 +54,35 @@ func admit(ctx context.Context, pool *pgxpool.Pool, hello greeting, at time.Time
 	})
 }
 
-// checkEpoch returns errFenced unless the epoch is the edge's current one.
+// checkEpoch returns errFenced unless the epoch is the edge's current one and the edge is not declared lost.
 func checkEpoch(ctx context.Context, pool *pgxpool.Pool, edge ident.Edge, epoch uint64) error {
 	current, err := edgesdb.New(pool).GetEpoch(ctx, edge)
-	if errors.Is(err, pgx.ErrNoRows) || err == nil && current != epoch {
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && (current.Fenced || current.Epoch != epoch) {
 		return errFenced
 	}
 	if err != nil {
 		return fmt.Errorf("read epoch of edge %s: %w", edge, err)
 	}
 	return nil
+}
+
+// Fence refuses the edge's current and earlier epochs for ever, and with them every process that carries on from them. Usage that such a
+// process has left behind is still taken in. It returns the edge's name, or a NotFound.
+func Fence(ctx context.Context, pool *pgxpool.Pool, edge ident.Edge, at time.Time) (name string, err error) {
+	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		queries := edgesdb.New(tx)
+		if name, err = queries.GetEdgeName(ctx, edge); errors.Is(err, pgx.ErrNoRows) {
+			return fault.New(fault.NotFound, "there is no edge %s", edge)
+		}
+		if err != nil {
+			return fmt.Errorf("lock edge %s: %w", edge, err)
+		}
+		if err := queries.FenceEpochs(ctx, edgesdb.FenceEpochsParams{EdgeID: edge, At: at}); err != nil {
+			return fmt.Errorf("fence edge %s: %w", edge, err)
+		}
+		return nil
+	})
+	return name, err
 }
 
 func disconnect(ctx context.Context, pool *pgxpool.Pool, edge ident.Edge, at time.Time) error {

@@ -102,6 +102,9 @@ func (s *Service) receive(ctx context.Context, stream *connect.BidiStream[wire.S
 			session.nacked(in.Nack)
 			s.logger.WarnContext(ctx, "an edge refuses a fragment", "edge_id", session.hello.edge, "generation", in.Nack.GetGeneration(), "path", in.Nack.GetPath(), "reason", in.Nack.GetReason())
 		case *wire.SyncRequest_Status:
+			if err := checkEpoch(ctx, s.pool, session.hello.edge, session.hello.epoch); errors.Is(err, errFenced) {
+				return err
+			}
 			if err := saveStatus(ctx, s.pool, session.hello.edge, in.Status, s.now()); err != nil && ctx.Err() == nil {
 				s.logger.ErrorContext(ctx, "an edge's status is not written down", "edge_id", session.hello.edge, "error", err)
 			}
@@ -154,6 +157,8 @@ func ending(cause error) error {
 	switch {
 	case cause == nil, errors.Is(cause, io.EOF), errors.Is(cause, context.Canceled):
 		return nil
+	case errors.Is(cause, errFenced):
+		return refusal(errFenced)
 	case errors.Is(cause, errReplaced):
 		return connect.NewError(connect.CodeAborted, errReplaced)
 	case errors.Is(cause, errSlow):

@@ -79,9 +79,10 @@ type book struct {
 	spent, leased, inDoubt, limit money.Amount
 }
 
-// lease is what one edge holds of an account: granted − returned − settled is outstanding.
+// lease is what one edge holds of an account: granted − returned − settled is outstanding. Doubted is the part of settled that is in doubt
+// only because the edge was declared lost.
 type lease struct {
-	granted, returned, settled int64
+	granted, returned, settled, doubted int64
 }
 
 func (l lease) outstanding() int64 { return l.granted - l.returned - l.settled }
@@ -131,7 +132,21 @@ func (b book) grantable(l lease, claim Claim, edges int64) int64 {
 	return min(max(claim.Need, min(claim.Want, share)), free)
 }
 
-// settle books usage. It leaves the lease as far as the lease reaches; the rest is spent all the same.
+// doubt puts all that the edge holds in doubt, because the edge is lost, and returns that amount.
+func (b *book) doubt(l *lease) int64 {
+	amount := l.outstanding()
+	if amount <= 0 {
+		return 0
+	}
+	b.leased = b.leased.Sub(money.FromPico(amount))
+	b.inDoubt = b.inDoubt.Add(money.FromPico(amount))
+	l.settled += amount
+	l.doubted += amount
+	return amount
+}
+
+// settle books usage. It leaves the lease as far as the lease reaches, then what is in doubt because the edge was declared lost; the rest is
+// spent all the same.
 func (b *book) settle(l *lease, charge Charge) {
 	total := saturated(charge.Spent, charge.InDoubt)
 	covered := min(total, max(l.outstanding(), 0))
@@ -139,6 +154,9 @@ func (b *book) settle(l *lease, charge Charge) {
 	b.spent = b.spent.Add(money.FromPico(charge.Spent))
 	b.inDoubt = b.inDoubt.Add(money.FromPico(charge.InDoubt))
 	l.settled += covered
+	found := min(total-covered, l.doubted)
+	b.inDoubt = b.inDoubt.Sub(money.FromPico(found))
+	l.doubted -= found
 }
 
 func saturated(a, b int64) int64 {

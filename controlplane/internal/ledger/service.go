@@ -10,7 +10,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"tollgate.dev/controlplane/internal/audit"
+	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/controlplane/internal/tenant"
 )
 
@@ -192,6 +195,37 @@ func (s *Service) retry(ctx context.Context, edge ident.Edge, claims []Claim, i 
 		}
 	}
 	return nil
+}
+
+// Forfeit puts what a lost edge holds of one organization's budgets in doubt, with an audit entry, and returns the sum. The edge must have
+// been fenced before. Nothing leaves doubt by itself: usage that the edge has left behind does, when it arrives.
+func (s *Service) Forfeit(ctx context.Context, actor authz.Actor, edge ident.Edge, name string) (sum money.Amount, err error) {
+	nothing := errors.New("the edge holds nothing")
+	err = s.db.Change(ctx, actor, func(tx pgx.Tx) (audit.Entry, error) {
+		sum = money.Amount{}
+		keys, err := outstanding(ctx, tx, actor.Org, edge)
+		if err != nil {
+			return audit.Entry{}, err
+		}
+		for _, key := range keys {
+			e, err := openEntry(ctx, tx, key, edge, s.now(), false)
+			if err != nil {
+				return audit.Entry{}, err
+			}
+			sum = sum.Add(money.FromPico(e.book.doubt(&e.lease)))
+			if err := e.save(ctx, true); err != nil {
+				return audit.Entry{}, err
+			}
+		}
+		if sum.Sign() == 0 {
+			return audit.Entry{}, nothing
+		}
+		return audit.Entry{Action: "edge.fence", SubjectID: edge.UUID, SubjectName: name, After: map[string]money.Amount{"in_doubt_pico": sum}}, nil
+	})
+	if errors.Is(err, nothing) {
+		return money.Amount{}, nil
+	}
+	return sum, err
 }
 
 // lockOrder returns the indexes of the claims in the order in which their accounts are locked.

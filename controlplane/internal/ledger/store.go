@@ -52,6 +52,19 @@ func Settle(ctx context.Context, tx pgx.Tx, org ident.Org, edge ident.Edge, char
 	return unknown, nil
 }
 
+// outstanding lists the accounts of which the edge holds something, in the lock order, inside a transaction that has entered org.
+func outstanding(ctx context.Context, tx pgx.Tx, org ident.Org, edge ident.Edge) ([]Key, error) {
+	rows, err := ledgerdb.New(tx).ListOutstanding(ctx, ledgerdb.ListOutstandingParams{OrgID: org, EdgeID: edge})
+	if err != nil {
+		return nil, fmt.Errorf("list leases of edge %s: %w", edge, err)
+	}
+	keys := make([]Key, len(rows))
+	for i, row := range rows {
+		keys[i] = Key{Org: org, Budget: row.BudgetID, PeriodStart: row.PeriodStart.UTC()}
+	}
+	return keys, nil
+}
+
 // errUnknownBudget says that the organization has no such budget, or that the claimed period is none of its periods.
 var errUnknownBudget = errors.New("unknown budget")
 
@@ -123,7 +136,7 @@ func (e *entry) lockLease(ctx context.Context, queries *ledgerdb.Queries) error 
 	if err != nil {
 		return fmt.Errorf("lock lease of edge %s: %w", e.edge, err)
 	}
-	e.lease = lease{granted: row.GrantedTotal, returned: row.ReturnedTotal, settled: row.SettledTotal}
+	e.lease = lease{granted: row.GrantedTotal, returned: row.ReturnedTotal, settled: row.SettledTotal, doubted: row.DoubtedTotal}
 	return nil
 }
 
@@ -141,7 +154,7 @@ func (e *entry) save(ctx context.Context, account bool) error {
 	}
 	err := queries.UpdateLease(ctx, ledgerdb.UpdateLeaseParams{
 		OrgID: e.key.Org, BudgetID: e.key.Budget, PeriodStart: e.key.PeriodStart, EdgeID: e.edge,
-		GrantedTotal: e.lease.granted, ReturnedTotal: e.lease.returned, SettledTotal: e.lease.settled, UpdatedAt: e.now,
+		GrantedTotal: e.lease.granted, ReturnedTotal: e.lease.returned, SettledTotal: e.lease.settled, UpdatedAt: e.now, DoubtedTotal: e.lease.doubted,
 	})
 	if err != nil {
 		return fmt.Errorf("update lease of edge %s: %w", e.edge, err)

@@ -91,19 +91,59 @@ func (q *Queries) EnsureEpoch(ctx context.Context, arg EnsureEpochParams) (*time
 	return fenced_at, err
 }
 
-const getEpoch = `-- name: GetEpoch :one
-SELECT epoch
+const fenceEpochs = `-- name: FenceEpochs :exec
+INSERT INTO edge_epoch (edge_id, epoch, fenced_at)
+SELECT e.edge_id, e.epoch, $2::timestamptz FROM edge e WHERE e.edge_id = $1
+UNION SELECT p.edge_id, p.epoch, $2::timestamptz FROM edge_epoch p WHERE p.edge_id = $1
+ON CONFLICT (edge_id, epoch) DO UPDATE SET fenced_at = coalesce(edge_epoch.fenced_at, excluded.fenced_at)
+`
+
+type FenceEpochsParams struct {
+	EdgeID ident.Edge
+	At     time.Time
+}
+
+// @sqlc-vet-disable org-id-required
+// Edges belong to no organization. The current epoch is fenced even if it was never written down.
+func (q *Queries) FenceEpochs(ctx context.Context, arg FenceEpochsParams) error {
+	_, err := q.db.Exec(ctx, fenceEpochs, arg.EdgeID, arg.At)
+	return err
+}
+
+const getEdgeName = `-- name: GetEdgeName :one
+SELECT name
 FROM edge
 WHERE edge_id = $1
+FOR UPDATE
 `
 
 // @sqlc-vet-disable org-id-required
 // Edges belong to no organization.
-func (q *Queries) GetEpoch(ctx context.Context, edgeID ident.Edge) (uint64, error) {
+func (q *Queries) GetEdgeName(ctx context.Context, edgeID ident.Edge) (string, error) {
+	row := q.db.QueryRow(ctx, getEdgeName, edgeID)
+	var name string
+	err := row.Scan(&name)
+	return name, err
+}
+
+const getEpoch = `-- name: GetEpoch :one
+SELECT e.epoch, coalesce((SELECT p.fenced_at IS NOT NULL FROM edge_epoch p WHERE p.edge_id = e.edge_id AND p.epoch = e.epoch), false)::boolean AS fenced
+FROM edge e
+WHERE e.edge_id = $1
+`
+
+type GetEpochRow struct {
+	Epoch  uint64
+	Fenced bool
+}
+
+// @sqlc-vet-disable org-id-required
+// Edges belong to no organization.
+func (q *Queries) GetEpoch(ctx context.Context, edgeID ident.Edge) (GetEpochRow, error) {
 	row := q.db.QueryRow(ctx, getEpoch, edgeID)
-	var epoch uint64
-	err := row.Scan(&epoch)
-	return epoch, err
+	var i GetEpochRow
+	err := row.Scan(&i.Epoch, &i.Fenced)
+	return i, err
 }
 
 const insertEdge = `-- name: InsertEdge :execrows
@@ -140,20 +180,25 @@ func (q *Queries) InsertEdge(ctx context.Context, arg InsertEdgeParams) (int64, 
 
 const lockEdge = `-- name: LockEdge :one
 
-SELECT epoch
-FROM edge
-WHERE edge_id = $1
+SELECT e.epoch, coalesce((SELECT p.fenced_at IS NOT NULL FROM edge_epoch p WHERE p.edge_id = e.edge_id AND p.epoch = e.epoch), false)::boolean AS fenced
+FROM edge e
+WHERE e.edge_id = $1
 FOR UPDATE
 `
+
+type LockEdgeRow struct {
+	Epoch  uint64
+	Fenced bool
+}
 
 // Edges serve every organization, so that their own rows carry no org_id; edge_generation says what each runs of one organization.
 // @sqlc-vet-disable org-id-required
 // Edges belong to no organization.
-func (q *Queries) LockEdge(ctx context.Context, edgeID ident.Edge) (uint64, error) {
+func (q *Queries) LockEdge(ctx context.Context, edgeID ident.Edge) (LockEdgeRow, error) {
 	row := q.db.QueryRow(ctx, lockEdge, edgeID)
-	var epoch uint64
-	err := row.Scan(&epoch)
-	return epoch, err
+	var i LockEdgeRow
+	err := row.Scan(&i.Epoch, &i.Fenced)
+	return i, err
 }
 
 const saveAck = `-- name: SaveAck :exec

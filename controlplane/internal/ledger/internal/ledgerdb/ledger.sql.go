@@ -236,8 +236,47 @@ func (q *Queries) ListHolders(ctx context.Context, arg ListHoldersParams) ([]ide
 	return items, nil
 }
 
+const listOutstanding = `-- name: ListOutstanding :many
+SELECT budget_id, period_start
+FROM budget_lease
+WHERE org_id = $1 AND edge_id = $2 AND granted_total - returned_total - settled_total > 0
+ORDER BY budget_id, period_start
+LIMIT 100000
+`
+
+type ListOutstandingParams struct {
+	OrgID  ident.Org
+	EdgeID ident.Edge
+}
+
+type ListOutstandingRow struct {
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+}
+
+// What one edge holds, in the lock order.
+func (q *Queries) ListOutstanding(ctx context.Context, arg ListOutstandingParams) ([]ListOutstandingRow, error) {
+	rows, err := q.db.Query(ctx, listOutstanding, arg.OrgID, arg.EdgeID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListOutstandingRow
+	for rows.Next() {
+		var i ListOutstandingRow
+		if err := rows.Scan(&i.BudgetID, &i.PeriodStart); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lockLease = `-- name: LockLease :one
-SELECT granted_total, returned_total, settled_total
+SELECT granted_total, returned_total, settled_total, doubted_total
 FROM budget_lease
 WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND edge_id = $4
 FOR UPDATE
@@ -254,6 +293,7 @@ type LockLeaseRow struct {
 	GrantedTotal  int64
 	ReturnedTotal int64
 	SettledTotal  int64
+	DoubtedTotal  int64
 }
 
 func (q *Queries) LockLease(ctx context.Context, arg LockLeaseParams) (LockLeaseRow, error) {
@@ -264,7 +304,12 @@ func (q *Queries) LockLease(ctx context.Context, arg LockLeaseParams) (LockLease
 		arg.EdgeID,
 	)
 	var i LockLeaseRow
-	err := row.Scan(&i.GrantedTotal, &i.ReturnedTotal, &i.SettledTotal)
+	err := row.Scan(
+		&i.GrantedTotal,
+		&i.ReturnedTotal,
+		&i.SettledTotal,
+		&i.DoubtedTotal,
+	)
 	return i, err
 }
 
@@ -312,7 +357,7 @@ func (q *Queries) NotifyRecall(ctx context.Context, payload string) error {
 }
 
 const updateLease = `-- name: UpdateLease :exec
-UPDATE budget_lease SET granted_total = $5, returned_total = $6, settled_total = $7, updated_at = $8
+UPDATE budget_lease SET granted_total = $5, returned_total = $6, settled_total = $7, updated_at = $8, doubted_total = $9
 WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND edge_id = $4
 `
 
@@ -325,6 +370,7 @@ type UpdateLeaseParams struct {
 	ReturnedTotal int64
 	SettledTotal  int64
 	UpdatedAt     time.Time
+	DoubtedTotal  int64
 }
 
 func (q *Queries) UpdateLease(ctx context.Context, arg UpdateLeaseParams) error {
@@ -337,6 +383,7 @@ func (q *Queries) UpdateLease(ctx context.Context, arg UpdateLeaseParams) error 
 		arg.ReturnedTotal,
 		arg.SettledTotal,
 		arg.UpdatedAt,
+		arg.DoubtedTotal,
 	)
 	return err
 }

@@ -43,6 +43,7 @@ type bench struct {
 	api    *API
 	a, b   authz.Actor
 	ids    *strings.Replacer // {noun} in paths and bodies → a's ids
+	prices *price.Service
 	tokens map[string]string
 }
 
@@ -67,7 +68,7 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{web: echo.New(), api: made, a: db.Org(t, canary), b: db.Org(t, "b"), tokens: map[string]string{}}
+	b := &bench{prices: price.New(db.Pool), web: echo.New(), api: made, a: db.Org(t, canary), b: db.Org(t, "b"), tokens: map[string]string{}}
 	made.Mount(b.web)
 	for name, actor := range map[string]authz.Actor{"a": b.a, "b": b.b} {
 		for _, role := range []authz.Role{authz.Owner, authz.Admin, authz.Finance, authz.Developer, authz.Viewer} {
@@ -189,6 +190,26 @@ func (b *bench) request(t *testing.T, e endpoint) (path, body string) {
 		t.Fatalf("%s has no id in nounOf", path)
 	}
 	return path, body
+}
+
+func TestThePriceCatalogIsExportedAsAFile(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	if _, err := b.prices.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	status, answer := b.call(http.MethodGet, prefix+"/prices/export", "", "b viewer")
+	all, err := price.Parse(bytes.NewReader(answer))
+	if err != nil || status != http.StatusOK || len(all) < 2000 {
+		t.Errorf("csv: %d, %d prices, %v", status, len(all), err)
+	}
+	status, answer = b.call(http.MethodGet, prefix+"/prices/export?format=jsonl&search=anthropic/claude-sonnet-4-5-2", "", "b viewer")
+	if lines := bytes.Count(answer, []byte("\n")); status != http.StatusOK || lines < 2 || !bytes.Contains(answer, []byte(`"above_tokens":200000`)) {
+		t.Errorf("jsonl: %d %s", status, answer)
+	}
+	if status, answer = b.call(http.MethodGet, prefix+"/prices/export?format=xlsx", "", "b viewer"); status != http.StatusUnprocessableEntity {
+		t.Errorf("an unknown format: %d %s", status, answer)
+	}
 }
 
 func TestEveryEndpointRefusesStrangers(t *testing.T) {

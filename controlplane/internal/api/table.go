@@ -194,6 +194,7 @@ func policyTable(s Services) []endpoint {
 				return items[priceOut]{append([]priceOut{}, all...)}, err
 			},
 		},
+		exportingPrices(s),
 	}
 }
 

@@ -51,6 +51,9 @@ func priceRow(one price.Price) priceui.Row {
 		CacheWrite: million(one.CacheWritePico), Output: million(one.OutputPico), Reasoning: "as output", From: component.At(one.EffectiveAt, "day"),
 		Context: cmp.Or(limitText(one.ContextTokens), "–"), Longest: cmp.Or(limitText(one.MaxOutputTokens), "–"),
 	}
+	if one.AboveTokens > 0 {
+		row.Model += " above " + limitText(one.AboveTokens) + " input tokens"
+	}
 	if one.ReasoningPico > 0 {
 		row.Reasoning = million(one.ReasoningPico)
 	}
@@ -64,8 +67,13 @@ func priceState(all []price.Price, i int, now time.Time) component.Badge {
 	if one.EffectiveAt.After(now) {
 		return component.Badge{Text: "to come", Tone: component.Info}
 	}
-	if i+1 < len(all) && all[i+1].Catalog == one.Catalog && all[i+1].Model == one.Model && !all[i+1].EffectiveAt.After(now) {
-		return component.Badge{Text: "past", Tone: component.Plain}
+	for _, next := range all[i+1:] { // the tiers of one price have the same date
+		if next.Catalog != one.Catalog || next.Model != one.Model {
+			break
+		}
+		if next.EffectiveAt.After(one.EffectiveAt) && !next.EffectiveAt.After(now) {
+			return component.Badge{Text: "past", Tone: component.Plain}
+		}
 	}
 	return component.Badge{}
 }

@@ -58,11 +58,13 @@ func TestPricesSayWhichIsInForce(t *testing.T) {
 	now := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
 	all := []price.Price{
 		{Catalog: "openai", Model: "a", EffectiveAt: now.Add(-2 * day)},
+		{Catalog: "openai", Model: "a", EffectiveAt: now.Add(-2 * day), AboveTokens: 200_000},
 		{Catalog: "openai", Model: "a", EffectiveAt: now.Add(-day)},
+		{Catalog: "openai", Model: "a", EffectiveAt: now.Add(-day), AboveTokens: 200_000},
 		{Catalog: "openai", Model: "a", EffectiveAt: now.Add(day)},
 		{Catalog: "openai", Model: "b", EffectiveAt: now.Add(-day)},
 	}
-	for i, want := range []string{"past", "", "to come", ""} {
+	for i, want := range []string{"past", "past", "", "", "to come", ""} {
 		if got := priceState(all, i, now).Text; got != want {
 			t.Errorf("price %d is %q, want %q", i, got, want)
 		}
@@ -70,6 +72,9 @@ func TestPricesSayWhichIsInForce(t *testing.T) {
 	row := priceRow(price.Price{InputPico: 150_000, CachedInputPico: 75_000, OutputPico: 600_000, ContextTokens: 128_000})
 	if row.Input != "$0.15" || row.CachedInput != "$0.075" || row.Output != "$0.60" || row.Reasoning != "as output" || row.Context != "128,000" || row.Longest != "–" {
 		t.Errorf("%+v", row)
+	}
+	if got := priceRow(price.Price{Model: "a", AboveTokens: 200_000}).Model; got != "a above 200,000 input tokens" {
+		t.Errorf("a tier is shown as %q", got)
 	}
 	if got := million(1 << 62); got != "$4611686.018427387904 a token" {
 		t.Errorf("a price beyond the scale: %s", got)

@@ -1,6 +1,8 @@
 package price_test
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -151,6 +153,34 @@ func TestParseNamesTheLine(t *testing.T) {
 		if _, err := price.Parse(strings.NewReader(test.table)); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestAnExportReadsBackAsWhatItWas(t *testing.T) {
+	t.Parallel()
+	all, err := price.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all[0].Model = "a, \"quoted\"\nmodel"
+	var table bytes.Buffer
+	if err := price.WriteCSV(&table, all[1:]); err != nil {
+		t.Fatal(err)
+	}
+	back, err := price.Parse(&table)
+	if err != nil || !slices.Equal(back, all[1:]) {
+		t.Errorf("%d of %d prices came back, %v", len(back), len(all)-1, err)
+	}
+	if err := price.WriteCSV(&table, all[:1]); err != nil {
+		t.Fatal(err)
+	}
+	back, err = price.Parse(&table)
+	if err != nil || len(back) != 1 || back[0].Model != all[0].Model {
+		t.Errorf("a quoted name: %+v, %v", back, err)
+	}
+	var lines bytes.Buffer
+	if err := price.WriteJSONL(&lines, all[1:3]); err != nil || strings.Count(lines.String(), "\n") != 2 || !strings.Contains(lines.String(), `"cache_write_hour_pico":`) {
+		t.Errorf("%q, %v", lines.String(), err)
 	}
 }
 

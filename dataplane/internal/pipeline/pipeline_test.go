@@ -50,6 +50,42 @@ func TestAWholeAnswerIsPricedBeforeItsFirstByteLeaves(t *testing.T) {
 	g.balanced()
 }
 
+func TestAnEventNamesTheTierThatItsInputReached(t *testing.T) {
+	t.Parallel()
+	for above, want := range map[uint32]struct {
+		row  byte
+		cost int64
+	}{
+		9:  {9, 6*2000 + 4*200 + 5*9000 + 7}, // ten tokens of input, four of them cached
+		10: {8, 6*1000 + 4*100 + 5*4000 + 3},
+	} {
+		target := openAI(t, answering("application/json", chatAnswer))
+		target.Price.RequestPico = 3
+		target.Price.Tiers = []*state.Price{{ID: wire.ID{9}, AboveTokens: above, InputPico: 2000, CachedInputPico: 200, CacheWritePico: 2500, OutputPico: 9000, RequestPico: 7}}
+		g := newRig(t, target)
+		if s := g.ask("/v1/chat/completions", chatAsk); s.status != http.StatusOK {
+			t.Fatalf("%+v", s)
+		}
+		e := g.event()
+		if e.GetCostPico() != want.cost || e.GetPriceId()[0] != want.row || e.GetBoundPico() < want.cost {
+			t.Errorf("above %d: cost %d, want %d, price %d, bound %d", above, e.GetCostPico(), want.cost, e.GetPriceId()[0], e.GetBoundPico())
+		}
+		g.balanced()
+	}
+}
+
+func TestAFailedAttemptCostsNoRequest(t *testing.T) {
+	t.Parallel()
+	target := openAI(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+	target.Price.RequestPico = 5_000_000_000
+	g := newRig(t, target)
+	g.ask("/v1/chat/completions", chatAsk)
+	if e := g.event(); e.GetCostPico() != 0 || e.GetBoundPico() < 5_000_000_000 {
+		t.Errorf("cost %d, bound %d", e.GetCostPico(), e.GetBoundPico())
+	}
+	g.balanced()
+}
+
 func TestTheRunIsNamedByTheTraceOrTheCaller(t *testing.T) {
 	t.Parallel()
 	g := newRig(t, openAI(t, answering("application/json", chatAnswer)))

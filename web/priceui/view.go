@@ -17,10 +17,15 @@ type Row struct {
 	ID          string
 	Model       string
 	Catalog     string
+	Tier        string // for requests of which size; empty: of any, or the smallest
+	Request     string // for each answered request; empty: nothing
 	Input       string
+	AudioInput  string // empty: as other input
 	CachedInput string
 	CacheWrite  string
+	HourWrite   string // kept for an hour; empty: as for minutes
 	Output      string
+	AudioOutput string // empty: as other output
 	Reasoning   string
 	Context     string // most tokens in; empty: unknown
 	Longest     string // most tokens out; empty: unknown

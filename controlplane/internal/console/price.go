@@ -51,17 +51,30 @@ func priceRow(one price.Price) priceui.Row {
 		CacheWrite: million(one.CacheWritePico), Output: million(one.OutputPico), Reasoning: "as output", From: component.At(one.EffectiveAt, "day"),
 		Context: cmp.Or(limitText(one.ContextTokens), "–"), Longest: cmp.Or(limitText(one.MaxOutputTokens), "–"),
 	}
-	if one.AboveTokens > 0 {
-		row.Model += " above " + limitText(one.AboveTokens) + " input tokens"
-	}
 	if one.ReasoningPico > 0 {
 		row.Reasoning = million(one.ReasoningPico)
 	}
+	if one.AboveTokens > 0 {
+		row.Tier = "above " + grouped(int64(one.AboveTokens)) + " tokens in"
+	}
+	if one.RequestPico > 0 {
+		row.Request = "and $" + money.FromPico(one.RequestPico).Decimal() + " a request"
+	}
+	row.HourWrite = unlessSame(one.CacheWriteHourPico, one.CacheWritePico)
+	row.AudioInput, row.AudioOutput = unlessSame(one.AudioInputPico, one.InputPico), unlessSame(one.AudioOutputPico, one.OutputPico)
 	return row
 }
 
-// priceState marks the prices of a model that are not in force: of those that have begun, the last one is. The list is sorted by
-// catalog, model and date.
+// unlessSame writes a price of a class that mostly costs the same as another; nothing when it does, or has no price of its own.
+func unlessSame(pico, other int64) string {
+	if pico == 0 || pico == other {
+		return ""
+	}
+	return million(pico)
+}
+
+// priceState marks the prices of a model that are not in force: of those that have begun, the last ones are, one for each tier. The
+// list is sorted by catalog, model and date.
 func priceState(all []price.Price, i int, now time.Time) component.Badge {
 	one := all[i]
 	if one.EffectiveAt.After(now) {

@@ -73,8 +73,11 @@ func TestPricesSayWhichIsInForce(t *testing.T) {
 	if row.Input != "$0.15" || row.CachedInput != "$0.075" || row.Output != "$0.60" || row.Reasoning != "as output" || row.Context != "128,000" || row.Longest != "–" {
 		t.Errorf("%+v", row)
 	}
-	if got := priceRow(price.Price{Model: "a", AboveTokens: 200_000}).Model; got != "a above 200,000 input tokens" {
-		t.Errorf("a tier is shown as %q", got)
+	tier := priceRow(price.Price{
+		InputPico: 1, AudioInputPico: 40_000_000, CacheWritePico: 3_750_000, CacheWriteHourPico: 6_000_000, OutputPico: 5, AudioOutputPico: 5, RequestPico: 10_000_000_000, AboveTokens: 200_000,
+	})
+	if tier.Tier != "above 200,000 tokens in" || tier.Request != "and $0.01 a request" || tier.AudioInput != "$40.00" || tier.HourWrite != "$6.00" || tier.AudioOutput != "" {
+		t.Errorf("%+v", tier)
 	}
 	if got := million(1 << 62); got != "$4611686.018427387904 a token" {
 		t.Errorf("a price beyond the scale: %s", got)

@@ -67,14 +67,14 @@ func Run(ctx context.Context, config Config, version string, out io.Writer) erro
 func (e *edge) serve(ctx context.Context, listener net.Listener) error {
 	behind, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	server := ingress.NewServer(behind, e.handler, e.logger)
+	door := ingress.NewDoor(behind, e.handler, e.logger)
 	group, behind := errgroup.WithContext(behind)
 	group.Go(func() error { return tendHeap(behind) })
 	for _, run := range e.runs {
 		group.Go(func() error { return run(behind) })
 	}
 	group.Go(func() error {
-		if err := server.Serve(listener); !isClosed(err) {
+		if err := door.Serve(listener); !isClosed(err) {
 			return fmt.Errorf("serve: %w", err)
 		}
 		return nil
@@ -88,8 +88,9 @@ func (e *edge) serve(ctx context.Context, listener net.Listener) error {
 		e.logger.Info("stopping")
 		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
 		defer cancel()
-		if err := server.Shutdown(patience); err != nil {
-			_ = server.Close()
+		_ = listener.Close()
+		if err := door.Shutdown(patience); err != nil {
+			_ = door.Close()
 		}
 		e.sendOut(behind)
 		return nil

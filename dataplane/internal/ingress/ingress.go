@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/door"
 	"tollgate.dev/dataplane/internal/pipeline"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/wire"
@@ -135,14 +136,22 @@ func say(w http.ResponseWriter, status int, text string) {
 	_, _ = w.Write([]byte(text)) // the caller may be gone
 }
 
-// NewServer returns the server with the limits of a public door. Requests get contexts derived from ctx.
-func NewServer(ctx context.Context, handler http.Handler, logger *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: headerWithin,
-		IdleTimeout:       idleWithin,
-		MaxHeaderBytes:    headerBytesMax,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+// NewDoor returns the door with the limits of a public one. Requests get contexts derived from ctx.
+func NewDoor(ctx context.Context, handler http.Handler, logger *slog.Logger) *door.Door {
+	spending := map[string]bool{}
+	for _, route := range Routes() {
+		spending[route.Path] = route.Spends
 	}
+	return door.New(door.Config{
+		Handler: handler, Takes: func(path string) bool { return spending[path] }, Base: ctx, Logger: logger,
+		HeaderWithin: headerWithin, IdleWithin: idleWithin,
+		Server: &http.Server{
+			Handler:           handler,
+			ReadHeaderTimeout: headerWithin,
+			IdleTimeout:       idleWithin,
+			MaxHeaderBytes:    headerBytesMax,
+			BaseContext:       func(net.Listener) context.Context { return ctx },
+			ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		},
+	})
 }

@@ -33,7 +33,7 @@ func (p *Pipeline) attempt(c *call) *refusal.Error {
 	c.fixed()
 	var last *refusal.Error
 	for i, target := range c.targets {
-		if i == attemptsMax || c.ctx.Err() != nil {
+		if i == attemptsMax || i > 0 && c.gone() {
 			break
 		}
 		again, problem := p.tryTarget(c, target)

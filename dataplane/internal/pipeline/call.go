@@ -113,6 +113,15 @@ func (c *call) restore(keep *call) {
 	c.used = 0
 }
 
+// gone says whether the caller has hung up.
+func (c *call) gone() bool { return c.ctx.Err() != nil || hungUp(c.w) }
+
+// hungUp asks a writer that can tell; the others end the request's context.
+func hungUp(w http.ResponseWriter) bool {
+	watched, ok := w.(interface{ Gone() bool })
+	return ok && watched.Gone()
+}
+
 func (c *call) random() uint64 { return rand.Uint64() }
 
 // set sets a header field of the answer. The name is in canonical form.

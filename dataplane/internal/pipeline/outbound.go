@@ -113,12 +113,14 @@ func (p *Pipeline) watch(c *call) *watch {
 		return w
 	}
 	w.ctx, w.cancel = context.WithCancel(c.ctx)
-	sum, deadline := c.sum, time.Now().Add(p.Timeouts.Total)
+	sum, writer, deadline := c.sum, c.w, time.Now().Add(p.Timeouts.Total)
 	w.timer = time.AfterFunc(p.Timeouts.Total, func() { // armed below, when w.timer is set
 		switch {
 		case w.done.Load():
 		case p.revoked(sum) != nil:
 			w.end(revokedCut(p.revoked(sum)))
+		case hungUp(writer):
+			w.end(&cut{outcome: wire.Outcome_OUTCOME_CLIENT_CLOSED, code: wire.CodeClientClosed, status: statusClientClosed})
 		case time.Now().After(deadline):
 			w.end(&cut{
 				outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamTimeout, status: http.StatusGatewayTimeout,

@@ -35,7 +35,7 @@ func (p *Pipeline) whole(c *call, a *attempt, answer *Answer) (again bool, probl
 	case v.Blocked != nil:
 		problem = guardrail.OutputRefusal(v)
 		e.outcome, e.code, e.rule, e.status, e.waste = wire.Outcome_OUTCOME_REFUSED, problem.Code, problem.Rule, problem.Status, true
-	case c.ctx.Err() != nil:
+	case c.gone():
 		e.outcome, e.code, e.status, e.waste = wire.Outcome_OUTCOME_CLIENT_CLOSED, wire.CodeClientClosed, statusClientClosed, true
 		problem = refusal.New(statusClientClosed, wire.CodeClientClosed, "The caller hung up.")
 	}

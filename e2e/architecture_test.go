@@ -69,7 +69,7 @@ var walls = []house.Wall{
 	{Room: "dataplane/internal/state", May: list(contract)},
 	{Room: "dataplane/internal/subscription", May: list(contract, "dataplane/internal/state")},
 	{Room: "dataplane/internal/pipeline", May: list(contract, "dataplane/internal/*")},
-	{Room: "dataplane/internal/ingress", May: list(contract, carriers, "dataplane/internal/pipeline", "dataplane/internal/state")},
+	{Room: "dataplane/internal/ingress", May: list(contract, carriers, "dataplane/internal/door", "dataplane/internal/pipeline", "dataplane/internal/state")},
 	{Room: "dataplane/internal/refusal", May: list(contract, "dataplane/internal/dialect")},
 	{Room: "dataplane/internal/state/statetest", May: list(contract, "dataplane/internal/state")},
 	{Room: "dataplane/internal/report", May: list(contract, "dataplane/internal/spool")},                                          // reads what the spool holds

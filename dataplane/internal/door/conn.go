@@ -172,13 +172,17 @@ const (
 )
 
 // linger lets a caller that is still sending its body read the answer first: closing on it at once would make its system throw the answer
-// away.
+// away. Little of the body is read; a caller with more of it waits on a full window until the connection is closed.
 func (c *conn) linger() {
 	half, ok := c.Conn.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil || c.SetReadDeadline(time.Now().Add(lingerFor)) != nil {
 		return
 	}
-	_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes) // it ends as it will
+	wait := time.NewTimer(lingerFor)
+	defer wait.Stop()
+	if _, err := io.CopyN(io.Discard, c.Conn, lingerBytes); err == nil {
+		<-wait.C
+	}
 }
 
 // body is a request's body of known length.

@@ -248,7 +248,7 @@ func TestUnreadBodyIsNeverTheNextRequest(t *testing.T) {
 func TestRefusalReachesACallerThatStillSends(t *testing.T) {
 	t.Parallel()
 	addr := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusRequestEntityTooLarge) })
-	request, err := http.NewRequest(http.MethodPost, "http://"+addr+"/v1/echo", bytes.NewReader(make([]byte, 200<<10)))
+	request, err := http.NewRequest(http.MethodPost, "http://"+addr+"/v1/echo", bytes.NewReader(make([]byte, 20<<20)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ prepare: ## install what tests need and is absent: redis-server, a browser, font
 	@.ci/prepare
 
 generate: $(SQLC) $(BUF) ## write all generated code again (stylesheet and assets need npm)
-	cd web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+	cd web && npm install --no-save --no-audit --no-fund --loglevel=error && npm run --silent build
 	$(BUF) generate
 	$(SQLC) generate
 	$(SQLC) vet

@@ -347,7 +347,7 @@ type Outcome int32
 const (
 	Outcome_OUTCOME_UNSPECIFIED     Outcome = 0
 	Outcome_OUTCOME_OK              Outcome = 1
-	Outcome_OUTCOME_REFUSED         Outcome = 2 // by Tollgate; `code` says which rule; no provider was called
+	Outcome_OUTCOME_REFUSED         Outcome = 2 // by Tollgate; `code` says which rule. It costs something only where the provider's answer was refused or cut
 	Outcome_OUTCOME_UPSTREAM_FAILED Outcome = 3 // the provider failed; tokens are what it reported
 	Outcome_OUTCOME_CLIENT_CLOSED   Outcome = 4 // the caller hung up; settled at what was produced
 	Outcome_OUTCOME_INDETERMINATE   Outcome = 5 // the edge died in between: cost is what was seen, bound_pico what it can be at most

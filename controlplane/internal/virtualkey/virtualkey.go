@@ -47,7 +47,7 @@ type Input struct {
 
 const (
 	nameMax              = 80
-	requestsPerMinuteMax = 1_000_000
+	requestsPerMinuteMax = 100_000_000
 	allowedModelsMax     = 1000
 	environment          = "live"
 	randomLength         = 32 // base62: 190 bits

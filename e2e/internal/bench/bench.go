@@ -150,7 +150,7 @@ func (b *bench) configure(ctx context.Context, upstream string) (key string, err
 	}); err != nil {
 		return "", err
 	}
-	_, key, err = admin.NewKey(ctx, rig.Object{"name": "bench", "workspace_id": workspace, "agent_id": agent, "requests_per_minute": 1_000_000})
+	_, key, err = admin.NewKey(ctx, rig.Object{"name": "bench", "workspace_id": workspace, "agent_id": agent, "requests_per_minute": 100_000_000})
 	if err != nil {
 		return "", err
 	}

@@ -24,7 +24,7 @@ CREATE TABLE app_user (
   CONSTRAINT app_user_email_key UNIQUE (email)
 );
 
--- The shape is the one that the session library's Postgres store expects.
+-- The session library's data by token; what is in it is the library's affair.
 CREATE TABLE sessions (
   token  text PRIMARY KEY,
   data   bytea NOT NULL,

@@ -21,7 +21,6 @@ const (
 	CodeClientClosed      = "client_closed"
 	CodeEdgeStopped       = "edge_stopped"
 	CodeSpoolFull         = "spool_full"
-	CodeNotReady          = "not_ready"
 	CodeInternal          = "internal_error"
 	CodeNotFound          = "not_found"
 	CodeMethodNotAllowed  = "method_not_allowed"

@@ -217,10 +217,9 @@ func (c *conn) fillHead() (int, error) {
 
 // headEnd returns the length of the head including its empty line, or 0 when it is not whole. It looks from the offset on.
 func headEnd(raw []byte, from int) int {
-	for i := max(from, 0); i+4 <= len(raw); i++ {
-		if raw[i] == '\r' && raw[i+1] == '\n' && raw[i+2] == '\r' && raw[i+3] == '\n' {
-			return i + 4
-		}
+	from = max(from, 0)
+	if end := bytes.Index(raw[from:], []byte("\r\n\r\n")); end >= 0 {
+		return from + end + 4
 	}
 	return 0
 }

@@ -130,6 +130,10 @@ const (
 	Scope_SCOPE_WORKSPACE   Scope = 2
 	Scope_SCOPE_VIRTUAL_KEY Scope = 3
 	Scope_SCOPE_AGENT       Scope = 4
+	Scope_SCOPE_END_USER    Scope = 5 // this and those that follow: by what a call says, see Budget.scope_value
+	Scope_SCOPE_MODEL       Scope = 6
+	Scope_SCOPE_LABEL       Scope = 7
+	Scope_SCOPE_RUN         Scope = 8
 )
 
 // Enum value maps for Scope.
@@ -140,6 +144,10 @@ var (
 		2: "SCOPE_WORKSPACE",
 		3: "SCOPE_VIRTUAL_KEY",
 		4: "SCOPE_AGENT",
+		5: "SCOPE_END_USER",
+		6: "SCOPE_MODEL",
+		7: "SCOPE_LABEL",
+		8: "SCOPE_RUN",
 	}
 	Scope_value = map[string]int32{
 		"SCOPE_UNSPECIFIED": 0,
@@ -147,6 +155,10 @@ var (
 		"SCOPE_WORKSPACE":   2,
 		"SCOPE_VIRTUAL_KEY": 3,
 		"SCOPE_AGENT":       4,
+		"SCOPE_END_USER":    5,
+		"SCOPE_MODEL":       6,
+		"SCOPE_LABEL":       7,
+		"SCOPE_RUN":         8,
 	}
 )
 
@@ -2353,11 +2365,12 @@ type Budget struct {
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	Scope         Scope                  `protobuf:"varint,3,opt,name=scope,proto3,enum=tollgate.wire.v1.Scope" json:"scope,omitempty"`
-	ScopeId       []byte                 `protobuf:"bytes,4,opt,name=scope_id,json=scopeId,proto3" json:"scope_id,omitempty"`        // empty for SCOPE_ORG
+	ScopeId       []byte                 `protobuf:"bytes,4,opt,name=scope_id,json=scopeId,proto3" json:"scope_id,omitempty"`        // empty for SCOPE_ORG and for scopes by value
 	LimitPico     int64                  `protobuf:"varint,5,opt,name=limit_pico,json=limitPico,proto3" json:"limit_pico,omitempty"` // shown in refusals; the ledger decides. Saturates at the largest int64
 	Period        Period                 `protobuf:"varint,6,opt,name=period,proto3,enum=tollgate.wire.v1.Period" json:"period,omitempty"`
-	TimeZone      string                 `protobuf:"bytes,7,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"` // IANA name
-	Soft          bool                   `protobuf:"varint,8,opt,name=soft,proto3" json:"soft,omitempty"`                        // never refuses
+	TimeZone      string                 `protobuf:"bytes,7,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`       // IANA name
+	Soft          bool                   `protobuf:"varint,8,opt,name=soft,proto3" json:"soft,omitempty"`                              // never refuses
+	ScopeValue    string                 `protobuf:"bytes,9,opt,name=scope_value,json=scopeValue,proto3" json:"scope_value,omitempty"` // the end user, the model as callers write it, "name=value" of a label; "*" (label: "name=*"; run: always): each has an account of its own
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2446,6 +2459,13 @@ func (x *Budget) GetSoft() bool {
 		return x.Soft
 	}
 	return false
+}
+
+func (x *Budget) GetScopeValue() string {
+	if x != nil {
+		return x.ScopeValue
+	}
+	return ""
 }
 
 type Guardrail struct {
@@ -4000,7 +4020,7 @@ const file_wire_proto_rawDesc = "" +
 	"\vprovider_id\x18\x01 \x01(\fR\n" +
 	"providerId\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x16\n" +
-	"\x06weight\x18\x03 \x01(\rR\x06weight\"\xf8\x01\n" +
+	"\x06weight\x18\x03 \x01(\rR\x06weight\"\x99\x02\n" +
 	"\x06Budget\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12-\n" +
@@ -4010,7 +4030,9 @@ const file_wire_proto_rawDesc = "" +
 	"limit_pico\x18\x05 \x01(\x03R\tlimitPico\x120\n" +
 	"\x06period\x18\x06 \x01(\x0e2\x18.tollgate.wire.v1.PeriodR\x06period\x12\x1b\n" +
 	"\ttime_zone\x18\a \x01(\tR\btimeZone\x12\x12\n" +
-	"\x04soft\x18\b \x01(\bR\x04soft\"\xca\x01\n" +
+	"\x04soft\x18\b \x01(\bR\x04soft\x12\x1f\n" +
+	"\vscope_value\x18\t \x01(\tR\n" +
+	"scopeValue\"\xca\x01\n" +
 	"\tGuardrail\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12-\n" +
@@ -4161,13 +4183,17 @@ const file_wire_proto_rawDesc = "" +
 	"\rRouteStrategy\x12\x1e\n" +
 	"\x1aROUTE_STRATEGY_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17ROUTE_STRATEGY_FALLBACK\x10\x01\x12\x1b\n" +
-	"\x17ROUTE_STRATEGY_WEIGHTED\x10\x02*j\n" +
+	"\x17ROUTE_STRATEGY_WEIGHTED\x10\x02*\xaf\x01\n" +
 	"\x05Scope\x12\x15\n" +
 	"\x11SCOPE_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tSCOPE_ORG\x10\x01\x12\x13\n" +
 	"\x0fSCOPE_WORKSPACE\x10\x02\x12\x15\n" +
 	"\x11SCOPE_VIRTUAL_KEY\x10\x03\x12\x0f\n" +
-	"\vSCOPE_AGENT\x10\x04*y\n" +
+	"\vSCOPE_AGENT\x10\x04\x12\x12\n" +
+	"\x0eSCOPE_END_USER\x10\x05\x12\x0f\n" +
+	"\vSCOPE_MODEL\x10\x06\x12\x0f\n" +
+	"\vSCOPE_LABEL\x10\a\x12\r\n" +
+	"\tSCOPE_RUN\x10\b*y\n" +
 	"\x06Period\x12\x16\n" +
 	"\x12PERIOD_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +

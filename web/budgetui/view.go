@@ -33,13 +33,14 @@ type Row struct {
 // Form creates a budget.
 type Form struct {
 	component.Form
-	Title    string
-	Name     component.Field
-	Target   component.Field // what it applies to
-	Limit    component.Field
-	Period   component.Field
-	TimeZone component.Field
-	Mode     component.Field
+	Title      string
+	Name       component.Field
+	Target     component.Field // what it applies to
+	ScopeValue component.Field // completes a target that is named by a value
+	Limit      component.Field
+	Period     component.Field
+	TimeZone   component.Field
+	Mode       component.Field
 }
 
 // Change gives a budget another name or limit.

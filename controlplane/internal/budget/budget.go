@@ -40,6 +40,7 @@ type Budget struct {
 	Name       string       `json:"name"` // unique among the organization's budgets that are not archived
 	Scope      scope.Kind   `json:"scope"`
 	ScopeID    ident.Scope  `json:"scope_id"`
+	ScopeValue string       `json:"scope_value"` // the model, end user, label or run; "*": an account for each
 	ScopeName  string       `json:"scope_name"`
 	LimitUSD   string       `json:"limit_usd"` // the same amount as Limit, as people write it
 	Limit      money.Amount `json:"limit_pico"`
@@ -64,13 +65,14 @@ type Standing struct {
 
 // Input is what a caller sets. An empty TimeZone is UTC, an empty Mode is Hard.
 type Input struct {
-	Name     string      `json:"name"`
-	Scope    scope.Kind  `json:"scope"`
-	ScopeID  ident.Scope `json:"scope_id"`
-	LimitUSD string      `json:"limit_usd"`
-	Period   Period      `json:"period"`
-	TimeZone string      `json:"time_zone"`
-	Mode     Mode        `json:"mode"`
+	Name       string      `json:"name"`
+	Scope      scope.Kind  `json:"scope"`
+	ScopeID    ident.Scope `json:"scope_id"`
+	ScopeValue string      `json:"scope_value"`
+	LimitUSD   string      `json:"limit_usd"`
+	Period     Period      `json:"period"`
+	TimeZone   string      `json:"time_zone"`
+	Mode       Mode        `json:"mode"`
 }
 
 // Change is what a caller may set later; nil stays as it is.
@@ -88,7 +90,7 @@ const (
 func (in Input) clean() (Input, money.Amount, fault.Fields) {
 	var wrong fault.Fields
 	in.Name = input.Name(&wrong, "name", in.Name, nameMax)
-	in.ScopeID = scope.Clean(&wrong, in.Scope, in.ScopeID)
+	in.ScopeID, in.ScopeValue = scope.Clean(&wrong, in.Scope, in.ScopeID, in.ScopeValue)
 	limit := cleanLimit(&wrong, in.LimitUSD)
 	if in.Period.Wire() == wire.Period_PERIOD_UNSPECIFIED {
 		wrong.Add("period", "choose %q, %q, %q, %q or %q", Day, Week, Month, Quarter, Total)

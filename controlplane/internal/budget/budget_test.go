@@ -58,6 +58,10 @@ func TestCreateNamesEveryWrongFieldOfABudget(t *testing.T) {
 		"nothing":           {budget.Input{}, []string{"name", "scope", "limit_usd", "period"}},
 		"no id":             {budget.Input{Name: "b", Scope: scope.VirtualKey, LimitUSD: "1", Period: budget.Day}, []string{"scope_id"}},
 		"an unknown id":     {budget.Input{Name: "b", Scope: scope.VirtualKey, ScopeID: ident.New[ident.Scope](), LimitUSD: "1", Period: budget.Day}, []string{"scope_id"}},
+		"an unknown agent":  {budget.Input{Name: "b", Scope: scope.Agent, ScopeID: ident.New[ident.Scope](), LimitUSD: "1", Period: budget.Day}, []string{"scope_id"}},
+		"a model of nobody": {budget.Input{Name: "b", Scope: scope.Model, ScopeValue: "no-such", LimitUSD: "1", Period: budget.Day}, []string{"scope_value"}},
+		"no end user":       {budget.Input{Name: "b", Scope: scope.EndUser, LimitUSD: "1", Period: budget.Day}, []string{"scope_value"}},
+		"a label's name":    {budget.Input{Name: "b", Scope: scope.Label, ScopeValue: "team", LimitUSD: "1", Period: budget.Day}, []string{"scope_value"}},
 		"a negative limit":  {budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "-1", Period: budget.Day}, []string{"limit_usd"}},
 		"an absurd limit":   {budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "1000000000.01", Period: budget.Day}, []string{"limit_usd"}},
 		"words for money":   {budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "1e3", Period: budget.Day}, []string{"limit_usd"}},
@@ -69,6 +73,30 @@ func TestCreateNamesEveryWrongFieldOfABudget(t *testing.T) {
 			_, err := service.Create(t.Context(), a, test.in)
 			wantFields(t, err, fault.Invalid, test.fields...)
 		})
+	}
+}
+
+func TestABudgetHoldsForWhatACallSays(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a := db.Org(t, "a")
+	service := budget.New(db.Tenant, noon)
+	for name, test := range map[string]struct {
+		kind        scope.Kind
+		given, kept string
+	}{
+		"each model":       {scope.Model, "*", "*"},
+		"one end user":     {scope.EndUser, " u-17 ", "u-17"},
+		"each end user":    {scope.EndUser, "*", "*"},
+		"a label's value":  {scope.Label, "team=search", "team=search"},
+		"each of a label":  {scope.Label, "team=*", "team=*"},
+		"each run":         {scope.Run, "", "*"},
+		"the organization": {scope.Org, "left over", ""},
+	} {
+		made, err := service.Create(t.Context(), a, budget.Input{Name: name, Scope: test.kind, ScopeValue: test.given, LimitUSD: "1", Period: budget.Total})
+		if err != nil || made.ScopeValue != test.kept || !made.ScopeID.IsZero() {
+			t.Errorf("%s: value %q, id %s, %v", name, made.ScopeValue, made.ScopeID, err)
+		}
 	}
 }
 

@@ -74,7 +74,7 @@ func stand(ctx context.Context, tx pgx.Tx, org ident.Org, budget Budget, now tim
 func insert(ctx context.Context, tx pgx.Tx, org ident.Org, in Input, limit money.Amount) (Budget, error) {
 	id := ident.New[ident.Budget]()
 	err := budgetdb.New(tx).InsertBudget(ctx, budgetdb.InsertBudgetParams{
-		OrgID: org, BudgetID: id, Name: in.Name, Scope: string(in.Scope), ScopeID: in.ScopeID, LimitPico: limit,
+		OrgID: org, BudgetID: id, Name: in.Name, Scope: string(in.Scope), ScopeID: in.ScopeID, ScopeValue: in.ScopeValue, LimitPico: limit,
 		Period: string(in.Period), TimeZone: in.TimeZone, Soft: in.Mode == Soft,
 	})
 	if err != nil {
@@ -119,7 +119,7 @@ func fromRow(row budgetdb.GetBudgetRow) Budget {
 		mode = Soft
 	}
 	return Budget{
-		ID: row.BudgetID, Name: row.Name, Scope: scope.Kind(row.Scope), ScopeID: row.ScopeID, ScopeName: row.ScopeName,
+		ID: row.BudgetID, Name: row.Name, Scope: scope.Kind(row.Scope), ScopeID: row.ScopeID, ScopeValue: row.ScopeValue, ScopeName: row.ScopeName,
 		LimitUSD: row.LimitPico.Decimal(), Limit: row.LimitPico, Period: Period(row.Period), TimeZone: row.TimeZone, Mode: mode,
 		CreatedAt: row.CreatedAt, ArchivedAt: row.ArchivedAt,
 	}

@@ -37,7 +37,7 @@ func budgetRow(one budget.Standing, mayChange bool) budgetui.Row {
 		fill = "warn"
 	}
 	row := budgetui.Row{
-		ID: one.ID.String(), Name: one.Name, Scope: scopeText(one.Scope, one.ScopeName), Period: periodText(one.Period, one.TimeZone),
+		ID: one.ID.String(), Name: one.Name, Scope: scopeText(one.Scope, one.ScopeName, one.ScopeValue), Period: periodText(one.Period, one.TimeZone),
 		Mode:  component.Badge{Text: "hard", Tone: component.Plain},
 		Limit: one.Limit.USD(), Spent: one.Spent.USD(), Leased: one.Leased.USD(), Left: one.Left.USD(), Used: perCent(used),
 		Resets: component.AtPointer(one.ResetsAt, "minute"),
@@ -79,7 +79,7 @@ func (c *Console) newBudget(v *visit) error {
 	}
 	kind, place := scopeOf(v.FormValue("target"))
 	in := budget.Input{
-		Name: v.FormValue("name"), Scope: kind, ScopeID: place, LimitUSD: v.FormValue("limit_usd"),
+		Name: v.FormValue("name"), Scope: kind, ScopeID: place, ScopeValue: v.FormValue("scope_value"), LimitUSD: v.FormValue("limit_usd"),
 		Period: budget.Period(v.FormValue("period")), TimeZone: v.FormValue("time_zone"), Mode: budget.Mode(v.FormValue("mode")),
 	}
 	if !v.posted() {
@@ -93,8 +93,8 @@ func (c *Console) newBudget(v *visit) error {
 		return err
 	}
 	form := budgetForm(in, wrong)
-	form.Target.Options = options
-	form.Form = v.frameOf("budget-form", "Create budget", "/budgets", wrong, "name", "scope", "scope_id", "limit_usd", "period", "time_zone", "mode")
+	form.Target.Options = append(options, valueOptions()...)
+	form.Form = v.frameOf("budget-form", "Create budget", "/budgets", wrong, "name", "scope", "scope_id", "scope_value", "limit_usd", "period", "time_zone", "mode")
 	return c.draw(v, view{Title: form.Title, Active: "/budgets", Crumbs: under("Budgets", "/budgets"), Status: status, Content: budgetui.FormPage(form), Fragment: budgetui.Edit(form)})
 }
 
@@ -103,7 +103,11 @@ func budgetForm(in budget.Input, wrong mends) budgetui.Form {
 		Title:  "New budget",
 		Name:   component.Field{Name: "name", Label: "Name", Value: in.Name, Error: wrong.of("name"), Help: "Callers read it when the budget refuses."},
 		Target: component.Field{Name: "target", Label: "Applies to", Value: scopeValue(in.Scope, in.ScopeID), Error: wrong.of("scope", "scope_id")},
-		Limit:  component.Field{Name: "limit_usd", Label: "Limit", Value: in.LimitUSD, Error: wrong.of("limit_usd"), Prefix: "$", InputMode: "decimal", Placeholder: "250.00", Help: "In US dollars."},
+		ScopeValue: component.Field{
+			Name: "scope_value", Label: "Which one", Value: in.ScopeValue, Error: wrong.of("scope_value"),
+			Help: "Only for a model, end user or label (name=value). * gives each one a budget of this size.",
+		},
+		Limit: component.Field{Name: "limit_usd", Label: "Limit", Value: in.LimitUSD, Error: wrong.of("limit_usd"), Prefix: "$", InputMode: "decimal", Placeholder: "250.00", Help: "In US dollars."},
 		Period: component.Field{Name: "period", Label: "Begins anew", Value: string(in.Period), Error: wrong.of("period"), Options: []component.Option{
 			{Value: string(budget.Day), Label: "Every day"},
 			{Value: string(budget.Week), Label: "Every week, on Monday"},

@@ -44,6 +44,13 @@ func (c *Console) scopeOptions(v *visit) ([]component.Option, error) {
 	for _, one := range workspaces {
 		options = append(options, component.Option{Value: string(scope.Workspace) + ":" + one.ID.String(), Label: "Workspace " + one.Name})
 	}
+	agents, err := c.Agents.List(ctx, v.actor)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range agents {
+		options = append(options, component.Option{Value: string(scope.Agent) + ":" + one.ID.String(), Label: "Agent " + one.Name + " (" + one.WorkspaceName + ")"})
+	}
 	keys, err := c.VirtualKeys.List(ctx, v.actor)
 	if err != nil {
 		return nil, err
@@ -64,20 +71,34 @@ func scopeOf(value string) (scope.Kind, ident.Scope) {
 }
 
 func scopeValue(kind scope.Kind, id ident.Scope) string {
-	if kind == scope.Org {
+	if !kind.ByID() {
 		return string(kind)
 	}
 	return string(kind) + ":" + id.String()
 }
 
-func scopeText(kind scope.Kind, name string) string {
-	switch kind {
-	case scope.Workspace:
-		return "workspace " + name
-	case scope.VirtualKey:
-		return "virtual key " + name
-	default:
+// valueOptions lists the scopes by value, which a second field completes.
+func valueOptions() []component.Option {
+	return []component.Option{
+		{Value: string(scope.Model), Label: "Calls of one model, or each model"},
+		{Value: string(scope.EndUser), Label: "One end user, or each end user"},
+		{Value: string(scope.Label), Label: "A label's value, or each of its values"},
+		{Value: string(scope.Run), Label: "Each run"},
+	}
+}
+
+func scopeText(kind scope.Kind, name, value string) string {
+	switch {
+	case kind == scope.Org:
 		return "whole organization"
+	case kind.ByID():
+		return kind.Words() + " " + name
+	case value == scope.Each:
+		return "each " + kind.Words()
+	case scope.EachValue(kind, value):
+		return "each value of label " + strings.TrimSuffix(value, "="+scope.Each)
+	default:
+		return kind.Words() + " " + value
 	}
 }
 

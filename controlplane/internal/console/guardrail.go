@@ -22,7 +22,7 @@ func (c *Console) guardrails(v *visit) error {
 	list := guardrailui.List{MayAdd: v.actor.May(authz.GuardrailWrite)}
 	for _, one := range all {
 		row := guardrailui.Row{
-			ID: one.ID.String(), Name: one.Name, Scope: scopeText(one.Scope, one.ScopeName), Words: one.Words[:min(len(one.Words), wordsShown)],
+			ID: one.ID.String(), Name: one.Name, Scope: scopeText(one.Scope, one.ScopeName, ""), Words: one.Words[:min(len(one.Words), wordsShown)],
 			Action: component.Badge{Text: "block", Tone: component.Bad}, Created: component.At(one.CreatedAt, "day"),
 		}
 		if one.Action == guardrail.Flag {
@@ -80,7 +80,7 @@ func (c *Console) editGuardrail(v *visit) error {
 	}
 	in.Scope, in.ScopeID = found.Scope, found.ScopeID
 	form := guardrailui.Form{Title: found.Name}
-	form.Target = component.Field{Name: "target", Label: "Applies to", Disabled: true, Options: []component.Option{{Label: scopeText(found.Scope, found.ScopeName)}}}
+	form.Target = component.Field{Name: "target", Label: "Applies to", Disabled: true, Options: []component.Option{{Label: scopeText(found.Scope, found.ScopeName, "")}}}
 	return c.guardrailForm(v, form, in, "Save", func() (string, string, error) {
 		changed, err := c.Guardrails.Update(ctx, v.actor, id, in)
 		return "/guardrails", "Guardrail “" + changed.Name + "” is changed.", err

@@ -55,7 +55,7 @@ const (
 func (in Input) clean() (Input, fault.Fields) {
 	var wrong fault.Fields
 	in.Name = input.Name(&wrong, "name", in.Name, nameMax)
-	in.ScopeID = scope.Clean(&wrong, in.Scope, in.ScopeID)
+	in.ScopeID = scope.CleanID(&wrong, in.Scope, in.ScopeID)
 	if in.Action != Block && in.Action != Flag {
 		wrong.Add("action", "choose %q or %q", Block, Flag)
 	}

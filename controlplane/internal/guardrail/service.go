@@ -25,7 +25,7 @@ func (s *Service) Create(ctx context.Context, actor authz.Actor, in Input) (crea
 	}
 	in, wrong := in.clean()
 	err = s.db.Change(ctx, actor, func(tx pgx.Tx) (audit.Entry, error) {
-		if err := scope.Judge(ctx, tx, &wrong, actor.Org, in.Scope, in.ScopeID); err != nil {
+		if err := scope.Judge(ctx, tx, &wrong, actor.Org, in.Scope, in.ScopeID, ""); err != nil {
 			return audit.Entry{}, err
 		}
 		if err := wrong.Err(); err != nil {

@@ -2,13 +2,12 @@ package publish
 
 import (
 	"tollgate.dev/controlplane/internal/budget"
-	"tollgate.dev/controlplane/internal/scope"
 	"tollgate.dev/dataplane/wire"
 )
 
 func budgetBody(in budget.Budget) *wire.ItemBody {
 	return &wire.ItemBody{Body: &wire.ItemBody_Budget{Budget: &wire.Budget{
-		Id: in.ID.Bytes(), Name: in.Name, Scope: scopeKind(in.Scope), ScopeId: in.ScopeID.Bytes(), LimitPico: in.Limit.Pico(),
+		Id: in.ID.Bytes(), Name: in.Name, Scope: scopeKind(in.Scope), ScopeId: in.ScopeID.Bytes(), ScopeValue: in.ScopeValue, LimitPico: in.Limit.Pico(),
 		Period: budgetPeriod(in.Period), TimeZone: in.TimeZone, Soft: in.Mode == budget.Soft,
 	}}}
 }
@@ -27,18 +26,5 @@ func budgetPeriod(period budget.Period) wire.Period {
 		return wire.Period_PERIOD_TOTAL
 	default:
 		return wire.Period_PERIOD_UNSPECIFIED
-	}
-}
-
-func scopeKind(kind scope.Kind) wire.Scope {
-	switch kind {
-	case scope.Org:
-		return wire.Scope_SCOPE_ORG
-	case scope.Workspace:
-		return wire.Scope_SCOPE_WORKSPACE
-	case scope.VirtualKey:
-		return wire.Scope_SCOPE_VIRTUAL_KEY
-	default:
-		return wire.Scope_SCOPE_UNSPECIFIED
 	}
 }

@@ -40,3 +40,7 @@ func (c *compiler) guardrail(in *wire.Guardrail) {
 	c.unique("id", "guardrail "+string(out.ID[:]))
 	c.base.guardrails[where] = append(c.base.guardrails[where], out)
 }
+
+func (b *base) guardrailsFor(key *Key) []*Guardrail {
+	return gather(b.guardrails, b.sharedGuardrails, key, func(x *Guardrail) wire.ID { return x.ID })
+}

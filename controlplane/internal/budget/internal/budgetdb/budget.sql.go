@@ -67,10 +67,11 @@ func (q *Queries) GetAccount(ctx context.Context, arg GetAccountParams) (GetAcco
 }
 
 const getBudget = `-- name: GetBudget :one
-SELECT b.budget_id, b.name, b.scope, b.scope_id, coalesce(w.name, k.name, '')::text AS scope_name,
+SELECT b.budget_id, b.name, b.scope, b.scope_id, b.scope_value, coalesce(w.name, a.name, k.name, '')::text AS scope_name,
   b.limit_pico, b.period, b.time_zone, b.soft, b.created_at, b.archived_at
 FROM budget b
 LEFT JOIN workspace w ON w.org_id = b.org_id AND w.workspace_id = b.scope_id
+LEFT JOIN agent a ON a.org_id = b.org_id AND a.agent_id = b.scope_id
 LEFT JOIN virtual_key k ON k.org_id = b.org_id AND k.virtual_key_id = b.scope_id
 WHERE b.org_id = $1 AND b.budget_id = $2
 `
@@ -85,6 +86,7 @@ type GetBudgetRow struct {
 	Name       string
 	Scope      string
 	ScopeID    ident.Scope
+	ScopeValue string
 	ScopeName  string
 	LimitPico  money.Amount
 	Period     string
@@ -102,6 +104,7 @@ func (q *Queries) GetBudget(ctx context.Context, arg GetBudgetParams) (GetBudget
 		&i.Name,
 		&i.Scope,
 		&i.ScopeID,
+		&i.ScopeValue,
 		&i.ScopeName,
 		&i.LimitPico,
 		&i.Period,
@@ -114,20 +117,21 @@ func (q *Queries) GetBudget(ctx context.Context, arg GetBudgetParams) (GetBudget
 }
 
 const insertBudget = `-- name: InsertBudget :exec
-INSERT INTO budget (org_id, budget_id, name, scope, scope_id, limit_pico, period, time_zone, soft)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO budget (org_id, budget_id, name, scope, scope_id, scope_value, limit_pico, period, time_zone, soft)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 `
 
 type InsertBudgetParams struct {
-	OrgID     ident.Org
-	BudgetID  ident.Budget
-	Name      string
-	Scope     string
-	ScopeID   ident.Scope
-	LimitPico money.Amount
-	Period    string
-	TimeZone  string
-	Soft      bool
+	OrgID      ident.Org
+	BudgetID   ident.Budget
+	Name       string
+	Scope      string
+	ScopeID    ident.Scope
+	ScopeValue string
+	LimitPico  money.Amount
+	Period     string
+	TimeZone   string
+	Soft       bool
 }
 
 func (q *Queries) InsertBudget(ctx context.Context, arg InsertBudgetParams) error {
@@ -137,6 +141,7 @@ func (q *Queries) InsertBudget(ctx context.Context, arg InsertBudgetParams) erro
 		arg.Name,
 		arg.Scope,
 		arg.ScopeID,
+		arg.ScopeValue,
 		arg.LimitPico,
 		arg.Period,
 		arg.TimeZone,
@@ -196,10 +201,11 @@ func (q *Queries) ListAccounts(ctx context.Context, arg ListAccountsParams) ([]L
 }
 
 const listBudgets = `-- name: ListBudgets :many
-SELECT b.budget_id, b.name, b.scope, b.scope_id, coalesce(w.name, k.name, '')::text AS scope_name,
+SELECT b.budget_id, b.name, b.scope, b.scope_id, b.scope_value, coalesce(w.name, a.name, k.name, '')::text AS scope_name,
   b.limit_pico, b.period, b.time_zone, b.soft, b.created_at, b.archived_at
 FROM budget b
 LEFT JOIN workspace w ON w.org_id = b.org_id AND w.workspace_id = b.scope_id
+LEFT JOIN agent a ON a.org_id = b.org_id AND a.agent_id = b.scope_id
 LEFT JOIN virtual_key k ON k.org_id = b.org_id AND k.virtual_key_id = b.scope_id
 WHERE b.org_id = $1 AND b.archived_at IS NULL
 ORDER BY b.name, b.budget_id
@@ -211,6 +217,7 @@ type ListBudgetsRow struct {
 	Name       string
 	Scope      string
 	ScopeID    ident.Scope
+	ScopeValue string
 	ScopeName  string
 	LimitPico  money.Amount
 	Period     string
@@ -234,6 +241,7 @@ func (q *Queries) ListBudgets(ctx context.Context, orgID ident.Org) ([]ListBudge
 			&i.Name,
 			&i.Scope,
 			&i.ScopeID,
+			&i.ScopeValue,
 			&i.ScopeName,
 			&i.LimitPico,
 			&i.Period,

@@ -31,9 +31,10 @@ func (q *Queries) ArchiveGuardrail(ctx context.Context, arg ArchiveGuardrailPara
 }
 
 const getGuardrail = `-- name: GetGuardrail :one
-SELECT g.guardrail_id, g.name, g.scope, g.scope_id, coalesce(w.name, k.name, '')::text AS scope_name, g.action, g.words, g.created_at, g.archived_at
+SELECT g.guardrail_id, g.name, g.scope, g.scope_id, coalesce(w.name, a.name, k.name, '')::text AS scope_name, g.action, g.words, g.created_at, g.archived_at
 FROM guardrail g
 LEFT JOIN workspace w ON w.org_id = g.org_id AND w.workspace_id = g.scope_id
+LEFT JOIN agent a ON a.org_id = g.org_id AND a.agent_id = g.scope_id
 LEFT JOIN virtual_key k ON k.org_id = g.org_id AND k.virtual_key_id = g.scope_id
 WHERE g.org_id = $1 AND g.guardrail_id = $2
 `
@@ -101,9 +102,10 @@ func (q *Queries) InsertGuardrail(ctx context.Context, arg InsertGuardrailParams
 }
 
 const listGuardrails = `-- name: ListGuardrails :many
-SELECT g.guardrail_id, g.name, g.scope, g.scope_id, coalesce(w.name, k.name, '')::text AS scope_name, g.action, g.words, g.created_at, g.archived_at
+SELECT g.guardrail_id, g.name, g.scope, g.scope_id, coalesce(w.name, a.name, k.name, '')::text AS scope_name, g.action, g.words, g.created_at, g.archived_at
 FROM guardrail g
 LEFT JOIN workspace w ON w.org_id = g.org_id AND w.workspace_id = g.scope_id
+LEFT JOIN agent a ON a.org_id = g.org_id AND a.agent_id = g.scope_id
 LEFT JOIN virtual_key k ON k.org_id = g.org_id AND k.virtual_key_id = g.scope_id
 WHERE g.org_id = $1 AND g.archived_at IS NULL
 ORDER BY g.name, g.guardrail_id

@@ -11,6 +11,38 @@ import (
 	"tollgate.dev/controlplane/internal/ident"
 )
 
+const agentExists = `-- name: AgentExists :one
+SELECT EXISTS (SELECT FROM agent WHERE org_id = $1 AND agent_id = $2 AND archived_at IS NULL)
+`
+
+type AgentExistsParams struct {
+	OrgID   ident.Org
+	AgentID ident.Agent
+}
+
+func (q *Queries) AgentExists(ctx context.Context, arg AgentExistsParams) (bool, error) {
+	row := q.db.QueryRow(ctx, agentExists, arg.OrgID, arg.AgentID)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
+const modelExists = `-- name: ModelExists :one
+SELECT EXISTS (SELECT FROM route WHERE org_id = $1 AND name = $2 AND archived_at IS NULL)
+`
+
+type ModelExistsParams struct {
+	OrgID ident.Org
+	Name  string
+}
+
+func (q *Queries) ModelExists(ctx context.Context, arg ModelExistsParams) (bool, error) {
+	row := q.db.QueryRow(ctx, modelExists, arg.OrgID, arg.Name)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const virtualKeyExists = `-- name: VirtualKeyExists :one
 SELECT EXISTS (SELECT FROM virtual_key WHERE org_id = $1 AND virtual_key_id = $2 AND revoked_at IS NULL)
 `

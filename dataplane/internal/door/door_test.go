@@ -39,6 +39,11 @@ func echo(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, piece)
 			_ = http.NewResponseController(w).Flush()
 		}
+	case "/v1/trailed":
+		w.Header().Set("Trailer", "X-Cost, X-Never")
+		_ = http.NewResponseController(w).Flush()
+		_, _ = w.Write(body)
+		w.Header().Set("X-Cost", "12")
 	case "/v1/long":
 		_, _ = io.WriteString(w, strings.Repeat(string(body), 100_000))
 	case "/v1/sized":
@@ -203,6 +208,9 @@ func TestAnswersOfEachKind(t *testing.T) {
 	}
 	if _, body := ask("/v1/long", "xy"); len(body) != 200_000 {
 		t.Errorf("long: %d bytes", len(body))
+	}
+	if answer, body := ask("/v1/trailed", "abc"); body != "abc" || answer.Trailer.Get("X-Cost") != "12" || answer.Header.Get("X-Cost") != "" {
+		t.Errorf("trailed: %q %v", body, answer.Trailer)
 	}
 	big := strings.Repeat("z", 1<<20)
 	if answer, body := ask("/v1/sized", big); body != big || answer.StatusCode != http.StatusAccepted || answer.ContentLength != 1<<20 {

@@ -180,7 +180,9 @@ func (r *reply) finish() error {
 	}
 	switch {
 	case r.chunked:
-		r.out = append(r.out, "0\r\n\r\n"...)
+		r.out = append(r.out, "0\r\n"...)
+		r.trailers()
+		r.out = append(r.out, "\r\n"...)
 	case r.length < 0:
 		r.length = int64(len(r.body))
 		if r.status != http.StatusNoContent && r.status != http.StatusNotModified {
@@ -195,6 +197,18 @@ func (r *reply) finish() error {
 	}
 	r.push(nil)
 	return r.failed
+}
+
+// trailers writes the fields that the head announced in Trailer, as far as they have got a value since.
+func (r *reply) trailers() {
+	for _, announced := range r.header["Trailer"] {
+		for name := range strings.SplitSeq(announced, ",") {
+			name = http.CanonicalHeaderKey(strings.TrimSpace(name))
+			for _, value := range r.header[name] {
+				r.field(name, value)
+			}
+		}
+	}
 }
 
 // head writes the status line and the fields.

@@ -244,9 +244,10 @@ const (
 )
 
 type said struct {
-	status int
-	header http.Header
-	body   string
+	status  int
+	header  http.Header
+	body    string
+	trailer http.Header
 }
 
 func (g *rig) ask(path, body string, header ...string) said {
@@ -266,7 +267,7 @@ func (g *rig) ask(path, body string, header ...string) said {
 	}
 	defer func() { _ = answer.Body.Close() }()
 	text, _ := io.ReadAll(answer.Body)
-	return said{answer.StatusCode, answer.Header, string(text)}
+	return said{answer.StatusCode, answer.Header, string(text), answer.Trailer}
 }
 
 // event returns the only event, once it is there.

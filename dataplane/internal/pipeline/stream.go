@@ -176,6 +176,7 @@ func (f *flow) commit() {
 	c.set("Content-Type", "text/event-stream; charset=utf-8")
 	c.set("Cache-Control", "no-cache")
 	c.set("X-Accel-Buffering", "no")
+	c.set("Trailer", streamTrailers)
 	c.status, c.committed = http.StatusOK, true
 	c.w.WriteHeader(http.StatusOK)
 }
@@ -222,9 +223,26 @@ func (f *flow) whole(watch *watch) (bool, *refusal.Error) {
 	if gone != nil {
 		e.outcome, e.code = gone.outcome, gone.code
 	}
-	f.p.settle(f.c, f.a, e)
+	f.settle(e)
 	f.c.code = e.code
 	return false, nil
+}
+
+// streamTrailers are the fields that follow a streamed answer: what it cost is known at its end alone.
+const streamTrailers = "X-Tollgate-Cost-Usd, X-Tollgate-Budget-Remaining-Usd"
+
+// settle ends the attempt and tells a caller that reads trailers what it cost and what is left.
+func (f *flow) settle(e ending) {
+	left, hard := f.a.hold.LeftPico()
+	cost := f.p.settle(f.c, f.a, e)
+	if !f.c.committed {
+		return
+	}
+	header := f.c.w.Header() // trailers leave when the call has ended and its own memory is used again
+	header["X-Tollgate-Cost-Usd"] = []string{string(refusal.AppendUSD(nil, cost))}
+	if hard {
+		header["X-Tollgate-Budget-Remaining-Usd"] = []string{string(refusal.AppendUSD(nil, max(left+f.a.worst-cost, 0)))}
+	}
 }
 
 func (f *flow) usage() meter.Usage { return f.p.believed(f.a, f.c.stream.Usage()) }
@@ -233,7 +251,7 @@ func (f *flow) usage() meter.Usage { return f.p.believed(f.a, f.c.stream.Usage()
 func (f *flow) stop(why *cut) (bool, *refusal.Error) {
 	c := f.c
 	usage := f.usage()
-	f.p.settle(c, f.a, ending{
+	f.settle(ending{
 		outcome: why.outcome, code: why.code, rule: ruleOf(why.refusal), status: why.status, usage: usage, waste: !c.committed || why.code == wire.CodeGuardrailBlocked,
 	})
 	problem := why.problem()

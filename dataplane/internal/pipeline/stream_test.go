@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/tools/txtar"
 
+	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
 )
@@ -56,6 +57,24 @@ func TestStreamsAreRewritten(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestTheTrailersOfAStreamSayWhatItCost(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, provider(t, wire.ProviderKind_PROVIDER_KIND_OPENAI, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, chunk("hello")+lastChunk+usageChunk+doneChunk)
+	}))
+	s := g.ask("/v1/chat/completions", streamAsk)
+	want := string(refusal.AppendUSD(nil, g.event().GetCostPico()))
+	if got := s.trailer.Get("X-Tollgate-Cost-Usd"); got != want || s.header.Get("X-Tollgate-Cost-Usd") != "" {
+		t.Errorf("the trailer says %q, the event %q", got, want)
+	}
+	before, after := s.header.Get("X-Tollgate-Budget-Remaining-Usd"), s.trailer.Get("X-Tollgate-Budget-Remaining-Usd")
+	if before == "" || after == "" {
+		t.Errorf("the budget has %q before the stream and %q after it", before, after)
 	}
 }
 

@@ -67,8 +67,8 @@ bench: build ## the edge beside nginx, in the table of figures; the last line is
 	@command -v nginx >/dev/null || { echo "make: please install nginx (as root: apt-get install nginx-light)"; exit 1; }
 	@$(SERVICES) $(GO) run ./e2e/bench $(BENCH_FLAGS)
 
-torture: build ## kill edges and the control plane under load and compare every ledger (KILLS=30 SEED=1)
-	@$(SERVICES) $(GO) run ./e2e/torture -kills $(KILLS) -seed $(SEED)
+torture: build ## kill edges, control plane, Postgres and Redis under load and compare every ledger (KILLS=800 SEED=1)
+	@$(GO) run ./e2e/torture -kills $(KILLS) -seed $(SEED)
 
 check: $(SQLC) $(BUF) $(GOLANGCI_LINT) ## formatting, lint, generated code, architecture
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "make: run make fmt:"; gofmt -l $$(git ls-files '*.go'); exit 1; }

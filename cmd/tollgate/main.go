@@ -18,6 +18,8 @@ const usage = `tollgate: the control layer between AI agents and what they call
   tollgate up         start everything on this machine, with a demo organization
   tollgate services   run a command with a throwaway Postgres and Redis
   tollgate simulator  run the provider simulator alone
+  tollgate postgres   run a Postgres alone, for tests that kill it
+  tollgate redis      run a Redis alone, for tests that kill it
   tollgate version    print the version
 
 "tollgate <command> --help" lists the flags of a command.
@@ -49,6 +51,10 @@ func run(ctx context.Context, args []string) (int, error) {
 		return services(ctx, rest)
 	case "simulator":
 		return simulate(ctx, rest)
+	case "postgres":
+		return postgresAlone(ctx, rest)
+	case "redis":
+		return redisAlone(ctx, rest)
 	case "version", "--version":
 		fmt.Println("tollgate " + version())
 		return 0, nil

@@ -1,4 +1,4 @@
-// Command torture kills edges and the control plane under load and prints whether every ledger still agrees; its last line has a fixed form.
+// Command torture kills edges, the control plane, Postgres and Redis under load and prints whether every ledger still agrees; its last line has a fixed form.
 // It refuses to call a run good that differs by one pico-dollar: its exit code is 1 then.
 package main
 
@@ -8,23 +8,31 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"time"
 
 	"tollgate.dev/e2e/internal/rig"
 	"tollgate.dev/e2e/internal/torture"
 )
 
 func main() {
-	kills := flag.Int("kills", 30, "how many processes to kill: two edges to one control plane")
+	kills := flag.Int("kills", 30, "how many processes to kill: as many edges as control planes, Postgreses and Redises")
 	seed := flag.Uint64("seed", 1, "decides order and moments")
+	pace := flag.Duration("pace", 0, "pause of each of the 16 clients between two calls; 0: 20ms, and 100ms from 200 kills on")
 	binaries := flag.String("bin", "bin", "folder of the three programs")
 	flag.Parse()
-	if err := run(*binaries, *kills, *seed); err != nil {
+	if err := run(*binaries, *kills, *seed, *pace); err != nil {
 		fmt.Fprintln(os.Stderr, "torture:", err)
 		os.Exit(1)
 	}
 }
 
-func run(binaries string, kills int, seed uint64) error {
+func run(binaries string, kills int, seed uint64, pace time.Duration) error {
+	if pace == 0 {
+		pace = 20 * time.Millisecond
+		if kills >= 200 {
+			pace = 100 * time.Millisecond
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	dir, err := os.MkdirTemp("", "tollgate-torture-")
@@ -32,11 +40,8 @@ func run(binaries string, kills int, seed uint64) error {
 		return err
 	}
 	report, err := torture.Run(ctx, torture.Options{
-		ControlPlaneKills: kills / 3, EdgeKills: kills - kills/3, Seed: seed, Out: os.Stdout,
-		Rig: rig.Options{
-			Dir: dir, Binaries: binaries, LogLevel: "warn",
-			DatabaseURL: os.Getenv("TOLLGATE_TEST_DATABASE_URL"), RedisURL: os.Getenv("TOLLGATE_TEST_REDIS_URL"),
-		},
+		Kills: torture.Spread(kills), Seed: seed, Pace: pace, Out: os.Stdout,
+		Rig: rig.Options{Dir: dir, Binaries: binaries, LogLevel: "warn"},
 	})
 	if err != nil {
 		return fmt.Errorf("%w (seed %d, logs in %s)", err, seed, dir)
@@ -44,7 +49,7 @@ func run(binaries string, kills int, seed uint64) error {
 	for _, inconsistency := range report.Inconsistencies {
 		fmt.Println("inconsistent:", inconsistency)
 	}
-	fmt.Printf("seed %d: %d answered, %d failed with their edge, %d refused by the tight budget\n", seed, report.Requests, report.Failed, report.Refused)
+	fmt.Printf("seed %d: %s\n", seed, report.Load())
 	fmt.Println(report.Line())
 	if !report.Exact() {
 		return fmt.Errorf("the ledgers differ (seed %d, logs in %s)", seed, dir)

@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,6 +22,7 @@ type Options struct {
 	Binaries    string // folder of tollgate, controlplane and edge
 	DatabaseURL string // a server's owner, who may create databases and roles
 	RedisURL    string // empty: edges run without
+	OwnServers  bool   // start a Postgres and a Redis for this house alone, instead of the two above
 	Edges       int
 	LogLevel    string   // empty: info
 	Simulator   []string // further arguments of the simulator
@@ -42,11 +42,15 @@ type Rig struct {
 	Admin        *Admin
 	ControlPlane *Process
 	Simulator    *Process
+	Postgres     *Process // nil unless OwnServers
+	Redis        *Process // nil unless OwnServers
 	Edges        []*Edge
 
 	options Options
 	secrets secrets
 	drop    func(context.Context) error
+
+	postgresAddr, redisAddr string
 }
 
 // Edge is one edge process and where it listens.
@@ -68,9 +72,6 @@ const (
 
 // New makes the database and starts everything; when it returns, every process has said that it is ready.
 func New(ctx context.Context, options Options) (*Rig, error) {
-	if options.DatabaseURL == "" {
-		return nil, errors.New("no database: set TOLLGATE_TEST_DATABASE_URL, or run `make test`")
-	}
 	if err := os.MkdirAll(options.Dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -79,8 +80,13 @@ func New(ctx context.Context, options Options) (*Rig, error) {
 		Dir: options.Dir, options: options, secrets: newSecrets(org),
 		AdminEmail: "admin@demo.example", AdminSecret: random(18), OrgID: hex.EncodeToString(org[:]),
 	}
+	if err := r.startServers(ctx); err != nil {
+		r.Close()
+		return nil, err
+	}
 	var err error
-	if r.OwnerURL, r.AppURL, r.drop, err = createDatabase(ctx, options.DatabaseURL); err != nil {
+	if r.OwnerURL, r.AppURL, r.drop, err = createDatabase(ctx, r.options.DatabaseURL); err != nil {
+		r.Close()
 		return nil, err
 	}
 	if err := r.start(ctx); err != nil {
@@ -243,10 +249,17 @@ func (r *Rig) Close() {
 			process.Stop(stopWithin)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
-	defer cancel()
-	if err := r.drop(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+	if r.drop != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
+		defer cancel()
+		if err := r.drop(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
+	for _, process := range []*Process{r.Postgres, r.Redis} {
+		if process != nil {
+			process.Stop(stopWithin)
+		}
 	}
 }
 

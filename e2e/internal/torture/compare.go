@@ -1,9 +1,11 @@
 package torture
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/big"
+	"os"
 	"strconv"
 	"time"
 
@@ -65,6 +67,7 @@ func (t *torture) missing(ctx context.Context) (int, error) {
 // event is what the comparison needs of a usage event.
 type event struct {
 	outcome               string
+	estimated             bool
 	input, cached, output int64
 	costPico, boundPico   int64
 	priceIn, priceCached  int64 // pico-USD a token
@@ -75,7 +78,7 @@ type event struct {
 // events reads every event that reached a provider, with its price, by event id.
 func (t *torture) events(ctx context.Context) (map[string]*event, error) {
 	rows, err := t.rig.Texts(ctx, `
-		SELECT e.event_id, e.outcome, e.input_tokens, e.cached_input_tokens, e.output_tokens, e.cost_pico, e.bound_pico,
+		SELECT e.event_id, e.outcome, e.estimated, e.input_tokens, e.cached_input_tokens, e.output_tokens, e.cost_pico, e.bound_pico,
 		  coalesce(p.input_pico, 0), coalesce(p.cached_input_pico, 0), coalesce(p.output_pico, 0)
 		FROM usage_event e LEFT JOIN model_price p ON p.price_id = e.price_id
 		WHERE e.outcome <> 'refused'`)
@@ -88,9 +91,9 @@ func (t *torture) events(ctx context.Context) (map[string]*event, error) {
 			twin.copies++
 			continue
 		}
-		e := &event{outcome: row[1], copies: 1}
+		e := &event{outcome: row[1], estimated: row[2] == "t", copies: 1}
 		for i, into := range []*int64{&e.input, &e.cached, &e.output, &e.costPico, &e.boundPico, &e.priceIn, &e.priceCached, &e.priceOut} {
-			if *into, err = strconv.ParseInt(row[i+2], 10, 64); err != nil {
+			if *into, err = strconv.ParseInt(row[i+3], 10, 64); err != nil {
 				return nil, err
 			}
 		}
@@ -99,7 +102,7 @@ func (t *torture) events(ctx context.Context) (map[string]*event, error) {
 	return events, nil
 }
 
-// compare holds the provider's ledger, the events, the rollups and the budgets against each other.
+// compare holds the provider's ledger, the events, the rollups, the budgets and the console against each other.
 func (t *torture) compare(ctx context.Context) error {
 	bills, err := t.rig.Ledger(ctx)
 	if err != nil {
@@ -109,8 +112,11 @@ func (t *torture) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if odd := t.load.odd.Load(); odd != nil {
+		t.say("a call that failed at a living edge: %s", *odd)
+	}
 	if len(bills) == 0 {
-		return fmt.Errorf("the provider billed nothing: no load ran: %s", t.oddity())
+		return fmt.Errorf("the provider billed nothing: no load ran (%s)", t.load)
 	}
 	billed := make(map[string]rig.Bill, len(bills))
 	for _, bill := range bills {
@@ -130,17 +136,13 @@ func (t *torture) compare(ctx context.Context) error {
 		bill, known := billed[id]
 		t.judge(id, e, bill, known)
 	}
-	if odd := t.load.odd.Load(); odd != nil {
-		t.say("an answer that was no success: %s", *odd)
+	if t.report.Estimated > int(t.report.Aborted+t.report.Struck) {
+		t.inconsistent("%d events are estimated, but only %d calls were given up and %d met a death", t.report.Estimated, t.report.Aborted, t.report.Struck)
+	}
+	if t.report.Indeterminate > int(t.report.Struck) {
+		t.inconsistent("%d events are indeterminate, but only %d calls met a death", t.report.Indeterminate, t.report.Struck)
 	}
 	return t.compareSums(ctx)
-}
-
-func (t *torture) oddity() string {
-	if odd := t.load.odd.Load(); odd != nil {
-		return *odd
-	}
-	return "every call failed"
 }
 
 // judge compares one event with the provider's bill for it.
@@ -152,49 +154,54 @@ func (t *torture) judge(id string, e *event, bill rig.Bill, billed bool) {
 	if e.priceIn == 0 {
 		t.inconsistent("event %s has no price", id)
 	}
-	if e.outcome != "indeterminate" {
+	switch {
+	case e.outcome == "indeterminate":
+		t.report.Indeterminate++
+		if e.costPico > truth && billed || truth > e.boundPico {
+			t.inconsistent("indeterminate event %s: seen %d, true %d, bound %d", id, e.costPico, truth, e.boundPico)
+		}
+	case e.outcome == "client_closed" && e.estimated: // what the provider counted never came
+		t.report.Estimated++
+		if e.costPico <= 0 || e.costPico > e.boundPico || truth > e.boundPico {
+			t.inconsistent("event %s of a stream that was given up: estimated %d, true %d, bound %d", id, e.costPico, truth, e.boundPico)
+		}
+	default:
 		difference := e.costPico - truth
 		if difference != 0 && t.report.DifferencePico == 0 {
 			t.say("difference of %d pico in %s: %+v, billed %v %+v", difference, id, *e, billed, bill)
 		}
 		t.report.DifferencePico += max(difference, -difference)
-		return
-	}
-	t.report.Indeterminate++
-	if e.costPico > truth && billed || truth > e.boundPico {
-		t.inconsistent("indeterminate event %s: seen %d, true %d, bound %d", id, e.costPico, truth, e.boundPico)
 	}
 }
 
-// compareSums holds rollups and budgets against the events.
+// compareSums holds rollups, budgets and the console against the events.
 func (t *torture) compareSums(ctx context.Context) error {
+	const (
+		taken = "CASE WHEN e.outcome = 'indeterminate' THEN e.bound_pico ELSE e.cost_pico END"
+		book  = "SELECT coalesce(sum(p.spent + p.in_doubt), 0) FROM budget_period p JOIN budget b USING (org_id, budget_id) WHERE b.name = "
+	)
 	checks := []struct{ what, left, right string }{
-		{
-			"events and rollups, in number", "SELECT count(*) FROM usage_event", "SELECT coalesce(sum(events), 0) FROM usage_hour",
-		},
-		{
-			"events and rollups, in cost", "SELECT coalesce(sum(cost_pico), 0) FROM usage_event", "SELECT coalesce(sum(cost_pico), 0) FROM usage_hour",
-		},
+		{"events and rollups, in number", "SELECT count(*) FROM usage_event", "SELECT coalesce(sum(events), 0) FROM usage_hour"},
+		{"events and rollups, in cost", "SELECT coalesce(sum(cost_pico), 0) FROM usage_event", "SELECT coalesce(sum(cost_pico), 0) FROM usage_hour"},
 		{
 			"events and rollups, in tokens", "SELECT coalesce(sum(input_tokens + output_tokens), 0) FROM usage_event",
 			"SELECT coalesce(sum(input_tokens + output_tokens), 0) FROM usage_hour",
 		},
+		{"events and the organization's budget", "SELECT coalesce(sum(" + taken + "), 0) FROM usage_event e", book + "'torture-org'"},
 		{
-			"events and the organization's budget, settled and in doubt",
-			"SELECT coalesce(sum(CASE WHEN outcome = 'indeterminate' THEN bound_pico ELSE cost_pico END), 0) FROM usage_event",
-			"SELECT coalesce(sum(p.spent + p.in_doubt), 0) FROM budget_period p JOIN budget b USING (org_id, budget_id) WHERE b.name = 'torture-wide'",
+			"events and the workspace's budget",
+			"SELECT coalesce(sum(" + taken + "), 0) FROM usage_event e JOIN workspace w USING (org_id, workspace_id) WHERE w.slug = 'torture'", book + "'torture-workspace'",
 		},
 		{
 			"events of the tight key and its budget",
-			`SELECT coalesce(sum(CASE WHEN e.outcome = 'indeterminate' THEN e.bound_pico ELSE e.cost_pico END), 0)
-			 FROM usage_event e JOIN virtual_key k USING (org_id, virtual_key_id) WHERE k.name = 'torture-tight'`,
-			"SELECT coalesce(sum(p.spent + p.in_doubt), 0) FROM budget_period p JOIN budget b USING (org_id, budget_id) WHERE b.name = 'torture-tight'",
+			"SELECT coalesce(sum(" + taken + "), 0) FROM usage_event e JOIN virtual_key k USING (org_id, virtual_key_id) WHERE k.name = 'torture-tight'", book + "'torture-tight'",
 		},
 		{
 			"leased and what the leases hold", "SELECT coalesce(sum(leased), 0) FROM budget_period",
 			"SELECT coalesce(sum(greatest(granted_total - returned_total - settled_total, 0)), 0) FROM budget_lease",
 		},
 		{"overrun and nothing", "SELECT coalesce(sum(overrun), 0) FROM budget_period", "SELECT 0"},
+		{"rejected records and none", "SELECT count(*) FROM usage_reject", "SELECT 0"},
 	}
 	for _, check := range checks {
 		left, err := t.number(ctx, check.left)
@@ -214,11 +221,28 @@ func (t *torture) compareSums(ctx context.Context) error {
 		return err
 	}
 	t.report.OvershootPico = over.Int64()
+	if err := t.deadlocks(ctx); err != nil {
+		return err
+	}
+	return t.compareShown(ctx)
+}
+
+// deadlocks counts them where Postgres does, and in its log, because a killed Postgres forgets its counts.
+func (t *torture) deadlocks(ctx context.Context) error {
+	counted, err := t.number(ctx, "SELECT coalesce(sum(deadlocks), 0) FROM pg_stat_database")
+	if err != nil {
+		return err
+	}
+	log, err := os.ReadFile(t.rig.PostgresLog())
+	if err != nil {
+		return err
+	}
+	t.report.Deadlocks = max(counted.Int64(), int64(bytes.Count(log, []byte("deadlock detected"))))
 	return nil
 }
 
-func (t *torture) number(ctx context.Context, query string) (*big.Int, error) {
-	rows, err := t.rig.Texts(ctx, query)
+func (t *torture) number(ctx context.Context, query string, args ...any) (*big.Int, error) {
+	rows, err := t.rig.Texts(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}

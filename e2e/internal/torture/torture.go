@@ -1,5 +1,5 @@
-// Package torture kills edges and the control plane under load and then compares four ledgers: what the provider billed, the usage
-// events, their rollups and the budgets. It refuses to forgive a difference of one pico-dollar.
+// Package torture kills edges, the control plane, Postgres and Redis under load and then compares what the provider billed, the usage
+// events, their sums, the budgets and what the console shows. It refuses to forgive a difference of one pico-dollar.
 package torture
 
 import (
@@ -14,24 +14,30 @@ import (
 
 // Options say what to kill, how often, and in which order.
 type Options struct {
-	Rig               rig.Options
-	EdgeKills         int
-	ControlPlaneKills int
-	Seed              uint64
-	Out               io.Writer // progress; nil: none
+	Rig   rig.Options
+	Kills Kills
+	Seed  uint64
+	Pace  time.Duration // between two calls of one client; 0: none
+	Out   io.Writer     // progress; nil: none
 }
 
-// Report is what the comparison found. Only Kills, Indeterminate and the load may differ from zero.
+// Report is what the comparison found.
 type Report struct {
 	Kills           int
 	Requests        int64 // that a client saw answered whole
-	Failed          int64 // that a client saw fail; those in flight on a killed edge
-	Refused         int64 // by the budget
+	Failed          int64 // that a client saw fail at an edge that was killed meanwhile
+	FailedAlive     int64 // that a client saw fail at an edge that lived: none may
+	Refused         int64 // by the tight budget
+	Starved         int64 // refused because no lease was left while nobody could lend more
+	Aborted         int64 // given up by the client in the middle of a stream
+	Struck          int64 // calls that an edge's death met
 	Lost            int   // billed and not in the usage events
 	Duplicated      int   // events that are there twice
 	DifferencePico  int64 // between the provider's bill and the settled events
 	Indeterminate   int   // events that were in flight when their edge died
+	Estimated       int   // events of streams that the client gave up: the provider's count never came
 	OvershootPico   int64 // of any budget
+	Deadlocks       int64 // in Postgres
 	Inconsistencies []string
 }
 
@@ -41,19 +47,21 @@ func (r Report) Line() string {
 		r.Kills, r.Lost, r.Duplicated, r.DifferencePico, r.Indeterminate, r.OvershootPico)
 }
 
-// Exact says whether every ledger agrees.
-func (r Report) Exact() bool {
-	return r.Lost == 0 && r.Duplicated == 0 && r.DifferencePico == 0 && r.OvershootPico == 0 && len(r.Inconsistencies) == 0
+// Load says what the clients saw.
+func (r Report) Load() string {
+	return fmt.Sprintf("%d answered, %d failed with their edge, %d failed at a living edge, %d refused by the tight budget, %d refused for want of a lease, %d given up by the client (%d estimated), %d met by a death, %d deadlocks",
+		r.Requests, r.Failed, r.FailedAlive, r.Refused, r.Starved, r.Aborted, r.Estimated, r.Struck, r.Deadlocks)
 }
 
-// Clients is how many calls are in flight at most.
-const Clients = unaryClients + streamClients
+// Exact says whether every ledger agrees and no call failed that need not.
+func (r Report) Exact() bool {
+	return r.Lost == 0 && r.Duplicated == 0 && r.DifferencePico == 0 && r.OvershootPico == 0 && r.FailedAlive == 0 && r.Deadlocks == 0 && len(r.Inconsistencies) == 0
+}
 
 const (
-	edges         = 3
-	unaryClients  = 10
-	streamClients = 6
-	drainWithin   = 90 * time.Second
+	edges       = 3
+	drainWithin = 4 * time.Minute
+	ackWithin   = time.Minute
 )
 
 // torture is a run in progress.
@@ -68,6 +76,7 @@ type torture struct {
 // Run starts everything, kills, waits until all usage has arrived, and compares.
 func Run(ctx context.Context, options Options) (Report, error) {
 	options.Rig.Edges = edges
+	options.Rig.OwnServers = true
 	options.Rig.Simulator = append(options.Rig.Simulator, "--latency", "15ms,4ms")
 	house, err := rig.New(ctx, options.Rig)
 	if err != nil {
@@ -75,14 +84,14 @@ func Run(ctx context.Context, options Options) (Report, error) {
 	}
 	defer house.Close()
 	t := &torture{options: options, rig: house, random: rand.New(rand.NewPCG(options.Seed, 1))}
-	key, tight, err := t.configure(ctx)
+	keys, err := t.configure(ctx)
 	if err != nil {
 		return Report{}, err
 	}
-	if _, err := house.Acked(ctx); err != nil { // an edge that knows a key and not yet its budget would not charge it
+	if err := t.acked(ctx); err != nil { // an edge that knows a key and not yet its budget would not charge it
 		return Report{}, err
 	}
-	t.load = newLoad(house, key, tight)
+	t.load = newLoad(house, keys, options.Pace, options.Seed)
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	t.load.start(running)
@@ -91,109 +100,83 @@ func Run(ctx context.Context, options Options) (Report, error) {
 	}
 	stop()
 	t.load.wait()
-	t.report.Requests, t.report.Failed, t.report.Refused = t.load.answered.Load(), t.load.failed.Load(), t.load.refused.Load()
+	t.load.report(&t.report)
 	if err := t.settle(ctx); err != nil {
 		return t.report, err
 	}
 	return t.report, t.compare(ctx)
 }
 
-// configure makes a key under a wide budget of the organization, and one under a tight budget of its own that runs dry in between.
-func (t *torture) configure(ctx context.Context) (key, tight string, err error) {
+func (t *torture) acked(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, ackWithin)
+	defer cancel()
+	return rig.Until(ctx, func() error {
+		_, err := t.rig.Acked(ctx)
+		return err
+	})
+}
+
+// keys are what the load calls with.
+type keys struct{ wide, tight string }
+
+// configure makes two keys under wide budgets of the organization and of their workspace; one of them has a tight budget of its own too,
+// which runs dry in between. The other has a limit, so that Redis is on the way.
+func (t *torture) configure(ctx context.Context) (made keys, err error) {
 	admin := t.rig.Admin
 	workspace, err := admin.Create(ctx, "/workspaces", rig.Object{"name": "Torture", "slug": "torture"})
 	if err != nil {
-		return "", "", err
+		return keys{}, err
 	}
-	targets := map[string]rig.Object{}
-	for _, kind := range []string{"openai", "anthropic"} {
-		provider, err := admin.Create(ctx, "/providers", rig.Object{
-			"name": "torture-" + kind, "kind": kind, "base_url": t.rig.SimulatorURL + "/" + kind, "catalog": kind, "private_network": true, "credential": "sk-torture",
-		})
-		if err != nil {
-			return "", "", err
-		}
-		targets[kind] = rig.Object{"provider_id": provider, "model": models[kind], "weight": 1}
+	if err := t.routes(ctx, workspace); err != nil {
+		return keys{}, err
 	}
-	for kind, target := range targets {
-		if _, err := admin.Create(ctx, "/routes", rig.Object{"name": "torture-" + kind, "workspace_id": workspace, "strategy": "fallback", "targets": []rig.Object{target}}); err != nil {
-			return "", "", err
-		}
-	}
-	if _, err := admin.Create(ctx, "/budgets", rig.Object{"name": "torture-wide", "scope": "org", "limit_usd": "1000", "period": "month", "time_zone": "UTC", "mode": "hard"}); err != nil {
-		return "", "", err
-	}
-	_, key, err = admin.NewKey(ctx, rig.Object{"name": "torture-wide", "workspace_id": workspace})
-	if err != nil {
-		return "", "", err
+	if _, made.wide, err = admin.NewKey(ctx, rig.Object{"name": "torture-wide", "workspace_id": workspace, "requests_per_minute": 100000}); err != nil {
+		return keys{}, err
 	}
 	id, tight, err := admin.NewKey(ctx, rig.Object{"name": "torture-tight", "workspace_id": workspace})
 	if err != nil {
-		return "", "", err
+		return keys{}, err
 	}
-	_, err = admin.Create(ctx, "/budgets", rig.Object{
-		"name": "torture-tight", "scope": "virtual_key", "scope_id": id, "limit_usd": "0.01", "period": "month", "time_zone": "UTC", "mode": "hard",
-	})
-	return key, tight, err
+	made.tight = tight
+	for _, budget := range []rig.Object{
+		{"name": "torture-org", "scope": "org", "limit_usd": "1000", "period": "month"},
+		{"name": "torture-workspace", "scope": "workspace", "scope_id": workspace, "limit_usd": "900", "period": "total"},
+		{"name": "torture-tight", "scope": "virtual_key", "scope_id": id, "limit_usd": "0.01", "period": "quarter"},
+	} {
+		budget["time_zone"], budget["mode"] = "UTC", "hard"
+		if _, err := admin.Create(ctx, "/budgets", budget); err != nil {
+			return keys{}, err
+		}
+	}
+	return made, nil
 }
 
-// models are what the simulator bills and the catalog prices.
-var models = map[string]string{"openai": "gpt-4o-mini", "anthropic": "claude-haiku-4-5"}
+// models are what the simulator bills and the catalog prices. What asks for the broken one gets an error from it, and goes on to the next.
+var (
+	models = map[string]string{"openai": "gpt-4o-mini", "anthropic": "claude-haiku-4-5"}
+	broken = map[string]string{"openai": "gpt-4.1-mini", "anthropic": "claude-sonnet-4-5"}
+)
 
-// kill ends processes in an order that the seed decides; some are killed again while they recover.
-func (t *torture) kill(ctx context.Context) error {
-	schedule := make([]bool, 0, t.options.EdgeKills+t.options.ControlPlaneKills) // true: the control plane
-	for range t.options.EdgeKills {
-		schedule = append(schedule, false)
-	}
-	for range t.options.ControlPlaneKills {
-		schedule = append(schedule, true)
-	}
-	t.random.Shuffle(len(schedule), func(i, j int) { schedule[i], schedule[j] = schedule[j], schedule[i] })
-	for i, controlPlane := range schedule {
-		if err := t.pause(ctx, 300, 900); err != nil {
+// routes makes for each kind of provider a route that works at once and one whose first target fails.
+func (t *torture) routes(ctx context.Context, workspace string) error {
+	for kind, model := range models {
+		provider, err := t.rig.Admin.Create(ctx, "/providers", rig.Object{
+			"name": "torture-" + kind, "kind": kind, "base_url": t.rig.SimulatorURL + "/" + kind, "catalog": kind, "private_network": true, "credential": "sk-torture",
+		})
+		if err != nil {
 			return err
 		}
-		if err := t.killOne(ctx, controlPlane); err != nil {
-			return fmt.Errorf("kill %d (seed %d): %w", i+1, t.options.Seed, err)
+		good, bad := rig.Object{"provider_id": provider, "model": model, "weight": 1}, rig.Object{"provider_id": provider, "model": broken[kind], "weight": 1}
+		for name, targets := range map[string][]rig.Object{"torture-" + kind: {good}, "failover-" + kind: {bad, good}} {
+			if _, err := t.rig.Admin.Create(ctx, "/routes", rig.Object{"name": name, "workspace_id": workspace, "strategy": "fallback", "targets": targets}); err != nil {
+				return err
+			}
 		}
-		t.report.Kills++
-		t.say("kill %d of %d: %d answered, %d failed, %d refused", i+1, len(schedule), t.load.answered.Load(), t.load.failed.Load(), t.load.refused.Load())
-	}
-	return t.pause(ctx, 1000, 1500)
-}
-
-func (t *torture) killOne(ctx context.Context, controlPlane bool) error {
-	if controlPlane {
-		t.rig.ControlPlane.Kill()
-		if err := t.pause(ctx, 0, 600); err != nil { // edges go on alone for a while
+		if err := t.rig.Fault(ctx, rig.Object{"model": broken[kind], "kind": "status", "status": 503}); err != nil {
 			return err
 		}
-		return t.rig.StartControlPlane(ctx)
 	}
-	edge := t.rig.Edges[t.random.IntN(len(t.rig.Edges))]
-	edge.Kill()
-	if t.random.IntN(4) == 0 { // die again during recovery
-		if err := edge.Start(); err != nil {
-			return err
-		}
-		if err := t.pause(ctx, 1, 60); err != nil {
-			return err
-		}
-		edge.Kill()
-	}
-	return t.rig.StartEdge(ctx, edge)
-}
-
-func (t *torture) pause(ctx context.Context, atLeastMS, atMostMS int) error {
-	timer := time.NewTimer(time.Duration(atLeastMS+t.random.IntN(atMostMS-atLeastMS)) * time.Millisecond)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return nil
 }
 
 func (t *torture) say(format string, args ...any) {

@@ -34,6 +34,7 @@ type Config struct {
 	// Password is the superuser's. Empty makes a server for tests: it trusts everybody on the loopback and does not
 	// wait for the disk.
 	Password string
+	Mortal   bool // is killed when this process dies, instead of shutting down
 }
 
 // Server is a running server.
@@ -158,7 +159,11 @@ func (s *Server) launch() error {
 	}
 	defer log.Close() // the child has its own descriptor
 	command.Stdout, command.Stderr = log, log
-	s.process, err = supervisor.Start("postgres", command, syscall.SIGINT)
+	death := syscall.SIGINT
+	if config.Mortal {
+		death = syscall.SIGKILL
+	}
+	s.process, err = supervisor.Start("postgres", command, death)
 	return err
 }
 

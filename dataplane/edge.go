@@ -58,7 +58,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 	if err != nil {
 		return nil, err
 	}
-	store := state.NewStore(credentials, now.Now)
+	store := state.NewStore(credentials)
 	client := controlPlane(config)
 	book := budget.New(budget.Config{
 		EdgeID: id, Epoch: epoch, Ledger: client, Recovered: recovery.Leases, Now: now.Now, Logger: logger,

@@ -354,6 +354,59 @@ func (TokenClass) EnumDescriptor() ([]byte, []int) {
 	return file_wire_proto_rawDescGZIP(), []int{5}
 }
 
+// PriceKind says what a price is. The platform fragment has the catalog, an organization's fragment the others.
+type PriceKind int32
+
+const (
+	PriceKind_PRICE_KIND_UNSPECIFIED PriceKind = 0 // a row of the catalog
+	PriceKind_PRICE_KIND_OVERRIDE    PriceKind = 1 // an organization's own price of a model; holds instead of all rows of the catalog for that model
+	PriceKind_PRICE_KIND_DISCOUNT    PriceKind = 2 // taken off every amount of the catalog's rows of a provider, or of one model of it
+	PriceKind_PRICE_KIND_CEILING     PriceKind = 3 // holds for every model that has no price
+)
+
+// Enum value maps for PriceKind.
+var (
+	PriceKind_name = map[int32]string{
+		0: "PRICE_KIND_UNSPECIFIED",
+		1: "PRICE_KIND_OVERRIDE",
+		2: "PRICE_KIND_DISCOUNT",
+		3: "PRICE_KIND_CEILING",
+	}
+	PriceKind_value = map[string]int32{
+		"PRICE_KIND_UNSPECIFIED": 0,
+		"PRICE_KIND_OVERRIDE":    1,
+		"PRICE_KIND_DISCOUNT":    2,
+		"PRICE_KIND_CEILING":     3,
+	}
+)
+
+func (x PriceKind) Enum() *PriceKind {
+	p := new(PriceKind)
+	*p = x
+	return p
+}
+
+func (x PriceKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PriceKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_wire_proto_enumTypes[6].Descriptor()
+}
+
+func (PriceKind) Type() protoreflect.EnumType {
+	return &file_wire_proto_enumTypes[6]
+}
+
+func (x PriceKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PriceKind.Descriptor instead.
+func (PriceKind) EnumDescriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{6}
+}
+
 type Outcome int32
 
 const (
@@ -396,11 +449,11 @@ func (x Outcome) String() string {
 }
 
 func (Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[6].Descriptor()
+	return file_wire_proto_enumTypes[7].Descriptor()
 }
 
 func (Outcome) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[6]
+	return &file_wire_proto_enumTypes[7]
 }
 
 func (x Outcome) Number() protoreflect.EnumNumber {
@@ -409,7 +462,7 @@ func (x Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Outcome.Descriptor instead.
 func (Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{6}
+	return file_wire_proto_rawDescGZIP(), []int{7}
 }
 
 type LeaseVerdict int32
@@ -448,11 +501,11 @@ func (x LeaseVerdict) String() string {
 }
 
 func (LeaseVerdict) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[7].Descriptor()
+	return file_wire_proto_enumTypes[8].Descriptor()
 }
 
 func (LeaseVerdict) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[7]
+	return &file_wire_proto_enumTypes[8]
 }
 
 func (x LeaseVerdict) Number() protoreflect.EnumNumber {
@@ -461,7 +514,7 @@ func (x LeaseVerdict) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LeaseVerdict.Descriptor instead.
 func (LeaseVerdict) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{7}
+	return file_wire_proto_rawDescGZIP(), []int{8}
 }
 
 type SyncRequest struct {
@@ -2572,6 +2625,12 @@ type Price struct {
 	AudioInputPico     *int64                 `protobuf:"varint,14,opt,name=audio_input_pico,json=audioInputPico,proto3,oneof" json:"audio_input_pico,omitempty"`               // absent: as input_pico
 	AudioOutputPico    *int64                 `protobuf:"varint,15,opt,name=audio_output_pico,json=audioOutputPico,proto3,oneof" json:"audio_output_pico,omitempty"`            // absent: as output_pico
 	RequestPico        int64                  `protobuf:"varint,16,opt,name=request_pico,json=requestPico,proto3" json:"request_pico,omitempty"`                                // for each answered request, whatever its tokens
+	Kind               PriceKind              `protobuf:"varint,17,opt,name=kind,proto3,enum=tollgate.wire.v1.PriceKind" json:"kind,omitempty"`
+	UntilUnixMs        int64                  `protobuf:"varint,18,opt,name=until_unix_ms,json=untilUnixMs,proto3" json:"until_unix_ms,omitempty"`                   // from which on it holds no more; 0: no end
+	DiscountPerMille   uint32                 `protobuf:"varint,19,opt,name=discount_per_mille,json=discountPerMille,proto3" json:"discount_per_mille,omitempty"`    // of a discount
+	ImageInputPico     *int64                 `protobuf:"varint,20,opt,name=image_input_pico,json=imageInputPico,proto3,oneof" json:"image_input_pico,omitempty"`    // absent: as input_pico
+	ImageOutputPico    *int64                 `protobuf:"varint,21,opt,name=image_output_pico,json=imageOutputPico,proto3,oneof" json:"image_output_pico,omitempty"` // absent: as output_pico
+	Service            string                 `protobuf:"bytes,22,opt,name=service,proto3" json:"service,omitempty"`                                                 // "batch", "flex" or "priority": the row holds where the provider says that it served so; empty: everywhere else
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -2718,46 +2777,96 @@ func (x *Price) GetRequestPico() int64 {
 	return 0
 }
 
+func (x *Price) GetKind() PriceKind {
+	if x != nil {
+		return x.Kind
+	}
+	return PriceKind_PRICE_KIND_UNSPECIFIED
+}
+
+func (x *Price) GetUntilUnixMs() int64 {
+	if x != nil {
+		return x.UntilUnixMs
+	}
+	return 0
+}
+
+func (x *Price) GetDiscountPerMille() uint32 {
+	if x != nil {
+		return x.DiscountPerMille
+	}
+	return 0
+}
+
+func (x *Price) GetImageInputPico() int64 {
+	if x != nil && x.ImageInputPico != nil {
+		return *x.ImageInputPico
+	}
+	return 0
+}
+
+func (x *Price) GetImageOutputPico() int64 {
+	if x != nil && x.ImageOutputPico != nil {
+		return *x.ImageOutputPico
+	}
+	return 0
+}
+
+func (x *Price) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
 // UsageEvent is one attempt at a provider, or one refusal.
 type UsageEvent struct {
-	state             protoimpl.MessageState `protogen:"open.v1"`
-	EventId           []byte                 `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"` // UUIDv7; the attempt's id, sent upstream as X-Client-Request-Id
-	OrgId             []byte                 `protobuf:"bytes,2,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
-	RequestId         []byte                 `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"` // shared by the attempts of one request
-	RunId             string                 `protobuf:"bytes,4,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	WorkspaceId       []byte                 `protobuf:"bytes,5,opt,name=workspace_id,json=workspaceId,proto3" json:"workspace_id,omitempty"`
-	AgentId           []byte                 `protobuf:"bytes,6,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
-	VirtualKeyId      []byte                 `protobuf:"bytes,7,opt,name=virtual_key_id,json=virtualKeyId,proto3" json:"virtual_key_id,omitempty"`
-	EndUser           string                 `protobuf:"bytes,8,opt,name=end_user,json=endUser,proto3" json:"end_user,omitempty"`
-	Labels            map[string]string      `protobuf:"bytes,9,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Dialect           string                 `protobuf:"bytes,10,opt,name=dialect,proto3" json:"dialect,omitempty"` // "openai_chat", "openai_responses", "openai_embeddings", "anthropic_messages"
-	RouteId           []byte                 `protobuf:"bytes,11,opt,name=route_id,json=routeId,proto3" json:"route_id,omitempty"`
-	Model             string                 `protobuf:"bytes,12,opt,name=model,proto3" json:"model,omitempty"` // as asked
-	ProviderId        []byte                 `protobuf:"bytes,13,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
-	ProviderModel     string                 `protobuf:"bytes,14,opt,name=provider_model,json=providerModel,proto3" json:"provider_model,omitempty"` // as called
-	Attempt           uint32                 `protobuf:"varint,15,opt,name=attempt,proto3" json:"attempt,omitempty"`                                 // 1 is the first
-	Streamed          bool                   `protobuf:"varint,16,opt,name=streamed,proto3" json:"streamed,omitempty"`
-	Outcome           Outcome                `protobuf:"varint,17,opt,name=outcome,proto3,enum=tollgate.wire.v1.Outcome" json:"outcome,omitempty"`
-	Code              string                 `protobuf:"bytes,18,opt,name=code,proto3" json:"code,omitempty"`                                // machine code of a refusal or failure, else empty
-	Rule              string                 `protobuf:"bytes,19,opt,name=rule,proto3" json:"rule,omitempty"`                                // the budget, guardrail or limit that refused
-	HttpStatus        uint32                 `protobuf:"varint,20,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"` // what the caller got
-	StartedUnixUs     int64                  `protobuf:"varint,21,opt,name=started_unix_us,json=startedUnixUs,proto3" json:"started_unix_us,omitempty"`
-	DurationUs        int64                  `protobuf:"varint,22,opt,name=duration_us,json=durationUs,proto3" json:"duration_us,omitempty"`
-	FirstByteUs       int64                  `protobuf:"varint,23,opt,name=first_byte_us,json=firstByteUs,proto3" json:"first_byte_us,omitempty"` // from start to the first byte of the answer; 0: none
-	InputTokens       int64                  `protobuf:"varint,24,opt,name=input_tokens,json=inputTokens,proto3" json:"input_tokens,omitempty"`
-	CachedInputTokens int64                  `protobuf:"varint,25,opt,name=cached_input_tokens,json=cachedInputTokens,proto3" json:"cached_input_tokens,omitempty"`
-	CacheWriteTokens  int64                  `protobuf:"varint,26,opt,name=cache_write_tokens,json=cacheWriteTokens,proto3" json:"cache_write_tokens,omitempty"`
-	OutputTokens      int64                  `protobuf:"varint,27,opt,name=output_tokens,json=outputTokens,proto3" json:"output_tokens,omitempty"`
-	ReasoningTokens   int64                  `protobuf:"varint,28,opt,name=reasoning_tokens,json=reasoningTokens,proto3" json:"reasoning_tokens,omitempty"` // contained in output_tokens unless priced apart
-	Estimated         bool                   `protobuf:"varint,29,opt,name=estimated,proto3" json:"estimated,omitempty"`                                    // tokens were counted here because the provider sent none
-	CostPico          int64                  `protobuf:"varint,30,opt,name=cost_pico,json=costPico,proto3" json:"cost_pico,omitempty"`
-	BoundPico         int64                  `protobuf:"varint,31,opt,name=bound_pico,json=boundPico,proto3" json:"bound_pico,omitempty"` // what was reserved
-	PriceId           []byte                 `protobuf:"bytes,32,opt,name=price_id,json=priceId,proto3" json:"price_id,omitempty"`
-	Charges           []*Charge              `protobuf:"bytes,33,rep,name=charges,proto3" json:"charges,omitempty"`
-	Generation        uint64                 `protobuf:"varint,34,opt,name=generation,proto3" json:"generation,omitempty"` // of the fragment that decided
-	Waste             bool                   `protobuf:"varint,35,opt,name=waste,proto3" json:"waste,omitempty"`           // an attempt whose answer nobody got
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	state                protoimpl.MessageState `protogen:"open.v1"`
+	EventId              []byte                 `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"` // UUIDv7; the attempt's id, sent upstream as X-Client-Request-Id
+	OrgId                []byte                 `protobuf:"bytes,2,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
+	RequestId            []byte                 `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"` // shared by the attempts of one request
+	RunId                string                 `protobuf:"bytes,4,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	WorkspaceId          []byte                 `protobuf:"bytes,5,opt,name=workspace_id,json=workspaceId,proto3" json:"workspace_id,omitempty"`
+	AgentId              []byte                 `protobuf:"bytes,6,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
+	VirtualKeyId         []byte                 `protobuf:"bytes,7,opt,name=virtual_key_id,json=virtualKeyId,proto3" json:"virtual_key_id,omitempty"`
+	EndUser              string                 `protobuf:"bytes,8,opt,name=end_user,json=endUser,proto3" json:"end_user,omitempty"`
+	Labels               map[string]string      `protobuf:"bytes,9,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Dialect              string                 `protobuf:"bytes,10,opt,name=dialect,proto3" json:"dialect,omitempty"` // "openai_chat", "openai_responses", "openai_embeddings", "anthropic_messages"
+	RouteId              []byte                 `protobuf:"bytes,11,opt,name=route_id,json=routeId,proto3" json:"route_id,omitempty"`
+	Model                string                 `protobuf:"bytes,12,opt,name=model,proto3" json:"model,omitempty"` // as asked
+	ProviderId           []byte                 `protobuf:"bytes,13,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
+	ProviderModel        string                 `protobuf:"bytes,14,opt,name=provider_model,json=providerModel,proto3" json:"provider_model,omitempty"` // as called
+	Attempt              uint32                 `protobuf:"varint,15,opt,name=attempt,proto3" json:"attempt,omitempty"`                                 // 1 is the first
+	Streamed             bool                   `protobuf:"varint,16,opt,name=streamed,proto3" json:"streamed,omitempty"`
+	Outcome              Outcome                `protobuf:"varint,17,opt,name=outcome,proto3,enum=tollgate.wire.v1.Outcome" json:"outcome,omitempty"`
+	Code                 string                 `protobuf:"bytes,18,opt,name=code,proto3" json:"code,omitempty"`                                // machine code of a refusal or failure, else empty
+	Rule                 string                 `protobuf:"bytes,19,opt,name=rule,proto3" json:"rule,omitempty"`                                // the budget, guardrail or limit that refused
+	HttpStatus           uint32                 `protobuf:"varint,20,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"` // what the caller got
+	StartedUnixUs        int64                  `protobuf:"varint,21,opt,name=started_unix_us,json=startedUnixUs,proto3" json:"started_unix_us,omitempty"`
+	DurationUs           int64                  `protobuf:"varint,22,opt,name=duration_us,json=durationUs,proto3" json:"duration_us,omitempty"`
+	FirstByteUs          int64                  `protobuf:"varint,23,opt,name=first_byte_us,json=firstByteUs,proto3" json:"first_byte_us,omitempty"` // from start to the first byte of the answer; 0: none
+	InputTokens          int64                  `protobuf:"varint,24,opt,name=input_tokens,json=inputTokens,proto3" json:"input_tokens,omitempty"`
+	CachedInputTokens    int64                  `protobuf:"varint,25,opt,name=cached_input_tokens,json=cachedInputTokens,proto3" json:"cached_input_tokens,omitempty"`
+	CacheWriteTokens     int64                  `protobuf:"varint,26,opt,name=cache_write_tokens,json=cacheWriteTokens,proto3" json:"cache_write_tokens,omitempty"`
+	OutputTokens         int64                  `protobuf:"varint,27,opt,name=output_tokens,json=outputTokens,proto3" json:"output_tokens,omitempty"`
+	ReasoningTokens      int64                  `protobuf:"varint,28,opt,name=reasoning_tokens,json=reasoningTokens,proto3" json:"reasoning_tokens,omitempty"` // contained in output_tokens unless priced apart
+	Estimated            bool                   `protobuf:"varint,29,opt,name=estimated,proto3" json:"estimated,omitempty"`                                    // tokens were counted here because the provider sent none
+	CostPico             int64                  `protobuf:"varint,30,opt,name=cost_pico,json=costPico,proto3" json:"cost_pico,omitempty"`
+	BoundPico            int64                  `protobuf:"varint,31,opt,name=bound_pico,json=boundPico,proto3" json:"bound_pico,omitempty"` // what was reserved
+	PriceId              []byte                 `protobuf:"bytes,32,opt,name=price_id,json=priceId,proto3" json:"price_id,omitempty"`
+	Charges              []*Charge              `protobuf:"bytes,33,rep,name=charges,proto3" json:"charges,omitempty"`
+	Generation           uint64                 `protobuf:"varint,34,opt,name=generation,proto3" json:"generation,omitempty"`                                                     // of the fragment that decided
+	Waste                bool                   `protobuf:"varint,35,opt,name=waste,proto3" json:"waste,omitempty"`                                                               // an attempt whose answer nobody got
+	CacheWriteHourTokens int64                  `protobuf:"varint,36,opt,name=cache_write_hour_tokens,json=cacheWriteHourTokens,proto3" json:"cache_write_hour_tokens,omitempty"` // contained in cache_write_tokens
+	AudioInputTokens     int64                  `protobuf:"varint,37,opt,name=audio_input_tokens,json=audioInputTokens,proto3" json:"audio_input_tokens,omitempty"`               // contained in input_tokens
+	AudioOutputTokens    int64                  `protobuf:"varint,38,opt,name=audio_output_tokens,json=audioOutputTokens,proto3" json:"audio_output_tokens,omitempty"`            // contained in output_tokens
+	ImageInputTokens     int64                  `protobuf:"varint,39,opt,name=image_input_tokens,json=imageInputTokens,proto3" json:"image_input_tokens,omitempty"`               // contained in input_tokens
+	ImageOutputTokens    int64                  `protobuf:"varint,40,opt,name=image_output_tokens,json=imageOutputTokens,proto3" json:"image_output_tokens,omitempty"`            // contained in output_tokens
+	ServiceTier          string                 `protobuf:"bytes,41,opt,name=service_tier,json=serviceTier,proto3" json:"service_tier,omitempty"`                                 // as the provider says it served: "batch", "flex" or "priority"; empty: standard
+	Reported             bool                   `protobuf:"varint,42,opt,name=reported,proto3" json:"reported,omitempty"`                                                         // the provider sent the figures
+	DiscountId           []byte                 `protobuf:"bytes,43,opt,name=discount_id,json=discountId,proto3" json:"discount_id,omitempty"`                                    // the discount that was taken off the price, if any
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *UsageEvent) Reset() {
@@ -3033,6 +3142,62 @@ func (x *UsageEvent) GetWaste() bool {
 		return x.Waste
 	}
 	return false
+}
+
+func (x *UsageEvent) GetCacheWriteHourTokens() int64 {
+	if x != nil {
+		return x.CacheWriteHourTokens
+	}
+	return 0
+}
+
+func (x *UsageEvent) GetAudioInputTokens() int64 {
+	if x != nil {
+		return x.AudioInputTokens
+	}
+	return 0
+}
+
+func (x *UsageEvent) GetAudioOutputTokens() int64 {
+	if x != nil {
+		return x.AudioOutputTokens
+	}
+	return 0
+}
+
+func (x *UsageEvent) GetImageInputTokens() int64 {
+	if x != nil {
+		return x.ImageInputTokens
+	}
+	return 0
+}
+
+func (x *UsageEvent) GetImageOutputTokens() int64 {
+	if x != nil {
+		return x.ImageOutputTokens
+	}
+	return 0
+}
+
+func (x *UsageEvent) GetServiceTier() string {
+	if x != nil {
+		return x.ServiceTier
+	}
+	return ""
+}
+
+func (x *UsageEvent) GetReported() bool {
+	if x != nil {
+		return x.Reported
+	}
+	return false
+}
+
+func (x *UsageEvent) GetDiscountId() []byte {
+	if x != nil {
+		return x.DiscountId
+	}
+	return nil
 }
 
 // Charge is what an event takes from one budget. spent + doubt leaves the edge's lease.
@@ -3723,6 +3888,7 @@ type Checkpoint struct {
 	EventId       []byte                 `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
 	OutputTokens  int64                  `protobuf:"varint,2,opt,name=output_tokens,json=outputTokens,proto3" json:"output_tokens,omitempty"`
 	CostPico      int64                  `protobuf:"varint,3,opt,name=cost_pico,json=costPico,proto3" json:"cost_pico,omitempty"`
+	Seen          *UsageEvent            `protobuf:"bytes,4,opt,name=seen,proto3" json:"seen,omitempty"` // its tokens by class and its price, and nothing else
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3776,6 +3942,13 @@ func (x *Checkpoint) GetCostPico() int64 {
 		return x.CostPico
 	}
 	return 0
+}
+
+func (x *Checkpoint) GetSeen() *UsageEvent {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
 }
 
 // LeaseState is one lease as the edge knows it, written before a grant may be spent and at the head of each segment.
@@ -4039,7 +4212,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x05scope\x18\x03 \x01(\x0e2\x17.tollgate.wire.v1.ScopeR\x05scope\x12\x19\n" +
 	"\bscope_id\x18\x04 \x01(\fR\ascopeId\x129\n" +
 	"\x06action\x18\x05 \x01(\x0e2!.tollgate.wire.v1.GuardrailActionR\x06action\x12\x14\n" +
-	"\x05words\x18\x06 \x03(\tR\x05words\"\xa6\x05\n" +
+	"\x05words\x18\x06 \x03(\tR\x05words\"\xce\a\n" +
 	"\x05Price\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x18\n" +
 	"\acatalog\x18\x02 \x01(\tR\acatalog\x12\x14\n" +
@@ -4059,10 +4232,18 @@ const file_wire_proto_rawDesc = "" +
 	"\x15cache_write_hour_pico\x18\r \x01(\x03H\x00R\x12cacheWriteHourPico\x88\x01\x01\x12-\n" +
 	"\x10audio_input_pico\x18\x0e \x01(\x03H\x01R\x0eaudioInputPico\x88\x01\x01\x12/\n" +
 	"\x11audio_output_pico\x18\x0f \x01(\x03H\x02R\x0faudioOutputPico\x88\x01\x01\x12!\n" +
-	"\frequest_pico\x18\x10 \x01(\x03R\vrequestPicoB\x18\n" +
+	"\frequest_pico\x18\x10 \x01(\x03R\vrequestPico\x12/\n" +
+	"\x04kind\x18\x11 \x01(\x0e2\x1b.tollgate.wire.v1.PriceKindR\x04kind\x12\"\n" +
+	"\runtil_unix_ms\x18\x12 \x01(\x03R\vuntilUnixMs\x12,\n" +
+	"\x12discount_per_mille\x18\x13 \x01(\rR\x10discountPerMille\x12-\n" +
+	"\x10image_input_pico\x18\x14 \x01(\x03H\x03R\x0eimageInputPico\x88\x01\x01\x12/\n" +
+	"\x11image_output_pico\x18\x15 \x01(\x03H\x04R\x0fimageOutputPico\x88\x01\x01\x12\x18\n" +
+	"\aservice\x18\x16 \x01(\tR\aserviceB\x18\n" +
 	"\x16_cache_write_hour_picoB\x13\n" +
 	"\x11_audio_input_picoB\x14\n" +
-	"\x12_audio_output_pico\"\xd4\t\n" +
+	"\x12_audio_output_picoB\x13\n" +
+	"\x11_image_input_picoB\x14\n" +
+	"\x12_image_output_pico\"\xa7\f\n" +
 	"\n" +
 	"UsageEvent\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\fR\aeventId\x12\x15\n" +
@@ -4107,7 +4288,16 @@ const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\" \x01(\x04R\n" +
 	"generation\x12\x14\n" +
-	"\x05waste\x18# \x01(\bR\x05waste\x1a9\n" +
+	"\x05waste\x18# \x01(\bR\x05waste\x125\n" +
+	"\x17cache_write_hour_tokens\x18$ \x01(\x03R\x14cacheWriteHourTokens\x12,\n" +
+	"\x12audio_input_tokens\x18% \x01(\x03R\x10audioInputTokens\x12.\n" +
+	"\x13audio_output_tokens\x18& \x01(\x03R\x11audioOutputTokens\x12,\n" +
+	"\x12image_input_tokens\x18' \x01(\x03R\x10imageInputTokens\x12.\n" +
+	"\x13image_output_tokens\x18( \x01(\x03R\x11imageOutputTokens\x12!\n" +
+	"\fservice_tier\x18) \x01(\tR\vserviceTier\x12\x1a\n" +
+	"\breported\x18* \x01(\bR\breported\x12\x1f\n" +
+	"\vdiscount_id\x18+ \x01(\fR\n" +
+	"discountId\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x94\x01\n" +
@@ -4162,12 +4352,13 @@ const file_wire_proto_rawDesc = "" +
 	"\x05lease\x18\x04 \x01(\v2\x1c.tollgate.wire.v1.LeaseStateH\x00R\x05leaseB\b\n" +
 	"\x06record\"<\n" +
 	"\x06Intent\x122\n" +
-	"\x05event\x18\x01 \x01(\v2\x1c.tollgate.wire.v1.UsageEventR\x05event\"i\n" +
+	"\x05event\x18\x01 \x01(\v2\x1c.tollgate.wire.v1.UsageEventR\x05event\"\x9b\x01\n" +
 	"\n" +
 	"Checkpoint\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\fR\aeventId\x12#\n" +
 	"\routput_tokens\x18\x02 \x01(\x03R\foutputTokens\x12\x1b\n" +
-	"\tcost_pico\x18\x03 \x01(\x03R\bcostPico\"\xfd\x01\n" +
+	"\tcost_pico\x18\x03 \x01(\x03R\bcostPico\x120\n" +
+	"\x04seen\x18\x04 \x01(\v2\x1c.tollgate.wire.v1.UsageEventR\x04seen\"\xfd\x01\n" +
 	"\n" +
 	"LeaseState\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x1b\n" +
@@ -4213,7 +4404,12 @@ const file_wire_proto_rawDesc = "" +
 	"\x18TOKEN_CLASS_CACHED_INPUT\x10\x02\x12\x1b\n" +
 	"\x17TOKEN_CLASS_CACHE_WRITE\x10\x03\x12\x16\n" +
 	"\x12TOKEN_CLASS_OUTPUT\x10\x04\x12\x19\n" +
-	"\x15TOKEN_CLASS_REASONING\x10\x05*\x9a\x01\n" +
+	"\x15TOKEN_CLASS_REASONING\x10\x05*q\n" +
+	"\tPriceKind\x12\x1a\n" +
+	"\x16PRICE_KIND_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13PRICE_KIND_OVERRIDE\x10\x01\x12\x17\n" +
+	"\x13PRICE_KIND_DISCOUNT\x10\x02\x12\x16\n" +
+	"\x12PRICE_KIND_CEILING\x10\x03*\x9a\x01\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -4244,7 +4440,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 	return file_wire_proto_rawDescData
 }
 
-var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
 var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_wire_proto_goTypes = []any{
 	(ProviderKind)(0),       // 0: tollgate.wire.v1.ProviderKind
@@ -4253,103 +4449,106 @@ var file_wire_proto_goTypes = []any{
 	(Period)(0),             // 3: tollgate.wire.v1.Period
 	(GuardrailAction)(0),    // 4: tollgate.wire.v1.GuardrailAction
 	(TokenClass)(0),         // 5: tollgate.wire.v1.TokenClass
-	(Outcome)(0),            // 6: tollgate.wire.v1.Outcome
-	(LeaseVerdict)(0),       // 7: tollgate.wire.v1.LeaseVerdict
-	(*SyncRequest)(nil),     // 8: tollgate.wire.v1.SyncRequest
-	(*Hello)(nil),           // 9: tollgate.wire.v1.Hello
-	(*Held)(nil),            // 10: tollgate.wire.v1.Held
-	(*Ack)(nil),             // 11: tollgate.wire.v1.Ack
-	(*Nack)(nil),            // 12: tollgate.wire.v1.Nack
-	(*Status)(nil),          // 13: tollgate.wire.v1.Status
-	(*SyncResponse)(nil),    // 14: tollgate.wire.v1.SyncResponse
-	(*Welcome)(nil),         // 15: tollgate.wire.v1.Welcome
-	(*Heartbeat)(nil),       // 16: tollgate.wire.v1.Heartbeat
-	(*Fragment)(nil),        // 17: tollgate.wire.v1.Fragment
-	(*Manifest)(nil),        // 18: tollgate.wire.v1.Manifest
-	(*Item)(nil),            // 19: tollgate.wire.v1.Item
-	(*ItemBody)(nil),        // 20: tollgate.wire.v1.ItemBody
-	(*FragmentRemoval)(nil), // 21: tollgate.wire.v1.FragmentRemoval
-	(*Revocation)(nil),      // 22: tollgate.wire.v1.Revocation
-	(*LeaseRecall)(nil),     // 23: tollgate.wire.v1.LeaseRecall
-	(*Organization)(nil),    // 24: tollgate.wire.v1.Organization
-	(*Workspace)(nil),       // 25: tollgate.wire.v1.Workspace
-	(*Agent)(nil),           // 26: tollgate.wire.v1.Agent
-	(*VirtualKey)(nil),      // 27: tollgate.wire.v1.VirtualKey
-	(*Provider)(nil),        // 28: tollgate.wire.v1.Provider
-	(*Credential)(nil),      // 29: tollgate.wire.v1.Credential
-	(*Route)(nil),           // 30: tollgate.wire.v1.Route
-	(*Target)(nil),          // 31: tollgate.wire.v1.Target
-	(*Budget)(nil),          // 32: tollgate.wire.v1.Budget
-	(*Guardrail)(nil),       // 33: tollgate.wire.v1.Guardrail
-	(*Price)(nil),           // 34: tollgate.wire.v1.Price
-	(*UsageEvent)(nil),      // 35: tollgate.wire.v1.UsageEvent
-	(*Charge)(nil),          // 36: tollgate.wire.v1.Charge
-	(*UsageBatch)(nil),      // 37: tollgate.wire.v1.UsageBatch
-	(*UsageRecord)(nil),     // 38: tollgate.wire.v1.UsageRecord
-	(*UsageAck)(nil),        // 39: tollgate.wire.v1.UsageAck
-	(*LeaseRequest)(nil),    // 40: tollgate.wire.v1.LeaseRequest
-	(*LeaseClaim)(nil),      // 41: tollgate.wire.v1.LeaseClaim
-	(*LeaseGrant)(nil),      // 42: tollgate.wire.v1.LeaseGrant
-	(*LeaseResponse)(nil),   // 43: tollgate.wire.v1.LeaseResponse
-	(*SpoolRecord)(nil),     // 44: tollgate.wire.v1.SpoolRecord
-	(*Intent)(nil),          // 45: tollgate.wire.v1.Intent
-	(*Checkpoint)(nil),      // 46: tollgate.wire.v1.Checkpoint
-	(*LeaseState)(nil),      // 47: tollgate.wire.v1.LeaseState
-	nil,                     // 48: tollgate.wire.v1.UsageEvent.LabelsEntry
+	(PriceKind)(0),          // 6: tollgate.wire.v1.PriceKind
+	(Outcome)(0),            // 7: tollgate.wire.v1.Outcome
+	(LeaseVerdict)(0),       // 8: tollgate.wire.v1.LeaseVerdict
+	(*SyncRequest)(nil),     // 9: tollgate.wire.v1.SyncRequest
+	(*Hello)(nil),           // 10: tollgate.wire.v1.Hello
+	(*Held)(nil),            // 11: tollgate.wire.v1.Held
+	(*Ack)(nil),             // 12: tollgate.wire.v1.Ack
+	(*Nack)(nil),            // 13: tollgate.wire.v1.Nack
+	(*Status)(nil),          // 14: tollgate.wire.v1.Status
+	(*SyncResponse)(nil),    // 15: tollgate.wire.v1.SyncResponse
+	(*Welcome)(nil),         // 16: tollgate.wire.v1.Welcome
+	(*Heartbeat)(nil),       // 17: tollgate.wire.v1.Heartbeat
+	(*Fragment)(nil),        // 18: tollgate.wire.v1.Fragment
+	(*Manifest)(nil),        // 19: tollgate.wire.v1.Manifest
+	(*Item)(nil),            // 20: tollgate.wire.v1.Item
+	(*ItemBody)(nil),        // 21: tollgate.wire.v1.ItemBody
+	(*FragmentRemoval)(nil), // 22: tollgate.wire.v1.FragmentRemoval
+	(*Revocation)(nil),      // 23: tollgate.wire.v1.Revocation
+	(*LeaseRecall)(nil),     // 24: tollgate.wire.v1.LeaseRecall
+	(*Organization)(nil),    // 25: tollgate.wire.v1.Organization
+	(*Workspace)(nil),       // 26: tollgate.wire.v1.Workspace
+	(*Agent)(nil),           // 27: tollgate.wire.v1.Agent
+	(*VirtualKey)(nil),      // 28: tollgate.wire.v1.VirtualKey
+	(*Provider)(nil),        // 29: tollgate.wire.v1.Provider
+	(*Credential)(nil),      // 30: tollgate.wire.v1.Credential
+	(*Route)(nil),           // 31: tollgate.wire.v1.Route
+	(*Target)(nil),          // 32: tollgate.wire.v1.Target
+	(*Budget)(nil),          // 33: tollgate.wire.v1.Budget
+	(*Guardrail)(nil),       // 34: tollgate.wire.v1.Guardrail
+	(*Price)(nil),           // 35: tollgate.wire.v1.Price
+	(*UsageEvent)(nil),      // 36: tollgate.wire.v1.UsageEvent
+	(*Charge)(nil),          // 37: tollgate.wire.v1.Charge
+	(*UsageBatch)(nil),      // 38: tollgate.wire.v1.UsageBatch
+	(*UsageRecord)(nil),     // 39: tollgate.wire.v1.UsageRecord
+	(*UsageAck)(nil),        // 40: tollgate.wire.v1.UsageAck
+	(*LeaseRequest)(nil),    // 41: tollgate.wire.v1.LeaseRequest
+	(*LeaseClaim)(nil),      // 42: tollgate.wire.v1.LeaseClaim
+	(*LeaseGrant)(nil),      // 43: tollgate.wire.v1.LeaseGrant
+	(*LeaseResponse)(nil),   // 44: tollgate.wire.v1.LeaseResponse
+	(*SpoolRecord)(nil),     // 45: tollgate.wire.v1.SpoolRecord
+	(*Intent)(nil),          // 46: tollgate.wire.v1.Intent
+	(*Checkpoint)(nil),      // 47: tollgate.wire.v1.Checkpoint
+	(*LeaseState)(nil),      // 48: tollgate.wire.v1.LeaseState
+	nil,                     // 49: tollgate.wire.v1.UsageEvent.LabelsEntry
 }
 var file_wire_proto_depIdxs = []int32{
-	9,  // 0: tollgate.wire.v1.SyncRequest.hello:type_name -> tollgate.wire.v1.Hello
-	11, // 1: tollgate.wire.v1.SyncRequest.ack:type_name -> tollgate.wire.v1.Ack
-	12, // 2: tollgate.wire.v1.SyncRequest.nack:type_name -> tollgate.wire.v1.Nack
-	13, // 3: tollgate.wire.v1.SyncRequest.status:type_name -> tollgate.wire.v1.Status
-	10, // 4: tollgate.wire.v1.Hello.held:type_name -> tollgate.wire.v1.Held
-	15, // 5: tollgate.wire.v1.SyncResponse.welcome:type_name -> tollgate.wire.v1.Welcome
-	17, // 6: tollgate.wire.v1.SyncResponse.fragment:type_name -> tollgate.wire.v1.Fragment
-	22, // 7: tollgate.wire.v1.SyncResponse.revocation:type_name -> tollgate.wire.v1.Revocation
-	23, // 8: tollgate.wire.v1.SyncResponse.lease_recall:type_name -> tollgate.wire.v1.LeaseRecall
-	16, // 9: tollgate.wire.v1.SyncResponse.heartbeat:type_name -> tollgate.wire.v1.Heartbeat
-	21, // 10: tollgate.wire.v1.SyncResponse.removal:type_name -> tollgate.wire.v1.FragmentRemoval
-	19, // 11: tollgate.wire.v1.Fragment.upserts:type_name -> tollgate.wire.v1.Item
-	24, // 12: tollgate.wire.v1.ItemBody.organization:type_name -> tollgate.wire.v1.Organization
-	25, // 13: tollgate.wire.v1.ItemBody.workspace:type_name -> tollgate.wire.v1.Workspace
-	26, // 14: tollgate.wire.v1.ItemBody.agent:type_name -> tollgate.wire.v1.Agent
-	27, // 15: tollgate.wire.v1.ItemBody.virtual_key:type_name -> tollgate.wire.v1.VirtualKey
-	28, // 16: tollgate.wire.v1.ItemBody.provider:type_name -> tollgate.wire.v1.Provider
-	30, // 17: tollgate.wire.v1.ItemBody.route:type_name -> tollgate.wire.v1.Route
-	32, // 18: tollgate.wire.v1.ItemBody.budget:type_name -> tollgate.wire.v1.Budget
-	33, // 19: tollgate.wire.v1.ItemBody.guardrail:type_name -> tollgate.wire.v1.Guardrail
-	34, // 20: tollgate.wire.v1.ItemBody.price:type_name -> tollgate.wire.v1.Price
+	10, // 0: tollgate.wire.v1.SyncRequest.hello:type_name -> tollgate.wire.v1.Hello
+	12, // 1: tollgate.wire.v1.SyncRequest.ack:type_name -> tollgate.wire.v1.Ack
+	13, // 2: tollgate.wire.v1.SyncRequest.nack:type_name -> tollgate.wire.v1.Nack
+	14, // 3: tollgate.wire.v1.SyncRequest.status:type_name -> tollgate.wire.v1.Status
+	11, // 4: tollgate.wire.v1.Hello.held:type_name -> tollgate.wire.v1.Held
+	16, // 5: tollgate.wire.v1.SyncResponse.welcome:type_name -> tollgate.wire.v1.Welcome
+	18, // 6: tollgate.wire.v1.SyncResponse.fragment:type_name -> tollgate.wire.v1.Fragment
+	23, // 7: tollgate.wire.v1.SyncResponse.revocation:type_name -> tollgate.wire.v1.Revocation
+	24, // 8: tollgate.wire.v1.SyncResponse.lease_recall:type_name -> tollgate.wire.v1.LeaseRecall
+	17, // 9: tollgate.wire.v1.SyncResponse.heartbeat:type_name -> tollgate.wire.v1.Heartbeat
+	22, // 10: tollgate.wire.v1.SyncResponse.removal:type_name -> tollgate.wire.v1.FragmentRemoval
+	20, // 11: tollgate.wire.v1.Fragment.upserts:type_name -> tollgate.wire.v1.Item
+	25, // 12: tollgate.wire.v1.ItemBody.organization:type_name -> tollgate.wire.v1.Organization
+	26, // 13: tollgate.wire.v1.ItemBody.workspace:type_name -> tollgate.wire.v1.Workspace
+	27, // 14: tollgate.wire.v1.ItemBody.agent:type_name -> tollgate.wire.v1.Agent
+	28, // 15: tollgate.wire.v1.ItemBody.virtual_key:type_name -> tollgate.wire.v1.VirtualKey
+	29, // 16: tollgate.wire.v1.ItemBody.provider:type_name -> tollgate.wire.v1.Provider
+	31, // 17: tollgate.wire.v1.ItemBody.route:type_name -> tollgate.wire.v1.Route
+	33, // 18: tollgate.wire.v1.ItemBody.budget:type_name -> tollgate.wire.v1.Budget
+	34, // 19: tollgate.wire.v1.ItemBody.guardrail:type_name -> tollgate.wire.v1.Guardrail
+	35, // 20: tollgate.wire.v1.ItemBody.price:type_name -> tollgate.wire.v1.Price
 	0,  // 21: tollgate.wire.v1.Provider.kind:type_name -> tollgate.wire.v1.ProviderKind
-	29, // 22: tollgate.wire.v1.Provider.credentials:type_name -> tollgate.wire.v1.Credential
+	30, // 22: tollgate.wire.v1.Provider.credentials:type_name -> tollgate.wire.v1.Credential
 	1,  // 23: tollgate.wire.v1.Route.strategy:type_name -> tollgate.wire.v1.RouteStrategy
-	31, // 24: tollgate.wire.v1.Route.targets:type_name -> tollgate.wire.v1.Target
+	32, // 24: tollgate.wire.v1.Route.targets:type_name -> tollgate.wire.v1.Target
 	2,  // 25: tollgate.wire.v1.Budget.scope:type_name -> tollgate.wire.v1.Scope
 	3,  // 26: tollgate.wire.v1.Budget.period:type_name -> tollgate.wire.v1.Period
 	2,  // 27: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
 	4,  // 28: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
-	48, // 29: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
-	6,  // 30: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
-	36, // 31: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
-	38, // 32: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
-	41, // 33: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
-	7,  // 34: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
-	42, // 35: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
-	45, // 36: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
-	35, // 37: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
-	46, // 38: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
-	47, // 39: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
-	35, // 40: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
-	8,  // 41: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
-	37, // 42: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
-	40, // 43: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
-	14, // 44: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
-	39, // 45: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
-	43, // 46: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
-	44, // [44:47] is the sub-list for method output_type
-	41, // [41:44] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	6,  // 29: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
+	49, // 30: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
+	7,  // 31: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
+	37, // 32: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
+	39, // 33: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
+	42, // 34: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
+	8,  // 35: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
+	43, // 36: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
+	46, // 37: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
+	36, // 38: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
+	47, // 39: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
+	48, // 40: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
+	36, // 41: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
+	36, // 42: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
+	9,  // 43: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
+	38, // 44: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
+	41, // 45: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
+	15, // 46: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
+	40, // 47: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
+	44, // 48: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
+	46, // [46:49] is the sub-list for method output_type
+	43, // [43:46] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -4394,7 +4593,7 @@ func file_wire_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
-			NumEnums:      8,
+			NumEnums:      9,
 			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   1,

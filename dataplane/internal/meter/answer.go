@@ -12,6 +12,7 @@ import (
 // estimated from the bytes of the request and of the answer's texts.
 func Answer(d dialect.Dialect, body []byte, r *scan.Result, requestBytes int64) Usage {
 	if u, ok := Read(d, r.Bytes(body, scan.Usage)); ok {
+		u.served(r.Bytes(body, scan.ServiceTier))
 		return u
 	}
 	u := Usage{Input: Tokens(requestBytes)}
@@ -126,6 +127,7 @@ func (s *Stream) chat(data []byte, r *scan.Result) Kind {
 		return Carry
 	}
 	if u, ok := Read(s.d, r.Bytes(data, scan.Usage)); ok {
+		u.served(r.Bytes(data, scan.ServiceTier))
 		s.usage = u
 	}
 	if len(choices) > 0 && len(bytes.TrimSpace(choices[1:len(choices)-1])) == 0 {
@@ -141,7 +143,9 @@ func (s *Stream) responses(data []byte, r *scan.Result) Kind {
 		s.text(r)
 	case string(kind) == "response.completed", string(kind) == "response.incomplete", string(kind) == "response.failed":
 		s.complete = string(kind) != "response.failed"
-		if u, ok := Read(s.d, scan.Lookup(r.Bytes(data, scan.Response), "usage")); ok {
+		response := r.Bytes(data, scan.Response)
+		if u, ok := Read(s.d, scan.Lookup(response, "usage")); ok {
+			u.served(scan.Lookup(response, "service_tier"))
 			s.usage = u
 		}
 		if !s.complete {

@@ -7,25 +7,33 @@ import (
 	"testing"
 
 	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/wire"
 )
 
 // exact prices a usage in whole numbers of any size, written apart from Cost.
 func exact(p *state.Price, u Usage) *big.Int {
 	input := new(big.Int).Add(big.NewInt(u.Input), new(big.Int).Add(big.NewInt(u.CachedInput), big.NewInt(u.CacheWrite)))
 	row := p
-	for _, tier := range p.Tiers {
+	for _, service := range p.Services {
+		if service.Service == u.Service {
+			row = service
+		}
+	}
+	for _, tier := range row.Tiers {
 		if input.Cmp(big.NewInt(int64(tier.AboveTokens))) > 0 {
 			row = tier
 		}
 	}
 	sum := new(big.Int)
 	add := func(n, pico int64) { sum.Add(sum, new(big.Int).Mul(big.NewInt(n), big.NewInt(pico))) }
-	add(u.Input-u.AudioInput, row.InputPico)
+	add(u.Input-u.AudioInput-u.ImageInput, row.InputPico)
+	add(u.ImageInput, row.ImageInputPico)
+	add(u.ImageOutput, row.ImageOutputPico)
 	add(u.AudioInput, row.AudioInputPico)
 	add(u.CachedInput, row.CachedInputPico)
 	add(u.CacheWrite-u.CacheWriteHour, row.CacheWritePico)
 	add(u.CacheWriteHour, row.CacheWriteHourPico)
-	add(u.Output-u.Reasoning-u.AudioOutput, row.OutputPico)
+	add(u.Output-u.Reasoning-u.AudioOutput-u.ImageOutput, row.OutputPico)
 	add(u.AudioOutput, row.AudioOutputPico)
 	if row.ReasoningPico > 0 {
 		add(u.Reasoning, row.ReasoningPico)
@@ -41,25 +49,36 @@ func exact(p *state.Price, u Usage) *big.Int {
 	return sum
 }
 
-// drawn returns a price with up to three tiers, and a usage, whose figures lie below the bounds.
+// drawn returns a price with up to three tiers and a service with as many, and a usage, whose figures lie below the bounds.
 func drawn(random *rand.Rand, picoMax, tokensBelow int64) (*state.Price, Usage) {
 	pico := func() int64 { return random.Int64N(picoMax) * int64(random.IntN(4)) / 3 } // one in four is free
 	row := func(above uint32) *state.Price {
 		return &state.Price{
 			AboveTokens: above, InputPico: pico(), AudioInputPico: pico(), CachedInputPico: pico(), CacheWritePico: pico(), CacheWriteHourPico: pico(),
 			OutputPico: pico(), ReasoningPico: pico(), AudioOutputPico: pico(), RequestPico: pico(),
+			ImageInputPico: pico(), ImageOutputPico: pico(),
 		}
 	}
-	p := row(0)
-	above := uint32(0)
-	for range random.IntN(4) {
-		above += 1 + random.Uint32N(1_000_000)
-		p.Tiers = append(p.Tiers, row(above))
+	tiered := func() *state.Price {
+		p, above := row(0), uint32(0)
+		for range random.IntN(4) {
+			above += 1 + random.Uint32N(1_000_000)
+			p.Tiers = append(p.Tiers, row(above))
+		}
+		return p
+	}
+	p := tiered()
+	if random.IntN(2) == 0 {
+		service := tiered()
+		service.Service = "priority"
+		p.Services = append(p.Services, service)
 	}
 	tokens := func(below int64) int64 { return random.Int64N(below + 1) }
 	u := Usage{Input: tokens(tokensBelow), CachedInput: tokens(tokensBelow), CacheWrite: tokens(tokensBelow), Output: tokens(tokensBelow), Reported: random.IntN(2) == 0}
 	u.AudioInput, u.CacheWriteHour, u.Reasoning = tokens(u.Input), tokens(u.CacheWrite), tokens(u.Output)
-	u.AudioOutput = tokens(u.Output - u.Reasoning)
+	u.AudioOutput, u.ImageInput = tokens(u.Output-u.Reasoning), tokens(u.Input-u.AudioInput)
+	u.ImageOutput = tokens(u.Output - u.Reasoning - u.AudioOutput)
+	u.Service = []string{"", "priority", "batch"}[random.IntN(3)]
 	return p, u
 }
 
@@ -70,8 +89,9 @@ func checkCost(t *testing.T, random *rand.Rand, picoMax, tokensBelow int64) {
 	if want := exact(p, u); want.Cmp(big.NewInt(cost)) != 0 {
 		t.Fatalf("got %d, want %s, for %+v at %+v", cost, want, u, p)
 	}
-	input := plus(u.all(), random.Int64N(1000))
-	if worst := Worst(p, input, u.Output); worst < cost {
+	used := wire.Tokens(u)
+	input := min(used.AllInput(), math.MaxInt64-1000) + random.Int64N(1000)
+	if worst := p.Worst(input, u.Output); worst < cost {
 		t.Fatalf("the worst case %d of %d tokens is cheaper than the case %d, %+v at %+v", worst, input, cost, u, p)
 	}
 }
@@ -96,10 +116,11 @@ func FuzzCost(f *testing.F) {
 
 func TestEveryClassOfTokensHasItsPrice(t *testing.T) {
 	t.Parallel()
-	long := &state.Price{AboveTokens: 1000, InputPico: 20, CachedInputPico: 2, CacheWritePico: 25, CacheWriteHourPico: 40, OutputPico: 90, AudioInputPico: 60, AudioOutputPico: 180, RequestPico: 700}
+	long := &state.Price{AboveTokens: 1000, InputPico: 20, CachedInputPico: 2, CacheWritePico: 25, CacheWriteHourPico: 40, OutputPico: 90, AudioInputPico: 60, AudioOutputPico: 180, ImageInputPico: 20, ImageOutputPico: 90, RequestPico: 700}
+	batch := &state.Price{Service: "batch", InputPico: 5, OutputPico: 25, Tiers: []*state.Price{{AboveTokens: 1000, InputPico: 9, OutputPico: 45}}}
 	p := &state.Price{
 		InputPico: 10, CachedInputPico: 1, CacheWritePico: 12, CacheWriteHourPico: 20, OutputPico: 50, ReasoningPico: 70, AudioInputPico: 30, AudioOutputPico: 80,
-		RequestPico: 500, Tiers: []*state.Price{long},
+		ImageInputPico: 15, ImageOutputPico: 400, RequestPico: 500, Tiers: []*state.Price{long}, Services: []*state.Price{batch},
 	}
 	for name, c := range map[string]struct {
 		usage Usage
@@ -116,6 +137,11 @@ func TestEveryClassOfTokensHasItsPrice(t *testing.T) {
 		"output":                          {Usage{Output: 3}, 650, p},
 		"reasoning":                       {Usage{Output: 3, Reasoning: 2}, 690, p},
 		"audio out":                       {Usage{Output: 3, AudioOutput: 2}, 710, p},
+		"image in":                        {Usage{Input: 3, ImageInput: 1, AudioInput: 1}, 555, p},
+		"image out":                       {Usage{Output: 3, ImageOutput: 1}, 1000, p},
+		"batch":                           {Usage{Input: 3, Output: 1, Service: "batch"}, 40, batch},
+		"batch, long":                     {Usage{Input: 1001, Service: "batch"}, 9009, batch.Tiers[0]},
+		"a service without prices":        {Usage{Input: 3, Service: "flex"}, 530, p},
 		"just below the tier":             {Usage{Input: 500, CachedInput: 300, CacheWrite: 200}, 500 + 5000 + 300 + 2400, p},
 		"above by its cached input alone": {Usage{Input: 500, CachedInput: 301, CacheWrite: 200, Output: 1}, 700 + 10000 + 602 + 5000 + 90, long},
 		"reasoning as output in the tier": {Usage{Input: 1001, Output: 2, Reasoning: 1}, 700 + 20020 + 180, long},
@@ -134,7 +160,7 @@ func TestTheWorstCaseKnowsWhichTiersCanBeReached(t *testing.T) {
 		{1001, 1001*20 + 5*90},
 		{5001, 5000*20 + 5*90}, // the tier above is cheaper: a shorter input costs more
 	} {
-		if got := Worst(p, c.input, 5); got != c.want {
+		if got := p.Worst(c.input, 5); got != c.want {
 			t.Errorf("%d tokens: %d, want %d", c.input, got, c.want)
 		}
 	}

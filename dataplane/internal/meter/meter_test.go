@@ -45,7 +45,36 @@ func TestReadTakesEveryClassOfTokens(t *testing.T) {
 			dialect.OpenAIChat, `{"prompt_tokens":100,"completion_tokens":50,"prompt_tokens_details":{"cached_tokens":30,"audio_tokens":20},"completion_tokens_details":{"reasoning_tokens":10,"audio_tokens":30}}`,
 			Usage{Input: 70, AudioInput: 20, CachedInput: 30, Output: 50, Reasoning: 10, AudioOutput: 30, Reported: true},
 		},
-		"details of null": {dialect.OpenAIChat, `{"prompt_tokens":1,"completion_tokens":2,"prompt_tokens_details":null}`, Usage{Input: 1, Output: 2, Reported: true}},
+		"images": {
+			dialect.OpenAIChat, `{"prompt_tokens":100,"completion_tokens":50,"prompt_tokens_details":{"cached_tokens":30,"audio_tokens":20,"image_tokens":60},"completion_tokens_details":{"reasoning_tokens":10,"audio_tokens":30,"image_tokens":5}}`,
+			Usage{Input: 70, AudioInput: 20, ImageInput: 50, CachedInput: 30, Output: 50, Reasoning: 10, AudioOutput: 30, ImageOutput: 5, Reported: true},
+		},
+		"image generation": {
+			dialect.OpenAIResponses, `{"input_tokens":50,"input_tokens_details":{"text_tokens":10,"image_tokens":40},"output_tokens":4160,"output_tokens_details":{"image_tokens":4160,"text_tokens":0},"total_tokens":4210}`,
+			Usage{Input: 50, ImageInput: 40, Output: 4160, ImageOutput: 4160, Reported: true},
+		},
+		"parts greater than the whole": {
+			dialect.OpenAIChat, `{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":900,"audio_tokens":900},"completion_tokens_details":{"reasoning_tokens":900,"audio_tokens":900}}`,
+			Usage{CachedInput: 10, Output: 5, Reasoning: 5, Reported: true},
+		},
+		"details before the whole": {
+			dialect.OpenAIChat, `{"completion_tokens_details":{"reasoning_tokens":2},"prompt_tokens_details":{"cached_tokens":3},"prompt_tokens":10,"completion_tokens":5}`,
+			Usage{Input: 7, CachedInput: 3, Output: 5, Reasoning: 2, Reported: true},
+		},
+		"anthropic, lifetimes greater than the whole": {
+			dialect.AnthropicMessages, `{"input_tokens":5,"cache_creation_input_tokens":3,"cache_creation":{"ephemeral_5m_input_tokens":3,"ephemeral_1h_input_tokens":4},"output_tokens":3}`,
+			Usage{Input: 5, CacheWrite: 7, CacheWriteHour: 4, Output: 3, Reported: true},
+		},
+		"anthropic, one lifetime missing": {
+			dialect.AnthropicMessages, `{"input_tokens":5,"cache_creation_input_tokens":9,"cache_creation":{"ephemeral_1h_input_tokens":4},"cache_read_input_tokens":null,"output_tokens":3}`,
+			Usage{Input: 5, CacheWrite: 9, CacheWriteHour: 4, Output: 3, Reported: true},
+		},
+		"anthropic, batch": {
+			dialect.AnthropicMessages, `{"input_tokens":5,"output_tokens":3,"service_tier":"batch","server_tool_use":{"web_search_requests":1}}`,
+			Usage{Input: 5, Output: 3, Service: "batch", Reported: true},
+		},
+		"anthropic, standard": {dialect.AnthropicMessages, `{"input_tokens":5,"output_tokens":3,"service_tier":"standard"}`, Usage{Input: 5, Output: 3, Reported: true}},
+		"details of null":     {dialect.OpenAIChat, `{"prompt_tokens":1,"completion_tokens":2,"prompt_tokens_details":null}`, Usage{Input: 1, Output: 2, Reported: true}},
 	} {
 		got, ok := Read(c.d, []byte(c.raw))
 		if !ok || got != c.want {
@@ -77,6 +106,33 @@ func TestAnAnswerWithoutUsageIsNeverFree(t *testing.T) {
 		if u.Reported || u.Input != 25 || u.Output != 3 {
 			t.Errorf("%+v", u)
 		}
+	}
+}
+
+func TestTheServiceIsReadWhereTheDialectSaysIt(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"service_tier":"flex","choices":[],"usage":{"prompt_tokens":5}}`:     "flex",
+		`{"choices":[],"usage":{"prompt_tokens":5},"service_tier":"priority"}`: "priority",
+		`{"choices":[],"usage":{"prompt_tokens":5},"service_tier":"default"}`:  "",
+		`{"choices":[],"usage":{"prompt_tokens":5},"service_tier":null}`:       "",
+		`{"choices":[],"usage":{"prompt_tokens":5},"service_tier":{"a":1}}`:    "",
+	} {
+		var r scan.Result
+		if err := r.ScanAnswer([]byte(body)); err != nil {
+			t.Fatal(err)
+		}
+		if u := Answer(dialect.OpenAIChat, []byte(body), &r, 100); u.Service != want || u.Input != 5 {
+			t.Errorf("%s: %+v", body, u)
+		}
+		s, _ := feed(dialect.OpenAIChat, "data: "+body+"\n\n")
+		if u := s.Usage(); u.Service != want {
+			t.Errorf("streamed %s: %+v", body, u)
+		}
+	}
+	s, _ := feed(dialect.OpenAIResponses, `data: {"type":"response.completed","response":{"service_tier":"flex","usage":{"input_tokens":4,"output_tokens":1}}}`+"\n\n")
+	if u := s.Usage(); u.Service != "flex" || u.Input != 4 {
+		t.Errorf("responses: %+v", u)
 	}
 }
 

@@ -91,15 +91,18 @@ func (p *Pipeline) tryTarget(c *call, target *state.Target) (again bool, problem
 func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Error) {
 	a := &c.attempt
 	now := p.Now()
-	*a = attempt{id: wire.NewID(now), target: target, started: now, noted: now}
+	*a = attempt{id: wire.NewID(now), target: target, price: target.Prices.At(now), started: now, noted: now}
+	if a.price == nil { // it ended since the route was chosen
+		return nil, priceUnknown()
+	}
 	a.idText = a.id.String()
 	hard := false
 	for _, b := range c.key.Budgets {
 		hard = hard || !b.Soft
 	}
-	a.input = c.ask.InputBound(len(c.body.B), target.Price)
-	a.output, a.limit = c.ask.OutputBound(target.Price, hard)
-	a.worst = meter.Worst(target.Price, a.input, a.output)
+	a.input = c.ask.InputBound(len(c.body.B), a.price)
+	a.output, a.limit = c.ask.OutputBound(a.price, hard)
+	a.worst = a.price.Worst(a.input, a.output)
 	hold, exhausted := p.Book.Reserve(c.ctx, c.key, a.worst, now)
 	if exhausted == nil {
 		a.hold = hold
@@ -221,5 +224,8 @@ func (c *call) describe(a *attempt, left int64, hard bool) {
 	}
 	c.set("X-Tollgate-Provider", a.target.Provider.Name)
 	c.set("X-Tollgate-Model", a.target.Model)
+	if a.price.Ceiling {
+		c.set("X-Tollgate-Price", "ceiling")
+	}
 	c.set("X-Tollgate-Attempts", strconv.Itoa(int(c.try)))
 }

@@ -219,7 +219,7 @@ func (p *Pipeline) route(c *call) *refusal.Error {
 	c.targets = route.Order(c.targets[:0], c.target, func(t *state.Target) bool {
 		fits := translate.Reaches(c.dialect, t.Provider)
 		reached = reached || fits
-		return fits && t.Price != nil
+		return fits && t.Prices.At(c.started) != nil
 	}, c.random())
 	switch {
 	case len(c.targets) > 0:
@@ -227,11 +227,15 @@ func (p *Pipeline) route(c *call) *refusal.Error {
 	case !reached:
 		return translate.Mismatch(c.dialect, c.target)
 	default:
-		problem := refusal.New(http.StatusBadRequest, wire.CodePriceUnknown,
-			"No price is known for the models of this route, so that the call cannot be accounted for. Ask an admin to add their prices.")
-		problem.Param = "model"
-		return problem
+		return priceUnknown()
 	}
+}
+
+func priceUnknown() *refusal.Error {
+	problem := refusal.New(http.StatusBadRequest, wire.CodePriceUnknown,
+		"No price is known for the models of this route, so that the call cannot be accounted for. Ask an admin to add their prices.")
+	problem.Param = "model"
+	return problem
 }
 
 // Models answers with the names of the models that the caller's key may use.

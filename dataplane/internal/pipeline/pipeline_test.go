@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
@@ -60,8 +61,9 @@ func TestAnEventNamesTheTierThatItsInputReached(t *testing.T) {
 		10: {8, 6*1000 + 4*100 + 5*4000 + 3},
 	} {
 		target := openAI(t, answering("application/json", chatAnswer))
-		target.Price.RequestPico = 3
-		target.Price.Tiers = []*state.Price{{ID: wire.ID{9}, AboveTokens: above, InputPico: 2000, CachedInputPico: 200, CacheWritePico: 2500, OutputPico: 9000, RequestPico: 7}}
+		price := target.Prices.At(time.Now())
+		price.RequestPico = 3
+		price.Tiers = []*state.Price{{ID: wire.ID{9}, AboveTokens: above, InputPico: 2000, CachedInputPico: 200, CacheWritePico: 2500, OutputPico: 9000, RequestPico: 7}}
 		g := newRig(t, target)
 		if s := g.ask("/v1/chat/completions", chatAsk); s.status != http.StatusOK {
 			t.Fatalf("%+v", s)
@@ -77,7 +79,7 @@ func TestAnEventNamesTheTierThatItsInputReached(t *testing.T) {
 func TestAFailedAttemptCostsNoRequest(t *testing.T) {
 	t.Parallel()
 	target := openAI(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
-	target.Price.RequestPico = 5_000_000_000
+	target.Prices.At(time.Now()).RequestPico = 5_000_000_000
 	g := newRig(t, target)
 	g.ask("/v1/chat/completions", chatAsk)
 	if e := g.event(); e.GetCostPico() != 0 || e.GetBoundPico() < 5_000_000_000 {
@@ -133,7 +135,7 @@ func TestRefusalsComeInTheCallersDialectAndLeaveAnEvent(t *testing.T) {
 		"compressed":     {nil, "/v1/chat/completions", chatAsk, 415, wire.CodeUnsupportedFormat, "", 1, []string{"Content-Encoding", "gzip"}},
 		"guardrail":      {func(g *rig) { g.key.Guardrails = []*state.Guardrail{{Name: "words", Matcher: word}} }, "/v1/responses", `{"model":"fast","input":"a Falcon"}`, 400, wire.CodeGuardrailBlocked, "", 1, nil},
 		"budget":         {func(g *rig) { g.purse.limit = 1000 }, "/v1/chat/completions", chatAsk, 402, wire.CodeBudgetExhausted, "", 1, nil},
-		"price":          {func(g *rig) { g.key.Routes["fast"].Targets[0].Price = nil }, "/v1/chat/completions", chatAsk, 400, wire.CodePriceUnknown, "model", 1, nil},
+		"price":          {func(g *rig) { g.key.Routes["fast"].Targets[0].Prices = nil }, "/v1/chat/completions", chatAsk, 400, wire.CodePriceUnknown, "model", 1, nil},
 		"other dialect":  {nil, "/v1/messages", `{"model":"fast","max_tokens":5,"messages":[]}`, 400, wire.CodeDialectMismatch, "model", 1, nil},
 		"anthropic key":  {nil, "/v1/messages", anthropicAsk, 401, wire.CodeInvalidKey, "", 0, []string{"Authorization", "Bearer nonsense"}},
 		"spool full":     {func(g *rig) { g.spool.full = true }, "/v1/chat/completions", chatAsk, 503, wire.CodeSpoolFull, "", 1, nil},

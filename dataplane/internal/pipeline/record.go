@@ -14,6 +14,7 @@ type attempt struct {
 	id        wire.ID
 	idText    string
 	target    *state.Target
+	price     *state.Price // of the target when the attempt began
 	hold      Hold
 	worst     int64 // pico-USD reserved
 	input     int64 // most tokens of input
@@ -60,7 +61,8 @@ func (c *call) fillAttempt(event *wire.UsageEvent, a *attempt) {
 	c.fill(event, &a.id)
 	event.ProviderId, event.ProviderModel = a.target.Provider.ID[:], a.target.Model
 	event.Attempt, event.StartedUnixUs = c.try, a.started.UnixMicro()
-	event.BoundPico, event.PriceId = a.worst, a.target.Price.ID[:]
+	event.BoundPico, event.PriceId = a.worst, a.price.ID[:]
+	event.DiscountId = a.price.DiscountID.Bytes()
 }
 
 // intent records the attempt as it would be if this process died now.
@@ -75,17 +77,16 @@ func (p *Pipeline) intent(c *call, a *attempt) error {
 // settle records how the attempt ended, and then frees what it did not cost.
 func (p *Pipeline) settle(c *call, a *attempt, e ending) int64 {
 	now := p.Now()
-	cost := meter.Cost(a.target.Price, e.usage)
+	cost := meter.Cost(a.price, e.usage)
 	c.fillAttempt(&c.event, a)
 	event := &c.event
-	event.PriceId = meter.Row(a.target.Price, e.usage).ID[:]
+	event.PriceId = meter.Row(a.price, e.usage).ID[:]
 	event.Outcome, event.Code, event.Rule, event.HttpStatus = e.outcome, e.code, e.rule, uint32(max(e.status, 0))
 	event.DurationUs = now.Sub(a.started).Microseconds()
 	if !a.firstByte.IsZero() {
 		event.FirstByteUs = max(1, a.firstByte.Sub(a.started).Microseconds())
 	}
-	event.InputTokens, event.CachedInputTokens, event.CacheWriteTokens = e.usage.Input, e.usage.CachedInput, e.usage.CacheWrite
-	event.OutputTokens, event.ReasoningTokens = e.usage.Output, e.usage.Reasoning
+	meter.Fill(event, e.usage)
 	event.Estimated = !e.usage.Reported && cost > 0
 	event.CostPico, event.Waste = cost, e.waste
 	if e.doubt {
@@ -115,7 +116,9 @@ func (p *Pipeline) checkpoint(c *call, a *attempt, now time.Time, u meter.Usage,
 		return
 	}
 	a.noted, a.notedCost = now, cost
-	record := &wire.SpoolRecord{Record: &wire.SpoolRecord_Checkpoint{Checkpoint: &wire.Checkpoint{EventId: a.id[:], OutputTokens: u.Output, CostPico: cost}}}
+	seen := &wire.UsageEvent{PriceId: meter.Row(a.price, u).ID[:]}
+	meter.Fill(seen, u)
+	record := &wire.SpoolRecord{Record: &wire.SpoolRecord_Checkpoint{Checkpoint: &wire.Checkpoint{EventId: a.id[:], OutputTokens: u.Output, CostPico: cost, Seen: seen}}}
 	if _, err := p.Spool.Append(record); err != nil {
 		p.Logger.Error("a checkpoint could not be written", "request_id", c.requestText, "error", err)
 	}

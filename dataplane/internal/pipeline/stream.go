@@ -123,9 +123,9 @@ func (f *flow) event(event sse.Event) *cut {
 // account follows the running cost: noted on disk, and never beyond what is reserved.
 func (f *flow) account() *cut {
 	usage := f.c.stream.Seen()
-	f.cost = meter.Cost(f.a.target.Price, usage)
+	f.cost = meter.Cost(f.a.price, usage)
 	if f.cost > f.a.worst {
-		more := max(f.cost-f.a.worst, meter.Worst(f.a.target.Price, 0, extendTokens))
+		more := max(f.cost-f.a.worst, f.a.price.Worst(0, extendTokens))
 		if !f.a.hold.Extend(more) {
 			problem := refusal.New(http.StatusPaymentRequired, wire.CodeBudgetExhausted, "The stream costs more than was reserved for it, and the budget has no more.")
 			return &cut{outcome: wire.Outcome_OUTCOME_REFUSED, code: problem.Code, status: problem.Status, refusal: problem}

@@ -90,7 +90,7 @@ func (p *Pipeline) believed(a *attempt, u meter.Usage) meter.Usage {
 		return u
 	}
 	input := u.Input + u.CachedInput + u.CacheWrite
-	known := a.target.Price.MaxOutputTokens > 0 || a.limit > 0
+	known := a.price.MaxOutputTokens > 0 || a.limit > 0
 	if input <= disbelief*a.input && (u.Output <= disbelief*max(a.output, 1) || !known) {
 		return u
 	}

@@ -37,6 +37,7 @@ const (
 	Choices
 	Response
 	Message
+	ServiceTier
 	fieldCount
 )
 
@@ -49,7 +50,7 @@ const (
 var fieldNames = [fieldCount]string{
 	"model", "stream", "max_tokens", "max_completion_tokens", "max_output_tokens", "stream_options", "metadata", "user", "n",
 	"messages", "input", "system", "instructions", "tools", "previous_response_id", "conversation", "prompt", "background",
-	"usage", "error", "type", "choices", "response", "message",
+	"usage", "error", "type", "choices", "response", "message", "service_tier",
 }
 
 // String returns the field's name in JSON.

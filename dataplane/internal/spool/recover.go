@@ -161,6 +161,7 @@ func (r *replay) take(in *segment, f frame) {
 	case *wire.SpoolRecord_Checkpoint:
 		id, _ := wire.IDFromBytes(kind.Checkpoint.GetEventId())
 		if event := r.open[id]; event != nil {
+			proto.Merge(event, kind.Checkpoint.GetSeen()) // tokens only grow
 			event.OutputTokens, event.CostPico = kind.Checkpoint.GetOutputTokens(), kind.Checkpoint.GetCostPico()
 		}
 		return

@@ -34,6 +34,7 @@ type base struct {
 	budgets    map[scope][]*Budget
 	guardrails map[scope][]*Guardrail
 	budgetByID map[wire.ID]*Budget
+	prices     *wire.Tariffs // what the organization pays instead of the catalog's
 
 	effective        map[wire.ID]map[string]*Route // by workspace, shadowing applied
 	sharedBudgets    map[holder][]*Budget
@@ -43,7 +44,7 @@ type base struct {
 func newBase() *base {
 	return &base{
 		workspaces: map[wire.ID]struct{}{}, providers: map[wire.ID]*Provider{}, routes: map[wire.ID]routeSet{},
-		budgets: map[scope][]*Budget{}, guardrails: map[scope][]*Guardrail{}, budgetByID: map[wire.ID]*Budget{},
+		budgets: map[scope][]*Budget{}, guardrails: map[scope][]*Guardrail{}, budgetByID: map[wire.ID]*Budget{}, prices: wire.NewTariffs(),
 		effective: map[wire.ID]map[string]*Route{}, sharedBudgets: map[holder][]*Budget{}, sharedGuardrails: map[holder][]*Guardrail{},
 	}
 }
@@ -52,13 +53,12 @@ func newBase() *base {
 // recovers every other panic.
 type compiler struct {
 	credentials cipher.AEAD
-	prices      *catalog
-	now         time.Time
+	prices      *wire.Tariffs // the catalog that the organization is compiled against
 	orgID       wire.ID
 	generation  uint64
 
 	base    *base
-	catalog *catalog
+	catalog *wire.Tariffs
 	item    string // the key of the item at hand
 	seen    map[string]string
 	zones   map[string]*time.Location
@@ -130,7 +130,7 @@ func indexed(list string, i int, field string) string {
 // may send them.
 const (
 	passPlaces    = iota // organization, workspaces
-	passProviders        // providers
+	passProviders        // providers, prices
 	passRules            // routes, budgets, guardrails
 	passes
 )
@@ -147,6 +147,9 @@ func (c *compiler) compileBase(items []*item) error {
 			bodies[i] = c.decode(each)
 		}
 		for pass := range passes {
+			if pass == passRules {
+				c.arrange(c.base.prices)
+			}
 			for i, each := range items {
 				if c.item = each.key; bodies[i] != nil {
 					c.noun(pass, bodies[i])
@@ -185,7 +188,7 @@ func (c *compiler) noun(pass int, body *wire.ItemBody) {
 	case *wire.ItemBody_VirtualKey:
 		c.fail("", "a virtual key's item must be named %s<id>", keyNoun)
 	case *wire.ItemBody_Price:
-		c.fail("", "a price belongs to the platform fragment")
+		c.on(pass == passProviders, func() { c.ownPrice(noun.Price) })
 	}
 }
 
@@ -248,14 +251,14 @@ func (c *compiler) compileKey(each *item) *Key {
 
 // compileCatalog compiles the platform fragment.
 func (c *compiler) compileCatalog(items []*item) error {
-	c.catalog, c.seen = &catalog{byModel: map[priceName][]*Price{}}, map[string]string{}
+	c.catalog, c.seen = wire.NewTariffs(), map[string]string{}
 	return c.run(func() {
 		for _, each := range items {
 			c.item = each.key
 			if price := c.decode(each).GetPrice(); price != nil {
-				c.price(price)
+				c.listPrice(price)
 			}
 		}
-		c.tiers()
+		c.arrange(c.catalog)
 	})
 }

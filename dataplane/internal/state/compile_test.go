@@ -109,7 +109,7 @@ func TestWrongFieldIsRefusedWithItsPath(t *testing.T) {
 			if _, ok := story.noun.(*wire.Route); ok {
 				nouns = append(nouns, simulator(t))
 			}
-			store := statetest.NewStore(t, clock)
+			store := statetest.NewStore(t)
 			err := store.Apply(statetest.Full(t, orgA, 1, with(nouns, story.noun)...))
 			var invalid *state.Invalid
 			if !errors.As(err, &invalid) || !strings.HasSuffix(invalid.Path, ": "+story.path) {
@@ -126,7 +126,7 @@ func TestPriceMustBeCredible(t *testing.T) {
 	t.Parallel()
 	for _, pico := range []int64{-1, 1 << 62} {
 		var invalid *state.Invalid
-		err := statetest.NewStore(t, clock).Apply(statetest.Full(t, wire.PlatformID, 1, price(70, start, pico)))
+		err := statetest.NewStore(t).Apply(statetest.Full(t, wire.PlatformID, 1, price(70, start, pico)))
 		if !errors.As(err, &invalid) || !strings.HasSuffix(invalid.Path, ": input_pico") {
 			t.Errorf("%d: %v", pico, err)
 		}
@@ -143,7 +143,7 @@ func TestUnknownNounIsLeftOut(t *testing.T) {
 	}
 	hash := wire.HashItems(items)
 	push.ContentHash, push.ItemCount = hash[:], push.ItemCount+1
-	if err := statetest.NewStore(t, clock).Apply(push); err != nil {
+	if err := statetest.NewStore(t).Apply(push); err != nil {
 		t.Errorf("a newer control plane's noun is refused: %v", err)
 	}
 }
@@ -163,7 +163,7 @@ func FuzzApply(f *testing.F) {
 		}
 		hash := wire.HashItems(items)
 		push.ContentHash, push.ItemCount = hash[:], uint32(len(items))
-		if err := statetest.NewStore(t, clock).Apply(push); err != nil && strings.Contains(err.Error(), "panicked") {
+		if err := statetest.NewStore(t).Apply(push); err != nil && strings.Contains(err.Error(), "panicked") {
 			t.Error(err)
 		}
 	})
@@ -176,7 +176,7 @@ func FuzzDeltaEqualsFullRebuild(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
 		random := rand.New(rand.NewPCG(seed, 1))
-		store := statetest.NewStore(t, clock)
+		store := statetest.NewStore(t)
 		nouns := map[string]proto.Message{}
 		for _, noun := range with(organization(orgA), simulator(t)) {
 			nouns[statetest.Item(t, noun).GetKey()] = noun
@@ -187,7 +187,7 @@ func FuzzDeltaEqualsFullRebuild(f *testing.F) {
 			if err := store.Apply(delta(t, orgA, generation-1, generation, list(nouns), upserts, deletes...)); err != nil {
 				t.Fatalf("generation %d: %v", generation, err)
 			}
-			fresh := statetest.NewStore(t, clock)
+			fresh := statetest.NewStore(t)
 			statetest.Apply(t, fresh, orgA, generation, list(nouns)...)
 			for n := range byte(8) {
 				if got, want := describe(store, n), describe(fresh, n); got != want {
@@ -241,7 +241,7 @@ func describe(store *state.Store, n byte) string {
 }
 
 func BenchmarkOneKeyDeltaOf100k(b *testing.B) {
-	store := statetest.NewStore(b, time.Now)
+	store := statetest.NewStore(b)
 	push := statetest.Full(b, orgA, 1, organization(orgA)...)
 	items := map[string][]byte{}
 	add := func(i int, name string) *wire.Item {
@@ -278,7 +278,7 @@ func BenchmarkOneKeyDeltaOf100k(b *testing.B) {
 }
 
 func BenchmarkKey(b *testing.B) {
-	store := statetest.NewStore(b, clock)
+	store := statetest.NewStore(b)
 	statetest.Apply(b, store, orgA, 1, with(organization(orgA), virtualKey(10, hashA))...)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,137 +1,77 @@
 package state
 
-import (
-	"cmp"
-	"slices"
-	"time"
+import "tollgate.dev/dataplane/wire"
 
-	"tollgate.dev/dataplane/wire"
-)
+// Price is what a model costs per token, in pico-USD.
+type Price = wire.Tariff
 
-// Price is what a model costs per token, in pico-USD, from one day on. 0 is free.
-type Price struct {
-	ID                 wire.ID
-	InputPico          int64
-	CachedInputPico    int64
-	CacheWritePico     int64 // kept for five minutes
-	CacheWriteHourPico int64 // kept for an hour
-	OutputPico         int64
-	ReasoningPico      int64 // 0: billed as output
-	AudioInputPico     int64
-	AudioOutputPico    int64
-	RequestPico        int64    // for each answered request
-	ContextTokens      uint32   // 0: unknown
-	MaxOutputTokens    uint32   // 0: unknown
-	AboveTokens        uint32   // of input, from which on this row holds
-	Tiers              []*Price // the rows for longer inputs, by rising AboveTokens; nil: none
-
-	effective time.Time
+// price compiles one dated row into a table.
+func (c *compiler) price(into *wire.Tariffs, in *wire.Price) {
+	id := c.id("id", in.GetId())
+	for _, each := range []struct {
+		field string
+		pico  int64
+	}{
+		{"input_pico", in.GetInputPico()}, {"cached_input_pico", in.GetCachedInputPico()}, {"cache_write_pico", in.GetCacheWritePico()},
+		{"cache_write_hour_pico", in.GetCacheWriteHourPico()}, {"output_pico", in.GetOutputPico()}, {"reasoning_pico", in.GetReasoningPico()},
+		{"audio_input_pico", in.GetAudioInputPico()}, {"audio_output_pico", in.GetAudioOutputPico()}, {"image_input_pico", in.GetImageInputPico()},
+		{"image_output_pico", in.GetImageOutputPico()}, {"request_pico", in.GetRequestPico()},
+	} {
+		c.amount(each.field, each.pico)
+	}
+	c.unique("id", "price "+string(id[:]))
+	if until := in.GetUntilUnixMs(); until != 0 && until <= in.GetEffectiveUnixMs() {
+		c.fail("until_unix_ms", "the price ends before it begins")
+	}
+	if err := into.Add(in); err != nil {
+		c.fail("id", "%v", err)
+	}
 }
 
-// Tier returns the row that a request with so many tokens of input is wholly billed at.
-func (p *Price) Tier(input int64) *Price {
-	row := p
-	for _, tier := range p.Tiers {
-		if input > int64(tier.AboveTokens) {
-			row = tier
+// listPrice compiles a row of the catalog.
+func (c *compiler) listPrice(in *wire.Price) {
+	c.text("catalog", in.GetCatalog())
+	c.text("model", in.GetModel())
+	if in.GetKind() != wire.PriceKind_PRICE_KIND_UNSPECIFIED {
+		c.fail("kind", "the catalog has only list prices")
+	}
+	c.price(c.catalog, in)
+}
+
+// ownPrice compiles what an organization pays instead.
+func (c *compiler) ownPrice(in *wire.Price) {
+	switch in.GetKind() {
+	case wire.PriceKind_PRICE_KIND_OVERRIDE:
+		c.text("catalog", in.GetCatalog())
+		c.text("model", in.GetModel())
+	case wire.PriceKind_PRICE_KIND_DISCOUNT:
+		c.text("catalog", in.GetCatalog())
+		if in.GetDiscountPerMille() == 0 || in.GetDiscountPerMille() >= 1000 {
+			c.fail("discount_per_mille", "a discount is 1 to 999 thousandths")
 		}
+	case wire.PriceKind_PRICE_KIND_CEILING:
+	default:
+		c.fail("kind", "a list price belongs to the platform fragment")
 	}
-	return row
+	c.price(c.base.prices, in)
 }
 
-// catalog is the platform fragment compiled.
-type catalog struct {
-	byModel map[priceName][]*Price // newest first
-}
-
-type priceName struct{ catalog, model string }
-
-// find returns the newest price in force at now, or nil.
-func (c *catalog) find(name, model string, now time.Time) *Price {
-	if c == nil {
-		return nil
-	}
-	for _, price := range c.byModel[priceName{name, model}] {
-		if !price.effective.After(now) {
-			return price
-		}
-	}
-	return nil
-}
-
-// next returns when the next price comes into force after now; zero: none is announced.
-func (c *catalog) next(now time.Time) time.Time {
-	var first time.Time
-	if c == nil {
-		return first
-	}
-	for _, prices := range c.byModel {
-		for _, price := range prices {
-			if price.effective.After(now) && (first.IsZero() || price.effective.Before(first)) {
-				first = price.effective
-			}
-		}
-	}
-	return first
-}
-
-func (c *compiler) price(in *wire.Price) {
-	out := &Price{
-		ID: c.id("id", in.GetId()), effective: time.UnixMilli(in.GetEffectiveUnixMs()), AboveTokens: in.GetAboveTokens(),
-		InputPico: c.amount("input_pico", in.GetInputPico()), CachedInputPico: c.amount("cached_input_pico", in.GetCachedInputPico()),
-		CacheWritePico:     c.amount("cache_write_pico", in.GetCacheWritePico()),
-		CacheWriteHourPico: c.amountOr("cache_write_hour_pico", in.CacheWriteHourPico, in.GetCacheWritePico()),
-		OutputPico:         c.amount("output_pico", in.GetOutputPico()), ReasoningPico: c.amount("reasoning_pico", in.GetReasoningPico()),
-		AudioInputPico:  c.amountOr("audio_input_pico", in.AudioInputPico, in.GetInputPico()),
-		AudioOutputPico: c.amountOr("audio_output_pico", in.AudioOutputPico, in.GetOutputPico()),
-		RequestPico:     c.amount("request_pico", in.GetRequestPico()),
-		ContextTokens:   in.GetContextTokens(), MaxOutputTokens: in.GetMaxOutputTokens(),
-	}
-	name := priceName{c.text("catalog", in.GetCatalog()), c.text("model", in.GetModel())}
-	c.unique("id", "price "+string(out.ID[:]))
-	c.catalog.byModel[name] = append(c.catalog.byModel[name], out)
-}
-
-// tiers puts the rows of each model in order, and the tiers of a price behind its first row.
-func (c *compiler) tiers() {
+// arrange puts the rows of a table in order.
+func (c *compiler) arrange(table *wire.Tariffs) {
 	c.item = ""
-	for name, rows := range c.catalog.byModel {
-		slices.SortFunc(rows, func(a, b *Price) int {
-			return cmp.Or(b.effective.Compare(a.effective), cmp.Compare(a.AboveTokens, b.AboveTokens))
-		})
-		prices := rows[:0]
-		for _, row := range rows {
-			if row.AboveTokens == 0 {
-				prices = append(prices, row)
-				continue
-			}
-			if len(prices) == 0 || !prices[len(prices)-1].effective.Equal(row.effective) {
-				c.fail("", "the price of %s/%s above %d tokens has none below", name.catalog, name.model, row.AboveTokens)
-			}
-			first := prices[len(prices)-1]
-			first.Tiers = append(first.Tiers, row)
-		}
-		c.catalog.byModel[name] = slices.Clip(prices)
+	if err := table.Arrange(); err != nil {
+		c.fail("", "%v", err)
 	}
 }
 
 // pricePicoMax is one USD per token: ten thousand times the dearest price known, and a million of them still fit an int64.
 const pricePicoMax = 1_000_000_000_000
 
-func (c *compiler) amount(field string, pico int64) int64 {
+func (c *compiler) amount(field string, pico int64) {
 	if pico < 0 {
 		c.fail(field, "a price must not be negative")
 	}
 	if pico > pricePicoMax {
 		c.fail(field, "a price above one USD per token is not believed")
 	}
-	return pico
-}
-
-// amountOr is amount with what an absent field stands for.
-func (c *compiler) amountOr(field string, pico *int64, otherwise int64) int64 {
-	if pico == nil {
-		return otherwise
-	}
-	return c.amount(field, *pico)
 }

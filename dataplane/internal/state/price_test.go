@@ -17,11 +17,11 @@ import (
 // priced returns the price of model m-1 that a key's call finds after the catalog is applied.
 func priced(t *testing.T, catalog ...proto.Message) *state.Price {
 	t.Helper()
-	store := statetest.NewStore(t, clock)
+	store := statetest.NewStore(t)
 	statetest.Apply(t, store, wire.PlatformID, 1, catalog...)
 	provider := simulator(t)
 	statetest.Apply(t, store, orgA, 2, with(organization(orgA), virtualKey(10, hashA), provider, route(30, wire.ID{}, provider, "m-1"))...)
-	return store.Current().Key(hashA).Routes["fast"].Targets[0].Price
+	return store.Current().Key(hashA).Routes["fast"].Targets[0].Prices.At(start)
 }
 
 func tier(n byte, effective time.Time, input int64, above uint32) *wire.Price {
@@ -46,7 +46,7 @@ func TestTiersOfAPriceAreFoundByTheLengthOfTheInput(t *testing.T) {
 
 func TestATierWithoutAFirstRowIsRefused(t *testing.T) {
 	t.Parallel()
-	store := statetest.NewStore(t, clock)
+	store := statetest.NewStore(t)
 	err := store.Apply(statetest.Full(t, wire.PlatformID, 1, price(70, time.Unix(1, 0), 1), tier(71, start, 2, 100)))
 	var invalid *state.Invalid
 	if !errors.As(err, &invalid) || !strings.Contains(invalid.Reason, "has none below") {
@@ -101,7 +101,7 @@ func BenchmarkCatalog(b *testing.B) {
 	push := catalog(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := statetest.NewStore(b, clock).Apply(push); err != nil {
+		if err := statetest.NewStore(b).Apply(push); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -109,7 +109,7 @@ func BenchmarkCatalog(b *testing.B) {
 
 func TestTheCatalogOfTwoThousandModelsIsSmall(t *testing.T) { //nolint:paralleltest // it measures the heap
 	var before, after runtime.MemStats
-	store, push := statetest.NewStore(t, clock), catalog(t)
+	store, push := statetest.NewStore(t), catalog(t)
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	if err := store.Apply(push); err != nil {

@@ -15,7 +15,7 @@ type Target struct {
 	Provider *Provider
 	Model    string
 	Weight   uint32
-	Price    *Price // nil: unknown
+	Prices   wire.Schedule // what it costs and will cost
 }
 
 // routeSet is the routes of one scope by name.
@@ -53,7 +53,7 @@ func (c *compiler) target(i int, in *wire.Target) Target {
 		c.fail(indexed("targets", i, "provider_id"), "there is no provider %s", id)
 	}
 	model := c.text(indexed("targets", i, "model"), in.GetModel())
-	return Target{Provider: provider, Model: model, Weight: in.GetWeight(), Price: c.prices.find(provider.Catalog, model, c.now)}
+	return Target{Provider: provider, Model: model, Weight: in.GetWeight(), Prices: c.base.prices.Schedule(c.prices, provider.Catalog, model)}
 }
 
 // routesFor returns the routes of a workspace: its own and those of the organization that it does not shadow.

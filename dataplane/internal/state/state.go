@@ -13,7 +13,7 @@ import (
 type Snapshot struct {
 	shards      [shardCount]shard
 	tenants     map[wire.ID]*tenant
-	prices      *catalog
+	prices      *wire.Tariffs // the catalog
 	generations map[wire.ID]uint64
 }
 

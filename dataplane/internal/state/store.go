@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"sync"
-	"time"
 
 	"tollgate.dev/dataplane/wire"
 )
@@ -21,10 +20,8 @@ var ErrOld = errors.New("the generation is not newer than the one that is held")
 type writer struct {
 	mu          sync.Mutex
 	credentials cipher.AEAD
-	now         func() time.Time
 	platform    *fragment
 	tombstones  map[[32]byte]Revocation
-	nextPrice   time.Time // when a price comes into force that is not in force yet
 }
 
 // Revocation takes a key out of service before a fragment does.
@@ -42,10 +39,9 @@ type tenant struct {
 	keys     []*Key // beside fragment.items; nil where the item is no key
 }
 
-// NewStore returns a store that holds nothing. The cipher opens sealed credentials (wire.FleetKey.Cipher "credential"); now is the
-// corrected clock.
-func NewStore(credentials cipher.AEAD, now func() time.Time) *Store {
-	s := &Store{writer: writer{credentials: credentials, now: now, tombstones: map[[32]byte]Revocation{}}}
+// NewStore returns a store that holds nothing. The cipher opens sealed credentials (wire.FleetKey.Cipher "credential").
+func NewStore(credentials cipher.AEAD) *Store {
+	s := &Store{writer: writer{credentials: credentials, tombstones: map[[32]byte]Revocation{}}}
 	s.current.Store(&Snapshot{tenants: map[wire.ID]*tenant{}, generations: map[wire.ID]uint64{}})
 	return s
 }
@@ -54,8 +50,8 @@ func NewStore(credentials cipher.AEAD, now func() time.Time) *Store {
 type Prepared struct {
 	push     Push
 	fragment *fragment
-	tenant   *tenant  // nil for the platform fragment
-	prices   *catalog // only for the platform fragment
+	tenant   *tenant       // nil for the platform fragment
+	prices   *wire.Tariffs // only for the platform fragment
 }
 
 // Generation returns the generation that is prepared.
@@ -109,7 +105,7 @@ func (s *Store) Prepare(push Push) (*Prepared, error) {
 }
 
 func (s *Store) compiler(org wire.ID, generation uint64) *compiler {
-	return &compiler{credentials: s.writer.credentials, now: s.writer.now(), orgID: org, generation: generation}
+	return &compiler{credentials: s.writer.credentials, orgID: org, generation: generation}
 }
 
 // Commit puts a prepared push in force. The writer that prepared it commits it before it prepares or refreshes anything else.
@@ -146,9 +142,8 @@ func (s *Store) Apply(push Push) error {
 	return s.Commit(prepared)
 }
 
-// reprice compiles every organization again, because prices changed or came into force.
+// reprice compiles every organization again, because the catalog changed.
 func (s *Store) reprice(next *Snapshot) error {
-	s.writer.nextPrice = next.prices.next(s.writer.now())
 	for org, old := range next.tenants {
 		compile := s.compiler(org, old.fragment.generation)
 		compile.prices = next.prices
@@ -159,22 +154,6 @@ func (s *Store) reprice(next *Snapshot) error {
 		next.replace(old, fresh, s.writer.tombstones)
 		next.tenants[org] = fresh
 	}
-	return nil
-}
-
-// Refresh puts prices in force whose day has come. Call it now and then.
-func (s *Store) Refresh() error {
-	s.writer.mu.Lock()
-	defer s.writer.mu.Unlock()
-	due := s.writer.nextPrice
-	if due.IsZero() || s.writer.now().Before(due) {
-		return nil
-	}
-	next := s.Current().clone()
-	if err := s.reprice(next); err != nil {
-		return err
-	}
-	s.current.Store(next)
 	return nil
 }
 

@@ -21,8 +21,6 @@ var (
 	start      = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 )
 
-func clock() time.Time { return start }
-
 func organization(id wire.ID) []proto.Message {
 	return []proto.Message{
 		&wire.Organization{Id: id.Bytes(), Name: "Acme", Slug: "acme"},
@@ -70,7 +68,7 @@ func simulator(t testing.TB) *wire.Provider {
 
 func TestKeyIsFoundByItsHashWithAllThatAppliesToIt(t *testing.T) {
 	t.Parallel()
-	store := statetest.NewStore(t, clock)
+	store := statetest.NewStore(t)
 	statetest.Apply(t, store, wire.PlatformID, 1, price(70, time.Unix(1, 0), 5), price(71, start.Add(-time.Hour), 7), price(72, start.Add(time.Hour), 9))
 	key := virtualKey(10, hashA)
 	key.AgentId, key.ExpiresUnixMs, key.AllowedModels, key.RequestsPerMinute = agent.Bytes(), 1_900_000_000_000, []string{"fast"}, 60
@@ -98,8 +96,8 @@ func TestKeyIsFoundByItsHashWithAllThatAppliesToIt(t *testing.T) {
 	if target.Model != "m-1" {
 		t.Errorf("the organization's route shadows the workspace's: %q", target.Model)
 	}
-	if target.Price == nil || target.Price.InputPico != 7 {
-		t.Errorf("price = %+v, want the newest in force", target.Price)
+	if price := target.Prices.At(start); price == nil || price.InputPico != 7 {
+		t.Errorf("price = %+v, want the newest in force", price)
 	}
 	if got := target.Provider.Credentials[0].Secret.Reveal(); got != "s3cret" {
 		t.Errorf("credential = %q", got)
@@ -112,35 +110,9 @@ func TestKeyIsFoundByItsHashWithAllThatAppliesToIt(t *testing.T) {
 	}
 }
 
-func TestPriceComesIntoForceWhenItsDayComes(t *testing.T) {
-	t.Parallel()
-	now := start
-	store := statetest.NewStore(t, func() time.Time { return now })
-	statetest.Apply(t, store, wire.PlatformID, 1, price(71, time.Unix(1, 0), 7), price(72, start.Add(time.Hour), 9))
-	provider := simulator(t)
-	statetest.Apply(t, store, orgA, 2, with(organization(orgA), virtualKey(10, hashA), provider, route(30, wire.ID{}, provider, "m-1"))...)
-	inForce := func() int64 {
-		if err := store.Refresh(); err != nil {
-			t.Fatal(err)
-		}
-		return store.Current().Key(hashA).Routes["fast"].Targets[0].Price.InputPico
-	}
-	if got := inForce(); got != 7 {
-		t.Fatalf("price before = %d, want 7", got)
-	}
-	now = start.Add(2 * time.Hour)
-	if got := inForce(); got != 9 {
-		t.Fatalf("price after = %d, want 9", got)
-	}
-	statetest.Apply(t, store, wire.PlatformID, 3, price(73, time.Unix(1, 0), 11))
-	if got := inForce(); got != 11 {
-		t.Fatalf("price after another catalog = %d, want 11", got)
-	}
-}
-
 func TestOneOrganizationsBadFragmentLeavesAllElse(t *testing.T) {
 	t.Parallel()
-	store := statetest.NewStore(t, clock)
+	store := statetest.NewStore(t)
 	statetest.Apply(t, store, orgA, 1, with(organization(orgA), virtualKey(10, hashA))...)
 	statetest.Apply(t, store, orgB, 2, with(organization(orgB), virtualKey(11, hashB))...)
 	before := store.Current()
@@ -160,7 +132,7 @@ func TestOneOrganizationsBadFragmentLeavesAllElse(t *testing.T) {
 
 func TestGenerationNeverGoesBack(t *testing.T) {
 	t.Parallel()
-	store := statetest.NewStore(t, clock)
+	store := statetest.NewStore(t)
 	statetest.Apply(t, store, orgA, 5, organization(orgA)...)
 	for _, generation := range []uint64{4, 5} {
 		if err := store.Apply(statetest.Full(t, orgA, generation, organization(orgA)...)); !errors.Is(err, state.ErrOld) {
@@ -174,7 +146,7 @@ func TestGenerationNeverGoesBack(t *testing.T) {
 
 func TestDeltaTouchesOnlyWhatItNames(t *testing.T) {
 	t.Parallel()
-	store := statetest.NewStore(t, clock)
+	store := statetest.NewStore(t)
 	one, two := virtualKey(10, hashA), virtualKey(11, hashB)
 	statetest.Apply(t, store, orgA, 1, with(organization(orgA), one, two)...)
 	before := store.Current()
@@ -221,7 +193,7 @@ func TestDeltaTouchesOnlyWhatItNames(t *testing.T) {
 
 func TestRevocationHoldsUntilAFragmentKnowsIt(t *testing.T) {
 	t.Parallel()
-	store := statetest.NewStore(t, clock)
+	store := statetest.NewStore(t)
 	key := virtualKey(10, hashA)
 	statetest.Apply(t, store, orgA, 1, with(organization(orgA), key)...)
 	tombstone := state.Revocation{Org: orgA, KeyID: statetest.ID(10), Hash: hashA, Generation: 5}
@@ -250,7 +222,7 @@ func TestRevocationHoldsUntilAFragmentKnowsIt(t *testing.T) {
 
 func TestRevocationBeforeTheKeyArrives(t *testing.T) {
 	t.Parallel()
-	store := statetest.NewStore(t, clock)
+	store := statetest.NewStore(t)
 	store.Revoke(state.Revocation{Org: orgA, KeyID: statetest.ID(10), Hash: hashA, Generation: 5})
 	statetest.Apply(t, store, orgA, 4, with(organization(orgA), virtualKey(10, hashA))...)
 	if !store.Current().Key(hashA).Revoked {

@@ -152,9 +152,8 @@ func (s *Subscription) Run(ctx context.Context) error {
 
 func stopped(ctx context.Context) bool { return ctx.Err() != nil }
 
-// rest waits, putting prices in force whose day comes meanwhile. It reports whether ctx goes on.
-func (s *Subscription) rest(ctx context.Context, wait time.Duration) bool {
-	s.refresh()
+// rest waits. It reports whether ctx goes on.
+func (*Subscription) rest(ctx context.Context, wait time.Duration) bool {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
@@ -162,14 +161,6 @@ func (s *Subscription) rest(ctx context.Context, wait time.Duration) bool {
 		return false
 	case <-timer.C:
 		return true
-	}
-}
-
-func (s *Subscription) refresh() {
-	s.turn.Lock()
-	defer s.turn.Unlock()
-	if err := s.config.Store.Refresh(); err != nil {
-		s.config.Logger.Error("prices did not come into force", "error", err)
 	}
 }
 
@@ -267,7 +258,6 @@ func (s *Subscription) reportStatus(ctx context.Context, line *line) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			s.refresh()
 		}
 	}
 }

@@ -149,7 +149,7 @@ func (r *rig) restart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.store, r.clock, r.recalls = statetest.NewStore(t, nil), fixedClock{make(chan time.Time, 1)}, make(chan *wire.LeaseRecall, 1)
+	r.store, r.clock, r.recalls = statetest.NewStore(t), fixedClock{make(chan time.Time, 1)}, make(chan *wire.LeaseRecall, 1)
 	r.sub, err = New(Config{
 		Client: wireconnect.NewEdgeServiceClient(r.http, r.url), DataDir: r.dir, EdgeID: edge, Epoch: 5, PreviousEpoch: 4, Name: "one",
 		Store: r.store, PublicKey: r.plane.key.Public().(ed25519.PublicKey), FleetKey: statetest.FleetKey(), Clock: r.clock,

@@ -6,7 +6,6 @@ import (
 	"crypto/cipher"
 	"fmt"
 	"testing"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -31,13 +30,10 @@ func Credentials(t testing.TB) cipher.AEAD {
 	return box
 }
 
-// NewStore returns an empty store whose time is now.
-func NewStore(t testing.TB, now func() time.Time) *state.Store {
+// NewStore returns an empty store.
+func NewStore(t testing.TB) *state.Store {
 	t.Helper()
-	if now == nil {
-		now = time.Now
-	}
-	return state.NewStore(Credentials(t), now)
+	return state.NewStore(Credentials(t))
 }
 
 // Item wraps a noun: *wire.Organization, *wire.Workspace, *wire.Agent, *wire.VirtualKey, *wire.Provider, *wire.Route, *wire.Budget,

@@ -59,7 +59,7 @@ func keyUnder(t *testing.T, b *wire.Budget) *state.Key {
 	t.Helper()
 	terms := budget(40, wire.Scope_SCOPE_ORG, wire.ID{})
 	proto.Merge(terms, b)
-	store := statetest.NewStore(t, clock)
+	store := statetest.NewStore(t)
 	statetest.Apply(t, store, orgA, 1, with(organization(orgA), virtualKey(10, hashA), terms)...)
 	return store.Current().Key(hashA)
 }

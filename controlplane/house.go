@@ -28,6 +28,7 @@ import (
 	"tollgate.dev/controlplane/internal/tenant"
 	"tollgate.dev/controlplane/internal/usage"
 	"tollgate.dev/controlplane/internal/virtualkey"
+	"tollgate.dev/controlplane/internal/work"
 	"tollgate.dev/controlplane/internal/workspace"
 )
 
@@ -57,6 +58,7 @@ type house struct {
 	keys       *virtualkey.Service
 	usage      *usage.Service
 	edges      *edge.Service
+	jobs       *work.Service
 
 	web      *echo.Echo                    // console and admin API
 	handlers map[string]http.Handler       // what stands beside them, by path prefix
@@ -84,7 +86,10 @@ func build(config Config, pool *pgxpool.Pool, observed *telemetry.Telemetry, log
 	secure := config.PublicURL != nil && config.PublicURL.Scheme == "https"
 	h.authn = authn.New(pool, h.members, secure, h.now, logger)
 	h.orgs = org.New(db, h.members, h.tokens)
-	h.runs = append(h.runs, h.authn.Run)
+	if h.jobs, err = work.New(pool, logger); err != nil {
+		return nil, err
+	}
+	h.runs = append(h.runs, h.authn.Run, h.jobs.Run)
 	h.web = h.newWeb()
 	if err := h.mountFleet(); err != nil {
 		return nil, err

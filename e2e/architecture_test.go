@@ -17,7 +17,7 @@ var (
 	foundations = []string{ // no noun below them, every noun above them
 		"controlplane/internal/fault", "controlplane/internal/ident", "controlplane/internal/money", "controlplane/internal/input",
 		"controlplane/internal/authz", "controlplane/internal/audit", "controlplane/internal/tenant", "controlplane/internal/seal",
-		"controlplane/internal/scope",
+		"controlplane/internal/scope", "controlplane/internal/work",
 	}
 	nouns = []string{
 		"controlplane/internal/org", "controlplane/internal/member", "controlplane/internal/workspace", "controlplane/internal/agent",
@@ -51,6 +51,7 @@ var walls = []house.Wall{
 	{Room: "controlplane/internal/tenant", May: list("controlplane/internal/fault", "controlplane/internal/ident", "controlplane/internal/authz", "controlplane/internal/audit")},
 	{Room: "controlplane/internal/seal", May: list("controlplane/internal/fault", "controlplane/internal/ident", "controlplane/internal/tenant")},
 	{Room: "controlplane/internal/scope", May: list("controlplane/internal/fault", "controlplane/internal/ident")},
+	{Room: "controlplane/internal/work", May: nil},
 	{Room: "controlplane/internal/telemetry", May: nil},
 	{Room: "controlplane/internal/pgtest", May: list(foundations, "migrations")},
 	{Room: "controlplane/internal/publish", May: list(foundations, nouns, contract)},
@@ -92,6 +93,7 @@ var owners = []house.Owner{
 	}},
 	{Dependency: "github.com/stripe/stripe-go", Rooms: []string{"controlplane/internal/billing/*.go"}},
 	{Dependency: "github.com/redis/go-redis/v9", Rooms: []string{"dataplane/internal/limit/*.go"}},
+	{Dependency: "github.com/riverqueue/river", Rooms: []string{"controlplane/internal/work/*.go"}},
 	{Dependency: "github.com/alicebob/miniredis/v2", Rooms: []string{"cmd/tollgate/internal/redis/*.go"}},
 	{Dependency: "github.com/labstack/echo/v4", Rooms: []string{
 		"controlplane/*.go", "controlplane/internal/console/*.go", "controlplane/internal/api/*.go", "controlplane/internal/edges/*.go", "controlplane/internal/ingest/*.go",
@@ -115,6 +117,7 @@ var tableOwners = map[string]string{
 	"guardrail": "guardrail.sql", "model_price": "price.sql",
 	"budget": "budget.sql", "budget_period": "ledger.sql", "budget_lease": "ledger.sql",
 	"usage_event": "ingest.sql", "usage_hour": "ingest.sql", "usage_reject": "ingest.sql", "publish_problem": "publish.sql",
+	"river_job": "work.sql", "river_leader": "work.sql", "river_queue": "work.sql", "river_notification": "work.sql",
 	"edge": "edges.sql", "edge_epoch": "edges.sql", "edge_generation": "edges.sql",
 }
 
@@ -176,7 +179,7 @@ const (
 
 // edgeRefuses is what the edge must not link.
 var edgeRefuses = []string{
-	"github.com/jackc", "github.com/stripe", "github.com/a-h/templ", "github.com/labstack", "github.com/pressly/goose", "github.com/alexedwards",
+	"github.com/jackc", "github.com/riverqueue", "github.com/stripe", "github.com/a-h/templ", "github.com/labstack", "github.com/pressly/goose", "github.com/alexedwards",
 	"github.com/alicebob", "tollgate.dev/controlplane", "tollgate.dev/web", "tollgate.dev/migrations",
 }
 

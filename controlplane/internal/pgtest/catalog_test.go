@@ -17,13 +17,17 @@ import (
 
 // unowned lists the tables without org_id and without a row policy, each with the reason why no tenant's data is in it.
 var unowned = map[string]string{
-	"app_user":         "people belong to no organization; memberships tie them to several",
-	"sessions":         "a session belongs to a person, and is looked up before the organization is known",
-	"edge":             "edges serve every organization",
-	"edge_epoch":       "edges serve every organization",
-	"usage_reject":     "a record that cannot be read belongs to no known organization",
-	"model_price":      "the price catalog is the platform's",
-	"goose_db_version": "the migrations' own",
+	"app_user":           "people belong to no organization; memberships tie them to several",
+	"sessions":           "a session belongs to a person, and is looked up before the organization is known",
+	"edge":               "edges serve every organization",
+	"edge_epoch":         "edges serve every organization",
+	"usage_reject":       "a record that cannot be read belongs to no known organization",
+	"model_price":        "the price catalog is the platform's",
+	"goose_db_version":   "the migrations' own",
+	"river_job":          "a job's arguments are ids; what it does enters the organization",
+	"river_leader":       "which replica leads",
+	"river_queue":        "names of queues",
+	"river_notification": "River's outbox, unused on Postgres",
 }
 
 // unpoliced lists the tables with org_id and without a row policy.

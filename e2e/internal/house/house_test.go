@@ -201,7 +201,7 @@ const (
 func TestQueriesStayWithTheirTables(t *testing.T) {
 	t.Parallel()
 	house := tree(t,
-		"migrations/1.sql", "CREATE TABLE a (\n);\nCREATE TABLE b (\n);\nCREATE TABLE c (\n);\nCREATE TABLE a_default PARTITION OF a DEFAULT;",
+		"migrations/1.sql", "CREATE TABLE a (\n);\nCREATE UNLOGGED TABLE b (\n);\nCREATE TABLE c (\n);\nCREATE TABLE a_default PARTITION OF a DEFAULT;",
 		"sql/a.sql", "-- from b\nSELECT x FROM a JOIN b ON true;",
 		"sql/b.sql", "WITH w AS (SELECT 1) INSERT INTO b SELECT * FROM w; UPDATE c SET x = 1 FOR UPDATE OF a;")
 	found, err := house.Queries(map[string]string{"a": "a.sql", "b": "b.sql", "gone": "b.sql"}, []Foreign{{"b.sql", "c", "because"}, {"b.sql", "a", "unused"}})

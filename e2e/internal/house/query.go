@@ -20,7 +20,7 @@ type Foreign struct {
 }
 
 var (
-	createTable = regexp.MustCompile(`(?im)^\s*CREATE TABLE (?:IF NOT EXISTS )?([a-z_]+)\s*\(`)
+	createTable = regexp.MustCompile(`(?im)^\s*CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?([a-z_]+)\s*\(`)
 	touch       = regexp.MustCompile(`(?i)\b(?:from|join|into|update|using)\s+(?:only\s+)?([a-z_]+)`)
 	sqlComment  = regexp.MustCompile(`(?m)--.*$`)
 )

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tollgate.dev/dataplane/egress"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
 )
@@ -158,15 +159,9 @@ func setBodyMax(c *Config, text string) error {
 	return nil
 }
 
-func setEgressAllow(c *Config, text string) error {
-	for part := range strings.SplitSeq(text, ",") {
-		prefix, err := netip.ParsePrefix(strings.TrimSpace(part))
-		if err != nil {
-			return errors.New("is not a list of ranges")
-		}
-		c.EgressAllow = append(c.EgressAllow, prefix.Masked())
-	}
-	return nil
+func setEgressAllow(c *Config, text string) (err error) {
+	c.EgressAllow, err = egress.ParseAllow(text)
+	return err
 }
 
 func setKey(set func(*Config, []byte)) func(*Config, string) error {

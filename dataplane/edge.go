@@ -12,10 +12,10 @@ import (
 
 	"connectrpc.com/connect"
 
+	"tollgate.dev/dataplane/egress"
 	"tollgate.dev/dataplane/internal/authenticate"
 	"tollgate.dev/dataplane/internal/budget"
 	"tollgate.dev/dataplane/internal/clock"
-	"tollgate.dev/dataplane/internal/egress"
 	"tollgate.dev/dataplane/internal/ingress"
 	"tollgate.dev/dataplane/internal/limit"
 	"tollgate.dev/dataplane/internal/pipeline"

@@ -37,6 +37,7 @@ var walls = []house.Wall{
 	// the contract and the leaves
 	{Room: "dataplane/wire", May: nil},
 	{Room: "dataplane/wire/wireconnect", May: []string{"dataplane/wire"}},
+	{Room: "dataplane/egress", May: nil}, // both planes dial through it
 	{Room: "migrations", May: nil},
 	{Room: "web/...", May: []string{"web/..."}},
 	{Room: "controlplane/internal/fault", May: nil},
@@ -64,19 +65,19 @@ var walls = []house.Wall{
 	{Room: "controlplane/internal/budget", May: list(foundations, contract, "controlplane/internal/ledger")},
 	{Room: "controlplane/internal/usage", May: list(foundations, contract, "controlplane/internal/notice")},
 	{Room: "controlplane/internal/*", May: list(foundations, contract)}, // the nouns
-	{Room: "controlplane", May: list("controlplane/internal/*", contract, "migrations", "web/...")},
+	{Room: "controlplane", May: list("controlplane/internal/*", contract, "dataplane/egress", "migrations", "web/...")},
 
 	// the edge
 	{Room: "dataplane/internal/state", May: list(contract)},
 	{Room: "dataplane/internal/subscription", May: list(contract, "dataplane/internal/state")},
-	{Room: "dataplane/internal/pipeline", May: list(contract, "dataplane/internal/*")},
+	{Room: "dataplane/internal/pipeline", May: list(contract, "dataplane/internal/*", "dataplane/egress")},
 	{Room: "dataplane/internal/ingress", May: list(contract, carriers, "dataplane/internal/door", "dataplane/internal/pipeline", "dataplane/internal/state")},
 	{Room: "dataplane/internal/refusal", May: list(contract, "dataplane/internal/dialect")},
 	{Room: "dataplane/internal/state/statetest", May: list(contract, "dataplane/internal/state")},
-	{Room: "dataplane/internal/report", May: list(contract, "dataplane/internal/spool")},                                          // reads what the spool holds
-	{Room: "dataplane/internal/upstream", May: list(contract, carriers, "dataplane/internal/state", "dataplane/internal/egress")}, // dials through it
-	{Room: "dataplane/internal/*", May: list(contract, carriers, "dataplane/internal/state")},                                     // the stages: none imports another
-	{Room: "dataplane", May: list(contract, "dataplane/internal/*")},
+	{Room: "dataplane/internal/report", May: list(contract, "dataplane/internal/spool")},                                 // reads what the spool holds
+	{Room: "dataplane/internal/upstream", May: list(contract, carriers, "dataplane/internal/state", "dataplane/egress")}, // dials through it
+	{Room: "dataplane/internal/*", May: list(contract, carriers, "dataplane/internal/state")},                            // the stages: none imports another
+	{Room: "dataplane", May: list(contract, "dataplane/internal/*", "dataplane/egress")},
 
 	// programs and proofs
 	{Room: "cmd/controlplane", May: list("controlplane")},
@@ -214,6 +215,11 @@ func TestMoneyIsNoFloat(t *testing.T) {
 
 func TestPlanesStartNoPrograms(t *testing.T) {
 	report(t, readHouse(t).Executes([]string{"cmd/tollgate/...", "e2e/..."}))
+}
+
+func TestPlanesDialThroughEgress(t *testing.T) {
+	// An edge's way to its own control plane is the operator's, private networks included.
+	report(t, readHouse(t).Dials([]string{"dataplane/egress", "dataplane/edge.go", "e2e/..."}))
 }
 
 func TestPackagesSayTheirPurposeAndWhatTheyRefuse(t *testing.T) {

@@ -17,10 +17,10 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"tollgate.dev/dataplane/egress"
 	"tollgate.dev/dataplane/internal/authenticate"
 	"tollgate.dev/dataplane/internal/budget"
 	"tollgate.dev/dataplane/internal/dialect"
-	"tollgate.dev/dataplane/internal/egress"
 	"tollgate.dev/dataplane/internal/limit"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/internal/upstream"

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"tollgate.dev/dataplane/internal/egress"
+	"tollgate.dev/dataplane/egress"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
 )

@@ -21,7 +21,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"tollgate.dev/dataplane/internal/egress"
+	"tollgate.dev/dataplane/egress"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
 )

@@ -163,6 +163,13 @@ func TestExecutesCatchesProgramsStartedByAPlane(t *testing.T) {
 	expect(t, house.Executes([]string{"cmd/tollgate/..."}), "a/a.go:2")
 }
 
+func TestDialsCatchesConnectionsPastEgress(t *testing.T) {
+	t.Parallel()
+	source := "package a\nimport \"net/http\"\nfunc f(handed *http.Client) { http.Get(``) }\nvar c = http.Client{}\n"
+	house := tree(t, "a/a.go", source, "a/a_test.go", source, "egress/a.go", source, "a/link.go", source, "cmd/a/a.go", source)
+	expect(t, house.Dials([]string{"egress", "a/link.go"}), "a/a.go:3", "a/a.go:4")
+}
+
 func TestPackageCommentsSayPurposeAndRefusal(t *testing.T) {
 	t.Parallel()
 	house := tree(t,

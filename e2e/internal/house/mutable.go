@@ -202,3 +202,31 @@ func (t *Tree) Executes(may []string) []Finding {
 	}
 	return found
 }
+
+// Dials finds connections that are opened outside the folders and files that fit a pattern; tests and programs under cmd apart.
+func (t *Tree) Dials(may []string) []Finding {
+	opens := map[string]bool{
+		"net.Dial": true, "net.DialTimeout": true, "net.DialTCP": true, "net.Dialer": true, "tls.Dial": true, "tls.Dialer": true, "tls.DialWithDialer": true,
+		"http.Get": true, "http.Head": true, "http.Post": true, "http.PostForm": true, "http.DefaultClient": true, "http.DefaultTransport": true,
+		"http.Client": true, "http.Transport": true, "smtp.Dial": true, "smtp.SendMail": true,
+	}
+	var found []Finding
+	for _, file := range t.Files() {
+		if file.Test || file.Tool || matchAny(may, path.Dir(file.Path)) || matchAny(may, file.Path) || strings.HasPrefix(file.Path, "cmd/") {
+			continue
+		}
+		pointed := map[ast.Node]bool{} // a client that was handed in
+		ast.Inspect(file.Syntax, func(node ast.Node) bool {
+			switch n := node.(type) {
+			case *ast.StarExpr:
+				pointed[n.X] = true
+			case *ast.SelectorExpr:
+				if from, ok := n.X.(*ast.Ident); ok && opens[from.Name+"."+n.Sel.Name] && !pointed[n] {
+					found = append(found, Finding{t.at(n), fmt.Sprintf("%s.%s: connections are opened by egress", from.Name, n.Sel.Name)})
+				}
+			}
+			return true
+		})
+	}
+	return found
+}

@@ -1,20 +1,23 @@
-// Package egress opens every connection that leaves an edge. It checks the address that a name resolved to, at the moment of connecting.
-// It refuses loopback, private, link-local and other special addresses, unless the operator allows the range and the provider is meant to
-// be there; it knows no proxies.
+// Package egress opens every connection that leaves a plane: to providers from an edge, to mail servers and webhooks from the control
+// plane. It checks the address that a name resolved to, at the moment of connecting. It refuses loopback, private, link-local and other
+// special addresses, unless the operator allows the range and the destination is meant to be there; it knows no proxies and follows no
+// redirects.
 package egress
 
 import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"net/netip"
+	"strings"
 	"syscall"
 	"time"
 )
 
 // The three answers to a dial that fails. They say no more, so that nobody can map a network by them.
 var (
-	ErrForbidden   = errors.New("the address is not allowed from this edge")
+	ErrForbidden   = errors.New("the address is not allowed from here")
 	ErrUnresolved  = errors.New("the name does not resolve")
 	ErrUnreachable = errors.New("the address does not accept connections")
 )
@@ -22,6 +25,7 @@ var (
 const (
 	connectTimeout = 10 * time.Second
 	keepAlive      = 30 * time.Second
+	headBytesMax   = 32 << 10
 )
 
 // Dialer opens connections. Make one with New.
@@ -62,6 +66,32 @@ func (d *Dialer) Dial(ctx context.Context, address string, private bool) (net.Co
 	default:
 		return nil, ErrUnreachable
 	}
+}
+
+// Client returns an HTTP client that dials so, for destinations to which few calls go: it keeps no connection. A redirect is an answer
+// like any other. An error of a dial is one of the three of this package, wrapped.
+func (d *Dialer) Client(private bool, timeout time.Duration) *http.Client {
+	return &http.Client{
+		Timeout:       timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DialContext:       func(ctx context.Context, _, address string) (net.Conn, error) { return d.Dial(ctx, address, private) },
+			DisableKeepAlives: true, MaxResponseHeaderBytes: headBytesMax, TLSHandshakeTimeout: connectTimeout,
+		},
+	}
+}
+
+// ParseAllow reads a list of ranges such as "10.1.0.0/16,127.0.0.0/8".
+func ParseAllow(text string) ([]netip.Prefix, error) {
+	var allow []netip.Prefix
+	for part := range strings.SplitSeq(text, ",") {
+		prefix, err := netip.ParsePrefix(strings.TrimSpace(part))
+		if err != nil {
+			return nil, errors.New("is not a list of ranges")
+		}
+		allow = append(allow, prefix.Masked())
+	}
+	return allow, nil
 }
 
 func (d *Dialer) permits(resolved string, private bool) bool {

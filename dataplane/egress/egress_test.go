@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"testing"
 	"time"
@@ -83,5 +85,47 @@ func TestDialTellsOnlyWhatItMay(t *testing.T) {
 	defer cancel()
 	if _, err := d.Dial(ctx, address, true); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a context that is over says %v", err)
+	}
+}
+
+func TestClientFollowsNoRedirectAndKnowsNoProxy(t *testing.T) {
+	t.Setenv("HTTP_PROXY", "http://127.0.0.1:9")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" {
+			t.Errorf("%s was asked for", r.URL.Path)
+		}
+		http.Redirect(w, r, "/elsewhere", http.StatusFound)
+	}))
+	defer server.Close()
+	ask := func(client *http.Client) (*http.Response, error) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return client.Do(request)
+	}
+	answer, err := ask(New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}).Client(true, time.Minute))
+	if err != nil || answer.StatusCode != http.StatusFound {
+		t.Fatalf("%v, %v", answer, err)
+	}
+	_ = answer.Body.Close()
+	if answer, err = ask(New(nil).Client(true, time.Minute)); !errors.Is(err, ErrForbidden) {
+		t.Errorf("without allowance: %v", err)
+	}
+	if answer != nil {
+		_ = answer.Body.Close()
+	}
+}
+
+func TestParseAllowReadsRanges(t *testing.T) {
+	t.Parallel()
+	allow, err := ParseAllow("10.1.2.3/16, ::1/128")
+	if err != nil || len(allow) != 2 || allow[0].String() != "10.1.0.0/16" || allow[1].String() != "::1/128" {
+		t.Errorf("%v, %v", allow, err)
+	}
+	for _, text := range []string{"", "10.1.2.3", "10.0.0.0/33", "10.0.0.0/8;10.1.0.0/16"} {
+		if allow, err := ParseAllow(text); err == nil {
+			t.Errorf("%q is %v", text, allow)
+		}
 	}
 }

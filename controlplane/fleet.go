@@ -3,6 +3,7 @@ package controlplane
 import (
 	"errors"
 
+	"tollgate.dev/controlplane/internal/budget"
 	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/edges"
 	"tollgate.dev/controlplane/internal/ingest"
@@ -13,13 +14,14 @@ import (
 	"tollgate.dev/controlplane/internal/usage"
 )
 
-// mountFleet wires what talks with the edges: publish, edges, ingest, ledger and usage. Their Connect handlers go into h.handlers by
+// mountFleet wires what talks with the edges: publish, edges, ingest, ledger, usage and budgets. Their Connect handlers go into h.handlers by
 // path prefix, their long work into h.runs.
 func (h *house) mountFleet() error {
 	notifications := notice.New(h.config.DatabaseURL.Reveal(), h.logger)
 	feed := usage.NewFeed()
 	feed.Listen(notifications)
 	h.usage = usage.New(h.db, feed, h.now)
+	h.budgets = budget.New(h.db, h.usage, h.now)
 	publisher := publish.New(publish.Config{SigningKey: h.config.SigningKey, FleetKey: h.config.FleetKey}, h.pool, h.providers, h.now, h.logger)
 	h.edges = edge.New(h.db, h.now)
 	taken := ingest.New(h.pool, h.now, h.logger)

@@ -1,9 +1,9 @@
 -- name: InsertBudget :exec
-INSERT INTO budget (org_id, budget_id, name, scope, scope_id, scope_value, limit_pico, period, time_zone, soft)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+INSERT INTO budget (org_id, budget_id, name, scope, scope_id, scope_value, limit_pico, period, time_zone, soft, alert_percents, alert_forecast)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
 
 -- name: UpdateBudget :execrows
-UPDATE budget SET name = $3, limit_pico = $4
+UPDATE budget SET name = $3, limit_pico = $4, soft = $5, alert_percents = $6, alert_forecast = $7
 WHERE org_id = $1 AND budget_id = $2 AND archived_at IS NULL;
 
 -- name: ArchiveBudget :execrows
@@ -12,7 +12,7 @@ WHERE org_id = $1 AND budget_id = $2 AND archived_at IS NULL;
 
 -- name: GetBudget :one
 SELECT b.budget_id, b.name, b.scope, b.scope_id, b.scope_value, coalesce(w.name, a.name, k.name, '')::text AS scope_name,
-  b.limit_pico, b.period, b.time_zone, b.soft, b.created_at, b.archived_at
+  b.limit_pico, b.period, b.time_zone, b.soft, b.alert_percents, b.alert_forecast, b.created_at, b.archived_at
 FROM budget b
 LEFT JOIN workspace w ON w.org_id = b.org_id AND w.workspace_id = b.scope_id
 LEFT JOIN agent a ON a.org_id = b.org_id AND a.agent_id = b.scope_id
@@ -21,7 +21,7 @@ WHERE b.org_id = $1 AND b.budget_id = $2;
 
 -- name: ListBudgets :many
 SELECT b.budget_id, b.name, b.scope, b.scope_id, b.scope_value, coalesce(w.name, a.name, k.name, '')::text AS scope_name,
-  b.limit_pico, b.period, b.time_zone, b.soft, b.created_at, b.archived_at
+  b.limit_pico, b.period, b.time_zone, b.soft, b.alert_percents, b.alert_forecast, b.created_at, b.archived_at
 FROM budget b
 LEFT JOIN workspace w ON w.org_id = b.org_id AND w.workspace_id = b.scope_id
 LEFT JOIN agent a ON a.org_id = b.org_id AND a.agent_id = b.scope_id
@@ -30,15 +30,48 @@ WHERE b.org_id = $1 AND b.archived_at IS NULL
 ORDER BY b.name, b.budget_id
 LIMIT 100000;
 
--- name: GetAccount :one
-SELECT budget_id, period_start, spent, leased, in_doubt, overrun
-FROM budget_period
-WHERE org_id = $1 AND budget_id = $2 AND period_start = $3;
-
--- name: ListAccounts :many
--- The accounts that are open at a time; a budget whose zone moved may have two.
-SELECT budget_id, period_start, spent, leased, in_doubt, overrun
-FROM budget_period
-WHERE org_id = $1 AND period_start <= sqlc.arg(at_time) AND (period_end IS NULL OR period_end > sqlc.arg(at_time))
-ORDER BY budget_id, period_start
+-- name: SumAccounts :many
+-- The accounts that are open at a time, summed up by budget; a budget whose zone moved may have two sums.
+SELECT p.budget_id, p.period_start, count(*) AS accounts, sum(p.spent)::numeric AS spent, sum(p.leased)::numeric AS leased, sum(p.in_doubt)::numeric AS in_doubt,
+  max(p.spent + p.leased + p.in_doubt)::numeric AS fullest, sum(greatest(0, p.spent + p.leased + p.in_doubt - b.in_force))::numeric AS overrun,
+  count(*) FILTER (WHERE p.spent + p.in_doubt >= b.in_force) AS used_up
+FROM budget_period p
+JOIN (
+  SELECT o.budget_id, o.limit_pico + budget_raised(o.org_id, o.budget_id, sqlc.arg(at_time)) AS in_force
+  FROM budget o
+  WHERE o.org_id = $1 AND (sqlc.narg(budget)::uuid IS NULL AND o.archived_at IS NULL OR o.budget_id = sqlc.narg(budget)::uuid)
+  OFFSET 0
+) b ON b.budget_id = p.budget_id
+WHERE p.org_id = $1 AND p.period_start <= sqlc.arg(at_time) AND (p.period_end IS NULL OR p.period_end > sqlc.arg(at_time))
+GROUP BY p.budget_id, p.period_start
+ORDER BY p.budget_id, p.period_start
 LIMIT 200000;
+
+-- name: InsertRaise :exec
+INSERT INTO budget_raise (org_id, raise_id, budget_id, amount_pico, reason, starts_at, ends_at, made_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: EndRaise :execrows
+UPDATE budget_raise SET ended_at = $4, ended_by = $5
+WHERE org_id = $1 AND budget_id = $2 AND raise_id = $3 AND ended_at IS NULL AND ends_at > $4;
+
+-- name: GetRaise :one
+SELECT raise_id, budget_id, amount_pico, reason, starts_at, ends_at, made_by, made_at, ended_at, ended_by
+FROM budget_raise
+WHERE org_id = $1 AND budget_id = $2 AND raise_id = $3;
+
+-- name: ListRaises :many
+-- All raises of one budget, the newest first.
+SELECT raise_id, budget_id, amount_pico, reason, starts_at, ends_at, made_by, made_at, ended_at, ended_by
+FROM budget_raise
+WHERE org_id = $1 AND budget_id = $2
+ORDER BY made_at DESC, raise_id DESC
+LIMIT 1000;
+
+-- name: ListOpenRaises :many
+-- The raises that are in force or to come at a time.
+SELECT raise_id, budget_id, amount_pico, reason, starts_at, ends_at, made_by, made_at, ended_at, ended_by
+FROM budget_raise
+WHERE org_id = $1 AND ends_at > sqlc.arg(at_time) AND (ended_at IS NULL OR ended_at > sqlc.arg(at_time))
+ORDER BY starts_at, raise_id
+LIMIT 100000;

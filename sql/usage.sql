@@ -74,3 +74,30 @@ LIMIT sqlc.arg(at_most);
 SELECT price_id, catalog, model, effective_at, input_pico, cached_input_pico, cache_write_pico, output_pico, reasoning_pico
 FROM model_price
 WHERE price_id = $1;
+
+-- name: SumPlaces :many
+-- What calls cost in each hour, by where they were made. A place is an id or a model; the organization's is empty.
+SELECT sums.kind, sums.place, sums.hour, sums.cost_pico
+FROM (
+  SELECT 'org'::text AS kind, ''::text AS place, h.hour, sum(h.cost_pico)::numeric AS cost_pico
+  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz AND sqlc.arg(whole)::boolean
+  GROUP BY h.hour
+  UNION ALL
+  SELECT 'workspace', h.workspace_id::text, h.hour, sum(h.cost_pico)::numeric
+  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz AND h.workspace_id = ANY (sqlc.arg(ids)::uuid[])
+  GROUP BY h.workspace_id, h.hour
+  UNION ALL
+  SELECT 'agent', h.agent_id::text, h.hour, sum(h.cost_pico)::numeric
+  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz AND h.agent_id = ANY (sqlc.arg(ids)::uuid[])
+  GROUP BY h.agent_id, h.hour
+  UNION ALL
+  SELECT 'virtual_key', h.virtual_key_id::text, h.hour, sum(h.cost_pico)::numeric
+  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz AND h.virtual_key_id = ANY (sqlc.arg(ids)::uuid[])
+  GROUP BY h.virtual_key_id, h.hour
+  UNION ALL
+  SELECT 'model', h.model, h.hour, sum(h.cost_pico)::numeric
+  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz AND h.model = ANY (sqlc.arg(models)::text[])
+  GROUP BY h.model, h.hour
+) sums
+ORDER BY sums.kind, sums.place, sums.hour
+LIMIT 1000000;

@@ -6,7 +6,6 @@ import (
 
 	"tollgate.dev/controlplane/internal/agent"
 	"tollgate.dev/controlplane/internal/authz"
-	"tollgate.dev/controlplane/internal/budget"
 	"tollgate.dev/controlplane/internal/guardrail"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/member"
@@ -21,7 +20,7 @@ import (
 func table(s Services) []endpoint {
 	var all []endpoint
 	for _, part := range [][]endpoint{
-		organizationTable(s), workspaceTable(s), providerTable(s), policyTable(s), keyTable(s), tokenTable(s), auditTable(s), edgeTable(s), usageTable(s),
+		organizationTable(s), workspaceTable(s), providerTable(s), policyTable(s), budgetTable(s), keyTable(s), tokenTable(s), auditTable(s), edgeTable(s), usageTable(s),
 	} {
 		all = append(all, part...)
 	}
@@ -171,12 +170,6 @@ func providerTable(s Services) []endpoint {
 
 func policyTable(s Services) []endpoint {
 	return []endpoint{
-		listing("/budgets", authz.BudgetRead, "All budgets with their accounts of the current period", s.Budgets.List),
-		creating("/budgets", authz.BudgetWrite, "Create a budget", s.Budgets.Create),
-		getting("/budgets/:id", authz.BudgetRead, "One budget with its account of the current period", s.Budgets.Get),
-		changing("/budgets/:id", authz.BudgetWrite, "Change a budget's name or limit",
-			func(context.Context, authz.Actor, ident.Budget) (budget.Change, error) { return budget.Change{}, nil }, s.Budgets.Update),
-		archiving("/budgets/:id", authz.BudgetWrite, "Archive a budget", s.Budgets.Archive),
 		listing("/guardrails", authz.GuardrailRead, "All guardrails", s.Guardrails.List),
 		creating("/guardrails", authz.GuardrailWrite, "Create a guardrail", s.Guardrails.Create),
 		getting("/guardrails/:id", authz.GuardrailRead, "One guardrail", s.Guardrails.Get),

@@ -49,21 +49,13 @@ type Budget struct {
 	Mode       Mode         `json:"mode"`
 	CreatedAt  time.Time    `json:"created_at"`
 	ArchivedAt *time.Time   `json:"archived_at,omitempty"`
+
+	AlertPercents []int `json:"alert_percents"` // of the limit in force, rising; somebody is told when what is spent and in doubt reaches one
+	AlertForecast bool  `json:"alert_forecast"` // somebody is told when it is going to run out before its period ends
 }
 
-// Standing is a budget and its account in the current period.
-type Standing struct {
-	Budget
-	PeriodStart time.Time    `json:"period_start"`
-	ResetsAt    *time.Time   `json:"resets_at"` // none: never
-	Spent       money.Amount `json:"spent_pico"`
-	Leased      money.Amount `json:"leased_pico"`   // in the hands of edges
-	InDoubt     money.Amount `json:"in_doubt_pico"` // reserved by calls whose end nobody saw
-	Overrun     money.Amount `json:"overrun_pico"`  // settled beyond what was leased
-	Left        money.Amount `json:"left_pico"`     // limit − spent − leased − in doubt, not below nothing
-}
-
-// Input is what a caller sets. An empty TimeZone is UTC, an empty Mode is Hard.
+// Input is what a caller sets. An empty TimeZone is UTC, an empty Mode is Hard; without AlertPercents somebody is told at 50, 80 and 100 %, and
+// without AlertForecast of the forecast too.
 type Input struct {
 	Name       string      `json:"name"`
 	Scope      scope.Kind  `json:"scope"`
@@ -73,17 +65,14 @@ type Input struct {
 	Period     Period      `json:"period"`
 	TimeZone   string      `json:"time_zone"`
 	Mode       Mode        `json:"mode"`
-}
 
-// Change is what a caller may set later; nil stays as it is.
-type Change struct {
-	Name     *string `json:"name"`
-	LimitUSD *string `json:"limit_usd"`
+	AlertPercents []int `json:"alert_percents"`
+	AlertForecast *bool `json:"alert_forecast"`
 }
 
 const (
-	nameMax     = 80
-	limitUSDMax = "1000000000"
+	nameMax      = 80
+	amountUSDMax = "1000000000"
 )
 
 // clean trims the input, fills in what was left empty and says what is wrong; the scope's id is judged where it can be looked up.
@@ -91,7 +80,7 @@ func (in Input) clean() (Input, money.Amount, fault.Fields) {
 	var wrong fault.Fields
 	in.Name = input.Name(&wrong, "name", in.Name, nameMax)
 	in.ScopeID, in.ScopeValue = scope.Clean(&wrong, in.Scope, in.ScopeID, in.ScopeValue)
-	limit := cleanLimit(&wrong, in.LimitUSD)
+	limit := cleanAmount(&wrong, "limit_usd", in.LimitUSD)
 	if in.Period.Wire() == wire.Period_PERIOD_UNSPECIFIED {
 		wrong.Add("period", "choose %q, %q, %q, %q or %q", Day, Week, Month, Quarter, Total)
 	}
@@ -104,32 +93,24 @@ func (in Input) clean() (Input, money.Amount, fault.Fields) {
 	if in.Mode == "" {
 		in.Mode = Hard
 	}
-	if in.Mode != Hard && in.Mode != Soft {
-		wrong.Add("mode", "choose %q (refuses) or %q (only counts)", Hard, Soft)
-	}
+	cleanMode(&wrong, in.Mode)
+	in.AlertPercents = cleanPercents(&wrong, in.AlertPercents)
 	return in, limit, wrong
 }
 
-// over returns the budget's name and limit after the change, and says what is wrong.
-func (c Change) over(before Budget) (name string, limit money.Amount, err error) {
-	var wrong fault.Fields
-	name, limit = before.Name, before.Limit
-	if c.Name != nil {
-		name = input.Name(&wrong, "name", *c.Name, nameMax)
+func cleanAmount(wrong *fault.Fields, field, text string) money.Amount {
+	most, _ := money.ParseUSD(amountUSDMax)
+	amount, err := money.ParseUSD(text)
+	if err != nil || amount.Sign() < 0 || amount.Cmp(most) > 0 {
+		wrong.Add(field, "enter an amount in US dollars between 0 and %s, such as 12.50", amountUSDMax)
 	}
-	if c.LimitUSD != nil {
-		limit = cleanLimit(&wrong, *c.LimitUSD)
-	}
-	return name, limit, wrong.Err()
+	return amount
 }
 
-func cleanLimit(wrong *fault.Fields, text string) money.Amount {
-	most, _ := money.ParseUSD(limitUSDMax)
-	limit, err := money.ParseUSD(text)
-	if err != nil || limit.Sign() < 0 || limit.Cmp(most) > 0 {
-		wrong.Add("limit_usd", "enter an amount in US dollars between 0 and %s, such as 12.50", limitUSDMax)
+func cleanMode(wrong *fault.Fields, mode Mode) {
+	if mode != Hard && mode != Soft {
+		wrong.Add("mode", "choose %q (refuses) or %q (only counts)", Hard, Soft)
 	}
-	return limit
 }
 
 // Wire returns the period as the contract names it; unspecified when it is none of the five.
@@ -167,18 +148,3 @@ func zone(name string) (*time.Location, error) {
 	}
 	return time.LoadLocation(name)
 }
-
-// standing puts a budget and the figures of its account together.
-func standing(b Budget, start, end time.Time, account figures) Standing {
-	s := Standing{Budget: b, PeriodStart: start, Spent: account.spent, Leased: account.leased, InDoubt: account.inDoubt, Overrun: account.overrun}
-	if !end.IsZero() {
-		s.ResetsAt = &end
-	}
-	if left := b.Limit.Sub(s.Spent).Sub(s.Leased).Sub(s.InDoubt); left.Sign() > 0 {
-		s.Left = left
-	}
-	return s
-}
-
-// figures are one account of the ledger.
-type figures struct{ spent, leased, inDoubt, overrun money.Amount }

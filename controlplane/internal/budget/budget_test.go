@@ -1,6 +1,8 @@
 package budget_test
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,10 +13,27 @@ import (
 	"tollgate.dev/controlplane/internal/budget"
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/controlplane/internal/pgtest"
 	"tollgate.dev/controlplane/internal/scope"
 	"tollgate.dev/controlplane/internal/workspace"
 )
+
+// calls is a usage that knows what was spent in each hour everywhere.
+type calls struct{ hours map[time.Time]money.Amount }
+
+func (c *calls) CostByPlace(_ context.Context, _ ident.Org, places []scope.Place, from, to time.Time) (map[scope.Place]map[time.Time]money.Amount, error) {
+	all := map[scope.Place]map[time.Time]money.Amount{}
+	for _, place := range places {
+		all[place] = map[time.Time]money.Amount{}
+		for hour, cost := range c.hours {
+			if !hour.Before(from) && hour.Before(to) {
+				all[place][hour] = cost
+			}
+		}
+	}
+	return all, nil
+}
 
 func noon() time.Time { return time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC) }
 
@@ -22,7 +41,7 @@ func TestAnotherOrganizationsBudgetIsNotFound(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	a, b := db.Org(t, "a"), db.Org(t, "b")
-	service := budget.New(db.Tenant, noon)
+	service := budget.New(db.Tenant, &calls{}, noon)
 	made := create(t, service, a, "monthly")
 	limit := "1"
 
@@ -50,7 +69,7 @@ func TestCreateNamesEveryWrongFieldOfABudget(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	a := db.Org(t, "a")
-	service := budget.New(db.Tenant, noon)
+	service := budget.New(db.Tenant, &calls{}, noon)
 	for name, test := range map[string]struct {
 		in     budget.Input
 		fields []string
@@ -67,6 +86,9 @@ func TestCreateNamesEveryWrongFieldOfABudget(t *testing.T) {
 		"words for money":   {budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "1e3", Period: budget.Day}, []string{"limit_usd"}},
 		"an unknown zone":   {budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "1", Period: budget.Day, TimeZone: "Mars/Base"}, []string{"time_zone"}},
 		"the machine's own": {budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "1", Period: budget.Day, TimeZone: "Local"}, []string{"time_zone"}},
+		"no percents":       {budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "1", Period: budget.Day, AlertPercents: []int{0, 50}}, []string{"alert_percents"}},
+		"absurd percents":   {budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "1", Period: budget.Day, AlertPercents: []int{50, 201}}, []string{"alert_percents"}},
+		"eleven percents":   {budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "1", Period: budget.Day, AlertPercents: []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}}, []string{"alert_percents"}},
 		"an unknown mode":   {budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "1", Period: "year", Mode: "medium"}, []string{"period", "mode"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -80,7 +102,7 @@ func TestABudgetHoldsForWhatACallSays(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	a := db.Org(t, "a")
-	service := budget.New(db.Tenant, noon)
+	service := budget.New(db.Tenant, &calls{}, noon)
 	for name, test := range map[string]struct {
 		kind        scope.Kind
 		given, kept string
@@ -104,7 +126,7 @@ func TestStandingShowsTheAccountOfTheCurrentPeriod(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	a := db.Org(t, "a")
-	service := budget.New(db.Tenant, noon)
+	service := budget.New(db.Tenant, &calls{}, noon)
 	made, err := service.Create(t.Context(), a, budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "10", Period: budget.Month, TimeZone: "Europe/Berlin"})
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +148,7 @@ func TestStandingShowsTheAccountOfTheCurrentPeriod(t *testing.T) {
 		t.Fatal(all, err)
 	}
 	for _, got := range []budget.Standing{one, all[0]} {
-		if got.Spent.Decimal() != "2.00" || got.Leased.Decimal() != "1.00" || got.InDoubt.Decimal() != "0.50" || got.Overrun.Decimal() != "0.25" || got.Left.Decimal() != "6.50" {
+		if got.Spent.Decimal() != "2.00" || got.Leased.Decimal() != "1.00" || got.InDoubt.Decimal() != "0.50" || got.Overrun.Sign() != 0 || got.Accounts != 1 || got.UsedUp != 0 || got.Left.Decimal() != "6.50" {
 			t.Errorf("figures %+v", got)
 		}
 		if !got.PeriodStart.Equal(start) || got.ResetsAt == nil || !got.ResetsAt.Equal(next) {
@@ -135,16 +157,39 @@ func TestStandingShowsTheAccountOfTheCurrentPeriod(t *testing.T) {
 	}
 	less := "3"
 	lowered, err := service.Update(t.Context(), a, made.ID, budget.Change{LimitUSD: &less})
-	if err != nil || lowered.LimitUSD != "3.00" || lowered.Left.Sign() != 0 || lowered.Name != "b" {
+	if err != nil || lowered.LimitUSD != "3.00" || lowered.Left.Sign() != 0 || lowered.Overrun.Decimal() != "0.50" || lowered.Name != "b" {
 		t.Errorf("lowered %+v, %v", lowered, err)
 	}
+}
+
+func TestAChangeKeepsWhatItDoesNotMentionAndRefusesWhatIsFixed(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a := db.Org(t, "a")
+	service := budget.New(db.Tenant, &calls{}, noon)
+	made := create(t, service, a, "monthly")
+	if !slices.Equal(made.AlertPercents, []int{50, 80, 100}) || !made.AlertForecast {
+		t.Errorf("by default %v, forecast %v", made.AlertPercents, made.AlertForecast)
+	}
+	soft, no := budget.Soft, false
+	changed, err := service.Update(t.Context(), a, made.ID, budget.Change{Mode: &soft, AlertPercents: []int{90, 75, 90}, AlertForecast: &no})
+	if err != nil || changed.Mode != budget.Soft || !slices.Equal(changed.AlertPercents, []int{75, 90}) || changed.AlertForecast || changed.LimitUSD != "10.00" {
+		t.Errorf("changed %+v, %v", changed.Budget, err)
+	}
+	silent, err := service.Update(t.Context(), a, made.ID, budget.Change{AlertPercents: []int{}, Scope: &made.Scope, Period: &made.Period})
+	if err != nil || len(silent.AlertPercents) != 0 {
+		t.Errorf("what is fixed may be sent as it is: %+v, %v", silent.Budget, err)
+	}
+	kind, id, value, period, zone := scope.EndUser, ident.New[ident.Scope](), "*", budget.Day, "Europe/Berlin"
+	_, err = service.Update(t.Context(), a, made.ID, budget.Change{Scope: &kind, ScopeID: &id, ScopeValue: &value, Period: &period, TimeZone: &zone})
+	wantFields(t, err, fault.Invalid, "scope", "scope_id", "scope_value", "period", "time_zone")
 }
 
 func TestATakenBudgetNameIsAConflict(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	a := db.Org(t, "a")
-	service := budget.New(db.Tenant, noon)
+	service := budget.New(db.Tenant, &calls{}, noon)
 	made := create(t, service, a, "monthly")
 	_, err := service.Create(t.Context(), a, budget.Input{Name: "monthly", Scope: scope.Org, LimitUSD: "1", Period: budget.Total})
 	wantFields(t, err, fault.Conflict, "name")
@@ -156,9 +201,13 @@ func TestATakenBudgetNameIsAConflict(t *testing.T) {
 
 func account(t *testing.T, db *pgtest.DB, actor authz.Actor, id ident.Budget, start, end time.Time, usd int) {
 	t.Helper()
+	var until *time.Time
+	if !end.IsZero() {
+		until = &end
+	}
 	err := db.Tenant.Write(t.Context(), actor.Org, func(tx pgx.Tx) error {
-		_, err := tx.Exec(t.Context(), `INSERT INTO budget_period (org_id, budget_id, period_start, period_end, spent, leased, in_doubt, overrun)
-			VALUES ($1, $2, $3, $4, $5 * 1000000000000::numeric, 1000000000000, 500000000000, 250000000000)`, actor.Org, id, start, end, usd)
+		_, err := tx.Exec(t.Context(), `INSERT INTO budget_period (org_id, budget_id, period_start, period_end, spent, leased, in_doubt)
+			VALUES ($1, $2, $3, $4, $5 * 1000000000000::numeric, 1000000000000, 500000000000)`, actor.Org, id, start, until, usd)
 		return err
 	})
 	if err != nil {

@@ -8,19 +8,29 @@ import (
 
 	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/controlplane/internal/scope"
 	"tollgate.dev/controlplane/internal/tenant"
 )
 
-// Service is what people do with budgets.
-type Service struct {
-	db  *tenant.DB
-	now func() time.Time
+// spending answers what calls cost in each (UTC) hour, by where they were made, from the usage.
+type spending interface {
+	CostByPlace(ctx context.Context, org ident.Org, places []scope.Place, from, to time.Time) (map[scope.Place]map[time.Time]money.Amount, error)
 }
 
-// New returns a Service over the tenants' database and a clock.
-func New(db *tenant.DB, now func() time.Time) *Service { return &Service{db: db, now: now} }
+// Service is what people do with budgets.
+type Service struct {
+	db       *tenant.DB
+	spending spending
+	now      func() time.Time
+}
+
+// New returns a Service over the tenants' database, what usage knows and a clock.
+func New(db *tenant.DB, spending spending, now func() time.Time) *Service {
+	return &Service{db: db, spending: spending, now: now}
+}
 
 // Create adds a budget. A name that is taken is a Conflict that names the field.
 func (s *Service) Create(ctx context.Context, actor authz.Actor, in Input) (created Standing, err error) {
@@ -28,6 +38,7 @@ func (s *Service) Create(ctx context.Context, actor authz.Actor, in Input) (crea
 		return Standing{}, err
 	}
 	in, limit, wrong := in.clean()
+	now := s.now()
 	err = s.db.Change(ctx, actor, func(tx pgx.Tx) (audit.Entry, error) {
 		if err := scope.Judge(ctx, tx, &wrong, actor.Org, in.Scope, in.ScopeID, in.ScopeValue); err != nil {
 			return audit.Entry{}, err
@@ -39,38 +50,45 @@ func (s *Service) Create(ctx context.Context, actor authz.Actor, in Input) (crea
 		if err != nil {
 			return audit.Entry{}, err
 		}
-		if created, err = stand(ctx, tx, actor.Org, made, s.now()); err != nil {
+		if created, err = stand(ctx, tx, actor.Org, made, now); err != nil {
 			return audit.Entry{}, err
 		}
 		return audit.Entry{Action: "budget.create", SubjectID: made.ID.UUID, SubjectName: made.Name, After: made}, nil
 	})
-	return created, err
+	if err != nil {
+		return Standing{}, err
+	}
+	return s.foreseen(ctx, actor.Org, created, now)
 }
 
-// Update changes the name or the limit of a budget. A limit below what is spent and leased refuses from then on.
+// Update changes what Change may change. A limit below what is spent and leased refuses from then on.
 func (s *Service) Update(ctx context.Context, actor authz.Actor, id ident.Budget, change Change) (updated Standing, err error) {
 	if err := actor.Require(authz.BudgetWrite); err != nil {
 		return Standing{}, err
 	}
+	now := s.now()
 	err = s.db.Change(ctx, actor, func(tx pgx.Tx) (audit.Entry, error) {
 		before, err := get(ctx, tx, actor.Org, id)
 		if err != nil {
 			return audit.Entry{}, err
 		}
-		name, limit, err := change.over(before)
+		to, err := change.over(before)
 		if err != nil {
 			return audit.Entry{}, err
 		}
-		after, err := update(ctx, tx, actor.Org, id, name, limit)
+		after, err := update(ctx, tx, actor.Org, id, to)
 		if err != nil {
 			return audit.Entry{}, err
 		}
-		if updated, err = stand(ctx, tx, actor.Org, after, s.now()); err != nil {
+		if updated, err = stand(ctx, tx, actor.Org, after, now); err != nil {
 			return audit.Entry{}, err
 		}
 		return audit.Entry{Action: "budget.update", SubjectID: id.UUID, SubjectName: after.Name, Before: before, After: after}, nil
 	})
-	return updated, err
+	if err != nil {
+		return Standing{}, err
+	}
+	return s.foreseen(ctx, actor.Org, updated, now)
 }
 
 // Archive takes a budget away; its ledger is kept.
@@ -90,29 +108,136 @@ func (s *Service) Archive(ctx context.Context, actor authz.Actor, id ident.Budge
 	})
 }
 
-// Get returns one budget and its account in the current period, archived ones too.
+// Get returns one budget, how it stands and its forecast, archived ones too.
 func (s *Service) Get(ctx context.Context, actor authz.Actor, id ident.Budget) (found Standing, err error) {
 	if err := actor.Require(authz.BudgetRead); err != nil {
 		return Standing{}, err
 	}
+	now := s.now()
 	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
 		budget, err := get(ctx, tx, actor.Org, id)
 		if err != nil {
 			return err
 		}
-		found, err = stand(ctx, tx, actor.Org, budget, s.now())
+		found, err = stand(ctx, tx, actor.Org, budget, now)
 		return err
 	})
-	return found, err
+	if err != nil {
+		return Standing{}, err
+	}
+	return s.foreseen(ctx, actor.Org, found, now)
 }
 
-// List returns the budgets that are not archived, by name, each with its account in the current period.
-func (s *Service) List(ctx context.Context, actor authz.Actor) (all []Standing, err error) {
+// List returns the budgets that are not archived, by name, each as Get does.
+func (s *Service) List(ctx context.Context, actor authz.Actor) ([]Standing, error) {
+	if err := actor.Require(authz.BudgetRead); err != nil {
+		return nil, err
+	}
+	return s.Standings(ctx, actor.Org)
+}
+
+// Standings returns what List does, for the rooms that watch over budgets.
+func (s *Service) Standings(ctx context.Context, org ident.Org) (all []Standing, err error) {
+	now := s.now()
+	err = s.db.Read(ctx, org, func(tx pgx.Tx) error {
+		budgets, err := List(ctx, tx, org)
+		if err != nil {
+			return err
+		}
+		all, err = standings(ctx, tx, org, budgets, nil, now)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, s.foresee(ctx, org, all, now)
+}
+
+func (s *Service) foreseen(ctx context.Context, org ident.Org, one Standing, now time.Time) (Standing, error) {
+	all := []Standing{one}
+	err := s.foresee(ctx, org, all, now)
+	return all[0], err
+}
+
+// foresee adds the forecasts.
+func (s *Service) foresee(ctx context.Context, org ident.Org, all []Standing, now time.Time) error {
+	var places []scope.Place
+	for _, one := range all {
+		if place := one.Place(); !scope.EachValue(place.Kind, place.Value) {
+			places = append(places, place)
+		}
+	}
+	if len(places) == 0 {
+		return nil
+	}
+	costs, err := s.spending.CostByPlace(ctx, org, places, now.Add(-paceLook), now)
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		all[i].foresee(costs[all[i].Place()], now)
+	}
+	return nil
+}
+
+// Raise adds to a budget's limit for a while. It holds at the ledger as soon as it is committed and its time has come.
+func (s *Service) Raise(ctx context.Context, actor authz.Actor, id ident.Budget, in RaiseInput) (made Raise, err error) {
+	if err := actor.Require(authz.BudgetWrite); err != nil {
+		return Raise{}, err
+	}
+	err = s.db.Change(ctx, actor, func(tx pgx.Tx) (audit.Entry, error) {
+		budget, err := get(ctx, tx, actor.Org, id)
+		if err != nil {
+			return audit.Entry{}, err
+		}
+		if budget.ArchivedAt != nil {
+			return audit.Entry{}, fault.New(fault.Conflict, "this budget is archived and limits nothing")
+		}
+		raise, err := in.clean(s.now())
+		if err != nil {
+			return audit.Entry{}, err
+		}
+		raise.BudgetID, raise.MadeBy = id, actor.Name
+		if made, err = insertRaise(ctx, tx, actor.Org, raise); err != nil {
+			return audit.Entry{}, err
+		}
+		return audit.Entry{Action: "budget.raise", SubjectID: id.UUID, SubjectName: budget.Name, After: made}, nil
+	})
+	return made, err
+}
+
+// EndRaise ends a raise before its time. One that is over is a Conflict.
+func (s *Service) EndRaise(ctx context.Context, actor authz.Actor, id ident.Budget, raise ident.Raise) error {
+	if err := actor.Require(authz.BudgetWrite); err != nil {
+		return err
+	}
+	return s.db.Change(ctx, actor, func(tx pgx.Tx) (audit.Entry, error) {
+		budget, err := get(ctx, tx, actor.Org, id)
+		if err != nil {
+			return audit.Entry{}, err
+		}
+		before, err := getRaise(ctx, tx, actor.Org, id, raise)
+		if err != nil {
+			return audit.Entry{}, err
+		}
+		after, err := endRaise(ctx, tx, actor.Org, id, raise, actor.Name, s.now())
+		if err != nil {
+			return audit.Entry{}, err
+		}
+		return audit.Entry{Action: "budget.end_raise", SubjectID: id.UUID, SubjectName: budget.Name, Before: before, After: after}, nil
+	})
+}
+
+// Raises returns a budget's raises of all times, the newest first.
+func (s *Service) Raises(ctx context.Context, actor authz.Actor, id ident.Budget) (all []Raise, err error) {
 	if err := actor.Require(authz.BudgetRead); err != nil {
 		return nil, err
 	}
 	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
-		all, err = standings(ctx, tx, actor.Org, s.now())
+		if _, err := get(ctx, tx, actor.Org, id); err != nil {
+			return err
+		}
+		all, err = listRaises(ctx, tx, actor.Org, id)
 		return err
 	})
 	return all, err

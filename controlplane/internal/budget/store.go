@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"tollgate.dev/controlplane/internal/budget/internal/budgetdb"
@@ -29,23 +30,29 @@ func List(ctx context.Context, tx pgx.Tx, org ident.Org) ([]Budget, error) {
 	return all, nil
 }
 
-// standings returns all budgets with the accounts that are open at a time.
-func standings(ctx context.Context, tx pgx.Tx, org ident.Org, now time.Time) ([]Standing, error) {
-	budgets, err := List(ctx, tx, org)
+// standings returns all budgets, or only one (archived too), with the accounts that are open at a time and without a forecast.
+func standings(ctx context.Context, tx pgx.Tx, org ident.Org, budgets []Budget, only *ident.Budget, now time.Time) ([]Standing, error) {
+	raises, err := openRaises(ctx, tx, org, now)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := budgetdb.New(tx).ListAccounts(ctx, budgetdb.ListAccountsParams{OrgID: org, AtTime: now})
-	if err != nil {
-		return nil, fmt.Errorf("list budget accounts of %s: %w", org, err)
+	var one *uuid.UUID
+	if only != nil {
+		one = &only.UUID
 	}
-	type account struct {
+	rows, err := budgetdb.New(tx).SumAccounts(ctx, budgetdb.SumAccountsParams{OrgID: org, AtTime: now, Budget: one})
+	if err != nil {
+		return nil, fmt.Errorf("sum budget accounts of %s: %w", org, err)
+	}
+	type period struct {
 		budget ident.Budget
 		start  int64 // Unix milliseconds: comparable, unlike a time.Time
 	}
-	accounts := make(map[account]figures, len(rows))
+	accounts := make(map[period]figures, len(rows))
 	for _, row := range rows {
-		accounts[account{row.BudgetID, row.PeriodStart.UnixMilli()}] = figuresFromRow(budgetdb.GetAccountRow(row))
+		accounts[period{row.BudgetID, row.PeriodStart.UnixMilli()}] = figures{
+			accounts: row.Accounts, usedUp: row.UsedUp, spent: row.Spent, leased: row.Leased, inDoubt: row.InDoubt, fullest: row.Fullest, overrun: row.Overrun,
+		}
 	}
 	all := make([]Standing, len(budgets))
 	for i, budget := range budgets {
@@ -53,22 +60,18 @@ func standings(ctx context.Context, tx pgx.Tx, org ident.Org, now time.Time) ([]
 		if err != nil {
 			return nil, fmt.Errorf("period of budget %s: %w", budget.ID, err)
 		}
-		all[i] = standing(budget, start, end, accounts[account{budget.ID, start.UnixMilli()}])
+		all[i] = standing(budget, raises[budget.ID], accounts[period{budget.ID, start.UnixMilli()}], start, end, now)
 	}
 	return all, nil
 }
 
-// stand returns one budget with its account in the period that contains now; no account yet is nothing spent.
+// stand returns one budget as standings does.
 func stand(ctx context.Context, tx pgx.Tx, org ident.Org, budget Budget, now time.Time) (Standing, error) {
-	start, end, err := budget.Bounds(now)
+	all, err := standings(ctx, tx, org, []Budget{budget}, &budget.ID, now)
 	if err != nil {
-		return Standing{}, fmt.Errorf("period of budget %s: %w", budget.ID, err)
+		return Standing{}, err
 	}
-	row, err := budgetdb.New(tx).GetAccount(ctx, budgetdb.GetAccountParams{OrgID: org, BudgetID: budget.ID, PeriodStart: start})
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return Standing{}, fmt.Errorf("account of budget %s: %w", budget.ID, err)
-	}
-	return standing(budget, start, end, figuresFromRow(row)), nil
+	return all[0], nil
 }
 
 func insert(ctx context.Context, tx pgx.Tx, org ident.Org, in Input, limit money.Amount) (Budget, error) {
@@ -76,6 +79,7 @@ func insert(ctx context.Context, tx pgx.Tx, org ident.Org, in Input, limit money
 	err := budgetdb.New(tx).InsertBudget(ctx, budgetdb.InsertBudgetParams{
 		OrgID: org, BudgetID: id, Name: in.Name, Scope: string(in.Scope), ScopeID: in.ScopeID, ScopeValue: in.ScopeValue, LimitPico: limit,
 		Period: string(in.Period), TimeZone: in.TimeZone, Soft: in.Mode == Soft,
+		AlertPercents: toRow(in.AlertPercents), AlertForecast: in.AlertForecast == nil || *in.AlertForecast,
 	})
 	if err != nil {
 		return Budget{}, taken(err, in.Name, "insert budget")
@@ -83,10 +87,13 @@ func insert(ctx context.Context, tx pgx.Tx, org ident.Org, in Input, limit money
 	return get(ctx, tx, org, id)
 }
 
-func update(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Budget, name string, limit money.Amount) (Budget, error) {
-	count, err := budgetdb.New(tx).UpdateBudget(ctx, budgetdb.UpdateBudgetParams{OrgID: org, BudgetID: id, Name: name, LimitPico: limit})
+func update(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Budget, to terms) (Budget, error) {
+	count, err := budgetdb.New(tx).UpdateBudget(ctx, budgetdb.UpdateBudgetParams{
+		OrgID: org, BudgetID: id, Name: to.name, LimitPico: to.limit, Soft: to.mode == Soft,
+		AlertPercents: toRow(to.alertPercents), AlertForecast: to.alertForecast,
+	})
 	if err != nil {
-		return Budget{}, taken(err, name, "update budget")
+		return Budget{}, taken(err, to.name, "update budget")
 	}
 	if count == 0 {
 		return Budget{}, missing(pgx.ErrNoRows, id)
@@ -121,12 +128,24 @@ func fromRow(row budgetdb.GetBudgetRow) Budget {
 	return Budget{
 		ID: row.BudgetID, Name: row.Name, Scope: scope.Kind(row.Scope), ScopeID: row.ScopeID, ScopeValue: row.ScopeValue, ScopeName: row.ScopeName,
 		LimitUSD: row.LimitPico.Decimal(), Limit: row.LimitPico, Period: Period(row.Period), TimeZone: row.TimeZone, Mode: mode,
-		CreatedAt: row.CreatedAt, ArchivedAt: row.ArchivedAt,
+		CreatedAt: row.CreatedAt, ArchivedAt: row.ArchivedAt, AlertPercents: fromPercents(row.AlertPercents), AlertForecast: row.AlertForecast,
 	}
 }
 
-func figuresFromRow(row budgetdb.GetAccountRow) figures {
-	return figures{spent: row.Spent, leased: row.Leased, inDoubt: row.InDoubt, overrun: row.Overrun}
+func toRow(percents []int) []int32 {
+	row := make([]int32, len(percents))
+	for i, percent := range percents {
+		row[i] = int32(percent)
+	}
+	return row
+}
+
+func fromPercents(row []int32) []int {
+	percents := make([]int, len(row))
+	for i, percent := range row {
+		percents[i] = int(percent)
+	}
+	return percents
 }
 
 func taken(err error, name, doing string) error {

@@ -27,11 +27,13 @@ import (
 	"tollgate.dev/controlplane/internal/guardrail"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/member"
+	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/controlplane/internal/org"
 	"tollgate.dev/controlplane/internal/pgtest"
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
 	"tollgate.dev/controlplane/internal/route"
+	"tollgate.dev/controlplane/internal/scope"
 	"tollgate.dev/controlplane/internal/seal"
 	"tollgate.dev/controlplane/internal/usage"
 	"tollgate.dev/controlplane/internal/virtualkey"
@@ -54,6 +56,10 @@ func (quiet) Event(_ context.Context, _ authz.Actor, id ident.Event) (usage.Deta
 }
 
 func (quiet) Refusals(context.Context, authz.Actor, time.Time, time.Time) ([]usage.Refusal, error) {
+	return nil, nil
+}
+
+func (quiet) CostByPlace(context.Context, ident.Org, []scope.Place, time.Time, time.Time) (map[scope.Place]map[time.Time]money.Amount, error) {
 	return nil, nil
 }
 func (quiet) Changes(context.Context, ident.Org) <-chan struct{}     { return nil }
@@ -95,7 +101,7 @@ func open(t *testing.T) *browser {
 	}
 	shown, err := console.New(console.Services{
 		Authn: who, Tokens: tokens, Prices: price.New(db.Pool), Orgs: orgs, Members: people, Workspaces: workspace.New(db.Tenant), Agents: agent.New(db.Tenant), Providers: provider.New(db.Tenant, box),
-		Routes: route.New(db.Tenant), Budgets: budget.New(db.Tenant, time.Now), Guardrails: guardrail.New(db.Tenant),
+		Routes: route.New(db.Tenant), Budgets: budget.New(db.Tenant, quiet{}, time.Now), Guardrails: guardrail.New(db.Tenant),
 		VirtualKeys: virtualkey.New(db.Tenant, seal.NewSecret(strings.Repeat("p", 32)), time.Now), Audit: audit.New(db.Tenant), Usage: quiet{}, Edges: quiet{},
 	}, console.Config{EdgeURL: "http://edge.example", Now: time.Now, Logger: logger})
 	if err != nil {

@@ -25,6 +25,7 @@ type (
 	routeKind      struct{}
 	guardrailKind  struct{}
 	budgetKind     struct{}
+	raiseKind      struct{}
 	priceKind      struct{}
 	auditKind      struct{}
 	edgeKind       struct{}
@@ -46,6 +47,7 @@ type (
 	Route      = ID[routeKind]
 	Guardrail  = ID[guardrailKind]
 	Budget     = ID[budgetKind]
+	Raise      = ID[raiseKind] // of a budget's limit
 	Price      = ID[priceKind]
 	Audit      = ID[auditKind]
 	Edge       = ID[edgeKind]

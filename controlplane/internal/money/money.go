@@ -47,6 +47,20 @@ func (a Amount) Add(b Amount) Amount { return Amount{new(big.Int).Add(a.int(), b
 // Sub returns a − b.
 func (a Amount) Sub(b Amount) Amount { return Amount{new(big.Int).Sub(a.int(), b.int())} }
 
+// Times returns a · times ÷ by, rounded towards nothing; by must not be 0.
+func (a Amount) Times(times, by int64) Amount {
+	product := new(big.Int).Mul(a.int(), big.NewInt(times))
+	return Amount{product.Quo(product, big.NewInt(by))}
+}
+
+// Quo returns how many times b goes into a, whole, saturated to an int64; into nothing it goes 0 times.
+func (a Amount) Quo(b Amount) int64 {
+	if b.Sign() == 0 {
+		return 0
+	}
+	return Amount{new(big.Int).Quo(a.int(), b.int())}.Pico()
+}
+
 // Cmp returns −1, 0 or 1 as a is less than, equal to or greater than b.
 func (a Amount) Cmp(b Amount) int { return a.int().Cmp(b.int()) }
 

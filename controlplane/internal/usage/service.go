@@ -10,6 +10,8 @@ import (
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/money"
+	"tollgate.dev/controlplane/internal/scope"
 	"tollgate.dev/controlplane/internal/tenant"
 )
 
@@ -110,6 +112,16 @@ func (s *Service) Event(ctx context.Context, actor authz.Actor, id ident.Event) 
 		return err
 	})
 	return detail, err
+}
+
+// CostByPlace returns what calls cost in each hour (UTC) by where they were made, for the rooms that keep rules of places. From is rounded down
+// to its hour; hours without cost are left out. A place with a value for each, an end user or a label is not summed up.
+func (s *Service) CostByPlace(ctx context.Context, org ident.Org, places []scope.Place, from, to time.Time) (all map[scope.Place]map[time.Time]money.Amount, err error) {
+	err = s.db.Read(ctx, org, func(tx pgx.Tx) error {
+		all, err = costByPlace(ctx, tx, org, places, from, to)
+		return err
+	})
+	return all, err
 }
 
 func (s *Service) read(ctx context.Context, actor authz.Actor, do func(pgx.Tx) error) error {

@@ -9,6 +9,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/money"
 )
@@ -31,44 +32,36 @@ func (q *Queries) ArchiveBudget(ctx context.Context, arg ArchiveBudgetParams) (i
 	return result.RowsAffected(), nil
 }
 
-const getAccount = `-- name: GetAccount :one
-SELECT budget_id, period_start, spent, leased, in_doubt, overrun
-FROM budget_period
-WHERE org_id = $1 AND budget_id = $2 AND period_start = $3
+const endRaise = `-- name: EndRaise :execrows
+UPDATE budget_raise SET ended_at = $4, ended_by = $5
+WHERE org_id = $1 AND budget_id = $2 AND raise_id = $3 AND ended_at IS NULL AND ends_at > $4
 `
 
-type GetAccountParams struct {
-	OrgID       ident.Org
-	BudgetID    ident.Budget
-	PeriodStart time.Time
+type EndRaiseParams struct {
+	OrgID    ident.Org
+	BudgetID ident.Budget
+	RaiseID  ident.Raise
+	EndedAt  *time.Time
+	EndedBy  string
 }
 
-type GetAccountRow struct {
-	BudgetID    ident.Budget
-	PeriodStart time.Time
-	Spent       money.Amount
-	Leased      money.Amount
-	InDoubt     money.Amount
-	Overrun     money.Amount
-}
-
-func (q *Queries) GetAccount(ctx context.Context, arg GetAccountParams) (GetAccountRow, error) {
-	row := q.db.QueryRow(ctx, getAccount, arg.OrgID, arg.BudgetID, arg.PeriodStart)
-	var i GetAccountRow
-	err := row.Scan(
-		&i.BudgetID,
-		&i.PeriodStart,
-		&i.Spent,
-		&i.Leased,
-		&i.InDoubt,
-		&i.Overrun,
+func (q *Queries) EndRaise(ctx context.Context, arg EndRaiseParams) (int64, error) {
+	result, err := q.db.Exec(ctx, endRaise,
+		arg.OrgID,
+		arg.BudgetID,
+		arg.RaiseID,
+		arg.EndedAt,
+		arg.EndedBy,
 	)
-	return i, err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const getBudget = `-- name: GetBudget :one
 SELECT b.budget_id, b.name, b.scope, b.scope_id, b.scope_value, coalesce(w.name, a.name, k.name, '')::text AS scope_name,
-  b.limit_pico, b.period, b.time_zone, b.soft, b.created_at, b.archived_at
+  b.limit_pico, b.period, b.time_zone, b.soft, b.alert_percents, b.alert_forecast, b.created_at, b.archived_at
 FROM budget b
 LEFT JOIN workspace w ON w.org_id = b.org_id AND w.workspace_id = b.scope_id
 LEFT JOIN agent a ON a.org_id = b.org_id AND a.agent_id = b.scope_id
@@ -82,18 +75,20 @@ type GetBudgetParams struct {
 }
 
 type GetBudgetRow struct {
-	BudgetID   ident.Budget
-	Name       string
-	Scope      string
-	ScopeID    ident.Scope
-	ScopeValue string
-	ScopeName  string
-	LimitPico  money.Amount
-	Period     string
-	TimeZone   string
-	Soft       bool
-	CreatedAt  time.Time
-	ArchivedAt *time.Time
+	BudgetID      ident.Budget
+	Name          string
+	Scope         string
+	ScopeID       ident.Scope
+	ScopeValue    string
+	ScopeName     string
+	LimitPico     money.Amount
+	Period        string
+	TimeZone      string
+	Soft          bool
+	AlertPercents []int32
+	AlertForecast bool
+	CreatedAt     time.Time
+	ArchivedAt    *time.Time
 }
 
 func (q *Queries) GetBudget(ctx context.Context, arg GetBudgetParams) (GetBudgetRow, error) {
@@ -110,28 +105,75 @@ func (q *Queries) GetBudget(ctx context.Context, arg GetBudgetParams) (GetBudget
 		&i.Period,
 		&i.TimeZone,
 		&i.Soft,
+		&i.AlertPercents,
+		&i.AlertForecast,
 		&i.CreatedAt,
 		&i.ArchivedAt,
 	)
 	return i, err
 }
 
+const getRaise = `-- name: GetRaise :one
+SELECT raise_id, budget_id, amount_pico, reason, starts_at, ends_at, made_by, made_at, ended_at, ended_by
+FROM budget_raise
+WHERE org_id = $1 AND budget_id = $2 AND raise_id = $3
+`
+
+type GetRaiseParams struct {
+	OrgID    ident.Org
+	BudgetID ident.Budget
+	RaiseID  ident.Raise
+}
+
+type GetRaiseRow struct {
+	RaiseID    ident.Raise
+	BudgetID   ident.Budget
+	AmountPico money.Amount
+	Reason     string
+	StartsAt   time.Time
+	EndsAt     time.Time
+	MadeBy     string
+	MadeAt     time.Time
+	EndedAt    *time.Time
+	EndedBy    string
+}
+
+func (q *Queries) GetRaise(ctx context.Context, arg GetRaiseParams) (GetRaiseRow, error) {
+	row := q.db.QueryRow(ctx, getRaise, arg.OrgID, arg.BudgetID, arg.RaiseID)
+	var i GetRaiseRow
+	err := row.Scan(
+		&i.RaiseID,
+		&i.BudgetID,
+		&i.AmountPico,
+		&i.Reason,
+		&i.StartsAt,
+		&i.EndsAt,
+		&i.MadeBy,
+		&i.MadeAt,
+		&i.EndedAt,
+		&i.EndedBy,
+	)
+	return i, err
+}
+
 const insertBudget = `-- name: InsertBudget :exec
-INSERT INTO budget (org_id, budget_id, name, scope, scope_id, scope_value, limit_pico, period, time_zone, soft)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO budget (org_id, budget_id, name, scope, scope_id, scope_value, limit_pico, period, time_zone, soft, alert_percents, alert_forecast)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 `
 
 type InsertBudgetParams struct {
-	OrgID      ident.Org
-	BudgetID   ident.Budget
-	Name       string
-	Scope      string
-	ScopeID    ident.Scope
-	ScopeValue string
-	LimitPico  money.Amount
-	Period     string
-	TimeZone   string
-	Soft       bool
+	OrgID         ident.Org
+	BudgetID      ident.Budget
+	Name          string
+	Scope         string
+	ScopeID       ident.Scope
+	ScopeValue    string
+	LimitPico     money.Amount
+	Period        string
+	TimeZone      string
+	Soft          bool
+	AlertPercents []int32
+	AlertForecast bool
 }
 
 func (q *Queries) InsertBudget(ctx context.Context, arg InsertBudgetParams) error {
@@ -146,63 +188,45 @@ func (q *Queries) InsertBudget(ctx context.Context, arg InsertBudgetParams) erro
 		arg.Period,
 		arg.TimeZone,
 		arg.Soft,
+		arg.AlertPercents,
+		arg.AlertForecast,
 	)
 	return err
 }
 
-const listAccounts = `-- name: ListAccounts :many
-SELECT budget_id, period_start, spent, leased, in_doubt, overrun
-FROM budget_period
-WHERE org_id = $1 AND period_start <= $2 AND (period_end IS NULL OR period_end > $2)
-ORDER BY budget_id, period_start
-LIMIT 200000
+const insertRaise = `-- name: InsertRaise :exec
+INSERT INTO budget_raise (org_id, raise_id, budget_id, amount_pico, reason, starts_at, ends_at, made_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 `
 
-type ListAccountsParams struct {
-	OrgID  ident.Org
-	AtTime time.Time
+type InsertRaiseParams struct {
+	OrgID      ident.Org
+	RaiseID    ident.Raise
+	BudgetID   ident.Budget
+	AmountPico money.Amount
+	Reason     string
+	StartsAt   time.Time
+	EndsAt     time.Time
+	MadeBy     string
 }
 
-type ListAccountsRow struct {
-	BudgetID    ident.Budget
-	PeriodStart time.Time
-	Spent       money.Amount
-	Leased      money.Amount
-	InDoubt     money.Amount
-	Overrun     money.Amount
-}
-
-// The accounts that are open at a time; a budget whose zone moved may have two.
-func (q *Queries) ListAccounts(ctx context.Context, arg ListAccountsParams) ([]ListAccountsRow, error) {
-	rows, err := q.db.Query(ctx, listAccounts, arg.OrgID, arg.AtTime)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ListAccountsRow
-	for rows.Next() {
-		var i ListAccountsRow
-		if err := rows.Scan(
-			&i.BudgetID,
-			&i.PeriodStart,
-			&i.Spent,
-			&i.Leased,
-			&i.InDoubt,
-			&i.Overrun,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+func (q *Queries) InsertRaise(ctx context.Context, arg InsertRaiseParams) error {
+	_, err := q.db.Exec(ctx, insertRaise,
+		arg.OrgID,
+		arg.RaiseID,
+		arg.BudgetID,
+		arg.AmountPico,
+		arg.Reason,
+		arg.StartsAt,
+		arg.EndsAt,
+		arg.MadeBy,
+	)
+	return err
 }
 
 const listBudgets = `-- name: ListBudgets :many
 SELECT b.budget_id, b.name, b.scope, b.scope_id, b.scope_value, coalesce(w.name, a.name, k.name, '')::text AS scope_name,
-  b.limit_pico, b.period, b.time_zone, b.soft, b.created_at, b.archived_at
+  b.limit_pico, b.period, b.time_zone, b.soft, b.alert_percents, b.alert_forecast, b.created_at, b.archived_at
 FROM budget b
 LEFT JOIN workspace w ON w.org_id = b.org_id AND w.workspace_id = b.scope_id
 LEFT JOIN agent a ON a.org_id = b.org_id AND a.agent_id = b.scope_id
@@ -213,18 +237,20 @@ LIMIT 100000
 `
 
 type ListBudgetsRow struct {
-	BudgetID   ident.Budget
-	Name       string
-	Scope      string
-	ScopeID    ident.Scope
-	ScopeValue string
-	ScopeName  string
-	LimitPico  money.Amount
-	Period     string
-	TimeZone   string
-	Soft       bool
-	CreatedAt  time.Time
-	ArchivedAt *time.Time
+	BudgetID      ident.Budget
+	Name          string
+	Scope         string
+	ScopeID       ident.Scope
+	ScopeValue    string
+	ScopeName     string
+	LimitPico     money.Amount
+	Period        string
+	TimeZone      string
+	Soft          bool
+	AlertPercents []int32
+	AlertForecast bool
+	CreatedAt     time.Time
+	ArchivedAt    *time.Time
 }
 
 func (q *Queries) ListBudgets(ctx context.Context, orgID ident.Org) ([]ListBudgetsRow, error) {
@@ -247,6 +273,8 @@ func (q *Queries) ListBudgets(ctx context.Context, orgID ident.Org) ([]ListBudge
 			&i.Period,
 			&i.TimeZone,
 			&i.Soft,
+			&i.AlertPercents,
+			&i.AlertForecast,
 			&i.CreatedAt,
 			&i.ArchivedAt,
 		); err != nil {
@@ -260,16 +288,201 @@ func (q *Queries) ListBudgets(ctx context.Context, orgID ident.Org) ([]ListBudge
 	return items, nil
 }
 
+const listOpenRaises = `-- name: ListOpenRaises :many
+SELECT raise_id, budget_id, amount_pico, reason, starts_at, ends_at, made_by, made_at, ended_at, ended_by
+FROM budget_raise
+WHERE org_id = $1 AND ends_at > $2 AND (ended_at IS NULL OR ended_at > $2)
+ORDER BY starts_at, raise_id
+LIMIT 100000
+`
+
+type ListOpenRaisesParams struct {
+	OrgID  ident.Org
+	AtTime time.Time
+}
+
+type ListOpenRaisesRow struct {
+	RaiseID    ident.Raise
+	BudgetID   ident.Budget
+	AmountPico money.Amount
+	Reason     string
+	StartsAt   time.Time
+	EndsAt     time.Time
+	MadeBy     string
+	MadeAt     time.Time
+	EndedAt    *time.Time
+	EndedBy    string
+}
+
+// The raises that are in force or to come at a time.
+func (q *Queries) ListOpenRaises(ctx context.Context, arg ListOpenRaisesParams) ([]ListOpenRaisesRow, error) {
+	rows, err := q.db.Query(ctx, listOpenRaises, arg.OrgID, arg.AtTime)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListOpenRaisesRow
+	for rows.Next() {
+		var i ListOpenRaisesRow
+		if err := rows.Scan(
+			&i.RaiseID,
+			&i.BudgetID,
+			&i.AmountPico,
+			&i.Reason,
+			&i.StartsAt,
+			&i.EndsAt,
+			&i.MadeBy,
+			&i.MadeAt,
+			&i.EndedAt,
+			&i.EndedBy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listRaises = `-- name: ListRaises :many
+SELECT raise_id, budget_id, amount_pico, reason, starts_at, ends_at, made_by, made_at, ended_at, ended_by
+FROM budget_raise
+WHERE org_id = $1 AND budget_id = $2
+ORDER BY made_at DESC, raise_id DESC
+LIMIT 1000
+`
+
+type ListRaisesParams struct {
+	OrgID    ident.Org
+	BudgetID ident.Budget
+}
+
+type ListRaisesRow struct {
+	RaiseID    ident.Raise
+	BudgetID   ident.Budget
+	AmountPico money.Amount
+	Reason     string
+	StartsAt   time.Time
+	EndsAt     time.Time
+	MadeBy     string
+	MadeAt     time.Time
+	EndedAt    *time.Time
+	EndedBy    string
+}
+
+// All raises of one budget, the newest first.
+func (q *Queries) ListRaises(ctx context.Context, arg ListRaisesParams) ([]ListRaisesRow, error) {
+	rows, err := q.db.Query(ctx, listRaises, arg.OrgID, arg.BudgetID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListRaisesRow
+	for rows.Next() {
+		var i ListRaisesRow
+		if err := rows.Scan(
+			&i.RaiseID,
+			&i.BudgetID,
+			&i.AmountPico,
+			&i.Reason,
+			&i.StartsAt,
+			&i.EndsAt,
+			&i.MadeBy,
+			&i.MadeAt,
+			&i.EndedAt,
+			&i.EndedBy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sumAccounts = `-- name: SumAccounts :many
+SELECT p.budget_id, p.period_start, count(*) AS accounts, sum(p.spent)::numeric AS spent, sum(p.leased)::numeric AS leased, sum(p.in_doubt)::numeric AS in_doubt,
+  max(p.spent + p.leased + p.in_doubt)::numeric AS fullest, sum(greatest(0, p.spent + p.leased + p.in_doubt - b.in_force))::numeric AS overrun,
+  count(*) FILTER (WHERE p.spent + p.in_doubt >= b.in_force) AS used_up
+FROM budget_period p
+JOIN (
+  SELECT o.budget_id, o.limit_pico + budget_raised(o.org_id, o.budget_id, $2) AS in_force
+  FROM budget o
+  WHERE o.org_id = $1 AND ($3::uuid IS NULL AND o.archived_at IS NULL OR o.budget_id = $3::uuid)
+  OFFSET 0
+) b ON b.budget_id = p.budget_id
+WHERE p.org_id = $1 AND p.period_start <= $2 AND (p.period_end IS NULL OR p.period_end > $2)
+GROUP BY p.budget_id, p.period_start
+ORDER BY p.budget_id, p.period_start
+LIMIT 200000
+`
+
+type SumAccountsParams struct {
+	OrgID  ident.Org
+	AtTime time.Time
+	Budget *uuid.UUID
+}
+
+type SumAccountsRow struct {
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+	Accounts    int64
+	Spent       money.Amount
+	Leased      money.Amount
+	InDoubt     money.Amount
+	Fullest     money.Amount
+	Overrun     money.Amount
+	UsedUp      int64
+}
+
+// The accounts that are open at a time, summed up by budget; a budget whose zone moved may have two sums.
+func (q *Queries) SumAccounts(ctx context.Context, arg SumAccountsParams) ([]SumAccountsRow, error) {
+	rows, err := q.db.Query(ctx, sumAccounts, arg.OrgID, arg.AtTime, arg.Budget)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SumAccountsRow
+	for rows.Next() {
+		var i SumAccountsRow
+		if err := rows.Scan(
+			&i.BudgetID,
+			&i.PeriodStart,
+			&i.Accounts,
+			&i.Spent,
+			&i.Leased,
+			&i.InDoubt,
+			&i.Fullest,
+			&i.Overrun,
+			&i.UsedUp,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const updateBudget = `-- name: UpdateBudget :execrows
-UPDATE budget SET name = $3, limit_pico = $4
+UPDATE budget SET name = $3, limit_pico = $4, soft = $5, alert_percents = $6, alert_forecast = $7
 WHERE org_id = $1 AND budget_id = $2 AND archived_at IS NULL
 `
 
 type UpdateBudgetParams struct {
-	OrgID     ident.Org
-	BudgetID  ident.Budget
-	Name      string
-	LimitPico money.Amount
+	OrgID         ident.Org
+	BudgetID      ident.Budget
+	Name          string
+	LimitPico     money.Amount
+	Soft          bool
+	AlertPercents []int32
+	AlertForecast bool
 }
 
 func (q *Queries) UpdateBudget(ctx context.Context, arg UpdateBudgetParams) (int64, error) {
@@ -278,6 +491,9 @@ func (q *Queries) UpdateBudget(ctx context.Context, arg UpdateBudgetParams) (int
 		arg.BudgetID,
 		arg.Name,
 		arg.LimitPico,
+		arg.Soft,
+		arg.AlertPercents,
+		arg.AlertForecast,
 	)
 	if err != nil {
 		return 0, err

@@ -367,6 +367,82 @@ func (q *Queries) SumHours(ctx context.Context, arg SumHoursParams) ([]SumHoursR
 	return items, nil
 }
 
+const sumPlaces = `-- name: SumPlaces :many
+SELECT sums.kind, sums.place, sums.hour, sums.cost_pico
+FROM (
+  SELECT 'org'::text AS kind, ''::text AS place, h.hour, sum(h.cost_pico)::numeric AS cost_pico
+  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= $2::timestamptz AND h.hour < $3::timestamptz AND $4::boolean
+  GROUP BY h.hour
+  UNION ALL
+  SELECT 'workspace', h.workspace_id::text, h.hour, sum(h.cost_pico)::numeric
+  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= $2::timestamptz AND h.hour < $3::timestamptz AND h.workspace_id = ANY ($5::uuid[])
+  GROUP BY h.workspace_id, h.hour
+  UNION ALL
+  SELECT 'agent', h.agent_id::text, h.hour, sum(h.cost_pico)::numeric
+  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= $2::timestamptz AND h.hour < $3::timestamptz AND h.agent_id = ANY ($5::uuid[])
+  GROUP BY h.agent_id, h.hour
+  UNION ALL
+  SELECT 'virtual_key', h.virtual_key_id::text, h.hour, sum(h.cost_pico)::numeric
+  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= $2::timestamptz AND h.hour < $3::timestamptz AND h.virtual_key_id = ANY ($5::uuid[])
+  GROUP BY h.virtual_key_id, h.hour
+  UNION ALL
+  SELECT 'model', h.model, h.hour, sum(h.cost_pico)::numeric
+  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= $2::timestamptz AND h.hour < $3::timestamptz AND h.model = ANY ($6::text[])
+  GROUP BY h.model, h.hour
+) sums
+ORDER BY sums.kind, sums.place, sums.hour
+LIMIT 1000000
+`
+
+type SumPlacesParams struct {
+	OrgID    ident.Org
+	FromHour time.Time
+	Until    time.Time
+	Whole    bool
+	Ids      []uuid.UUID
+	Models   []string
+}
+
+type SumPlacesRow struct {
+	Kind     string
+	Place    string
+	Hour     time.Time
+	CostPico money.Amount
+}
+
+// What calls cost in each hour, by where they were made. A place is an id or a model; the organization's is empty.
+func (q *Queries) SumPlaces(ctx context.Context, arg SumPlacesParams) ([]SumPlacesRow, error) {
+	rows, err := q.db.Query(ctx, sumPlaces,
+		arg.OrgID,
+		arg.FromHour,
+		arg.Until,
+		arg.Whole,
+		arg.Ids,
+		arg.Models,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SumPlacesRow
+	for rows.Next() {
+		var i SumPlacesRow
+		if err := rows.Scan(
+			&i.Kind,
+			&i.Place,
+			&i.Hour,
+			&i.CostPico,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const sumRange = `-- name: SumRange :one
 SELECT coalesce(sum(h.events), 0)::bigint AS events, coalesce(sum(h.events) FILTER (WHERE h.outcome = 'refused'), 0)::bigint AS refused,
   coalesce(sum(h.events) FILTER (WHERE h.outcome IN ('upstream_failed', 'client_closed')), 0)::bigint AS failed,

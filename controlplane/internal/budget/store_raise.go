@@ -1,0 +1,80 @@
+package budget
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"tollgate.dev/controlplane/internal/budget/internal/budgetdb"
+	"tollgate.dev/controlplane/internal/fault"
+	"tollgate.dev/controlplane/internal/ident"
+)
+
+// openRaises returns the raises that are in force or to come, by budget, the first to begin first.
+func openRaises(ctx context.Context, tx pgx.Tx, org ident.Org, now time.Time) (map[ident.Budget][]Raise, error) {
+	rows, err := budgetdb.New(tx).ListOpenRaises(ctx, budgetdb.ListOpenRaisesParams{OrgID: org, AtTime: now})
+	if err != nil {
+		return nil, fmt.Errorf("list raises of %s: %w", org, err)
+	}
+	all := map[ident.Budget][]Raise{}
+	for _, row := range rows {
+		all[row.BudgetID] = append(all[row.BudgetID], fromRaiseRow(budgetdb.GetRaiseRow(row)))
+	}
+	return all, nil
+}
+
+func listRaises(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Budget) ([]Raise, error) {
+	rows, err := budgetdb.New(tx).ListRaises(ctx, budgetdb.ListRaisesParams{OrgID: org, BudgetID: id})
+	if err != nil {
+		return nil, fmt.Errorf("list raises of budget %s: %w", id, err)
+	}
+	all := make([]Raise, len(rows))
+	for i, row := range rows {
+		all[i] = fromRaiseRow(budgetdb.GetRaiseRow(row))
+	}
+	return all, nil
+}
+
+func getRaise(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Budget, raise ident.Raise) (Raise, error) {
+	row, err := budgetdb.New(tx).GetRaise(ctx, budgetdb.GetRaiseParams{OrgID: org, BudgetID: id, RaiseID: raise})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Raise{}, fault.New(fault.NotFound, "this budget has no raise %s", raise)
+	}
+	if err != nil {
+		return Raise{}, fmt.Errorf("raise %s: %w", raise, err)
+	}
+	return fromRaiseRow(row), nil
+}
+
+func insertRaise(ctx context.Context, tx pgx.Tx, org ident.Org, raise Raise) (Raise, error) {
+	raise.ID = ident.New[ident.Raise]()
+	err := budgetdb.New(tx).InsertRaise(ctx, budgetdb.InsertRaiseParams{
+		OrgID: org, RaiseID: raise.ID, BudgetID: raise.BudgetID, AmountPico: raise.Amount, Reason: raise.Reason,
+		StartsAt: raise.StartsAt, EndsAt: raise.EndsAt, MadeBy: raise.MadeBy,
+	})
+	if err != nil {
+		return Raise{}, fmt.Errorf("insert raise of budget %s: %w", raise.BudgetID, err)
+	}
+	return getRaise(ctx, tx, org, raise.BudgetID, raise.ID)
+}
+
+func endRaise(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Budget, raise ident.Raise, by string, now time.Time) (Raise, error) {
+	count, err := budgetdb.New(tx).EndRaise(ctx, budgetdb.EndRaiseParams{OrgID: org, BudgetID: id, RaiseID: raise, EndedAt: &now, EndedBy: by})
+	if err != nil {
+		return Raise{}, fmt.Errorf("end raise %s: %w", raise, err)
+	}
+	if count == 0 {
+		return Raise{}, fault.New(fault.Conflict, "this raise is over already")
+	}
+	return getRaise(ctx, tx, org, id, raise)
+}
+
+func fromRaiseRow(row budgetdb.GetRaiseRow) Raise {
+	return Raise{
+		ID: row.RaiseID, BudgetID: row.BudgetID, AmountUSD: row.AmountPico.Decimal(), Amount: row.AmountPico, Reason: row.Reason,
+		StartsAt: row.StartsAt.UTC(), EndsAt: row.EndsAt.UTC(), MadeBy: row.MadeBy, MadeAt: row.MadeAt.UTC(), EndedAt: row.EndedAt, EndedBy: row.EndedBy,
+	}
+}

@@ -119,6 +119,7 @@ var tableOwners = map[string]string{
 	"budget": "budget.sql", "budget_raise": "budget.sql", "budget_period": "ledger.sql", "budget_lease": "ledger.sql",
 	"usage_event": "ingest.sql", "usage_hour": "ingest.sql", "usage_reject": "ingest.sql", "publish_problem": "publish.sql",
 	"river_job": "work.sql", "river_leader": "work.sql", "river_queue": "work.sql", "river_notification": "work.sql",
+	"usage_day": "ingest.sql", "usage_tag_hour": "ingest.sql", "usage_tag_day": "ingest.sql", "usage_run": "ingest.sql",
 	"edge": "edges.sql", "edge_epoch": "edges.sql", "edge_generation": "edges.sql",
 }
 

@@ -1,4 +1,5 @@
--- One transaction holds a batch: organizations by id, in each of them events by id, then hours by key, then money (see ledger.sql).
+-- One transaction holds a batch: organizations by id, in each of them events by id, then hours, days, labels by hour
+-- and by day, and runs, each by key, then money (see ledger.sql).
 
 -- name: SetDurable :exec
 -- @sqlc-vet-disable org-id-required
@@ -39,11 +40,11 @@ SELECT EXISTS (SELECT 1 FROM org WHERE org_id = $1);
 INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, workspace_id, agent_id, virtual_key_id, end_user, labels, dialect,
   route_id, model, provider_id, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us,
   input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, cost_pico, bound_pico, price_id, waste,
-  edge_id, generation)
+  edge_id, generation, count, saved_pico)
 SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
   u.route, u.model, u.provider, u.provider_model, u.attempt, u.streamed, u.outcome, u.code, u.rule, u.http_status, u.duration, u.first_byte,
   u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.estimated, u.cost, u.bound, u.price, u.waste,
-  sqlc.arg(edge_id)::uuid, u.generation
+  sqlc.arg(edge_id)::uuid, u.generation, u.count, u.saved
 FROM (
   SELECT unnest(sqlc.arg(events)::pg_catalog.uuid[]) AS event,
     unnest(sqlc.arg(started)::timestamptz[]) AS started,
@@ -77,22 +78,26 @@ FROM (
     unnest(sqlc.arg(bounds)::bigint[]) AS bound,
     unnest(sqlc.arg(prices)::pg_catalog.uuid[]) AS price,
     unnest(sqlc.arg(waste)::boolean[]) AS waste,
-    unnest(sqlc.arg(generations)::bigint[]) AS generation
+    unnest(sqlc.arg(generations)::bigint[]) AS generation,
+    unnest(sqlc.arg(counts)::bigint[]) AS count,
+    unnest(sqlc.arg(saved)::bigint[]) AS saved
 ) AS u
 ON CONFLICT DO NOTHING
 RETURNING event_id::pg_catalog.uuid AS event;
 
 -- name: AddHours :exec
-INSERT INTO usage_hour (org_id, hour, workspace_id, agent_id, virtual_key_id, provider_id, model, outcome, code,
-  events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico)
-SELECT $1, u.hour, u.workspace, u.agent, u.virtual_key, u.provider, u.model, u.outcome, u.code,
-  u.events, u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.cost::numeric, u.waste::numeric
+INSERT INTO usage_hour (org_id, hour, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens, cached_input_tokens,
+  cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events, estimated_pico)
+SELECT $1, u.start, u.workspace, u.agent, u.virtual_key, u.provider, u.route, u.model, u.outcome, u.code, u.events, u.input, u.cached_input,
+  u.cache_write, u.output, u.reasoning, u.cost::numeric, u.waste::numeric, u.saved::numeric, u.doubt::numeric, u.estimated_events,
+  u.estimated::numeric
 FROM (
-  SELECT unnest(sqlc.arg(hours)::timestamptz[]) AS hour,
+  SELECT unnest(sqlc.arg(starts)::timestamptz[]) AS start,
     unnest(sqlc.arg(workspaces)::pg_catalog.uuid[]) AS workspace,
     unnest(sqlc.arg(agents)::pg_catalog.uuid[]) AS agent,
     unnest(sqlc.arg(virtual_keys)::pg_catalog.uuid[]) AS virtual_key,
     unnest(sqlc.arg(providers)::pg_catalog.uuid[]) AS provider,
+    unnest(sqlc.arg(routes)::pg_catalog.uuid[]) AS route,
     unnest(sqlc.arg(models)::text[]) AS model,
     unnest(sqlc.arg(outcomes)::text[]) AS outcome,
     unnest(sqlc.arg(codes)::text[]) AS code,
@@ -103,9 +108,13 @@ FROM (
     unnest(sqlc.arg(outputs)::bigint[]) AS output,
     unnest(sqlc.arg(reasonings)::bigint[]) AS reasoning,
     unnest(sqlc.arg(costs)::text[]) AS cost,
-    unnest(sqlc.arg(wastes)::text[]) AS waste
+    unnest(sqlc.arg(wastes)::text[]) AS waste,
+    unnest(sqlc.arg(saved)::text[]) AS saved,
+    unnest(sqlc.arg(doubts)::text[]) AS doubt,
+    unnest(sqlc.arg(estimated_events)::bigint[]) AS estimated_events,
+    unnest(sqlc.arg(estimated_costs)::text[]) AS estimated
 ) AS u
-ON CONFLICT (org_id, hour, workspace_id, agent_id, virtual_key_id, provider_id, model, outcome, code) DO UPDATE SET
+ON CONFLICT (org_id, hour, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
   events = usage_hour.events + excluded.events,
   input_tokens = usage_hour.input_tokens + excluded.input_tokens,
   cached_input_tokens = usage_hour.cached_input_tokens + excluded.cached_input_tokens,
@@ -113,7 +122,208 @@ ON CONFLICT (org_id, hour, workspace_id, agent_id, virtual_key_id, provider_id, 
   output_tokens = usage_hour.output_tokens + excluded.output_tokens,
   reasoning_tokens = usage_hour.reasoning_tokens + excluded.reasoning_tokens,
   cost_pico = usage_hour.cost_pico + excluded.cost_pico,
-  waste_pico = usage_hour.waste_pico + excluded.waste_pico;
+  waste_pico = usage_hour.waste_pico + excluded.waste_pico,
+  saved_pico = usage_hour.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_hour.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_hour.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_hour.estimated_pico + excluded.estimated_pico;
+
+-- name: AddDays :exec
+INSERT INTO usage_day (org_id, day, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens, cached_input_tokens,
+  cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events, estimated_pico)
+SELECT $1, u.start, u.workspace, u.agent, u.virtual_key, u.provider, u.route, u.model, u.outcome, u.code, u.events, u.input, u.cached_input,
+  u.cache_write, u.output, u.reasoning, u.cost::numeric, u.waste::numeric, u.saved::numeric, u.doubt::numeric, u.estimated_events,
+  u.estimated::numeric
+FROM (
+  SELECT unnest(sqlc.arg(starts)::timestamptz[]) AS start,
+    unnest(sqlc.arg(workspaces)::pg_catalog.uuid[]) AS workspace,
+    unnest(sqlc.arg(agents)::pg_catalog.uuid[]) AS agent,
+    unnest(sqlc.arg(virtual_keys)::pg_catalog.uuid[]) AS virtual_key,
+    unnest(sqlc.arg(providers)::pg_catalog.uuid[]) AS provider,
+    unnest(sqlc.arg(routes)::pg_catalog.uuid[]) AS route,
+    unnest(sqlc.arg(models)::text[]) AS model,
+    unnest(sqlc.arg(outcomes)::text[]) AS outcome,
+    unnest(sqlc.arg(codes)::text[]) AS code,
+    unnest(sqlc.arg(events)::bigint[]) AS events,
+    unnest(sqlc.arg(inputs)::bigint[]) AS input,
+    unnest(sqlc.arg(cached_inputs)::bigint[]) AS cached_input,
+    unnest(sqlc.arg(cache_writes)::bigint[]) AS cache_write,
+    unnest(sqlc.arg(outputs)::bigint[]) AS output,
+    unnest(sqlc.arg(reasonings)::bigint[]) AS reasoning,
+    unnest(sqlc.arg(costs)::text[]) AS cost,
+    unnest(sqlc.arg(wastes)::text[]) AS waste,
+    unnest(sqlc.arg(saved)::text[]) AS saved,
+    unnest(sqlc.arg(doubts)::text[]) AS doubt,
+    unnest(sqlc.arg(estimated_events)::bigint[]) AS estimated_events,
+    unnest(sqlc.arg(estimated_costs)::text[]) AS estimated
+) AS u
+ON CONFLICT (org_id, day, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
+  events = usage_day.events + excluded.events,
+  input_tokens = usage_day.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_day.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_day.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_day.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_day.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_day.cost_pico + excluded.cost_pico,
+  waste_pico = usage_day.waste_pico + excluded.waste_pico,
+  saved_pico = usage_day.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_day.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_day.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_day.estimated_pico + excluded.estimated_pico;
+
+-- name: AddTagHours :exec
+INSERT INTO usage_tag_hour (org_id, hour, name, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens,
+  cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events,
+  estimated_pico)
+SELECT $1, u.start, u.name, u.value, u.workspace, u.agent, u.virtual_key, u.provider, u.route, u.model, u.outcome, u.code, u.events, u.input,
+  u.cached_input, u.cache_write, u.output, u.reasoning, u.cost::numeric, u.waste::numeric, u.saved::numeric, u.doubt::numeric, u.estimated_events,
+  u.estimated::numeric
+FROM (
+  SELECT unnest(sqlc.arg(starts)::timestamptz[]) AS start,
+    unnest(sqlc.arg(names)::text[]) AS name,
+    unnest(sqlc.arg(tag_values)::text[]) AS value,
+    unnest(sqlc.arg(workspaces)::pg_catalog.uuid[]) AS workspace,
+    unnest(sqlc.arg(agents)::pg_catalog.uuid[]) AS agent,
+    unnest(sqlc.arg(virtual_keys)::pg_catalog.uuid[]) AS virtual_key,
+    unnest(sqlc.arg(providers)::pg_catalog.uuid[]) AS provider,
+    unnest(sqlc.arg(routes)::pg_catalog.uuid[]) AS route,
+    unnest(sqlc.arg(models)::text[]) AS model,
+    unnest(sqlc.arg(outcomes)::text[]) AS outcome,
+    unnest(sqlc.arg(codes)::text[]) AS code,
+    unnest(sqlc.arg(events)::bigint[]) AS events,
+    unnest(sqlc.arg(inputs)::bigint[]) AS input,
+    unnest(sqlc.arg(cached_inputs)::bigint[]) AS cached_input,
+    unnest(sqlc.arg(cache_writes)::bigint[]) AS cache_write,
+    unnest(sqlc.arg(outputs)::bigint[]) AS output,
+    unnest(sqlc.arg(reasonings)::bigint[]) AS reasoning,
+    unnest(sqlc.arg(costs)::text[]) AS cost,
+    unnest(sqlc.arg(wastes)::text[]) AS waste,
+    unnest(sqlc.arg(saved)::text[]) AS saved,
+    unnest(sqlc.arg(doubts)::text[]) AS doubt,
+    unnest(sqlc.arg(estimated_events)::bigint[]) AS estimated_events,
+    unnest(sqlc.arg(estimated_costs)::text[]) AS estimated
+) AS u
+ON CONFLICT (org_id, name, hour, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
+  events = usage_tag_hour.events + excluded.events,
+  input_tokens = usage_tag_hour.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_tag_hour.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_tag_hour.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_tag_hour.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_tag_hour.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_tag_hour.cost_pico + excluded.cost_pico,
+  waste_pico = usage_tag_hour.waste_pico + excluded.waste_pico,
+  saved_pico = usage_tag_hour.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_tag_hour.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_tag_hour.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_tag_hour.estimated_pico + excluded.estimated_pico;
+
+-- name: AddTagDays :exec
+INSERT INTO usage_tag_day (org_id, day, name, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens,
+  cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events,
+  estimated_pico)
+SELECT $1, u.start, u.name, u.value, u.workspace, u.agent, u.virtual_key, u.provider, u.route, u.model, u.outcome, u.code, u.events, u.input,
+  u.cached_input, u.cache_write, u.output, u.reasoning, u.cost::numeric, u.waste::numeric, u.saved::numeric, u.doubt::numeric, u.estimated_events,
+  u.estimated::numeric
+FROM (
+  SELECT unnest(sqlc.arg(starts)::timestamptz[]) AS start,
+    unnest(sqlc.arg(names)::text[]) AS name,
+    unnest(sqlc.arg(tag_values)::text[]) AS value,
+    unnest(sqlc.arg(workspaces)::pg_catalog.uuid[]) AS workspace,
+    unnest(sqlc.arg(agents)::pg_catalog.uuid[]) AS agent,
+    unnest(sqlc.arg(virtual_keys)::pg_catalog.uuid[]) AS virtual_key,
+    unnest(sqlc.arg(providers)::pg_catalog.uuid[]) AS provider,
+    unnest(sqlc.arg(routes)::pg_catalog.uuid[]) AS route,
+    unnest(sqlc.arg(models)::text[]) AS model,
+    unnest(sqlc.arg(outcomes)::text[]) AS outcome,
+    unnest(sqlc.arg(codes)::text[]) AS code,
+    unnest(sqlc.arg(events)::bigint[]) AS events,
+    unnest(sqlc.arg(inputs)::bigint[]) AS input,
+    unnest(sqlc.arg(cached_inputs)::bigint[]) AS cached_input,
+    unnest(sqlc.arg(cache_writes)::bigint[]) AS cache_write,
+    unnest(sqlc.arg(outputs)::bigint[]) AS output,
+    unnest(sqlc.arg(reasonings)::bigint[]) AS reasoning,
+    unnest(sqlc.arg(costs)::text[]) AS cost,
+    unnest(sqlc.arg(wastes)::text[]) AS waste,
+    unnest(sqlc.arg(saved)::text[]) AS saved,
+    unnest(sqlc.arg(doubts)::text[]) AS doubt,
+    unnest(sqlc.arg(estimated_events)::bigint[]) AS estimated_events,
+    unnest(sqlc.arg(estimated_costs)::text[]) AS estimated
+) AS u
+ON CONFLICT (org_id, name, day, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
+  events = usage_tag_day.events + excluded.events,
+  input_tokens = usage_tag_day.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_tag_day.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_tag_day.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_tag_day.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_tag_day.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_tag_day.cost_pico + excluded.cost_pico,
+  waste_pico = usage_tag_day.waste_pico + excluded.waste_pico,
+  saved_pico = usage_tag_day.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_tag_day.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_tag_day.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_tag_day.estimated_pico + excluded.estimated_pico;
+
+-- name: AddRuns :exec
+INSERT INTO usage_run (org_id, run_id, workspace_id, agent_id, virtual_key_id, first_at, last_at, steps, events, refused, failed, indeterminate, input_tokens,
+  cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events,
+  estimated_pico)
+SELECT $1, u.run, u.workspace, u.agent, u.virtual_key, u.first, u.last, u.steps, u.events, u.refused, u.failed, u.indeterminate, u.input,
+  u.cached_input, u.cache_write, u.output, u.reasoning, u.cost::numeric, u.waste::numeric, u.saved::numeric, u.doubt::numeric, u.estimated_events,
+  u.estimated::numeric
+FROM (
+  SELECT unnest(sqlc.arg(runs)::text[]) AS run,
+    unnest(sqlc.arg(workspaces)::pg_catalog.uuid[]) AS workspace,
+    unnest(sqlc.arg(agents)::pg_catalog.uuid[]) AS agent,
+    unnest(sqlc.arg(virtual_keys)::pg_catalog.uuid[]) AS virtual_key,
+    unnest(sqlc.arg(firsts)::timestamptz[]) AS first,
+    unnest(sqlc.arg(lasts)::timestamptz[]) AS last,
+    unnest(sqlc.arg(steps)::bigint[]) AS steps,
+    unnest(sqlc.arg(events)::bigint[]) AS events,
+    unnest(sqlc.arg(refused)::bigint[]) AS refused,
+    unnest(sqlc.arg(failed)::bigint[]) AS failed,
+    unnest(sqlc.arg(indeterminate)::bigint[]) AS indeterminate,
+    unnest(sqlc.arg(inputs)::bigint[]) AS input,
+    unnest(sqlc.arg(cached_inputs)::bigint[]) AS cached_input,
+    unnest(sqlc.arg(cache_writes)::bigint[]) AS cache_write,
+    unnest(sqlc.arg(outputs)::bigint[]) AS output,
+    unnest(sqlc.arg(reasonings)::bigint[]) AS reasoning,
+    unnest(sqlc.arg(costs)::text[]) AS cost,
+    unnest(sqlc.arg(wastes)::text[]) AS waste,
+    unnest(sqlc.arg(saved)::text[]) AS saved,
+    unnest(sqlc.arg(doubts)::text[]) AS doubt,
+    unnest(sqlc.arg(estimated_events)::bigint[]) AS estimated_events,
+    unnest(sqlc.arg(estimated_costs)::text[]) AS estimated
+) AS u
+ON CONFLICT (org_id, run_id) DO UPDATE SET
+  workspace_id = CASE WHEN excluded.first_at < usage_run.first_at THEN excluded.workspace_id ELSE usage_run.workspace_id END,
+  agent_id = CASE WHEN excluded.first_at < usage_run.first_at THEN excluded.agent_id ELSE usage_run.agent_id END,
+  virtual_key_id = CASE WHEN excluded.first_at < usage_run.first_at THEN excluded.virtual_key_id ELSE usage_run.virtual_key_id END,
+  first_at = least(usage_run.first_at, excluded.first_at),
+  last_at = greatest(usage_run.last_at, excluded.last_at),
+  steps = usage_run.steps + excluded.steps,
+  events = usage_run.events + excluded.events,
+  refused = usage_run.refused + excluded.refused,
+  failed = usage_run.failed + excluded.failed,
+  indeterminate = usage_run.indeterminate + excluded.indeterminate,
+  input_tokens = usage_run.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_run.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_run.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_run.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_run.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_run.cost_pico + excluded.cost_pico,
+  waste_pico = usage_run.waste_pico + excluded.waste_pico,
+  saved_pico = usage_run.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_run.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_run.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_run.estimated_pico + excluded.estimated_pico;
+
+-- name: ListTagValues :many
+-- The names and values of a day that have rows of their own.
+SELECT DISTINCT t.name, t.value
+FROM usage_tag_day t
+WHERE t.org_id = $1 AND t.day = sqlc.arg(day)::timestamptz
+ORDER BY 1, 2
+LIMIT 400000;
 
 -- name: NotifyUsage :exec
 -- @sqlc-vet-disable org-id-required

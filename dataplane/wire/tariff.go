@@ -114,6 +114,12 @@ func (t *Tariff) Cost(used *Tokens) int64 {
 	return total
 }
 
+// Saved returns how much more the tokens that were read from a cache would have cost as plain input; nothing where reading costs more.
+func (t *Tariff) Saved(used *Tokens) int64 {
+	row := t.Row(used)
+	return times(used.CachedInput, row.InputPico-row.CachedInputPico)
+}
+
 // Worst returns the most that so many tokens can cost, whatever class the provider puts them in, whichever tier their input reaches and
 // whichever service answers.
 func (t *Tariff) Worst(input, output int64) int64 {

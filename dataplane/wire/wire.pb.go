@@ -2819,7 +2819,7 @@ func (x *Price) GetService() string {
 	return ""
 }
 
-// UsageEvent is one attempt at a provider, or one refusal.
+// UsageEvent is one attempt at a provider, or one refusal, or `count` refusals that cost nothing.
 type UsageEvent struct {
 	state                protoimpl.MessageState `protogen:"open.v1"`
 	EventId              []byte                 `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"` // UUIDv7; the attempt's id, sent upstream as X-Client-Request-Id
@@ -2865,6 +2865,8 @@ type UsageEvent struct {
 	ServiceTier          string                 `protobuf:"bytes,41,opt,name=service_tier,json=serviceTier,proto3" json:"service_tier,omitempty"`                                 // as the provider says it served: "batch", "flex" or "priority"; empty: standard
 	Reported             bool                   `protobuf:"varint,42,opt,name=reported,proto3" json:"reported,omitempty"`                                                         // the provider sent the figures
 	DiscountId           []byte                 `protobuf:"bytes,43,opt,name=discount_id,json=discountId,proto3" json:"discount_id,omitempty"`                                    // the discount that was taken off the price, if any
+	SavedPico            int64                  `protobuf:"varint,51,opt,name=saved_pico,json=savedPico,proto3" json:"saved_pico,omitempty"`                                      // what the tokens read from a cache would have cost more as plain input
+	Count                uint64                 `protobuf:"varint,52,opt,name=count,proto3" json:"count,omitempty"`                                                               // refusals of one key by one rule that are counted together; 0: this is one
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
 }
@@ -3198,6 +3200,20 @@ func (x *UsageEvent) GetDiscountId() []byte {
 		return x.DiscountId
 	}
 	return nil
+}
+
+func (x *UsageEvent) GetSavedPico() int64 {
+	if x != nil {
+		return x.SavedPico
+	}
+	return 0
+}
+
+func (x *UsageEvent) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
 }
 
 // Charge is what an event takes from one budget. spent + doubt leaves the edge's lease.
@@ -4243,7 +4259,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x11_audio_input_picoB\x14\n" +
 	"\x12_audio_output_picoB\x13\n" +
 	"\x11_image_input_picoB\x14\n" +
-	"\x12_image_output_pico\"\xa7\f\n" +
+	"\x12_image_output_pico\"\xdc\f\n" +
 	"\n" +
 	"UsageEvent\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\fR\aeventId\x12\x15\n" +
@@ -4297,7 +4313,10 @@ const file_wire_proto_rawDesc = "" +
 	"\fservice_tier\x18) \x01(\tR\vserviceTier\x12\x1a\n" +
 	"\breported\x18* \x01(\bR\breported\x12\x1f\n" +
 	"\vdiscount_id\x18+ \x01(\fR\n" +
-	"discountId\x1a9\n" +
+	"discountId\x12\x1d\n" +
+	"\n" +
+	"saved_pico\x183 \x01(\x03R\tsavedPico\x12\x14\n" +
+	"\x05count\x184 \x01(\x04R\x05count\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x94\x01\n" +

@@ -1,4 +1,4 @@
-// Package ingest takes usage from edges into the books: events, hourly sums, budgets and the edge's position in one transaction, and acks
+// Package ingest takes usage from edges into the books: events, sums by hour, day, label and run, budgets and the edge's position in one transaction, and acks
 // only what is committed. A record that comes twice counts once.
 // It refuses to drop anything silently: a record that no event can be made of is kept as it came, with the reason.
 package ingest
@@ -39,7 +39,9 @@ type event struct {
 	price     ident.Price
 	started   time.Time
 	outcome   string
+	count     int64  // what it counts for: 1, or refusals that are counted together
 	labels    string // JSON
+	tags      []tag  // what its labels and end user are summed up as
 	charges   []ledger.Charge
 	in        *wire.UsageEvent
 }
@@ -51,8 +53,10 @@ type rejected struct {
 }
 
 const (
-	textBytesMax    = 4 << 10
-	labelsMax       = 100
+	textBytesMax    = 512 // texts are in keys of sums, which have a bound in Postgres
+	labelsMax       = 64
+	countMax        = 1 << 40
+	indeterminate   = "indeterminate"
 	chargesMax      = 100
 	startedFirst    = 1_577_836_800 // 2020-01-01, Unix seconds
 	startedLast     = 4_102_444_800 // 2100-01-01
@@ -98,11 +102,15 @@ func into[T ~struct{ uuid.UUID }](id *T, field string, raw []byte, required bool
 func (e *event) readFigures() error {
 	in := e.in
 	if least := min(in.GetDurationUs(), in.GetFirstByteUs(), in.GetInputTokens(), in.GetCachedInputTokens(), in.GetCacheWriteTokens(),
-		in.GetOutputTokens(), in.GetReasoningTokens(), in.GetCostPico(), in.GetBoundPico()); least < 0 {
+		in.GetOutputTokens(), in.GetReasoningTokens(), in.GetCostPico(), in.GetBoundPico(), in.GetSavedPico()); least < 0 {
 		return errors.New("a figure is negative")
 	}
 	if in.GetAttempt() > math.MaxInt32 || in.GetHttpStatus() > 999 || in.GetGeneration() > math.MaxInt64 {
 		return errors.New("a figure is too large")
+	}
+	e.count = max(int64(min(in.GetCount(), countMax)), 1)
+	if e.count > 1 && (in.GetCount() > countMax || in.GetOutcome() != wire.Outcome_OUTCOME_REFUSED || in.GetCostPico() > 0 || len(in.GetCharges()) > 0) {
+		return errors.New("count is for refusals that cost nothing, up to 2^40")
 	}
 	e.started = time.UnixMicro(in.GetStartedUnixUs()).UTC()
 	if seconds := e.started.Unix(); seconds < startedFirst || seconds >= startedLast {
@@ -126,8 +134,8 @@ func (e *event) readTexts() error {
 		return errors.New("there are too many labels")
 	}
 	for name, value := range in.GetLabels() {
-		if len(name) > textBytesMax || len(value) > textBytesMax || strings.ContainsRune(name+value, 0) {
-			return errors.New("a label is too long or holds a zero byte")
+		if name == "" || len(name) > textBytesMax || len(value) > textBytesMax || strings.ContainsRune(name+value, 0) {
+			return errors.New("a label has no name, is too long or holds a zero byte")
 		}
 	}
 	e.labels = "{}"
@@ -175,6 +183,6 @@ func outcomeOf(outcome wire.Outcome) string {
 	case wire.Outcome_OUTCOME_CLIENT_CLOSED:
 		return "client_closed"
 	default:
-		return "indeterminate"
+		return indeterminate
 	}
 }

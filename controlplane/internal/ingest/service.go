@@ -31,13 +31,14 @@ type Service struct {
 	pool     *pgxpool.Pool
 	now      func() time.Time
 	logger   *slog.Logger
+	tags     *tags
 	events   atomic.Uint64
 	rejected atomic.Uint64
 }
 
 // New returns a Service over the pool.
 func New(pool *pgxpool.Pool, now func() time.Time, logger *slog.Logger) *Service {
-	return &Service{pool: pool, now: now, logger: logger}
+	return &Service{pool: pool, now: now, logger: logger, tags: newTags()}
 }
 
 // Counts returns how many events were taken in and how many records were rejected since the start, for metrics.
@@ -161,7 +162,7 @@ func (s *Service) commitOnce(ctx context.Context, edge ident.Edge, epoch, last u
 	return nil
 }
 
-// takeOrg writes one organization's events: the events, then the hours and the charges of those that were not there yet.
+// takeOrg writes one organization's events: the events, then the sums and the charges of those that were not there yet.
 func (s *Service) takeOrg(ctx context.Context, tx pgx.Tx, edge ident.Edge, events []event) (fresh int, refused []rejected, err error) {
 	org := events[0].org
 	if err := tenant.Enter(ctx, tx, org); err != nil {
@@ -181,7 +182,7 @@ func (s *Service) takeOrg(ctx context.Context, tx pgx.Tx, edge ident.Edge, event
 	if err != nil || len(added) == 0 {
 		return 0, nil, err
 	}
-	if err := addHours(ctx, tx, org, hoursOf(added)); err != nil {
+	if err := s.addUp(ctx, tx, org, added); err != nil {
 		return 0, nil, err
 	}
 	var charges []ledger.Charge
@@ -196,6 +197,29 @@ func (s *Service) takeOrg(ctx context.Context, tx pgx.Tx, edge ident.Edge, event
 		s.logger.WarnContext(ctx, "a charge names an unknown budget", "org_id", org, "budget_id", each.Budget, "spent_pico_usd", each.Spent, "doubt_pico_usd", each.InDoubt)
 	}
 	return len(added), nil, announce(ctx, tx, org)
+}
+
+// addUp adds one organization's new events to its sums.
+func (s *Service) addUp(ctx context.Context, tx pgx.Tx, org ident.Org, events []event) error {
+	if err := addSums(ctx, tx, org, sumsOf(events, time.Hour), sumsOf(events, day)); err != nil {
+		return err
+	}
+	for i := range events {
+		at := tagDay{org, events[i].started.Truncate(day).Unix()}
+		if s.tags.knows(at) {
+			continue
+		}
+		had, err := tagsOf(ctx, tx, at)
+		if err != nil {
+			return err
+		}
+		s.tags.learn(at, had)
+	}
+	s.tags.assign(org, events)
+	if err := addTagSums(ctx, tx, org, tagSumsOf(events, time.Hour), tagSumsOf(events, day)); err != nil {
+		return err
+	}
+	return addRuns(ctx, tx, org, runsOf(events))
 }
 
 // byOrg groups events by organization, organizations and their events in order of id, each event once.

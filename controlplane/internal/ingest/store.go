@@ -102,6 +102,7 @@ func columns(org ident.Org, edge ident.Edge, events []event) ingestdb.InsertEven
 		p.Reasonings, p.Estimated = append(p.Reasonings, e.in.GetReasoningTokens()), append(p.Estimated, e.in.GetEstimated())
 		p.Costs, p.Bounds, p.Prices = append(p.Costs, e.in.GetCostPico()), append(p.Bounds, e.in.GetBoundPico()), append(p.Prices, orNull(e.price.UUID))
 		p.Waste, p.Generations = append(p.Waste, e.in.GetWaste()), append(p.Generations, int64(e.in.GetGeneration()))
+		p.Counts, p.Saved = append(p.Counts, e.count), append(p.Saved, e.in.GetSavedPico())
 	}
 	return p
 }
@@ -110,22 +111,6 @@ func columns(org ident.Org, edge ident.Edge, events []event) ingestdb.InsertEven
 func filled(id uuid.UUID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: true} }
 
 func orNull(id uuid.UUID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: id != uuid.Nil} }
-
-func addHours(ctx context.Context, tx pgx.Tx, org ident.Org, hours []*hour) error {
-	p := ingestdb.AddHoursParams{OrgID: org}
-	for _, h := range hours {
-		p.Hours, p.Workspaces, p.Agents = append(p.Hours, time.Unix(h.hour, 0).UTC()), append(p.Workspaces, filled(h.workspace.UUID)), append(p.Agents, filled(h.agent.UUID))
-		p.VirtualKeys, p.Providers, p.Models = append(p.VirtualKeys, filled(h.key.UUID)), append(p.Providers, filled(h.provider.UUID)), append(p.Models, h.model)
-		p.Outcomes, p.Codes, p.Events = append(p.Outcomes, h.outcome), append(p.Codes, h.code), append(p.Events, h.events)
-		p.Inputs, p.CachedInputs, p.CacheWrites = append(p.Inputs, h.input), append(p.CachedInputs, h.cachedInput), append(p.CacheWrites, h.cacheWrite)
-		p.Outputs, p.Reasonings = append(p.Outputs, h.output), append(p.Reasonings, h.reasoning)
-		p.Costs, p.Wastes = append(p.Costs, h.cost.String()), append(p.Wastes, h.waste.String())
-	}
-	if err := ingestdb.New(tx).AddHours(ctx, p); err != nil {
-		return fmt.Errorf("add to hours: %w", err)
-	}
-	return nil
-}
 
 func announce(ctx context.Context, tx pgx.Tx, org ident.Org) error {
 	if err := ingestdb.New(tx).NotifyUsage(ctx, org.String()); err != nil {

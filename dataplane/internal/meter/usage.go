@@ -131,6 +131,12 @@ func Cost(p *state.Price, u Usage) int64 {
 	return p.Cost(&used)
 }
 
+// Saved returns how much more the tokens read from a cache would have cost as plain input, in pico-USD.
+func Saved(p *state.Price, u Usage) int64 {
+	used := wire.Tokens(u)
+	return p.Saved(&used)
+}
+
 // Row returns the row of a price that the usage is billed at.
 func Row(p *state.Price, u Usage) *state.Price {
 	used := wire.Tokens(u)

@@ -88,7 +88,7 @@ func (p *Pipeline) settle(c *call, a *attempt, e ending) int64 {
 	}
 	meter.Fill(event, e.usage)
 	event.Estimated = !e.usage.Reported && cost > 0
-	event.CostPico, event.Waste = cost, e.waste
+	event.CostPico, event.SavedPico, event.Waste = cost, meter.Saved(a.price, e.usage), e.waste
 	if e.doubt {
 		event.Charges = a.hold.ChargesInDoubt(0)
 	} else {

@@ -175,6 +175,11 @@ func (l *load) call(ctx context.Context, r request) error {
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Authorization", "Bearer "+key)
+	request.Header.Set("X-Tollgate-User", fmt.Sprintf("user-%d", r.number%9))
+	request.Header.Set("X-Tollgate-Label-Team", fmt.Sprintf("team-%d", r.number%3))
+	if r.number%2 == 0 {
+		request.Header.Set("X-Tollgate-Run-Id", fmt.Sprintf("run-%d", r.number/20))
+	}
 	answer, err := l.client.Do(request)
 	if err != nil {
 		return err

@@ -14,68 +14,84 @@ import (
 	"tollgate.dev/controlplane/internal/ident"
 )
 
-const addHours = `-- name: AddHours :exec
-INSERT INTO usage_hour (org_id, hour, workspace_id, agent_id, virtual_key_id, provider_id, model, outcome, code,
-  events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico)
-SELECT $1, u.hour, u.workspace, u.agent, u.virtual_key, u.provider, u.model, u.outcome, u.code,
-  u.events, u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.cost::numeric, u.waste::numeric
+const addDays = `-- name: AddDays :exec
+INSERT INTO usage_day (org_id, day, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens, cached_input_tokens,
+  cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events, estimated_pico)
+SELECT $1, u.start, u.workspace, u.agent, u.virtual_key, u.provider, u.route, u.model, u.outcome, u.code, u.events, u.input, u.cached_input,
+  u.cache_write, u.output, u.reasoning, u.cost::numeric, u.waste::numeric, u.saved::numeric, u.doubt::numeric, u.estimated_events,
+  u.estimated::numeric
 FROM (
-  SELECT unnest($2::timestamptz[]) AS hour,
+  SELECT unnest($2::timestamptz[]) AS start,
     unnest($3::pg_catalog.uuid[]) AS workspace,
     unnest($4::pg_catalog.uuid[]) AS agent,
     unnest($5::pg_catalog.uuid[]) AS virtual_key,
     unnest($6::pg_catalog.uuid[]) AS provider,
-    unnest($7::text[]) AS model,
-    unnest($8::text[]) AS outcome,
-    unnest($9::text[]) AS code,
-    unnest($10::bigint[]) AS events,
-    unnest($11::bigint[]) AS input,
-    unnest($12::bigint[]) AS cached_input,
-    unnest($13::bigint[]) AS cache_write,
-    unnest($14::bigint[]) AS output,
-    unnest($15::bigint[]) AS reasoning,
-    unnest($16::text[]) AS cost,
-    unnest($17::text[]) AS waste
+    unnest($7::pg_catalog.uuid[]) AS route,
+    unnest($8::text[]) AS model,
+    unnest($9::text[]) AS outcome,
+    unnest($10::text[]) AS code,
+    unnest($11::bigint[]) AS events,
+    unnest($12::bigint[]) AS input,
+    unnest($13::bigint[]) AS cached_input,
+    unnest($14::bigint[]) AS cache_write,
+    unnest($15::bigint[]) AS output,
+    unnest($16::bigint[]) AS reasoning,
+    unnest($17::text[]) AS cost,
+    unnest($18::text[]) AS waste,
+    unnest($19::text[]) AS saved,
+    unnest($20::text[]) AS doubt,
+    unnest($21::bigint[]) AS estimated_events,
+    unnest($22::text[]) AS estimated
 ) AS u
-ON CONFLICT (org_id, hour, workspace_id, agent_id, virtual_key_id, provider_id, model, outcome, code) DO UPDATE SET
-  events = usage_hour.events + excluded.events,
-  input_tokens = usage_hour.input_tokens + excluded.input_tokens,
-  cached_input_tokens = usage_hour.cached_input_tokens + excluded.cached_input_tokens,
-  cache_write_tokens = usage_hour.cache_write_tokens + excluded.cache_write_tokens,
-  output_tokens = usage_hour.output_tokens + excluded.output_tokens,
-  reasoning_tokens = usage_hour.reasoning_tokens + excluded.reasoning_tokens,
-  cost_pico = usage_hour.cost_pico + excluded.cost_pico,
-  waste_pico = usage_hour.waste_pico + excluded.waste_pico
+ON CONFLICT (org_id, day, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
+  events = usage_day.events + excluded.events,
+  input_tokens = usage_day.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_day.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_day.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_day.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_day.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_day.cost_pico + excluded.cost_pico,
+  waste_pico = usage_day.waste_pico + excluded.waste_pico,
+  saved_pico = usage_day.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_day.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_day.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_day.estimated_pico + excluded.estimated_pico
 `
 
-type AddHoursParams struct {
-	OrgID        ident.Org
-	Hours        []time.Time
-	Workspaces   []pgtype.UUID
-	Agents       []pgtype.UUID
-	VirtualKeys  []pgtype.UUID
-	Providers    []pgtype.UUID
-	Models       []string
-	Outcomes     []string
-	Codes        []string
-	Events       []int64
-	Inputs       []int64
-	CachedInputs []int64
-	CacheWrites  []int64
-	Outputs      []int64
-	Reasonings   []int64
-	Costs        []string
-	Wastes       []string
+type AddDaysParams struct {
+	OrgID           ident.Org
+	Starts          []time.Time
+	Workspaces      []pgtype.UUID
+	Agents          []pgtype.UUID
+	VirtualKeys     []pgtype.UUID
+	Providers       []pgtype.UUID
+	Routes          []pgtype.UUID
+	Models          []string
+	Outcomes        []string
+	Codes           []string
+	Events          []int64
+	Inputs          []int64
+	CachedInputs    []int64
+	CacheWrites     []int64
+	Outputs         []int64
+	Reasonings      []int64
+	Costs           []string
+	Wastes          []string
+	Saved           []string
+	Doubts          []string
+	EstimatedEvents []int64
+	EstimatedCosts  []string
 }
 
-func (q *Queries) AddHours(ctx context.Context, arg AddHoursParams) error {
-	_, err := q.db.Exec(ctx, addHours,
+func (q *Queries) AddDays(ctx context.Context, arg AddDaysParams) error {
+	_, err := q.db.Exec(ctx, addDays,
 		arg.OrgID,
-		arg.Hours,
+		arg.Starts,
 		arg.Workspaces,
 		arg.Agents,
 		arg.VirtualKeys,
 		arg.Providers,
+		arg.Routes,
 		arg.Models,
 		arg.Outcomes,
 		arg.Codes,
@@ -87,6 +103,425 @@ func (q *Queries) AddHours(ctx context.Context, arg AddHoursParams) error {
 		arg.Reasonings,
 		arg.Costs,
 		arg.Wastes,
+		arg.Saved,
+		arg.Doubts,
+		arg.EstimatedEvents,
+		arg.EstimatedCosts,
+	)
+	return err
+}
+
+const addHours = `-- name: AddHours :exec
+INSERT INTO usage_hour (org_id, hour, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens, cached_input_tokens,
+  cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events, estimated_pico)
+SELECT $1, u.start, u.workspace, u.agent, u.virtual_key, u.provider, u.route, u.model, u.outcome, u.code, u.events, u.input, u.cached_input,
+  u.cache_write, u.output, u.reasoning, u.cost::numeric, u.waste::numeric, u.saved::numeric, u.doubt::numeric, u.estimated_events,
+  u.estimated::numeric
+FROM (
+  SELECT unnest($2::timestamptz[]) AS start,
+    unnest($3::pg_catalog.uuid[]) AS workspace,
+    unnest($4::pg_catalog.uuid[]) AS agent,
+    unnest($5::pg_catalog.uuid[]) AS virtual_key,
+    unnest($6::pg_catalog.uuid[]) AS provider,
+    unnest($7::pg_catalog.uuid[]) AS route,
+    unnest($8::text[]) AS model,
+    unnest($9::text[]) AS outcome,
+    unnest($10::text[]) AS code,
+    unnest($11::bigint[]) AS events,
+    unnest($12::bigint[]) AS input,
+    unnest($13::bigint[]) AS cached_input,
+    unnest($14::bigint[]) AS cache_write,
+    unnest($15::bigint[]) AS output,
+    unnest($16::bigint[]) AS reasoning,
+    unnest($17::text[]) AS cost,
+    unnest($18::text[]) AS waste,
+    unnest($19::text[]) AS saved,
+    unnest($20::text[]) AS doubt,
+    unnest($21::bigint[]) AS estimated_events,
+    unnest($22::text[]) AS estimated
+) AS u
+ON CONFLICT (org_id, hour, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
+  events = usage_hour.events + excluded.events,
+  input_tokens = usage_hour.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_hour.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_hour.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_hour.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_hour.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_hour.cost_pico + excluded.cost_pico,
+  waste_pico = usage_hour.waste_pico + excluded.waste_pico,
+  saved_pico = usage_hour.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_hour.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_hour.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_hour.estimated_pico + excluded.estimated_pico
+`
+
+type AddHoursParams struct {
+	OrgID           ident.Org
+	Starts          []time.Time
+	Workspaces      []pgtype.UUID
+	Agents          []pgtype.UUID
+	VirtualKeys     []pgtype.UUID
+	Providers       []pgtype.UUID
+	Routes          []pgtype.UUID
+	Models          []string
+	Outcomes        []string
+	Codes           []string
+	Events          []int64
+	Inputs          []int64
+	CachedInputs    []int64
+	CacheWrites     []int64
+	Outputs         []int64
+	Reasonings      []int64
+	Costs           []string
+	Wastes          []string
+	Saved           []string
+	Doubts          []string
+	EstimatedEvents []int64
+	EstimatedCosts  []string
+}
+
+func (q *Queries) AddHours(ctx context.Context, arg AddHoursParams) error {
+	_, err := q.db.Exec(ctx, addHours,
+		arg.OrgID,
+		arg.Starts,
+		arg.Workspaces,
+		arg.Agents,
+		arg.VirtualKeys,
+		arg.Providers,
+		arg.Routes,
+		arg.Models,
+		arg.Outcomes,
+		arg.Codes,
+		arg.Events,
+		arg.Inputs,
+		arg.CachedInputs,
+		arg.CacheWrites,
+		arg.Outputs,
+		arg.Reasonings,
+		arg.Costs,
+		arg.Wastes,
+		arg.Saved,
+		arg.Doubts,
+		arg.EstimatedEvents,
+		arg.EstimatedCosts,
+	)
+	return err
+}
+
+const addRuns = `-- name: AddRuns :exec
+INSERT INTO usage_run (org_id, run_id, workspace_id, agent_id, virtual_key_id, first_at, last_at, steps, events, refused, failed, indeterminate, input_tokens,
+  cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events,
+  estimated_pico)
+SELECT $1, u.run, u.workspace, u.agent, u.virtual_key, u.first, u.last, u.steps, u.events, u.refused, u.failed, u.indeterminate, u.input,
+  u.cached_input, u.cache_write, u.output, u.reasoning, u.cost::numeric, u.waste::numeric, u.saved::numeric, u.doubt::numeric, u.estimated_events,
+  u.estimated::numeric
+FROM (
+  SELECT unnest($2::text[]) AS run,
+    unnest($3::pg_catalog.uuid[]) AS workspace,
+    unnest($4::pg_catalog.uuid[]) AS agent,
+    unnest($5::pg_catalog.uuid[]) AS virtual_key,
+    unnest($6::timestamptz[]) AS first,
+    unnest($7::timestamptz[]) AS last,
+    unnest($8::bigint[]) AS steps,
+    unnest($9::bigint[]) AS events,
+    unnest($10::bigint[]) AS refused,
+    unnest($11::bigint[]) AS failed,
+    unnest($12::bigint[]) AS indeterminate,
+    unnest($13::bigint[]) AS input,
+    unnest($14::bigint[]) AS cached_input,
+    unnest($15::bigint[]) AS cache_write,
+    unnest($16::bigint[]) AS output,
+    unnest($17::bigint[]) AS reasoning,
+    unnest($18::text[]) AS cost,
+    unnest($19::text[]) AS waste,
+    unnest($20::text[]) AS saved,
+    unnest($21::text[]) AS doubt,
+    unnest($22::bigint[]) AS estimated_events,
+    unnest($23::text[]) AS estimated
+) AS u
+ON CONFLICT (org_id, run_id) DO UPDATE SET
+  workspace_id = CASE WHEN excluded.first_at < usage_run.first_at THEN excluded.workspace_id ELSE usage_run.workspace_id END,
+  agent_id = CASE WHEN excluded.first_at < usage_run.first_at THEN excluded.agent_id ELSE usage_run.agent_id END,
+  virtual_key_id = CASE WHEN excluded.first_at < usage_run.first_at THEN excluded.virtual_key_id ELSE usage_run.virtual_key_id END,
+  first_at = least(usage_run.first_at, excluded.first_at),
+  last_at = greatest(usage_run.last_at, excluded.last_at),
+  steps = usage_run.steps + excluded.steps,
+  events = usage_run.events + excluded.events,
+  refused = usage_run.refused + excluded.refused,
+  failed = usage_run.failed + excluded.failed,
+  indeterminate = usage_run.indeterminate + excluded.indeterminate,
+  input_tokens = usage_run.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_run.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_run.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_run.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_run.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_run.cost_pico + excluded.cost_pico,
+  waste_pico = usage_run.waste_pico + excluded.waste_pico,
+  saved_pico = usage_run.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_run.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_run.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_run.estimated_pico + excluded.estimated_pico
+`
+
+type AddRunsParams struct {
+	OrgID           ident.Org
+	Runs            []string
+	Workspaces      []pgtype.UUID
+	Agents          []pgtype.UUID
+	VirtualKeys     []pgtype.UUID
+	Firsts          []time.Time
+	Lasts           []time.Time
+	Steps           []int64
+	Events          []int64
+	Refused         []int64
+	Failed          []int64
+	Indeterminate   []int64
+	Inputs          []int64
+	CachedInputs    []int64
+	CacheWrites     []int64
+	Outputs         []int64
+	Reasonings      []int64
+	Costs           []string
+	Wastes          []string
+	Saved           []string
+	Doubts          []string
+	EstimatedEvents []int64
+	EstimatedCosts  []string
+}
+
+func (q *Queries) AddRuns(ctx context.Context, arg AddRunsParams) error {
+	_, err := q.db.Exec(ctx, addRuns,
+		arg.OrgID,
+		arg.Runs,
+		arg.Workspaces,
+		arg.Agents,
+		arg.VirtualKeys,
+		arg.Firsts,
+		arg.Lasts,
+		arg.Steps,
+		arg.Events,
+		arg.Refused,
+		arg.Failed,
+		arg.Indeterminate,
+		arg.Inputs,
+		arg.CachedInputs,
+		arg.CacheWrites,
+		arg.Outputs,
+		arg.Reasonings,
+		arg.Costs,
+		arg.Wastes,
+		arg.Saved,
+		arg.Doubts,
+		arg.EstimatedEvents,
+		arg.EstimatedCosts,
+	)
+	return err
+}
+
+const addTagDays = `-- name: AddTagDays :exec
+INSERT INTO usage_tag_day (org_id, day, name, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens,
+  cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events,
+  estimated_pico)
+SELECT $1, u.start, u.name, u.value, u.workspace, u.agent, u.virtual_key, u.provider, u.route, u.model, u.outcome, u.code, u.events, u.input,
+  u.cached_input, u.cache_write, u.output, u.reasoning, u.cost::numeric, u.waste::numeric, u.saved::numeric, u.doubt::numeric, u.estimated_events,
+  u.estimated::numeric
+FROM (
+  SELECT unnest($2::timestamptz[]) AS start,
+    unnest($3::text[]) AS name,
+    unnest($4::text[]) AS value,
+    unnest($5::pg_catalog.uuid[]) AS workspace,
+    unnest($6::pg_catalog.uuid[]) AS agent,
+    unnest($7::pg_catalog.uuid[]) AS virtual_key,
+    unnest($8::pg_catalog.uuid[]) AS provider,
+    unnest($9::pg_catalog.uuid[]) AS route,
+    unnest($10::text[]) AS model,
+    unnest($11::text[]) AS outcome,
+    unnest($12::text[]) AS code,
+    unnest($13::bigint[]) AS events,
+    unnest($14::bigint[]) AS input,
+    unnest($15::bigint[]) AS cached_input,
+    unnest($16::bigint[]) AS cache_write,
+    unnest($17::bigint[]) AS output,
+    unnest($18::bigint[]) AS reasoning,
+    unnest($19::text[]) AS cost,
+    unnest($20::text[]) AS waste,
+    unnest($21::text[]) AS saved,
+    unnest($22::text[]) AS doubt,
+    unnest($23::bigint[]) AS estimated_events,
+    unnest($24::text[]) AS estimated
+) AS u
+ON CONFLICT (org_id, name, day, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
+  events = usage_tag_day.events + excluded.events,
+  input_tokens = usage_tag_day.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_tag_day.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_tag_day.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_tag_day.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_tag_day.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_tag_day.cost_pico + excluded.cost_pico,
+  waste_pico = usage_tag_day.waste_pico + excluded.waste_pico,
+  saved_pico = usage_tag_day.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_tag_day.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_tag_day.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_tag_day.estimated_pico + excluded.estimated_pico
+`
+
+type AddTagDaysParams struct {
+	OrgID           ident.Org
+	Starts          []time.Time
+	Names           []string
+	TagValues       []string
+	Workspaces      []pgtype.UUID
+	Agents          []pgtype.UUID
+	VirtualKeys     []pgtype.UUID
+	Providers       []pgtype.UUID
+	Routes          []pgtype.UUID
+	Models          []string
+	Outcomes        []string
+	Codes           []string
+	Events          []int64
+	Inputs          []int64
+	CachedInputs    []int64
+	CacheWrites     []int64
+	Outputs         []int64
+	Reasonings      []int64
+	Costs           []string
+	Wastes          []string
+	Saved           []string
+	Doubts          []string
+	EstimatedEvents []int64
+	EstimatedCosts  []string
+}
+
+func (q *Queries) AddTagDays(ctx context.Context, arg AddTagDaysParams) error {
+	_, err := q.db.Exec(ctx, addTagDays,
+		arg.OrgID,
+		arg.Starts,
+		arg.Names,
+		arg.TagValues,
+		arg.Workspaces,
+		arg.Agents,
+		arg.VirtualKeys,
+		arg.Providers,
+		arg.Routes,
+		arg.Models,
+		arg.Outcomes,
+		arg.Codes,
+		arg.Events,
+		arg.Inputs,
+		arg.CachedInputs,
+		arg.CacheWrites,
+		arg.Outputs,
+		arg.Reasonings,
+		arg.Costs,
+		arg.Wastes,
+		arg.Saved,
+		arg.Doubts,
+		arg.EstimatedEvents,
+		arg.EstimatedCosts,
+	)
+	return err
+}
+
+const addTagHours = `-- name: AddTagHours :exec
+INSERT INTO usage_tag_hour (org_id, hour, name, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens,
+  cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events,
+  estimated_pico)
+SELECT $1, u.start, u.name, u.value, u.workspace, u.agent, u.virtual_key, u.provider, u.route, u.model, u.outcome, u.code, u.events, u.input,
+  u.cached_input, u.cache_write, u.output, u.reasoning, u.cost::numeric, u.waste::numeric, u.saved::numeric, u.doubt::numeric, u.estimated_events,
+  u.estimated::numeric
+FROM (
+  SELECT unnest($2::timestamptz[]) AS start,
+    unnest($3::text[]) AS name,
+    unnest($4::text[]) AS value,
+    unnest($5::pg_catalog.uuid[]) AS workspace,
+    unnest($6::pg_catalog.uuid[]) AS agent,
+    unnest($7::pg_catalog.uuid[]) AS virtual_key,
+    unnest($8::pg_catalog.uuid[]) AS provider,
+    unnest($9::pg_catalog.uuid[]) AS route,
+    unnest($10::text[]) AS model,
+    unnest($11::text[]) AS outcome,
+    unnest($12::text[]) AS code,
+    unnest($13::bigint[]) AS events,
+    unnest($14::bigint[]) AS input,
+    unnest($15::bigint[]) AS cached_input,
+    unnest($16::bigint[]) AS cache_write,
+    unnest($17::bigint[]) AS output,
+    unnest($18::bigint[]) AS reasoning,
+    unnest($19::text[]) AS cost,
+    unnest($20::text[]) AS waste,
+    unnest($21::text[]) AS saved,
+    unnest($22::text[]) AS doubt,
+    unnest($23::bigint[]) AS estimated_events,
+    unnest($24::text[]) AS estimated
+) AS u
+ON CONFLICT (org_id, name, hour, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
+  events = usage_tag_hour.events + excluded.events,
+  input_tokens = usage_tag_hour.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_tag_hour.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_tag_hour.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_tag_hour.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_tag_hour.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_tag_hour.cost_pico + excluded.cost_pico,
+  waste_pico = usage_tag_hour.waste_pico + excluded.waste_pico,
+  saved_pico = usage_tag_hour.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_tag_hour.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_tag_hour.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_tag_hour.estimated_pico + excluded.estimated_pico
+`
+
+type AddTagHoursParams struct {
+	OrgID           ident.Org
+	Starts          []time.Time
+	Names           []string
+	TagValues       []string
+	Workspaces      []pgtype.UUID
+	Agents          []pgtype.UUID
+	VirtualKeys     []pgtype.UUID
+	Providers       []pgtype.UUID
+	Routes          []pgtype.UUID
+	Models          []string
+	Outcomes        []string
+	Codes           []string
+	Events          []int64
+	Inputs          []int64
+	CachedInputs    []int64
+	CacheWrites     []int64
+	Outputs         []int64
+	Reasonings      []int64
+	Costs           []string
+	Wastes          []string
+	Saved           []string
+	Doubts          []string
+	EstimatedEvents []int64
+	EstimatedCosts  []string
+}
+
+func (q *Queries) AddTagHours(ctx context.Context, arg AddTagHoursParams) error {
+	_, err := q.db.Exec(ctx, addTagHours,
+		arg.OrgID,
+		arg.Starts,
+		arg.Names,
+		arg.TagValues,
+		arg.Workspaces,
+		arg.Agents,
+		arg.VirtualKeys,
+		arg.Providers,
+		arg.Routes,
+		arg.Models,
+		arg.Outcomes,
+		arg.Codes,
+		arg.Events,
+		arg.Inputs,
+		arg.CachedInputs,
+		arg.CacheWrites,
+		arg.Outputs,
+		arg.Reasonings,
+		arg.Costs,
+		arg.Wastes,
+		arg.Saved,
+		arg.Doubts,
+		arg.EstimatedEvents,
+		arg.EstimatedCosts,
 	)
 	return err
 }
@@ -143,11 +578,11 @@ const insertEvents = `-- name: InsertEvents :many
 INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, workspace_id, agent_id, virtual_key_id, end_user, labels, dialect,
   route_id, model, provider_id, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us,
   input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, cost_pico, bound_pico, price_id, waste,
-  edge_id, generation)
+  edge_id, generation, count, saved_pico)
 SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
   u.route, u.model, u.provider, u.provider_model, u.attempt, u.streamed, u.outcome, u.code, u.rule, u.http_status, u.duration, u.first_byte,
   u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.estimated, u.cost, u.bound, u.price, u.waste,
-  $2::uuid, u.generation
+  $2::uuid, u.generation, u.count, u.saved
 FROM (
   SELECT unnest($3::pg_catalog.uuid[]) AS event,
     unnest($4::timestamptz[]) AS started,
@@ -181,7 +616,9 @@ FROM (
     unnest($32::bigint[]) AS bound,
     unnest($33::pg_catalog.uuid[]) AS price,
     unnest($34::boolean[]) AS waste,
-    unnest($35::bigint[]) AS generation
+    unnest($35::bigint[]) AS generation,
+    unnest($36::bigint[]) AS count,
+    unnest($37::bigint[]) AS saved
 ) AS u
 ON CONFLICT DO NOTHING
 RETURNING event_id::pg_catalog.uuid AS event
@@ -223,6 +660,8 @@ type InsertEventsParams struct {
 	Prices         []pgtype.UUID
 	Waste          []bool
 	Generations    []int64
+	Counts         []int64
+	Saved          []int64
 }
 
 func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) ([]pgtype.UUID, error) {
@@ -262,6 +701,8 @@ func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) ([]p
 		arg.Prices,
 		arg.Waste,
 		arg.Generations,
+		arg.Counts,
+		arg.Saved,
 	)
 	if err != nil {
 		return nil, err
@@ -306,6 +747,45 @@ func (q *Queries) InsertReject(ctx context.Context, arg InsertRejectParams) erro
 		arg.Record,
 	)
 	return err
+}
+
+const listTagValues = `-- name: ListTagValues :many
+SELECT DISTINCT t.name, t.value
+FROM usage_tag_day t
+WHERE t.org_id = $1 AND t.day = $2::timestamptz
+ORDER BY 1, 2
+LIMIT 400000
+`
+
+type ListTagValuesParams struct {
+	OrgID ident.Org
+	Day   time.Time
+}
+
+type ListTagValuesRow struct {
+	Name  string
+	Value string
+}
+
+// The names and values of a day that have rows of their own.
+func (q *Queries) ListTagValues(ctx context.Context, arg ListTagValuesParams) ([]ListTagValuesRow, error) {
+	rows, err := q.db.Query(ctx, listTagValues, arg.OrgID, arg.Day)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListTagValuesRow
+	for rows.Next() {
+		var i ListTagValuesRow
+		if err := rows.Scan(&i.Name, &i.Value); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const lockEpoch = `-- name: LockEpoch :one
@@ -369,7 +849,8 @@ const setDurable = `-- name: SetDurable :exec
 SELECT set_config('synchronous_commit', 'on', true)
 `
 
-// One transaction holds a batch: organizations by id, in each of them events by id, then hours by key, then money (see ledger.sql).
+// One transaction holds a batch: organizations by id, in each of them events by id, then hours, days, labels by hour
+// and by day, and runs, each by key, then money (see ledger.sql).
 // @sqlc-vet-disable org-id-required
 // Touches no row: an ack is a promise that survives the loss of power.
 func (q *Queries) SetDurable(ctx context.Context) error {

@@ -69,7 +69,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		Connected: func() bool { return e.subscription.Connected() },
 	})
 	sender := upstream.New(egress.New(config.EgressAllow), nil)
-	limiter, err := e.limiter(config, id)
+	limiter, err := e.limiter(config, id, now.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 	e.subscription, err = subscription.New(subscription.Config{
 		Client: client, DataDir: config.DataDir, EdgeID: id, Epoch: epoch, PreviousEpoch: recovery.PreviousEpoch,
 		Version: version, Region: config.Region, Name: config.EdgeName, Store: store, PublicKey: config.SnapshotPublicKey, FleetKey: config.FleetKey,
-		Clock: now, Status: func() *wire.Status { return status(records, requests) }, Recall: book.Recall, Logger: logger,
+		Clock: now, Status: func() *wire.Status { return status(records, requests, limiter) }, Recall: book.Recall, Logger: logger,
 	})
 	if err != nil {
 		return nil, err
@@ -97,24 +97,27 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 	return e, nil
 }
 
-func status(records *spool.Spool, requests *pipeline.Pipeline) *wire.Status {
+func status(records *spool.Spool, requests *pipeline.Pipeline, limiter *limit.Limiter) *wire.Status {
+	counting, since, edges := limiter.Counting()
 	return &wire.Status{
+		RateCounting: counting, RateCountingUnixMs: max(since.UnixMilli(), 0), LiveEdges: uint32(max(edges, 0)),
 		SpoolBytes: records.Bytes(), SpoolPending: records.Pending(), Accepting: records.HasRoom(),
 		InFlight: uint64(requests.InFlight()), RequestsTotal: uint64(requests.Total()),
 	}
 }
 
 // limiter counts in Redis where there is one.
-func (e *edge) limiter(config Config, id wire.ID) (*limit.Limiter, error) {
+func (e *edge) limiter(config Config, id wire.ID, now func() time.Time) (*limit.Limiter, error) {
 	if config.RedisURL.Reveal() == "" {
-		return limit.New(), nil
+		return limit.New(now), nil
 	}
 	shared, err := limit.NewRedis(config.RedisURL.Reveal(), id)
 	if err != nil {
 		return nil, fmt.Errorf("TOLLGATE_REDIS_URL: %w", err)
 	}
-	e.runs = append(e.runs, shared.Run)
-	return limit.NewShared(shared), nil
+	limiter := limit.NewShared(shared, now)
+	e.runs = append(e.runs, shared.Run, limiter.Run)
+	return limiter, nil
 }
 
 // readiness never asks whether the control plane is there: an edge serves without it.

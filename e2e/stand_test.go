@@ -195,11 +195,7 @@ func ask(ctx context.Context, method, url, key, body string) said {
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	return sayOf(http.DefaultClient.Do(request))
-}
-
-// sayOf reads an answer to its end.
-func sayOf(answer *http.Response, err error) said {
+	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return said{Body: err.Error()}
 	}

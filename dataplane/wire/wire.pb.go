@@ -24,6 +24,111 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type RateCounting int32
+
+const (
+	RateCounting_RATE_COUNTING_UNSPECIFIED RateCounting = 0
+	RateCounting_RATE_COUNTING_ALONE       RateCounting = 1 // no shared counters are configured: each edge allows the whole limit
+	RateCounting_RATE_COUNTING_TOGETHER    RateCounting = 2 // all edges count in shared counters
+	RateCounting_RATE_COUNTING_SHARE       RateCounting = 3 // the shared counters do not answer: each edge allows its share
+)
+
+// Enum value maps for RateCounting.
+var (
+	RateCounting_name = map[int32]string{
+		0: "RATE_COUNTING_UNSPECIFIED",
+		1: "RATE_COUNTING_ALONE",
+		2: "RATE_COUNTING_TOGETHER",
+		3: "RATE_COUNTING_SHARE",
+	}
+	RateCounting_value = map[string]int32{
+		"RATE_COUNTING_UNSPECIFIED": 0,
+		"RATE_COUNTING_ALONE":       1,
+		"RATE_COUNTING_TOGETHER":    2,
+		"RATE_COUNTING_SHARE":       3,
+	}
+)
+
+func (x RateCounting) Enum() *RateCounting {
+	p := new(RateCounting)
+	*p = x
+	return p
+}
+
+func (x RateCounting) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RateCounting) Descriptor() protoreflect.EnumDescriptor {
+	return file_wire_proto_enumTypes[0].Descriptor()
+}
+
+func (RateCounting) Type() protoreflect.EnumType {
+	return &file_wire_proto_enumTypes[0]
+}
+
+func (x RateCounting) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RateCounting.Descriptor instead.
+func (RateCounting) EnumDescriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{0}
+}
+
+// Priority orders the calls of one workspace that wait for a provider.
+type Priority int32
+
+const (
+	Priority_PRIORITY_UNSPECIFIED Priority = 0 // normal
+	Priority_PRIORITY_HIGH        Priority = 1
+	Priority_PRIORITY_NORMAL      Priority = 2
+	Priority_PRIORITY_LOW         Priority = 3
+)
+
+// Enum value maps for Priority.
+var (
+	Priority_name = map[int32]string{
+		0: "PRIORITY_UNSPECIFIED",
+		1: "PRIORITY_HIGH",
+		2: "PRIORITY_NORMAL",
+		3: "PRIORITY_LOW",
+	}
+	Priority_value = map[string]int32{
+		"PRIORITY_UNSPECIFIED": 0,
+		"PRIORITY_HIGH":        1,
+		"PRIORITY_NORMAL":      2,
+		"PRIORITY_LOW":         3,
+	}
+)
+
+func (x Priority) Enum() *Priority {
+	p := new(Priority)
+	*p = x
+	return p
+}
+
+func (x Priority) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Priority) Descriptor() protoreflect.EnumDescriptor {
+	return file_wire_proto_enumTypes[1].Descriptor()
+}
+
+func (Priority) Type() protoreflect.EnumType {
+	return &file_wire_proto_enumTypes[1]
+}
+
+func (x Priority) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Priority.Descriptor instead.
+func (Priority) EnumDescriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{1}
+}
+
 type ProviderKind int32
 
 const (
@@ -57,11 +162,11 @@ func (x ProviderKind) String() string {
 }
 
 func (ProviderKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[0].Descriptor()
+	return file_wire_proto_enumTypes[2].Descriptor()
 }
 
 func (ProviderKind) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[0]
+	return &file_wire_proto_enumTypes[2]
 }
 
 func (x ProviderKind) Number() protoreflect.EnumNumber {
@@ -70,7 +175,7 @@ func (x ProviderKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ProviderKind.Descriptor instead.
 func (ProviderKind) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{0}
+	return file_wire_proto_rawDescGZIP(), []int{2}
 }
 
 type RouteStrategy int32
@@ -106,11 +211,11 @@ func (x RouteStrategy) String() string {
 }
 
 func (RouteStrategy) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[1].Descriptor()
+	return file_wire_proto_enumTypes[3].Descriptor()
 }
 
 func (RouteStrategy) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[1]
+	return &file_wire_proto_enumTypes[3]
 }
 
 func (x RouteStrategy) Number() protoreflect.EnumNumber {
@@ -119,7 +224,7 @@ func (x RouteStrategy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RouteStrategy.Descriptor instead.
 func (RouteStrategy) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{1}
+	return file_wire_proto_rawDescGZIP(), []int{3}
 }
 
 type Scope int32
@@ -173,11 +278,11 @@ func (x Scope) String() string {
 }
 
 func (Scope) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[2].Descriptor()
+	return file_wire_proto_enumTypes[4].Descriptor()
 }
 
 func (Scope) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[2]
+	return &file_wire_proto_enumTypes[4]
 }
 
 func (x Scope) Number() protoreflect.EnumNumber {
@@ -186,7 +291,7 @@ func (x Scope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Scope.Descriptor instead.
 func (Scope) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{2}
+	return file_wire_proto_rawDescGZIP(), []int{4}
 }
 
 type Period int32
@@ -231,11 +336,11 @@ func (x Period) String() string {
 }
 
 func (Period) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[3].Descriptor()
+	return file_wire_proto_enumTypes[5].Descriptor()
 }
 
 func (Period) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[3]
+	return &file_wire_proto_enumTypes[5]
 }
 
 func (x Period) Number() protoreflect.EnumNumber {
@@ -244,7 +349,120 @@ func (x Period) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Period.Descriptor instead.
 func (Period) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{3}
+	return file_wire_proto_rawDescGZIP(), []int{5}
+}
+
+type RateLimitWhat int32
+
+const (
+	RateLimitWhat_RATE_LIMIT_WHAT_UNSPECIFIED   RateLimitWhat = 0
+	RateLimitWhat_RATE_LIMIT_WHAT_REQUESTS      RateLimitWhat = 1
+	RateLimitWhat_RATE_LIMIT_WHAT_INPUT_TOKENS  RateLimitWhat = 2 // of every class
+	RateLimitWhat_RATE_LIMIT_WHAT_OUTPUT_TOKENS RateLimitWhat = 3
+	RateLimitWhat_RATE_LIMIT_WHAT_TOTAL_TOKENS  RateLimitWhat = 4 // input and output
+	RateLimitWhat_RATE_LIMIT_WHAT_CONCURRENT    RateLimitWhat = 5 // requests being carried at a time
+)
+
+// Enum value maps for RateLimitWhat.
+var (
+	RateLimitWhat_name = map[int32]string{
+		0: "RATE_LIMIT_WHAT_UNSPECIFIED",
+		1: "RATE_LIMIT_WHAT_REQUESTS",
+		2: "RATE_LIMIT_WHAT_INPUT_TOKENS",
+		3: "RATE_LIMIT_WHAT_OUTPUT_TOKENS",
+		4: "RATE_LIMIT_WHAT_TOTAL_TOKENS",
+		5: "RATE_LIMIT_WHAT_CONCURRENT",
+	}
+	RateLimitWhat_value = map[string]int32{
+		"RATE_LIMIT_WHAT_UNSPECIFIED":   0,
+		"RATE_LIMIT_WHAT_REQUESTS":      1,
+		"RATE_LIMIT_WHAT_INPUT_TOKENS":  2,
+		"RATE_LIMIT_WHAT_OUTPUT_TOKENS": 3,
+		"RATE_LIMIT_WHAT_TOTAL_TOKENS":  4,
+		"RATE_LIMIT_WHAT_CONCURRENT":    5,
+	}
+)
+
+func (x RateLimitWhat) Enum() *RateLimitWhat {
+	p := new(RateLimitWhat)
+	*p = x
+	return p
+}
+
+func (x RateLimitWhat) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RateLimitWhat) Descriptor() protoreflect.EnumDescriptor {
+	return file_wire_proto_enumTypes[6].Descriptor()
+}
+
+func (RateLimitWhat) Type() protoreflect.EnumType {
+	return &file_wire_proto_enumTypes[6]
+}
+
+func (x RateLimitWhat) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RateLimitWhat.Descriptor instead.
+func (RateLimitWhat) EnumDescriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{6}
+}
+
+type RateLimitPer int32
+
+const (
+	RateLimitPer_RATE_LIMIT_PER_UNSPECIFIED RateLimitPer = 0 // of what is concurrent
+	RateLimitPer_RATE_LIMIT_PER_SECOND      RateLimitPer = 1
+	RateLimitPer_RATE_LIMIT_PER_MINUTE      RateLimitPer = 2
+	RateLimitPer_RATE_LIMIT_PER_HOUR        RateLimitPer = 3
+	RateLimitPer_RATE_LIMIT_PER_DAY         RateLimitPer = 4 // any 24 hours
+)
+
+// Enum value maps for RateLimitPer.
+var (
+	RateLimitPer_name = map[int32]string{
+		0: "RATE_LIMIT_PER_UNSPECIFIED",
+		1: "RATE_LIMIT_PER_SECOND",
+		2: "RATE_LIMIT_PER_MINUTE",
+		3: "RATE_LIMIT_PER_HOUR",
+		4: "RATE_LIMIT_PER_DAY",
+	}
+	RateLimitPer_value = map[string]int32{
+		"RATE_LIMIT_PER_UNSPECIFIED": 0,
+		"RATE_LIMIT_PER_SECOND":      1,
+		"RATE_LIMIT_PER_MINUTE":      2,
+		"RATE_LIMIT_PER_HOUR":        3,
+		"RATE_LIMIT_PER_DAY":         4,
+	}
+)
+
+func (x RateLimitPer) Enum() *RateLimitPer {
+	p := new(RateLimitPer)
+	*p = x
+	return p
+}
+
+func (x RateLimitPer) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RateLimitPer) Descriptor() protoreflect.EnumDescriptor {
+	return file_wire_proto_enumTypes[7].Descriptor()
+}
+
+func (RateLimitPer) Type() protoreflect.EnumType {
+	return &file_wire_proto_enumTypes[7]
+}
+
+func (x RateLimitPer) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RateLimitPer.Descriptor instead.
+func (RateLimitPer) EnumDescriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{7}
 }
 
 type GuardrailAction int32
@@ -280,11 +498,11 @@ func (x GuardrailAction) String() string {
 }
 
 func (GuardrailAction) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[4].Descriptor()
+	return file_wire_proto_enumTypes[8].Descriptor()
 }
 
 func (GuardrailAction) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[4]
+	return &file_wire_proto_enumTypes[8]
 }
 
 func (x GuardrailAction) Number() protoreflect.EnumNumber {
@@ -293,7 +511,7 @@ func (x GuardrailAction) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GuardrailAction.Descriptor instead.
 func (GuardrailAction) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{4}
+	return file_wire_proto_rawDescGZIP(), []int{8}
 }
 
 type TokenClass int32
@@ -338,11 +556,11 @@ func (x TokenClass) String() string {
 }
 
 func (TokenClass) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[5].Descriptor()
+	return file_wire_proto_enumTypes[9].Descriptor()
 }
 
 func (TokenClass) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[5]
+	return &file_wire_proto_enumTypes[9]
 }
 
 func (x TokenClass) Number() protoreflect.EnumNumber {
@@ -351,7 +569,7 @@ func (x TokenClass) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TokenClass.Descriptor instead.
 func (TokenClass) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{5}
+	return file_wire_proto_rawDescGZIP(), []int{9}
 }
 
 // PriceKind says what a price is. The platform fragment has the catalog, an organization's fragment the others.
@@ -391,11 +609,11 @@ func (x PriceKind) String() string {
 }
 
 func (PriceKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[6].Descriptor()
+	return file_wire_proto_enumTypes[10].Descriptor()
 }
 
 func (PriceKind) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[6]
+	return &file_wire_proto_enumTypes[10]
 }
 
 func (x PriceKind) Number() protoreflect.EnumNumber {
@@ -404,7 +622,7 @@ func (x PriceKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PriceKind.Descriptor instead.
 func (PriceKind) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{6}
+	return file_wire_proto_rawDescGZIP(), []int{10}
 }
 
 type Outcome int32
@@ -449,11 +667,11 @@ func (x Outcome) String() string {
 }
 
 func (Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[7].Descriptor()
+	return file_wire_proto_enumTypes[11].Descriptor()
 }
 
 func (Outcome) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[7]
+	return &file_wire_proto_enumTypes[11]
 }
 
 func (x Outcome) Number() protoreflect.EnumNumber {
@@ -462,7 +680,7 @@ func (x Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Outcome.Descriptor instead.
 func (Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{7}
+	return file_wire_proto_rawDescGZIP(), []int{11}
 }
 
 type LeaseVerdict int32
@@ -501,11 +719,11 @@ func (x LeaseVerdict) String() string {
 }
 
 func (LeaseVerdict) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[8].Descriptor()
+	return file_wire_proto_enumTypes[12].Descriptor()
 }
 
 func (LeaseVerdict) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[8]
+	return &file_wire_proto_enumTypes[12]
 }
 
 func (x LeaseVerdict) Number() protoreflect.EnumNumber {
@@ -514,7 +732,7 @@ func (x LeaseVerdict) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LeaseVerdict.Descriptor instead.
 func (LeaseVerdict) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{8}
+	return file_wire_proto_rawDescGZIP(), []int{12}
 }
 
 type SyncRequest struct {
@@ -913,15 +1131,18 @@ func (x *Nack) GetReason() string {
 }
 
 type Status struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	NowUnixMs     int64                  `protobuf:"varint,1,opt,name=now_unix_ms,json=nowUnixMs,proto3" json:"now_unix_ms,omitempty"` // the edge's clock
-	SpoolBytes    uint64                 `protobuf:"varint,2,opt,name=spool_bytes,json=spoolBytes,proto3" json:"spool_bytes,omitempty"`
-	SpoolPending  uint64                 `protobuf:"varint,3,opt,name=spool_pending,json=spoolPending,proto3" json:"spool_pending,omitempty"` // records not yet acked
-	InFlight      uint64                 `protobuf:"varint,4,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`             // requests being carried
-	RequestsTotal uint64                 `protobuf:"varint,5,opt,name=requests_total,json=requestsTotal,proto3" json:"requests_total,omitempty"`
-	Accepting     bool                   `protobuf:"varint,6,opt,name=accepting,proto3" json:"accepting,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	NowUnixMs          int64                  `protobuf:"varint,1,opt,name=now_unix_ms,json=nowUnixMs,proto3" json:"now_unix_ms,omitempty"` // the edge's clock
+	SpoolBytes         uint64                 `protobuf:"varint,2,opt,name=spool_bytes,json=spoolBytes,proto3" json:"spool_bytes,omitempty"`
+	SpoolPending       uint64                 `protobuf:"varint,3,opt,name=spool_pending,json=spoolPending,proto3" json:"spool_pending,omitempty"` // records not yet acked
+	InFlight           uint64                 `protobuf:"varint,4,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`             // requests being carried
+	RequestsTotal      uint64                 `protobuf:"varint,5,opt,name=requests_total,json=requestsTotal,proto3" json:"requests_total,omitempty"`
+	Accepting          bool                   `protobuf:"varint,6,opt,name=accepting,proto3" json:"accepting,omitempty"`
+	RateCounting       RateCounting           `protobuf:"varint,7,opt,name=rate_counting,json=rateCounting,proto3,enum=tollgate.wire.v1.RateCounting" json:"rate_counting,omitempty"`
+	RateCountingUnixMs int64                  `protobuf:"varint,8,opt,name=rate_counting_unix_ms,json=rateCountingUnixMs,proto3" json:"rate_counting_unix_ms,omitempty"` // since when it counts so
+	LiveEdges          uint32                 `protobuf:"varint,9,opt,name=live_edges,json=liveEdges,proto3" json:"live_edges,omitempty"`                                // as this edge knows them; its share is one of so many
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Status) Reset() {
@@ -994,6 +1215,27 @@ func (x *Status) GetAccepting() bool {
 		return x.Accepting
 	}
 	return false
+}
+
+func (x *Status) GetRateCounting() RateCounting {
+	if x != nil {
+		return x.RateCounting
+	}
+	return RateCounting_RATE_COUNTING_UNSPECIFIED
+}
+
+func (x *Status) GetRateCountingUnixMs() int64 {
+	if x != nil {
+		return x.RateCountingUnixMs
+	}
+	return 0
+}
+
+func (x *Status) GetLiveEdges() uint32 {
+	if x != nil {
+		return x.LiveEdges
+	}
+	return 0
 }
 
 type SyncResponse struct {
@@ -1466,6 +1708,7 @@ type ItemBody struct {
 	//	*ItemBody_Budget
 	//	*ItemBody_Guardrail
 	//	*ItemBody_Price
+	//	*ItemBody_RateLimit
 	Body          isItemBody_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1589,6 +1832,15 @@ func (x *ItemBody) GetPrice() *Price {
 	return nil
 }
 
+func (x *ItemBody) GetRateLimit() *RateLimit {
+	if x != nil {
+		if x, ok := x.Body.(*ItemBody_RateLimit); ok {
+			return x.RateLimit
+		}
+	}
+	return nil
+}
+
 type isItemBody_Body interface {
 	isItemBody_Body()
 }
@@ -1629,6 +1881,10 @@ type ItemBody_Price struct {
 	Price *Price `protobuf:"bytes,9,opt,name=price,proto3,oneof"`
 }
 
+type ItemBody_RateLimit struct {
+	RateLimit *RateLimit `protobuf:"bytes,10,opt,name=rate_limit,json=rateLimit,proto3,oneof"`
+}
+
 func (*ItemBody_Organization) isItemBody_Body() {}
 
 func (*ItemBody_Workspace) isItemBody_Body() {}
@@ -1646,6 +1902,8 @@ func (*ItemBody_Budget) isItemBody_Body() {}
 func (*ItemBody_Guardrail) isItemBody_Body() {}
 
 func (*ItemBody_Price) isItemBody_Body() {}
+
+func (*ItemBody_RateLimit) isItemBody_Body() {}
 
 type FragmentRemoval struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1782,8 +2040,6 @@ type LeaseRecall struct {
 	OrgId             []byte                 `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
 	BudgetId          []byte                 `protobuf:"bytes,2,opt,name=budget_id,json=budgetId,proto3" json:"budget_id,omitempty"`
 	PeriodStartUnixMs int64                  `protobuf:"varint,3,opt,name=period_start_unix_ms,json=periodStartUnixMs,proto3" json:"period_start_unix_ms,omitempty"`
-	Subject           string                 `protobuf:"bytes,4,opt,name=subject,proto3" json:"subject,omitempty"`
-	LeaseNo           int64                  `protobuf:"varint,5,opt,name=lease_no,json=leaseNo,proto3" json:"lease_no,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -1835,20 +2091,6 @@ func (x *LeaseRecall) GetBudgetId() []byte {
 func (x *LeaseRecall) GetPeriodStartUnixMs() int64 {
 	if x != nil {
 		return x.PeriodStartUnixMs
-	}
-	return 0
-}
-
-func (x *LeaseRecall) GetSubject() string {
-	if x != nil {
-		return x.Subject
-	}
-	return ""
-}
-
-func (x *LeaseRecall) GetLeaseNo() int64 {
-	if x != nil {
-		return x.LeaseNo
 	}
 	return 0
 }
@@ -2052,6 +2294,7 @@ type VirtualKey struct {
 	ExpiresUnixMs     int64                  `protobuf:"varint,7,opt,name=expires_unix_ms,json=expiresUnixMs,proto3" json:"expires_unix_ms,omitempty"`             // 0: never
 	AllowedModels     []string               `protobuf:"bytes,8,rep,name=allowed_models,json=allowedModels,proto3" json:"allowed_models,omitempty"`                // names of routes; empty: every route of the workspace
 	RequestsPerMinute uint32                 `protobuf:"varint,9,opt,name=requests_per_minute,json=requestsPerMinute,proto3" json:"requests_per_minute,omitempty"` // 0: no limit
+	Priority          Priority               `protobuf:"varint,10,opt,name=priority,proto3,enum=tollgate.wire.v1.Priority" json:"priority,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -2149,6 +2392,13 @@ func (x *VirtualKey) GetRequestsPerMinute() uint32 {
 	return 0
 }
 
+func (x *VirtualKey) GetPriority() Priority {
+	if x != nil {
+		return x.Priority
+	}
+	return Priority_PRIORITY_UNSPECIFIED
+}
+
 type Provider struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Id             []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2158,6 +2408,9 @@ type Provider struct {
 	Credentials    []*Credential          `protobuf:"bytes,5,rep,name=credentials,proto3" json:"credentials,omitempty"`
 	Catalog        string                 `protobuf:"bytes,6,opt,name=catalog,proto3" json:"catalog,omitempty"`                                      // the provider's name in the price catalog
 	PrivateNetwork bool                   `protobuf:"varint,7,opt,name=private_network,json=privateNetwork,proto3" json:"private_network,omitempty"` // the address may be loopback or private (self-hosted models, the simulator)
+	MaxConcurrency uint32                 `protobuf:"varint,8,opt,name=max_concurrency,json=maxConcurrency,proto3" json:"max_concurrency,omitempty"` // calls at a time over all edges; 0: no limit
+	QueueLength    uint32                 `protobuf:"varint,9,opt,name=queue_length,json=queueLength,proto3" json:"queue_length,omitempty"`          // calls that may wait for it on one edge; 0: none waits
+	QueueWaitMs    uint32                 `protobuf:"varint,10,opt,name=queue_wait_ms,json=queueWaitMs,proto3" json:"queue_wait_ms,omitempty"`       // how long one may wait
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -2239,6 +2492,27 @@ func (x *Provider) GetPrivateNetwork() bool {
 		return x.PrivateNetwork
 	}
 	return false
+}
+
+func (x *Provider) GetMaxConcurrency() uint32 {
+	if x != nil {
+		return x.MaxConcurrency
+	}
+	return 0
+}
+
+func (x *Provider) GetQueueLength() uint32 {
+	if x != nil {
+		return x.QueueLength
+	}
+	return 0
+}
+
+func (x *Provider) GetQueueWaitMs() uint32 {
+	if x != nil {
+		return x.QueueWaitMs
+	}
+	return 0
 }
 
 type Credential struct {
@@ -2537,6 +2811,107 @@ func (x *Budget) GetScopeValue() string {
 	return ""
 }
 
+// RateLimit holds in any window of its length, over all edges together.
+type RateLimit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Scope         Scope                  `protobuf:"varint,3,opt,name=scope,proto3,enum=tollgate.wire.v1.Scope" json:"scope,omitempty"`
+	ScopeId       []byte                 `protobuf:"bytes,4,opt,name=scope_id,json=scopeId,proto3" json:"scope_id,omitempty"`          // as Budget.scope_id
+	ScopeValue    string                 `protobuf:"bytes,5,opt,name=scope_value,json=scopeValue,proto3" json:"scope_value,omitempty"` // as Budget.scope_value
+	What          RateLimitWhat          `protobuf:"varint,6,opt,name=what,proto3,enum=tollgate.wire.v1.RateLimitWhat" json:"what,omitempty"`
+	Amount        int64                  `protobuf:"varint,7,opt,name=amount,proto3" json:"amount,omitempty"`
+	Per           RateLimitPer           `protobuf:"varint,8,opt,name=per,proto3,enum=tollgate.wire.v1.RateLimitPer" json:"per,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RateLimit) Reset() {
+	*x = RateLimit{}
+	mi := &file_wire_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RateLimit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RateLimit) ProtoMessage() {}
+
+func (x *RateLimit) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RateLimit.ProtoReflect.Descriptor instead.
+func (*RateLimit) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *RateLimit) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *RateLimit) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RateLimit) GetScope() Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return Scope_SCOPE_UNSPECIFIED
+}
+
+func (x *RateLimit) GetScopeId() []byte {
+	if x != nil {
+		return x.ScopeId
+	}
+	return nil
+}
+
+func (x *RateLimit) GetScopeValue() string {
+	if x != nil {
+		return x.ScopeValue
+	}
+	return ""
+}
+
+func (x *RateLimit) GetWhat() RateLimitWhat {
+	if x != nil {
+		return x.What
+	}
+	return RateLimitWhat_RATE_LIMIT_WHAT_UNSPECIFIED
+}
+
+func (x *RateLimit) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *RateLimit) GetPer() RateLimitPer {
+	if x != nil {
+		return x.Per
+	}
+	return RateLimitPer_RATE_LIMIT_PER_UNSPECIFIED
+}
+
 type Guardrail struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2551,7 +2926,7 @@ type Guardrail struct {
 
 func (x *Guardrail) Reset() {
 	*x = Guardrail{}
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2563,7 +2938,7 @@ func (x *Guardrail) String() string {
 func (*Guardrail) ProtoMessage() {}
 
 func (x *Guardrail) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2576,7 +2951,7 @@ func (x *Guardrail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guardrail.ProtoReflect.Descriptor instead.
 func (*Guardrail) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{25}
+	return file_wire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Guardrail) GetId() []byte {
@@ -2653,7 +3028,7 @@ type Price struct {
 
 func (x *Price) Reset() {
 	*x = Price{}
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2665,7 +3040,7 @@ func (x *Price) String() string {
 func (*Price) ProtoMessage() {}
 
 func (x *Price) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2678,7 +3053,7 @@ func (x *Price) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Price.ProtoReflect.Descriptor instead.
 func (*Price) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{26}
+	return file_wire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Price) GetId() []byte {
@@ -2889,7 +3264,7 @@ type UsageEvent struct {
 
 func (x *UsageEvent) Reset() {
 	*x = UsageEvent{}
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2901,7 +3276,7 @@ func (x *UsageEvent) String() string {
 func (*UsageEvent) ProtoMessage() {}
 
 func (x *UsageEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2914,7 +3289,7 @@ func (x *UsageEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageEvent.ProtoReflect.Descriptor instead.
 func (*UsageEvent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{27}
+	return file_wire_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *UsageEvent) GetEventId() []byte {
@@ -3239,15 +3614,13 @@ type Charge struct {
 	PeriodStartUnixMs int64                  `protobuf:"varint,2,opt,name=period_start_unix_ms,json=periodStartUnixMs,proto3" json:"period_start_unix_ms,omitempty"`
 	SpentPico         int64                  `protobuf:"varint,3,opt,name=spent_pico,json=spentPico,proto3" json:"spent_pico,omitempty"`
 	DoubtPico         int64                  `protobuf:"varint,4,opt,name=doubt_pico,json=doubtPico,proto3" json:"doubt_pico,omitempty"` // indeterminate: reserved and neither proven spent nor proven free
-	Subject           string                 `protobuf:"bytes,5,opt,name=subject,proto3" json:"subject,omitempty"`                       // as in LeaseClaim
-	LeaseNo           int64                  `protobuf:"varint,6,opt,name=lease_no,json=leaseNo,proto3" json:"lease_no,omitempty"`       // of the lease that it leaves
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Charge) Reset() {
 	*x = Charge{}
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3259,7 +3632,7 @@ func (x *Charge) String() string {
 func (*Charge) ProtoMessage() {}
 
 func (x *Charge) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3272,7 +3645,7 @@ func (x *Charge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Charge.ProtoReflect.Descriptor instead.
 func (*Charge) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{28}
+	return file_wire_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Charge) GetBudgetId() []byte {
@@ -3303,20 +3676,6 @@ func (x *Charge) GetDoubtPico() int64 {
 	return 0
 }
 
-func (x *Charge) GetSubject() string {
-	if x != nil {
-		return x.Subject
-	}
-	return ""
-}
-
-func (x *Charge) GetLeaseNo() int64 {
-	if x != nil {
-		return x.LeaseNo
-	}
-	return 0
-}
-
 type UsageBatch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	EdgeId        []byte                 `protobuf:"bytes,1,opt,name=edge_id,json=edgeId,proto3" json:"edge_id,omitempty"`
@@ -3328,7 +3687,7 @@ type UsageBatch struct {
 
 func (x *UsageBatch) Reset() {
 	*x = UsageBatch{}
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3340,7 +3699,7 @@ func (x *UsageBatch) String() string {
 func (*UsageBatch) ProtoMessage() {}
 
 func (x *UsageBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3353,7 +3712,7 @@ func (x *UsageBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageBatch.ProtoReflect.Descriptor instead.
 func (*UsageBatch) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{29}
+	return file_wire_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *UsageBatch) GetEdgeId() []byte {
@@ -3387,7 +3746,7 @@ type UsageRecord struct {
 
 func (x *UsageRecord) Reset() {
 	*x = UsageRecord{}
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3399,7 +3758,7 @@ func (x *UsageRecord) String() string {
 func (*UsageRecord) ProtoMessage() {}
 
 func (x *UsageRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3412,7 +3771,7 @@ func (x *UsageRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRecord.ProtoReflect.Descriptor instead.
 func (*UsageRecord) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{30}
+	return file_wire_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *UsageRecord) GetSeq() uint64 {
@@ -3440,7 +3799,7 @@ type UsageAck struct {
 
 func (x *UsageAck) Reset() {
 	*x = UsageAck{}
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3452,7 +3811,7 @@ func (x *UsageAck) String() string {
 func (*UsageAck) ProtoMessage() {}
 
 func (x *UsageAck) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3465,7 +3824,7 @@ func (x *UsageAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageAck.ProtoReflect.Descriptor instead.
 func (*UsageAck) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{31}
+	return file_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *UsageAck) GetEpoch() uint64 {
@@ -3487,14 +3846,13 @@ type LeaseRequest struct {
 	EdgeId        []byte                 `protobuf:"bytes,1,opt,name=edge_id,json=edgeId,proto3" json:"edge_id,omitempty"`
 	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Claims        []*LeaseClaim          `protobuf:"bytes,3,rep,name=claims,proto3" json:"claims,omitempty"`
-	SentUnixMs    int64                  `protobuf:"varint,4,opt,name=sent_unix_ms,json=sentUnixMs,proto3" json:"sent_unix_ms,omitempty"` // the edge's corrected time; a call that was long on its way is refused. 0: not said
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LeaseRequest) Reset() {
 	*x = LeaseRequest{}
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3506,7 +3864,7 @@ func (x *LeaseRequest) String() string {
 func (*LeaseRequest) ProtoMessage() {}
 
 func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3519,7 +3877,7 @@ func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRequest.ProtoReflect.Descriptor instead.
 func (*LeaseRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{32}
+	return file_wire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *LeaseRequest) GetEdgeId() []byte {
@@ -3543,15 +3901,6 @@ func (x *LeaseRequest) GetClaims() []*LeaseClaim {
 	return nil
 }
 
-func (x *LeaseRequest) GetSentUnixMs() int64 {
-	if x != nil {
-		return x.SentUnixMs
-	}
-	return 0
-}
-
-// LeaseClaim is what an edge says about one lease and asks for it. A lease is named by organization, budget, period, subject, edge and number;
-// its totals count within that number.
 type LeaseClaim struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
 	OrgId             []byte                 `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
@@ -3561,16 +3910,13 @@ type LeaseClaim struct {
 	ReturnedTotalPico int64                  `protobuf:"varint,5,opt,name=returned_total_pico,json=returnedTotalPico,proto3" json:"returned_total_pico,omitempty"` // what it has handed back since the lease began, this call included
 	NeedPico          int64                  `protobuf:"varint,6,opt,name=need_pico,json=needPico,proto3" json:"need_pico,omitempty"`                              // at least this much, or nothing
 	WantPico          int64                  `protobuf:"varint,7,opt,name=want_pico,json=wantPico,proto3" json:"want_pico,omitempty"`                              // up to this much
-	Subject           string                 `protobuf:"bytes,8,opt,name=subject,proto3" json:"subject,omitempty"`                                                 // whose account it is in a budget that keeps one for each: an end user, a model, a label's value, a run (see Subject); else empty
-	LeaseNo           int64                  `protobuf:"varint,9,opt,name=lease_no,json=leaseNo,proto3" json:"lease_no,omitempty"`                                 // larger than of any lease before that the edge held of this account; 0 where the subject is empty
-	Closing           bool                   `protobuf:"varint,10,opt,name=closing,proto3" json:"closing,omitempty"`                                               // the edge forgets the lease once this is confirmed: nothing more may be granted to it
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
 
 func (x *LeaseClaim) Reset() {
 	*x = LeaseClaim{}
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3582,7 +3928,7 @@ func (x *LeaseClaim) String() string {
 func (*LeaseClaim) ProtoMessage() {}
 
 func (x *LeaseClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3595,7 +3941,7 @@ func (x *LeaseClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseClaim.ProtoReflect.Descriptor instead.
 func (*LeaseClaim) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{33}
+	return file_wire_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *LeaseClaim) GetOrgId() []byte {
@@ -3647,27 +3993,6 @@ func (x *LeaseClaim) GetWantPico() int64 {
 	return 0
 }
 
-func (x *LeaseClaim) GetSubject() string {
-	if x != nil {
-		return x.Subject
-	}
-	return ""
-}
-
-func (x *LeaseClaim) GetLeaseNo() int64 {
-	if x != nil {
-		return x.LeaseNo
-	}
-	return 0
-}
-
-func (x *LeaseClaim) GetClosing() bool {
-	if x != nil {
-		return x.Closing
-	}
-	return false
-}
-
 type LeaseGrant struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
 	OrgId             []byte                 `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
@@ -3677,16 +4002,13 @@ type LeaseGrant struct {
 	GrantedTotalPico  int64                  `protobuf:"varint,5,opt,name=granted_total_pico,json=grantedTotalPico,proto3" json:"granted_total_pico,omitempty"`
 	ReturnedTotalPico int64                  `protobuf:"varint,6,opt,name=returned_total_pico,json=returnedTotalPico,proto3" json:"returned_total_pico,omitempty"`
 	RemainingPico     int64                  `protobuf:"varint,7,opt,name=remaining_pico,json=remainingPico,proto3" json:"remaining_pico,omitempty"` // limit − spent − leased − in doubt after this grant; saturates
-	Subject           string                 `protobuf:"bytes,8,opt,name=subject,proto3" json:"subject,omitempty"`
-	LeaseNo           int64                  `protobuf:"varint,9,opt,name=lease_no,json=leaseNo,proto3" json:"lease_no,omitempty"`
-	Closed            bool                   `protobuf:"varint,10,opt,name=closed,proto3" json:"closed,omitempty"` // nothing is ever granted to this lease again
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
 
 func (x *LeaseGrant) Reset() {
 	*x = LeaseGrant{}
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3698,7 +4020,7 @@ func (x *LeaseGrant) String() string {
 func (*LeaseGrant) ProtoMessage() {}
 
 func (x *LeaseGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3711,7 +4033,7 @@ func (x *LeaseGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseGrant.ProtoReflect.Descriptor instead.
 func (*LeaseGrant) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{34}
+	return file_wire_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *LeaseGrant) GetOrgId() []byte {
@@ -3763,27 +4085,6 @@ func (x *LeaseGrant) GetRemainingPico() int64 {
 	return 0
 }
 
-func (x *LeaseGrant) GetSubject() string {
-	if x != nil {
-		return x.Subject
-	}
-	return ""
-}
-
-func (x *LeaseGrant) GetLeaseNo() int64 {
-	if x != nil {
-		return x.LeaseNo
-	}
-	return 0
-}
-
-func (x *LeaseGrant) GetClosed() bool {
-	if x != nil {
-		return x.Closed
-	}
-	return false
-}
-
 type LeaseResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Grants        []*LeaseGrant          `protobuf:"bytes,1,rep,name=grants,proto3" json:"grants,omitempty"`
@@ -3793,7 +4094,7 @@ type LeaseResponse struct {
 
 func (x *LeaseResponse) Reset() {
 	*x = LeaseResponse{}
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3805,7 +4106,7 @@ func (x *LeaseResponse) String() string {
 func (*LeaseResponse) ProtoMessage() {}
 
 func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3818,7 +4119,7 @@ func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseResponse.ProtoReflect.Descriptor instead.
 func (*LeaseResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{35}
+	return file_wire_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *LeaseResponse) GetGrants() []*LeaseGrant {
@@ -3844,7 +4145,7 @@ type SpoolRecord struct {
 
 func (x *SpoolRecord) Reset() {
 	*x = SpoolRecord{}
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3856,7 +4157,7 @@ func (x *SpoolRecord) String() string {
 func (*SpoolRecord) ProtoMessage() {}
 
 func (x *SpoolRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3869,7 +4170,7 @@ func (x *SpoolRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpoolRecord.ProtoReflect.Descriptor instead.
 func (*SpoolRecord) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{36}
+	return file_wire_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SpoolRecord) GetRecord() isSpoolRecord_Record {
@@ -3953,7 +4254,7 @@ type Intent struct {
 
 func (x *Intent) Reset() {
 	*x = Intent{}
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3965,7 +4266,7 @@ func (x *Intent) String() string {
 func (*Intent) ProtoMessage() {}
 
 func (x *Intent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3978,7 +4279,7 @@ func (x *Intent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Intent.ProtoReflect.Descriptor instead.
 func (*Intent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{37}
+	return file_wire_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Intent) GetEvent() *UsageEvent {
@@ -4001,7 +4302,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4013,7 +4314,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4026,7 +4327,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{38}
+	return file_wire_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Checkpoint) GetEventId() []byte {
@@ -4066,16 +4367,13 @@ type LeaseState struct {
 	GrantedTotalPico  int64                  `protobuf:"varint,4,opt,name=granted_total_pico,json=grantedTotalPico,proto3" json:"granted_total_pico,omitempty"`
 	ReturnedTotalPico int64                  `protobuf:"varint,5,opt,name=returned_total_pico,json=returnedTotalPico,proto3" json:"returned_total_pico,omitempty"`
 	SettledTotalPico  int64                  `protobuf:"varint,6,opt,name=settled_total_pico,json=settledTotalPico,proto3" json:"settled_total_pico,omitempty"` // spent and in doubt
-	Subject           string                 `protobuf:"bytes,7,opt,name=subject,proto3" json:"subject,omitempty"`
-	LeaseNo           int64                  `protobuf:"varint,8,opt,name=lease_no,json=leaseNo,proto3" json:"lease_no,omitempty"`
-	Closed            bool                   `protobuf:"varint,9,opt,name=closed,proto3" json:"closed,omitempty"` // nothing is left of it, and the ledger knows: it is forgotten
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
 
 func (x *LeaseState) Reset() {
 	*x = LeaseState{}
-	mi := &file_wire_proto_msgTypes[39]
+	mi := &file_wire_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4087,7 +4385,7 @@ func (x *LeaseState) String() string {
 func (*LeaseState) ProtoMessage() {}
 
 func (x *LeaseState) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[39]
+	mi := &file_wire_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4100,7 +4398,7 @@ func (x *LeaseState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseState.ProtoReflect.Descriptor instead.
 func (*LeaseState) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{39}
+	return file_wire_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *LeaseState) GetOrgId() []byte {
@@ -4145,27 +4443,6 @@ func (x *LeaseState) GetSettledTotalPico() int64 {
 	return 0
 }
 
-func (x *LeaseState) GetSubject() string {
-	if x != nil {
-		return x.Subject
-	}
-	return ""
-}
-
-func (x *LeaseState) GetLeaseNo() int64 {
-	if x != nil {
-		return x.LeaseNo
-	}
-	return 0
-}
-
-func (x *LeaseState) GetClosed() bool {
-	if x != nil {
-		return x.Closed
-	}
-	return false
-}
-
 var File_wire_proto protoreflect.FileDescriptor
 
 const file_wire_proto_rawDesc = "" +
@@ -4204,7 +4481,7 @@ const file_wire_proto_rawDesc = "" +
 	"generation\x18\x02 \x01(\x04R\n" +
 	"generation\x12\x12\n" +
 	"\x04path\x18\x03 \x01(\tR\x04path\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xd0\x01\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xe7\x02\n" +
 	"\x06Status\x12\x1e\n" +
 	"\vnow_unix_ms\x18\x01 \x01(\x03R\tnowUnixMs\x12\x1f\n" +
 	"\vspool_bytes\x18\x02 \x01(\x04R\n" +
@@ -4212,7 +4489,11 @@ const file_wire_proto_rawDesc = "" +
 	"\rspool_pending\x18\x03 \x01(\x04R\fspoolPending\x12\x1b\n" +
 	"\tin_flight\x18\x04 \x01(\x04R\binFlight\x12%\n" +
 	"\x0erequests_total\x18\x05 \x01(\x04R\rrequestsTotal\x12\x1c\n" +
-	"\taccepting\x18\x06 \x01(\bR\taccepting\"\x8a\x03\n" +
+	"\taccepting\x18\x06 \x01(\bR\taccepting\x12C\n" +
+	"\rrate_counting\x18\a \x01(\x0e2\x1e.tollgate.wire.v1.RateCountingR\frateCounting\x121\n" +
+	"\x15rate_counting_unix_ms\x18\b \x01(\x03R\x12rateCountingUnixMs\x12\x1d\n" +
+	"\n" +
+	"live_edges\x18\t \x01(\rR\tliveEdges\"\x8a\x03\n" +
 	"\fSyncResponse\x125\n" +
 	"\awelcome\x18\x01 \x01(\v2\x19.tollgate.wire.v1.WelcomeH\x00R\awelcome\x128\n" +
 	"\bfragment\x18\x02 \x01(\v2\x1a.tollgate.wire.v1.FragmentH\x00R\bfragment\x12>\n" +
@@ -4246,7 +4527,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x11committed_unix_us\x18\x05 \x01(\x03R\x0fcommittedUnixUs\",\n" +
 	"\x04Item\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x12\n" +
-	"\x04body\x18\x02 \x01(\fR\x04body\"\x94\x04\n" +
+	"\x04body\x18\x02 \x01(\fR\x04body\"\xd2\x04\n" +
 	"\bItemBody\x12D\n" +
 	"\forganization\x18\x01 \x01(\v2\x1e.tollgate.wire.v1.OrganizationH\x00R\forganization\x12;\n" +
 	"\tworkspace\x18\x02 \x01(\v2\x1b.tollgate.wire.v1.WorkspaceH\x00R\tworkspace\x12/\n" +
@@ -4257,7 +4538,10 @@ const file_wire_proto_rawDesc = "" +
 	"\x05route\x18\x06 \x01(\v2\x17.tollgate.wire.v1.RouteH\x00R\x05route\x122\n" +
 	"\x06budget\x18\a \x01(\v2\x18.tollgate.wire.v1.BudgetH\x00R\x06budget\x12;\n" +
 	"\tguardrail\x18\b \x01(\v2\x1b.tollgate.wire.v1.GuardrailH\x00R\tguardrail\x12/\n" +
-	"\x05price\x18\t \x01(\v2\x17.tollgate.wire.v1.PriceH\x00R\x05priceB\x06\n" +
+	"\x05price\x18\t \x01(\v2\x17.tollgate.wire.v1.PriceH\x00R\x05price\x12<\n" +
+	"\n" +
+	"rate_limit\x18\n" +
+	" \x01(\v2\x1b.tollgate.wire.v1.RateLimitH\x00R\trateLimitB\x06\n" +
 	"\x04body\"f\n" +
 	"\x0fFragmentRemoval\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x1e\n" +
@@ -4272,13 +4556,11 @@ const file_wire_proto_rawDesc = "" +
 	"\bkey_hash\x18\x03 \x01(\fR\akeyHash\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x04 \x01(\x04R\n" +
-	"generation\"\xa7\x01\n" +
+	"generation\"r\n" +
 	"\vLeaseRecall\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x1b\n" +
 	"\tbudget_id\x18\x02 \x01(\fR\bbudgetId\x12/\n" +
-	"\x14period_start_unix_ms\x18\x03 \x01(\x03R\x11periodStartUnixMs\x12\x18\n" +
-	"\asubject\x18\x04 \x01(\tR\asubject\x12\x19\n" +
-	"\blease_no\x18\x05 \x01(\x03R\aleaseNo\"d\n" +
+	"\x14period_start_unix_ms\x18\x03 \x01(\x03R\x11periodStartUnixMs\"d\n" +
 	"\fOrganization\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -4291,7 +4573,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x05Agent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12!\n" +
 	"\fworkspace_id\x18\x02 \x01(\fR\vworkspaceId\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\"\x9b\x02\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\xd3\x02\n" +
 	"\n" +
 	"VirtualKey\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
@@ -4302,7 +4584,9 @@ const file_wire_proto_rawDesc = "" +
 	"\arevoked\x18\x06 \x01(\bR\arevoked\x12&\n" +
 	"\x0fexpires_unix_ms\x18\a \x01(\x03R\rexpiresUnixMs\x12%\n" +
 	"\x0eallowed_models\x18\b \x03(\tR\rallowedModels\x12.\n" +
-	"\x13requests_per_minute\x18\t \x01(\rR\x11requestsPerMinute\"\x80\x02\n" +
+	"\x13requests_per_minute\x18\t \x01(\rR\x11requestsPerMinute\x126\n" +
+	"\bpriority\x18\n" +
+	" \x01(\x0e2\x1a.tollgate.wire.v1.PriorityR\bpriority\"\xf0\x02\n" +
 	"\bProvider\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x122\n" +
@@ -4310,7 +4594,11 @@ const file_wire_proto_rawDesc = "" +
 	"\bbase_url\x18\x04 \x01(\tR\abaseUrl\x12>\n" +
 	"\vcredentials\x18\x05 \x03(\v2\x1c.tollgate.wire.v1.CredentialR\vcredentials\x12\x18\n" +
 	"\acatalog\x18\x06 \x01(\tR\acatalog\x12'\n" +
-	"\x0fprivate_network\x18\a \x01(\bR\x0eprivateNetwork\"4\n" +
+	"\x0fprivate_network\x18\a \x01(\bR\x0eprivateNetwork\x12'\n" +
+	"\x0fmax_concurrency\x18\b \x01(\rR\x0emaxConcurrency\x12!\n" +
+	"\fqueue_length\x18\t \x01(\rR\vqueueLength\x12\"\n" +
+	"\rqueue_wait_ms\x18\n" +
+	" \x01(\rR\vqueueWaitMs\"4\n" +
 	"\n" +
 	"Credential\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x16\n" +
@@ -4337,7 +4625,17 @@ const file_wire_proto_rawDesc = "" +
 	"\ttime_zone\x18\a \x01(\tR\btimeZone\x12\x12\n" +
 	"\x04soft\x18\b \x01(\bR\x04soft\x12\x1f\n" +
 	"\vscope_value\x18\t \x01(\tR\n" +
-	"scopeValue\"\xca\x01\n" +
+	"scopeValue\"\x99\x02\n" +
+	"\tRateLimit\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12-\n" +
+	"\x05scope\x18\x03 \x01(\x0e2\x17.tollgate.wire.v1.ScopeR\x05scope\x12\x19\n" +
+	"\bscope_id\x18\x04 \x01(\fR\ascopeId\x12\x1f\n" +
+	"\vscope_value\x18\x05 \x01(\tR\n" +
+	"scopeValue\x123\n" +
+	"\x04what\x18\x06 \x01(\x0e2\x1f.tollgate.wire.v1.RateLimitWhatR\x04what\x12\x16\n" +
+	"\x06amount\x18\a \x01(\x03R\x06amount\x120\n" +
+	"\x03per\x18\b \x01(\x0e2\x1e.tollgate.wire.v1.RateLimitPerR\x03per\"\xca\x01\n" +
 	"\tGuardrail\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12-\n" +
@@ -4435,16 +4733,14 @@ const file_wire_proto_rawDesc = "" +
 	"\x05count\x184 \x01(\x04R\x05count\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc9\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x94\x01\n" +
 	"\x06Charge\x12\x1b\n" +
 	"\tbudget_id\x18\x01 \x01(\fR\bbudgetId\x12/\n" +
 	"\x14period_start_unix_ms\x18\x02 \x01(\x03R\x11periodStartUnixMs\x12\x1d\n" +
 	"\n" +
 	"spent_pico\x18\x03 \x01(\x03R\tspentPico\x12\x1d\n" +
 	"\n" +
-	"doubt_pico\x18\x04 \x01(\x03R\tdoubtPico\x12\x18\n" +
-	"\asubject\x18\x05 \x01(\tR\asubject\x12\x19\n" +
-	"\blease_no\x18\x06 \x01(\x03R\aleaseNo\"t\n" +
+	"doubt_pico\x18\x04 \x01(\x03R\tdoubtPico\"t\n" +
 	"\n" +
 	"UsageBatch\x12\x17\n" +
 	"\aedge_id\x18\x01 \x01(\fR\x06edgeId\x12\x14\n" +
@@ -4455,13 +4751,11 @@ const file_wire_proto_rawDesc = "" +
 	"\x05event\x18\x02 \x01(\fR\x05event\"2\n" +
 	"\bUsageAck\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\x95\x01\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"s\n" +
 	"\fLeaseRequest\x12\x17\n" +
 	"\aedge_id\x18\x01 \x01(\fR\x06edgeId\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x124\n" +
-	"\x06claims\x18\x03 \x03(\v2\x1c.tollgate.wire.v1.LeaseClaimR\x06claims\x12 \n" +
-	"\fsent_unix_ms\x18\x04 \x01(\x03R\n" +
-	"sentUnixMs\"\xd8\x02\n" +
+	"\x06claims\x18\x03 \x03(\v2\x1c.tollgate.wire.v1.LeaseClaimR\x06claims\"\x89\x02\n" +
 	"\n" +
 	"LeaseClaim\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x1b\n" +
@@ -4470,11 +4764,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x12granted_total_pico\x18\x04 \x01(\x03R\x10grantedTotalPico\x12.\n" +
 	"\x13returned_total_pico\x18\x05 \x01(\x03R\x11returnedTotalPico\x12\x1b\n" +
 	"\tneed_pico\x18\x06 \x01(\x03R\bneedPico\x12\x1b\n" +
-	"\twant_pico\x18\a \x01(\x03R\bwantPico\x12\x18\n" +
-	"\asubject\x18\b \x01(\tR\asubject\x12\x19\n" +
-	"\blease_no\x18\t \x01(\x03R\aleaseNo\x12\x18\n" +
-	"\aclosing\x18\n" +
-	" \x01(\bR\aclosing\"\xfd\x02\n" +
+	"\twant_pico\x18\a \x01(\x03R\bwantPico\"\xb0\x02\n" +
 	"\n" +
 	"LeaseGrant\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x1b\n" +
@@ -4483,11 +4773,7 @@ const file_wire_proto_rawDesc = "" +
 	"\averdict\x18\x04 \x01(\x0e2\x1e.tollgate.wire.v1.LeaseVerdictR\averdict\x12,\n" +
 	"\x12granted_total_pico\x18\x05 \x01(\x03R\x10grantedTotalPico\x12.\n" +
 	"\x13returned_total_pico\x18\x06 \x01(\x03R\x11returnedTotalPico\x12%\n" +
-	"\x0eremaining_pico\x18\a \x01(\x03R\rremainingPico\x12\x18\n" +
-	"\asubject\x18\b \x01(\tR\asubject\x12\x19\n" +
-	"\blease_no\x18\t \x01(\x03R\aleaseNo\x12\x16\n" +
-	"\x06closed\x18\n" +
-	" \x01(\bR\x06closed\"E\n" +
+	"\x0eremaining_pico\x18\a \x01(\x03R\rremainingPico\"E\n" +
 	"\rLeaseResponse\x124\n" +
 	"\x06grants\x18\x01 \x03(\v2\x1c.tollgate.wire.v1.LeaseGrantR\x06grants\"\xf7\x01\n" +
 	"\vSpoolRecord\x122\n" +
@@ -4505,7 +4791,7 @@ const file_wire_proto_rawDesc = "" +
 	"\bevent_id\x18\x01 \x01(\fR\aeventId\x12#\n" +
 	"\routput_tokens\x18\x02 \x01(\x03R\foutputTokens\x12\x1b\n" +
 	"\tcost_pico\x18\x03 \x01(\x03R\bcostPico\x120\n" +
-	"\x04seen\x18\x04 \x01(\v2\x1c.tollgate.wire.v1.UsageEventR\x04seen\"\xca\x02\n" +
+	"\x04seen\x18\x04 \x01(\v2\x1c.tollgate.wire.v1.UsageEventR\x04seen\"\xfd\x01\n" +
 	"\n" +
 	"LeaseState\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x1b\n" +
@@ -4513,10 +4799,17 @@ const file_wire_proto_rawDesc = "" +
 	"\x14period_start_unix_ms\x18\x03 \x01(\x03R\x11periodStartUnixMs\x12,\n" +
 	"\x12granted_total_pico\x18\x04 \x01(\x03R\x10grantedTotalPico\x12.\n" +
 	"\x13returned_total_pico\x18\x05 \x01(\x03R\x11returnedTotalPico\x12,\n" +
-	"\x12settled_total_pico\x18\x06 \x01(\x03R\x10settledTotalPico\x12\x18\n" +
-	"\asubject\x18\a \x01(\tR\asubject\x12\x19\n" +
-	"\blease_no\x18\b \x01(\x03R\aleaseNo\x12\x16\n" +
-	"\x06closed\x18\t \x01(\bR\x06closed*d\n" +
+	"\x12settled_total_pico\x18\x06 \x01(\x03R\x10settledTotalPico*{\n" +
+	"\fRateCounting\x12\x1d\n" +
+	"\x19RATE_COUNTING_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13RATE_COUNTING_ALONE\x10\x01\x12\x1a\n" +
+	"\x16RATE_COUNTING_TOGETHER\x10\x02\x12\x17\n" +
+	"\x13RATE_COUNTING_SHARE\x10\x03*^\n" +
+	"\bPriority\x12\x18\n" +
+	"\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rPRIORITY_HIGH\x10\x01\x12\x13\n" +
+	"\x0fPRIORITY_NORMAL\x10\x02\x12\x10\n" +
+	"\fPRIORITY_LOW\x10\x03*d\n" +
 	"\fProviderKind\x12\x1d\n" +
 	"\x19PROVIDER_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14PROVIDER_KIND_OPENAI\x10\x01\x12\x1b\n" +
@@ -4542,7 +4835,20 @@ const file_wire_proto_rawDesc = "" +
 	"\vPERIOD_WEEK\x10\x02\x12\x10\n" +
 	"\fPERIOD_MONTH\x10\x03\x12\x12\n" +
 	"\x0ePERIOD_QUARTER\x10\x04\x12\x10\n" +
-	"\fPERIOD_TOTAL\x10\x05*j\n" +
+	"\fPERIOD_TOTAL\x10\x05*\xd5\x01\n" +
+	"\rRateLimitWhat\x12\x1f\n" +
+	"\x1bRATE_LIMIT_WHAT_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18RATE_LIMIT_WHAT_REQUESTS\x10\x01\x12 \n" +
+	"\x1cRATE_LIMIT_WHAT_INPUT_TOKENS\x10\x02\x12!\n" +
+	"\x1dRATE_LIMIT_WHAT_OUTPUT_TOKENS\x10\x03\x12 \n" +
+	"\x1cRATE_LIMIT_WHAT_TOTAL_TOKENS\x10\x04\x12\x1e\n" +
+	"\x1aRATE_LIMIT_WHAT_CONCURRENT\x10\x05*\x95\x01\n" +
+	"\fRateLimitPer\x12\x1e\n" +
+	"\x1aRATE_LIMIT_PER_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15RATE_LIMIT_PER_SECOND\x10\x01\x12\x19\n" +
+	"\x15RATE_LIMIT_PER_MINUTE\x10\x02\x12\x17\n" +
+	"\x13RATE_LIMIT_PER_HOUR\x10\x03\x12\x16\n" +
+	"\x12RATE_LIMIT_PER_DAY\x10\x04*j\n" +
 	"\x0fGuardrailAction\x12 \n" +
 	"\x1cGUARDRAIL_ACTION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16GUARDRAIL_ACTION_BLOCK\x10\x01\x12\x19\n" +
@@ -4590,115 +4896,126 @@ func file_wire_proto_rawDescGZIP() []byte {
 	return file_wire_proto_rawDescData
 }
 
-var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_wire_proto_goTypes = []any{
-	(ProviderKind)(0),       // 0: tollgate.wire.v1.ProviderKind
-	(RouteStrategy)(0),      // 1: tollgate.wire.v1.RouteStrategy
-	(Scope)(0),              // 2: tollgate.wire.v1.Scope
-	(Period)(0),             // 3: tollgate.wire.v1.Period
-	(GuardrailAction)(0),    // 4: tollgate.wire.v1.GuardrailAction
-	(TokenClass)(0),         // 5: tollgate.wire.v1.TokenClass
-	(PriceKind)(0),          // 6: tollgate.wire.v1.PriceKind
-	(Outcome)(0),            // 7: tollgate.wire.v1.Outcome
-	(LeaseVerdict)(0),       // 8: tollgate.wire.v1.LeaseVerdict
-	(*SyncRequest)(nil),     // 9: tollgate.wire.v1.SyncRequest
-	(*Hello)(nil),           // 10: tollgate.wire.v1.Hello
-	(*Held)(nil),            // 11: tollgate.wire.v1.Held
-	(*Ack)(nil),             // 12: tollgate.wire.v1.Ack
-	(*Nack)(nil),            // 13: tollgate.wire.v1.Nack
-	(*Status)(nil),          // 14: tollgate.wire.v1.Status
-	(*SyncResponse)(nil),    // 15: tollgate.wire.v1.SyncResponse
-	(*Welcome)(nil),         // 16: tollgate.wire.v1.Welcome
-	(*Heartbeat)(nil),       // 17: tollgate.wire.v1.Heartbeat
-	(*Fragment)(nil),        // 18: tollgate.wire.v1.Fragment
-	(*Manifest)(nil),        // 19: tollgate.wire.v1.Manifest
-	(*Item)(nil),            // 20: tollgate.wire.v1.Item
-	(*ItemBody)(nil),        // 21: tollgate.wire.v1.ItemBody
-	(*FragmentRemoval)(nil), // 22: tollgate.wire.v1.FragmentRemoval
-	(*Revocation)(nil),      // 23: tollgate.wire.v1.Revocation
-	(*LeaseRecall)(nil),     // 24: tollgate.wire.v1.LeaseRecall
-	(*Organization)(nil),    // 25: tollgate.wire.v1.Organization
-	(*Workspace)(nil),       // 26: tollgate.wire.v1.Workspace
-	(*Agent)(nil),           // 27: tollgate.wire.v1.Agent
-	(*VirtualKey)(nil),      // 28: tollgate.wire.v1.VirtualKey
-	(*Provider)(nil),        // 29: tollgate.wire.v1.Provider
-	(*Credential)(nil),      // 30: tollgate.wire.v1.Credential
-	(*Route)(nil),           // 31: tollgate.wire.v1.Route
-	(*Target)(nil),          // 32: tollgate.wire.v1.Target
-	(*Budget)(nil),          // 33: tollgate.wire.v1.Budget
-	(*Guardrail)(nil),       // 34: tollgate.wire.v1.Guardrail
-	(*Price)(nil),           // 35: tollgate.wire.v1.Price
-	(*UsageEvent)(nil),      // 36: tollgate.wire.v1.UsageEvent
-	(*Charge)(nil),          // 37: tollgate.wire.v1.Charge
-	(*UsageBatch)(nil),      // 38: tollgate.wire.v1.UsageBatch
-	(*UsageRecord)(nil),     // 39: tollgate.wire.v1.UsageRecord
-	(*UsageAck)(nil),        // 40: tollgate.wire.v1.UsageAck
-	(*LeaseRequest)(nil),    // 41: tollgate.wire.v1.LeaseRequest
-	(*LeaseClaim)(nil),      // 42: tollgate.wire.v1.LeaseClaim
-	(*LeaseGrant)(nil),      // 43: tollgate.wire.v1.LeaseGrant
-	(*LeaseResponse)(nil),   // 44: tollgate.wire.v1.LeaseResponse
-	(*SpoolRecord)(nil),     // 45: tollgate.wire.v1.SpoolRecord
-	(*Intent)(nil),          // 46: tollgate.wire.v1.Intent
-	(*Checkpoint)(nil),      // 47: tollgate.wire.v1.Checkpoint
-	(*LeaseState)(nil),      // 48: tollgate.wire.v1.LeaseState
-	nil,                     // 49: tollgate.wire.v1.UsageEvent.LabelsEntry
+	(RateCounting)(0),       // 0: tollgate.wire.v1.RateCounting
+	(Priority)(0),           // 1: tollgate.wire.v1.Priority
+	(ProviderKind)(0),       // 2: tollgate.wire.v1.ProviderKind
+	(RouteStrategy)(0),      // 3: tollgate.wire.v1.RouteStrategy
+	(Scope)(0),              // 4: tollgate.wire.v1.Scope
+	(Period)(0),             // 5: tollgate.wire.v1.Period
+	(RateLimitWhat)(0),      // 6: tollgate.wire.v1.RateLimitWhat
+	(RateLimitPer)(0),       // 7: tollgate.wire.v1.RateLimitPer
+	(GuardrailAction)(0),    // 8: tollgate.wire.v1.GuardrailAction
+	(TokenClass)(0),         // 9: tollgate.wire.v1.TokenClass
+	(PriceKind)(0),          // 10: tollgate.wire.v1.PriceKind
+	(Outcome)(0),            // 11: tollgate.wire.v1.Outcome
+	(LeaseVerdict)(0),       // 12: tollgate.wire.v1.LeaseVerdict
+	(*SyncRequest)(nil),     // 13: tollgate.wire.v1.SyncRequest
+	(*Hello)(nil),           // 14: tollgate.wire.v1.Hello
+	(*Held)(nil),            // 15: tollgate.wire.v1.Held
+	(*Ack)(nil),             // 16: tollgate.wire.v1.Ack
+	(*Nack)(nil),            // 17: tollgate.wire.v1.Nack
+	(*Status)(nil),          // 18: tollgate.wire.v1.Status
+	(*SyncResponse)(nil),    // 19: tollgate.wire.v1.SyncResponse
+	(*Welcome)(nil),         // 20: tollgate.wire.v1.Welcome
+	(*Heartbeat)(nil),       // 21: tollgate.wire.v1.Heartbeat
+	(*Fragment)(nil),        // 22: tollgate.wire.v1.Fragment
+	(*Manifest)(nil),        // 23: tollgate.wire.v1.Manifest
+	(*Item)(nil),            // 24: tollgate.wire.v1.Item
+	(*ItemBody)(nil),        // 25: tollgate.wire.v1.ItemBody
+	(*FragmentRemoval)(nil), // 26: tollgate.wire.v1.FragmentRemoval
+	(*Revocation)(nil),      // 27: tollgate.wire.v1.Revocation
+	(*LeaseRecall)(nil),     // 28: tollgate.wire.v1.LeaseRecall
+	(*Organization)(nil),    // 29: tollgate.wire.v1.Organization
+	(*Workspace)(nil),       // 30: tollgate.wire.v1.Workspace
+	(*Agent)(nil),           // 31: tollgate.wire.v1.Agent
+	(*VirtualKey)(nil),      // 32: tollgate.wire.v1.VirtualKey
+	(*Provider)(nil),        // 33: tollgate.wire.v1.Provider
+	(*Credential)(nil),      // 34: tollgate.wire.v1.Credential
+	(*Route)(nil),           // 35: tollgate.wire.v1.Route
+	(*Target)(nil),          // 36: tollgate.wire.v1.Target
+	(*Budget)(nil),          // 37: tollgate.wire.v1.Budget
+	(*RateLimit)(nil),       // 38: tollgate.wire.v1.RateLimit
+	(*Guardrail)(nil),       // 39: tollgate.wire.v1.Guardrail
+	(*Price)(nil),           // 40: tollgate.wire.v1.Price
+	(*UsageEvent)(nil),      // 41: tollgate.wire.v1.UsageEvent
+	(*Charge)(nil),          // 42: tollgate.wire.v1.Charge
+	(*UsageBatch)(nil),      // 43: tollgate.wire.v1.UsageBatch
+	(*UsageRecord)(nil),     // 44: tollgate.wire.v1.UsageRecord
+	(*UsageAck)(nil),        // 45: tollgate.wire.v1.UsageAck
+	(*LeaseRequest)(nil),    // 46: tollgate.wire.v1.LeaseRequest
+	(*LeaseClaim)(nil),      // 47: tollgate.wire.v1.LeaseClaim
+	(*LeaseGrant)(nil),      // 48: tollgate.wire.v1.LeaseGrant
+	(*LeaseResponse)(nil),   // 49: tollgate.wire.v1.LeaseResponse
+	(*SpoolRecord)(nil),     // 50: tollgate.wire.v1.SpoolRecord
+	(*Intent)(nil),          // 51: tollgate.wire.v1.Intent
+	(*Checkpoint)(nil),      // 52: tollgate.wire.v1.Checkpoint
+	(*LeaseState)(nil),      // 53: tollgate.wire.v1.LeaseState
+	nil,                     // 54: tollgate.wire.v1.UsageEvent.LabelsEntry
 }
 var file_wire_proto_depIdxs = []int32{
-	10, // 0: tollgate.wire.v1.SyncRequest.hello:type_name -> tollgate.wire.v1.Hello
-	12, // 1: tollgate.wire.v1.SyncRequest.ack:type_name -> tollgate.wire.v1.Ack
-	13, // 2: tollgate.wire.v1.SyncRequest.nack:type_name -> tollgate.wire.v1.Nack
-	14, // 3: tollgate.wire.v1.SyncRequest.status:type_name -> tollgate.wire.v1.Status
-	11, // 4: tollgate.wire.v1.Hello.held:type_name -> tollgate.wire.v1.Held
-	16, // 5: tollgate.wire.v1.SyncResponse.welcome:type_name -> tollgate.wire.v1.Welcome
-	18, // 6: tollgate.wire.v1.SyncResponse.fragment:type_name -> tollgate.wire.v1.Fragment
-	23, // 7: tollgate.wire.v1.SyncResponse.revocation:type_name -> tollgate.wire.v1.Revocation
-	24, // 8: tollgate.wire.v1.SyncResponse.lease_recall:type_name -> tollgate.wire.v1.LeaseRecall
-	17, // 9: tollgate.wire.v1.SyncResponse.heartbeat:type_name -> tollgate.wire.v1.Heartbeat
-	22, // 10: tollgate.wire.v1.SyncResponse.removal:type_name -> tollgate.wire.v1.FragmentRemoval
-	20, // 11: tollgate.wire.v1.Fragment.upserts:type_name -> tollgate.wire.v1.Item
-	25, // 12: tollgate.wire.v1.ItemBody.organization:type_name -> tollgate.wire.v1.Organization
-	26, // 13: tollgate.wire.v1.ItemBody.workspace:type_name -> tollgate.wire.v1.Workspace
-	27, // 14: tollgate.wire.v1.ItemBody.agent:type_name -> tollgate.wire.v1.Agent
-	28, // 15: tollgate.wire.v1.ItemBody.virtual_key:type_name -> tollgate.wire.v1.VirtualKey
-	29, // 16: tollgate.wire.v1.ItemBody.provider:type_name -> tollgate.wire.v1.Provider
-	31, // 17: tollgate.wire.v1.ItemBody.route:type_name -> tollgate.wire.v1.Route
-	33, // 18: tollgate.wire.v1.ItemBody.budget:type_name -> tollgate.wire.v1.Budget
-	34, // 19: tollgate.wire.v1.ItemBody.guardrail:type_name -> tollgate.wire.v1.Guardrail
-	35, // 20: tollgate.wire.v1.ItemBody.price:type_name -> tollgate.wire.v1.Price
-	0,  // 21: tollgate.wire.v1.Provider.kind:type_name -> tollgate.wire.v1.ProviderKind
-	30, // 22: tollgate.wire.v1.Provider.credentials:type_name -> tollgate.wire.v1.Credential
-	1,  // 23: tollgate.wire.v1.Route.strategy:type_name -> tollgate.wire.v1.RouteStrategy
-	32, // 24: tollgate.wire.v1.Route.targets:type_name -> tollgate.wire.v1.Target
-	2,  // 25: tollgate.wire.v1.Budget.scope:type_name -> tollgate.wire.v1.Scope
-	3,  // 26: tollgate.wire.v1.Budget.period:type_name -> tollgate.wire.v1.Period
-	2,  // 27: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
-	4,  // 28: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
-	6,  // 29: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
-	49, // 30: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
-	7,  // 31: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
-	37, // 32: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
-	39, // 33: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
-	42, // 34: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
-	8,  // 35: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
-	43, // 36: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
-	46, // 37: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
-	36, // 38: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
-	47, // 39: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
-	48, // 40: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
-	36, // 41: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
-	36, // 42: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
-	9,  // 43: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
-	38, // 44: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
-	41, // 45: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
-	15, // 46: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
-	40, // 47: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
-	44, // 48: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
-	46, // [46:49] is the sub-list for method output_type
-	43, // [43:46] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	14, // 0: tollgate.wire.v1.SyncRequest.hello:type_name -> tollgate.wire.v1.Hello
+	16, // 1: tollgate.wire.v1.SyncRequest.ack:type_name -> tollgate.wire.v1.Ack
+	17, // 2: tollgate.wire.v1.SyncRequest.nack:type_name -> tollgate.wire.v1.Nack
+	18, // 3: tollgate.wire.v1.SyncRequest.status:type_name -> tollgate.wire.v1.Status
+	15, // 4: tollgate.wire.v1.Hello.held:type_name -> tollgate.wire.v1.Held
+	0,  // 5: tollgate.wire.v1.Status.rate_counting:type_name -> tollgate.wire.v1.RateCounting
+	20, // 6: tollgate.wire.v1.SyncResponse.welcome:type_name -> tollgate.wire.v1.Welcome
+	22, // 7: tollgate.wire.v1.SyncResponse.fragment:type_name -> tollgate.wire.v1.Fragment
+	27, // 8: tollgate.wire.v1.SyncResponse.revocation:type_name -> tollgate.wire.v1.Revocation
+	28, // 9: tollgate.wire.v1.SyncResponse.lease_recall:type_name -> tollgate.wire.v1.LeaseRecall
+	21, // 10: tollgate.wire.v1.SyncResponse.heartbeat:type_name -> tollgate.wire.v1.Heartbeat
+	26, // 11: tollgate.wire.v1.SyncResponse.removal:type_name -> tollgate.wire.v1.FragmentRemoval
+	24, // 12: tollgate.wire.v1.Fragment.upserts:type_name -> tollgate.wire.v1.Item
+	29, // 13: tollgate.wire.v1.ItemBody.organization:type_name -> tollgate.wire.v1.Organization
+	30, // 14: tollgate.wire.v1.ItemBody.workspace:type_name -> tollgate.wire.v1.Workspace
+	31, // 15: tollgate.wire.v1.ItemBody.agent:type_name -> tollgate.wire.v1.Agent
+	32, // 16: tollgate.wire.v1.ItemBody.virtual_key:type_name -> tollgate.wire.v1.VirtualKey
+	33, // 17: tollgate.wire.v1.ItemBody.provider:type_name -> tollgate.wire.v1.Provider
+	35, // 18: tollgate.wire.v1.ItemBody.route:type_name -> tollgate.wire.v1.Route
+	37, // 19: tollgate.wire.v1.ItemBody.budget:type_name -> tollgate.wire.v1.Budget
+	39, // 20: tollgate.wire.v1.ItemBody.guardrail:type_name -> tollgate.wire.v1.Guardrail
+	40, // 21: tollgate.wire.v1.ItemBody.price:type_name -> tollgate.wire.v1.Price
+	38, // 22: tollgate.wire.v1.ItemBody.rate_limit:type_name -> tollgate.wire.v1.RateLimit
+	1,  // 23: tollgate.wire.v1.VirtualKey.priority:type_name -> tollgate.wire.v1.Priority
+	2,  // 24: tollgate.wire.v1.Provider.kind:type_name -> tollgate.wire.v1.ProviderKind
+	34, // 25: tollgate.wire.v1.Provider.credentials:type_name -> tollgate.wire.v1.Credential
+	3,  // 26: tollgate.wire.v1.Route.strategy:type_name -> tollgate.wire.v1.RouteStrategy
+	36, // 27: tollgate.wire.v1.Route.targets:type_name -> tollgate.wire.v1.Target
+	4,  // 28: tollgate.wire.v1.Budget.scope:type_name -> tollgate.wire.v1.Scope
+	5,  // 29: tollgate.wire.v1.Budget.period:type_name -> tollgate.wire.v1.Period
+	4,  // 30: tollgate.wire.v1.RateLimit.scope:type_name -> tollgate.wire.v1.Scope
+	6,  // 31: tollgate.wire.v1.RateLimit.what:type_name -> tollgate.wire.v1.RateLimitWhat
+	7,  // 32: tollgate.wire.v1.RateLimit.per:type_name -> tollgate.wire.v1.RateLimitPer
+	4,  // 33: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
+	8,  // 34: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
+	10, // 35: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
+	54, // 36: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
+	11, // 37: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
+	42, // 38: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
+	44, // 39: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
+	47, // 40: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
+	12, // 41: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
+	48, // 42: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
+	51, // 43: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
+	41, // 44: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
+	52, // 45: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
+	53, // 46: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
+	41, // 47: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
+	41, // 48: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
+	13, // 49: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
+	43, // 50: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
+	46, // 51: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
+	19, // 52: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
+	45, // 53: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
+	49, // 54: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
+	52, // [52:55] is the sub-list for method output_type
+	49, // [49:52] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -4730,9 +5047,10 @@ func file_wire_proto_init() {
 		(*ItemBody_Budget)(nil),
 		(*ItemBody_Guardrail)(nil),
 		(*ItemBody_Price)(nil),
+		(*ItemBody_RateLimit)(nil),
 	}
-	file_wire_proto_msgTypes[26].OneofWrappers = []any{}
-	file_wire_proto_msgTypes[36].OneofWrappers = []any{
+	file_wire_proto_msgTypes[27].OneofWrappers = []any{}
+	file_wire_proto_msgTypes[37].OneofWrappers = []any{
 		(*SpoolRecord_Intent)(nil),
 		(*SpoolRecord_Event)(nil),
 		(*SpoolRecord_Checkpoint)(nil),
@@ -4743,8 +5061,8 @@ func file_wire_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
-			NumEnums:      9,
-			NumMessages:   41,
+			NumEnums:      13,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

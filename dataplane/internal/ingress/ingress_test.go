@@ -29,7 +29,7 @@ func (deaf) HasRoom() bool                            { return true }
 func handler(key *state.Key, ready error) *Handler {
 	logger := slog.New(slog.DiscardHandler)
 	p := pipeline.New(pipeline.Config{
-		Authenticator: authenticate.New([]byte("pepper"), func([32]byte) *state.Key { return key }), Limiter: limit.New(), Spool: deaf{},
+		Authenticator: authenticate.New([]byte("pepper"), func([32]byte) *state.Key { return key }), Limiter: limit.New(time.Now), Spool: deaf{},
 		Logger: logger, Now: time.Now, BodyBytesMax: 1000,
 	})
 	return New(Config{

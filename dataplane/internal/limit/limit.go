@@ -1,12 +1,10 @@
-// Package limit counts requests per minute of each key, in Redis across all edges, or on this edge alone while Redis does not answer.
+// Package limit counts requests, tokens and concurrent calls against the limits that hold a call: in Redis across all edges, or on this
+// edge alone while Redis does not answer.
 // It refuses to wait: a count that does not come within milliseconds is taken here instead. It never holds money.
 package limit
 
 import (
 	"context"
-	"fmt"
-	"net/http"
-	"sync"
 	"time"
 
 	"tollgate.dev/dataplane/internal/refusal"
@@ -14,189 +12,275 @@ import (
 	"tollgate.dev/dataplane/wire"
 )
 
-// Rule is the name of the limit in refusals.
-const Rule = "requests_per_minute"
+// Estimate is what a call is expected to use.
+type Estimate struct {
+	InputTokens  int64 // of all classes
+	OutputTokens int64 // the most that the caller asks for; 0: it names no limit, and what is typical counts
+	NoOutput     bool  // the call produces no tokens at all
+}
 
-// batchShare: an edge takes up to limit/batchShare requests from Redis at once and admits them without asking again, so that a
-// high limit does not cost a round trip for each request. What it took and did not use within keep is lost: at most 0.1 %.
-const (
-	batchShare = 1000
-	keep       = time.Second
-	keysMax    = 100_000 // meters kept in memory
-)
-
-// counter takes requests out of a key's minute. It is what Redis does for all edges.
+// counter takes units out of limits that all edges share. It is what Redis does.
 type counter interface {
-	// take asks for up to want requests; granted may be fewer. With none granted, wait says when to ask again.
-	take(ctx context.Context, key wire.ID, limit, want int) (granted int, wait time.Duration, err error)
-	edges() int
+	// take takes from all limits or from none, within milliseconds.
+	take(asks []ask) (answer, error)
+	// settle corrects what was taken. It takes its time and cannot be sure.
+	settle(ctx context.Context, corrections []correction)
+	// up says whether the counter may be asked at all.
+	up() bool
+	// share returns this edge's part of an amount.
+	share(amount int64) int64
+	// batch returns how many units may be taken at once beyond those that are needed.
+	batch(amount int64) int64
 }
 
-// Limiter admits requests.
+// Limiter admits calls.
 type Limiter struct {
-	shared  counter // nil: this edge is alone
-	breaker breaker
-	mutex   sync.RWMutex
-	meters  map[wire.ID]*meter
+	shared counter // nil: this edge is alone
+	meters meters
+	dirty  dirty
+	now    func() time.Time
+	since  time.Time
+
+	patience time.Duration // with what is in turn
 }
 
-// New returns a limiter that counts on this edge alone.
-func New() *Limiter { return &Limiter{meters: map[wire.ID]*meter{}} }
+// New returns a limiter that counts on this edge alone, by the given clock.
+func New(now func() time.Time) *Limiter {
+	return &Limiter{meters: newMeters(), dirty: newDirty(), now: now, since: now(), patience: answerWithin}
+}
 
-// NewShared returns a limiter that counts in Redis together with the other edges.
-func NewShared(redis *Redis) *Limiter {
-	l := New()
+// NewShared returns a limiter that counts in Redis together with the other edges. Its Run must run.
+func NewShared(redis *Redis, now func() time.Time) *Limiter {
+	l := New(now)
 	l.shared = redis
+	redis.late, l.patience = l.late, redis.patience
 	return l
 }
 
-// Admit takes one request from the key's minute, or refuses with 429.
-func (l *Limiter) Admit(ctx context.Context, key *state.Key, now time.Time) *refusal.Error {
-	if key.RequestsPerMinute <= 0 {
+// Admit takes what one call needs from every limit that holds it, or refuses with 429 and takes nothing. What was taken stands in the
+// grant, which is settled when the call ends.
+func (l *Limiter) Admit(g *Grant, key *state.Key, facts *state.Facts, estimate Estimate, now time.Time) *refusal.Error {
+	if len(key.RateLimits) == 0 {
 		return nil
 	}
-	m := l.meter(key.ID)
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	if m.stock > 0 && now.Before(m.stockUntil) {
-		m.stock--
+	g.limiter = l
+	for _, limit := range key.RateLimits {
+		if subject, holds := limit.Selector.Subject(facts); holds {
+			l.want(g, limit, subject, estimate, now)
+		}
+	}
+	if l.shared == nil || !l.shared.up() {
+		return l.alone(g, now)
+	}
+	lacking := 0
+	for i := range g.count {
+		p := g.part(i)
+		refused, free, wait := p.meter.draw(p, now)
+		if refused {
+			over := *p
+			g.release(now)
+			return refuse(&over, free, wait, now)
+		}
+		if p.lack > 0 {
+			lacking++
+		}
+	}
+	if lacking == 0 {
 		return nil
 	}
-	if l.shared != nil && l.breaker.closed(now) {
-		want := max(1, key.RequestsPerMinute/batchShare)
-		granted, wait, err := l.shared.take(ctx, key.ID, key.RequestsPerMinute, want)
-		l.breaker.report(err == nil, now)
-		if err == nil && granted == 0 {
-			return refused(key.RequestsPerMinute, wait)
-		}
-		if err == nil {
-			m.stock, m.stockUntil = granted-1, now.Add(keep)
-			m.window.add(now, granted)
-			return nil
-		}
-	}
-	return l.alone(m, key.RequestsPerMinute, now)
+	return l.together(g, lacking, now)
 }
 
-// alone counts against this edge's share of the limit.
-func (l *Limiter) alone(m *meter, limit int, now time.Time) *refusal.Error {
-	share := limit
-	if l.shared != nil {
-		share = max(1, limit/max(1, l.shared.edges()))
+// want adds a limit to the grant, with what the call needs of it.
+func (l *Limiter) want(g *Grant, limit *state.RateLimit, subject string, e Estimate, now time.Time) {
+	p := part{limit: limit, meter: l.meters.of(limit, subject, now), need: 1}
+	output := e.OutputTokens
+	if output == 0 && !e.NoOutput {
+		output = p.meter.usual.Load()
 	}
-	if wait, ok := m.window.take(now, share); !ok {
-		return refused(limit, wait)
+	switch limit.What {
+	case wire.RateLimitWhat_RATE_LIMIT_WHAT_INPUT_TOKENS:
+		p.need = e.InputTokens
+	case wire.RateLimitWhat_RATE_LIMIT_WHAT_OUTPUT_TOKENS:
+		p.need = output
+	case wire.RateLimitWhat_RATE_LIMIT_WHAT_TOTAL_TOKENS:
+		p.need = e.InputTokens + output
+	}
+	p.need = min(max(p.need, 1), limit.Amount) // a call larger than its limit waits until the whole window is free
+	p.lack = p.need
+	g.add(p)
+}
+
+// together asks the shared counters for what the parts lack.
+func (l *Limiter) together(g *Grant, lacking int, now time.Time) *refusal.Error {
+	if !l.turns(g) {
+		return l.unanswered(g, now)
+	}
+	asks := make([]ask, 0, lacking)
+	for i := range g.count {
+		if p := g.part(i); p.lack > 0 {
+			asks = append(asks, p.meter.ask(p, l.shared, now))
+		}
+	}
+	if len(asks) == 0 {
+		return nil
+	}
+	answer, err := l.shared.take(asks)
+	if err != nil {
+		for _, a := range asks {
+			a.meter.landed(a)
+		}
+		return l.unanswered(g, now)
+	}
+	refused, at := -1, 0
+	for i := range g.count {
+		p := g.part(i)
+		if p.lack == 0 {
+			continue
+		}
+		if answer.refuses == at+1 {
+			refused = i
+		}
+		if p.meter.granted(p, asks[at], answer, answer.grants[at], now) {
+			l.dirty.add(p.meter)
+		}
+		at++
+	}
+	if refused < 0 {
+		return nil
+	}
+	p := *g.part(refused)
+	g.release(now)
+	return refuse(&p, answer.grants[answer.refuses-1].free, answer.wait, now)
+}
+
+// turns waits for the turn of every meter of slots, in the order of the limits' ids, so that nobody waits in a circle. What became free
+// meanwhile is taken. False: it took too long, and no turn is held.
+func (l *Limiter) turns(g *Grant) bool {
+	for i := range g.count {
+		p := g.part(i)
+		if !p.meter.slots || p.lack == 0 {
+			continue
+		}
+		if p.meter.take(p, l.patience) {
+			continue
+		}
+		for j := range i {
+			if held := g.part(j); held.meter.slots && held.lack > 0 {
+				held.meter.pass()
+			}
+		}
+		return false
+	}
+	return true
+}
+
+// unanswered decides a call whose question was not answered in time: what Redis last said still counts for a moment.
+func (l *Limiter) unanswered(g *Grant, now time.Time) *refusal.Error {
+	for i := range g.count {
+		p := g.part(i)
+		if p.lack > 0 && p.meter.trust(p, now) {
+			p.lack = 0
+			l.dirty.add(p.meter)
+		}
+	}
+	return l.alone(g, now)
+}
+
+// alone counts what the parts lack against this edge's share.
+func (l *Limiter) alone(g *Grant, now time.Time) *refusal.Error {
+	for i := range g.count {
+		p := g.part(i)
+		if p.lack == 0 {
+			continue
+		}
+		share := p.limit.Amount
+		if l.shared != nil {
+			share = l.shared.share(share)
+		}
+		if free, wait, ok := p.meter.alone(p, share, now); !ok {
+			over := *p
+			g.release(now)
+			return refuse(&over, free, wait, now)
+		}
 	}
 	return nil
 }
 
-func refused(limit int, wait time.Duration) *refusal.Error {
-	wait = max(wait, time.Second)
-	problem := refusal.New(http.StatusTooManyRequests, wire.CodeRateLimited,
-		fmt.Sprintf("This key may make %d requests a minute, and they are used up. Try again in %d s.", limit, int(wait.Seconds()+0.999)))
-	problem.Rule, problem.RetryAfter, problem.Remaining = Rule, wait, &refusal.Amount{}
-	return problem
-}
-
-// meter is one key's state on this edge.
-type meter struct {
-	mutex      sync.Mutex
-	stock      int // requests taken from Redis and not yet used
-	stockUntil time.Time
-	window     window
-}
-
-func (l *Limiter) meter(key wire.ID) *meter {
-	l.mutex.RLock()
-	m := l.meters[key]
-	l.mutex.RUnlock()
-	if m != nil {
-		return m
-	}
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	if m = l.meters[key]; m != nil {
-		return m
-	}
-	if len(l.meters) >= keysMax {
-		clear(l.meters) // counters may be lost; the map must not grow for ever
-	}
-	m = &meter{}
-	l.meters[key] = m
-	return m
-}
-
-// seconds is the length of a window in buckets of one second: a minute, and the second that has just begun.
-const seconds = 61
-
-// window counts the requests of the last minute.
-type window struct {
-	counts [seconds]int
-	total  int
-	last   int64 // Unix second up to which counts are right
-}
-
-func (w *window) move(second int64) {
-	if second-w.last >= seconds {
-		w.counts, w.total, w.last = [seconds]int{}, 0, second
-		return
-	}
-	for w.last < second {
-		w.last++
-		w.total -= w.counts[w.last%seconds]
-		w.counts[w.last%seconds] = 0
-	}
-}
-
-func (w *window) add(now time.Time, n int) {
-	w.move(now.Unix())
-	w.counts[w.last%seconds] += n
-	w.total += n
-}
-
-// take counts one request, or says when the next one may come.
-func (w *window) take(now time.Time, limit int) (time.Duration, bool) {
-	w.move(now.Unix())
-	if w.total < limit {
-		w.add(now, 1)
-		return 0, true
-	}
-	left := w.total
-	for age := int64(seconds - 1); age >= 0; age-- {
-		if left -= w.counts[(w.last-age+seconds)%seconds]; left < limit {
-			return time.Duration(seconds-age) * time.Second, false
+// late takes back what came after nobody waited for it any more.
+func (l *Limiter) late(asks []ask, a answer) {
+	for i, each := range asks {
+		if each.meter.late(a.grants[i], l.now()) {
+			l.dirty.add(each.meter)
 		}
 	}
-	return time.Minute, false
 }
 
-// breaker keeps requests away from a Redis that does not answer. It opens for openFor after an error; then one request tries.
-type breaker struct {
-	mutex sync.Mutex
-	until time.Time
-}
-
-const openFor = 100 * time.Millisecond
-
-func (b *breaker) closed(now time.Time) bool {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	if b.until.IsZero() {
-		return true
+// Counting returns how calls are counted, since when, and how many edges live as far as is known.
+func (l *Limiter) Counting() (how wire.RateCounting, since time.Time, edges int) {
+	redis, shared := l.shared.(*Redis)
+	if !shared {
+		return wire.RateCounting_RATE_COUNTING_ALONE, l.since, 1
 	}
-	if now.Before(b.until) {
-		return false
+	edges = int(redis.alive.Load())
+	if since, away := redis.circuit.since(); away {
+		return wire.RateCounting_RATE_COUNTING_SHARE, since, edges
 	}
-	b.until = now.Add(openFor) // this request tries; the others wait for its report
-	return true
+	return wire.RateCounting_RATE_COUNTING_TOGETHER, redis.circuit.closedAt(), edges
 }
 
-func (b *breaker) report(ok bool, now time.Time) {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	if ok {
-		b.until = time.Time{}
-	} else {
-		b.until = now.Add(openFor)
+// Share returns this edge's part of an amount that all edges divide: everything, when it knows of no others.
+func (l *Limiter) Share(amount int64) int64 {
+	if l.shared == nil {
+		return amount
+	}
+	return l.shared.share(amount)
+}
+
+// Run gives back to Redis what calls did not use and keeps the slots that they hold, until ctx ends.
+func (l *Limiter) Run(ctx context.Context) error {
+	if l.shared == nil {
+		<-ctx.Done()
+		return nil
+	}
+	refresh := time.NewTicker(refreshEvery)
+	defer refresh.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			l.flush(context.WithoutCancel(ctx))
+			return nil
+		case <-refresh.C:
+			for _, m := range l.meters.holding() {
+				l.dirty.add(m)
+			}
+		case <-l.dirty.wake:
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(gather):
+		}
+		l.flush(ctx)
+	}
+}
+
+// flush tells Redis what has changed.
+func (l *Limiter) flush(ctx context.Context) {
+	now := l.now()
+	var corrections []correction
+	for _, m := range l.dirty.drain() {
+		tell, again := m.flush(l.shared.batch(m.amount()), now)
+		corrections = append(corrections, tell...)
+		if again {
+			l.dirty.add(m)
+		}
+	}
+	if len(corrections) > 0 && l.shared.up() {
+		l.shared.settle(ctx, corrections)
+	}
+	for _, c := range corrections {
+		if c.slots {
+			c.meter.pass()
+		}
 	}
 }

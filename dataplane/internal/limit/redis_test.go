@@ -64,113 +64,240 @@ func realRedis(t *testing.T) string {
 	return ""
 }
 
-// patient returns a counter whose time-out suits a busy machine.
-func patient(t *testing.T, url string) *Redis {
+// patient returns a counter whose time-outs suit a busy machine.
+func patient(t testing.TB, url string) *Redis {
 	t.Helper()
-	r, err := NewRedis(url, wire.NewID(time.Now()))
+	options, err := redis.ParseURL(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := *r.client.Options()
-	options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = 10*time.Second, 10*time.Second, 10*time.Second, 10*time.Second
-	_ = r.client.Close()
-	r.client = redis.NewClient(&options)
+	r := newRedis(options, wire.NewID(time.Now()), 10*time.Second, 10*time.Second)
 	t.Cleanup(func() { _ = r.Close() })
 	return r
 }
 
-// slow lets a counter take its time.
-type slow struct{ *Redis }
-
-func (s slow) take(ctx context.Context, key wire.ID, limit, want int) (int, time.Duration, error) {
-	answer, err := s.script.Run(ctx, s.client, []string{"tollgate:rpm:{" + key.String() + "}"}, fmt.Sprint(limit), fmt.Sprint(want)).Int64Slice()
-	if err != nil {
-		return 0, 0, err
+// edges returns so many limiters over one Redis, each with what it does in the background.
+func edges(t testing.TB, url string, n int) []*Limiter {
+	t.Helper()
+	list := make([]*Limiter, n)
+	for i := range list {
+		r := patient(t, url)
+		r.alive.Store(int64(n))
+		list[i] = NewShared(r, time.Now)
+		ctx, cancel := context.WithCancel(context.Background())
+		var group sync.WaitGroup
+		group.Go(func() { _ = list[i].Run(ctx) })
+		t.Cleanup(func() { cancel(); group.Wait() })
 	}
-	return int(answer[0]), time.Duration(answer[1]) * time.Second, nil
+	return list
 }
 
-func TestEdgesTogetherNeverAdmitMoreThanTheLimit(t *testing.T) {
+// onBoth runs a test of a script on real Redis and on miniredis.
+func onBoth(t *testing.T, test func(t *testing.T, url string)) {
+	t.Helper()
 	t.Parallel()
 	for name, url := range servers(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, limit := range []int{7, 300, 4000} {
-				key := &state.Key{ID: wire.NewID(time.Now()), RequestsPerMinute: limit}
-				var admitted atomic.Int64
-				var group sync.WaitGroup
-				for range 4 {
-					edge := New()
-					edge.shared = slow{patient(t, url)}
+			test(t, url)
+		})
+	}
+}
+
+func TestEightEdgesTogetherAdmitTheLimit(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		t.Helper()
+		for _, amount := range []int64{7, 300, 20_000} {
+			key := keyOf(rule(requests, amount, perHour))
+			var admitted atomic.Int64
+			var group sync.WaitGroup
+			for _, edge := range edges(t, url, 8) {
+				for range 2 {
 					group.Go(func() {
-						for range limit {
-							if edge.Admit(context.Background(), key, time.Now()) == nil {
+						for range amount / 4 * 2 {
+							if admit(edge, key, time.Now()) == nil {
+								admitted.Add(1)
+							}
+						}
+						for range 3 {
+							if admit(edge, key, time.Now()) == nil {
 								admitted.Add(1)
 							}
 						}
 					})
 				}
-				group.Wait()
-				if got := admitted.Load(); got > int64(limit) || got < int64(limit)*98/100 {
-					t.Errorf("limit %d: %d admitted", limit, got)
-				}
 			}
-		})
-	}
+			group.Wait()
+			if got := admitted.Load(); got > amount || got < amount*98/100 {
+				t.Errorf("limit %d: %d admitted", amount, got)
+			}
+		}
+	})
 }
 
-func TestTheWaitIsTheTimeUntilTheOldestLeaves(t *testing.T) {
-	t.Parallel()
-	for name, url := range servers(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := slow{patient(t, url)}
-			key := wire.NewID(time.Now())
-			name := "tollgate:rpm:{" + key.String() + "}"
-			ctx := context.Background()
-			second, err := r.client.Time(ctx).Result()
+func TestTheWaitIsTheTimeUntilEnoughHasLeft(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		t.Helper()
+		r := patient(t, url)
+		limit := rule(requests, 5, perMinute)
+		m := newMeter(limit, redisName(limit, ""))
+		ctx := context.Background()
+		second, err := r.client.Time(ctx).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := second.Unix()
+		if err := r.client.HSet(ctx, m.name, now-61, 50, now-50, 3, now-20, 2).Err(); err != nil {
+			t.Fatal(err)
+		}
+		a, err := r.take([]ask{{meter: m, amount: 5, need: 1, want: 1}})
+		if err != nil || a.refuses != 1 || a.wait < 9*time.Second || a.wait > 11*time.Second || a.grants[0].free != 0 {
+			t.Fatalf("%+v %v", a, err)
+		}
+		if a, err = r.take([]ask{{meter: m, amount: 5, need: 4, want: 4}}); err != nil || a.wait < 39*time.Second || a.wait > 41*time.Second {
+			t.Fatalf("four: %+v %v", a, err)
+		}
+		if old, _ := r.client.HExists(ctx, m.name, fmt.Sprint(now-61)).Result(); old {
+			t.Error("a bucket older than a minute is kept")
+		}
+		if a, err = r.take([]ask{{meter: m, amount: 10, need: 1, want: 100}}); err != nil || a.grants[0].granted != 5 {
+			t.Errorf("%+v %v, want what is left", a, err)
+		}
+		if ttl, _ := r.client.TTL(ctx, m.name).Result(); ttl <= 0 || ttl > 63*time.Second {
+			t.Errorf("the counter lives for %s", ttl)
+		}
+	})
+}
+
+func TestLargeCountsSurviveTheirWayThroughRedis(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		t.Helper()
+		r := patient(t, url)
+		limit := rule(total, 1_000_000_000_000, perDay)
+		m := newMeter(limit, redisName(limit, ""))
+		take := func(n int64) answer {
+			a, err := r.take([]ask{{meter: m, amount: limit.Amount, need: n, want: n}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			now := second.Unix()
-			if err := r.client.HSet(ctx, name, now-61, 50, now-50, 3, now-20, 2).Err(); err != nil {
-				t.Fatal(err)
+			return a
+		}
+		first := take(999_999_999_123)
+		if first.refuses != 0 || first.grants[0].free != 877 {
+			t.Fatalf("%+v", first)
+		}
+		r.settle(context.Background(), []correction{{meter: m, bucket: first.grants[0].bucket, back: 123_456_789_012}, {meter: m, more: 111_111_111_111}})
+		if second := take(1); second.grants[0].free != 877+123_456_789_012-111_111_111_111-1 {
+			t.Errorf("%+v", second)
+		}
+	})
+}
+
+func TestAllLimitsOfACallAreTakenInOneRoundTripOrNone(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		t.Helper()
+		edge := edges(t, url, 1)[0]
+		wide, narrow := rule(requests, 10, perMinute), rule(requests, 1, perHour)
+		for range 5 {
+			_ = admit(edge, keyOf(wide, narrow), time.Now())
+		}
+		for range 9 {
+			if problem := admit(edge, keyOf(wide), time.Now()); problem != nil {
+				t.Fatal(problem)
 			}
-			granted, wait, err := r.take(ctx, key, 5, 1)
-			if err != nil || granted != 0 || wait < 9*time.Second || wait > 11*time.Second {
-				t.Fatalf("granted %d wait %s err %v", granted, wait, err)
-			}
-			if old, _ := r.client.HExists(ctx, name, fmt.Sprint(now-61)).Result(); old {
-				t.Error("a bucket older than a minute is kept")
-			}
-			if granted, _, err = r.take(ctx, key, 10, 100); err != nil || granted != 5 {
-				t.Errorf("granted %d err %v, want what is left", granted, err)
-			}
-			if ttl, _ := r.client.TTL(ctx, name).Result(); ttl <= 0 || ttl > 62*time.Second {
-				t.Errorf("the counter lives for %s", ttl)
-			}
-		})
+		}
+		if admit(edge, keyOf(wide), time.Now()) == nil {
+			t.Error("the eleventh was admitted")
+		}
+	})
+}
+
+func TestSlotsAreSharedAndComeBack(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		t.Helper()
+		list := edges(t, url, 8)
+		key := keyOf(rule(concurrent, 20, 0))
+		var under, most, admitted atomic.Int64
+		var group sync.WaitGroup
+		stop := time.Now().Add(time.Second)
+		for i := range 64 {
+			edge := list[i%8]
+			group.Go(func() {
+				for time.Now().Before(stop) {
+					var g Grant
+					if edge.Admit(&g, key, &state.Facts{}, Estimate{}, time.Now()) != nil {
+						pause(2 * time.Millisecond)
+						continue
+					}
+					now := under.Add(1)
+					for seen := most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
+					}
+					admitted.Add(1)
+					pause(3 * time.Millisecond)
+					under.Add(-1)
+					g.Settle(0, 0, time.Now())
+				}
+			})
+		}
+		group.Wait()
+		if most.Load() > 20 || most.Load() < 15 || admitted.Load() < 500 {
+			t.Errorf("%d at a time, %d in all", most.Load(), admitted.Load())
+		}
+		for range 20 { // and all of them are free again, for one edge alone
+			eventually(t, "a free slot", func() bool { return list[3].Admit(&Grant{}, key, &state.Facts{}, Estimate{}, time.Now()) == nil })
+		}
+	})
+}
+
+func pause(d time.Duration) { <-time.After(d) }
+
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(8 * time.Second); !holds(); pause(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s did not come", what)
+		}
 	}
 }
 
+func TestTheSlotsOfAKilledEdgeComeBackInSeconds(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		t.Helper()
+		killed, lives := NewShared(patient(t, url), time.Now), edges(t, url, 1)[0] // the first tells nothing any more
+		key := keyOf(rule(concurrent, 1, 0))
+		if problem := admit(killed, key, time.Now()); problem != nil {
+			t.Fatal(problem)
+		}
+		if admit(lives, key, time.Now()) == nil {
+			t.Fatal("one slot was given twice")
+		}
+		begin := time.Now()
+		eventually(t, "the slot", func() bool { return admit(lives, key, time.Now()) == nil })
+		if took := time.Since(begin); took < 3*time.Second || took > 7*time.Second {
+			t.Errorf("after %s", took)
+		}
+		pause(2 * refreshEvery) // the living edge keeps its slot for longer than a lease
+		if admit(NewShared(patient(t, url), time.Now), key, time.Now()) == nil {
+			t.Error("a slot in use expired")
+		}
+	})
+}
+
 func TestEdgesCountEachOther(t *testing.T) {
-	t.Parallel()
-	for name, url := range map[string]string{"miniredis": "redis://" + miniredis.RunT(t).Addr(), "redis-server": realRedis(t)} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			first, second := patient(t, url), patient(t, url)
-			if err := first.client.Del(context.Background(), "tollgate:edges").Err(); err != nil {
-				t.Fatal(err)
-			}
-			for range 2 {
-				first.announce(context.Background())
-				second.announce(context.Background())
-			}
-			if first.edges() != 2 || second.edges() != 2 {
-				t.Errorf("%d and %d edges", first.edges(), second.edges())
-			}
-		})
-	}
+	onBoth(t, func(t *testing.T, url string) {
+		t.Helper()
+		first, second := patient(t, url), patient(t, url)
+		if err := first.client.Set(context.Background(), "tollgate:edges", "nonsense", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			first.announce(context.Background())
+			second.announce(context.Background())
+		}
+		if first.alive.Load() != 2 || second.alive.Load() != 2 || first.share(5)+second.share(5) != 5 {
+			t.Errorf("%d and %d edges, shares of 5: %d and %d", first.alive.Load(), second.alive.Load(), first.share(5), second.share(5))
+		}
+	})
 }
 
 func TestASilentRedisCostsMillisecondsOnly(t *testing.T) {
@@ -185,13 +312,15 @@ func TestASilentRedisCostsMillisecondsOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.Close() })
-	l := NewShared(r)
-	key := &state.Key{ID: wire.ID{1}, RequestsPerMinute: 100}
+	l := NewShared(r, time.Now)
+	key := keyOf(rule(requests, 1_000_000, perMinute))
 	begin := time.Now()
-	if problem := l.Admit(context.Background(), key, begin); problem != nil {
-		t.Error(problem)
+	for r.up() {
+		if problem := admit(l, key, time.Now()); problem != nil {
+			t.Fatal(problem)
+		}
 	}
 	if took := time.Since(begin); took > time.Second {
-		t.Errorf("took %s", took)
+		t.Errorf("the circuit opened after %s", took)
 	}
 }

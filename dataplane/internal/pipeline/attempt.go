@@ -193,6 +193,7 @@ func (p *Pipeline) refusedByProvider(c *call, a *attempt, answer *Answer) (bool,
 	if isOwn || answer.Status < 400 || !scan.Valid(body.B) {
 		return false, c.failed(problem)
 	}
+	p.describeLimits(c)
 	c.describe(a, left+a.worst, hard)
 	header := c.w.Header()
 	header["Content-Type"] = []string{"application/json"}

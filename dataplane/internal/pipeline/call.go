@@ -10,6 +10,7 @@ import (
 	"tollgate.dev/dataplane/internal/buffer"
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/guardrail"
+	"tollgate.dev/dataplane/internal/limit"
 	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/scan"
@@ -41,6 +42,10 @@ type call struct {
 	checker guardrail.Checker
 	target  *state.Route
 	targets []*state.Target
+
+	grant      limit.Grant // what it took from rate limits
+	usedInput  int64       // tokens, of all its attempts
+	usedOutput int64
 
 	tries     []refusal.Attempt // failed ones
 	try       uint32            // number of the attempt under way
@@ -106,11 +111,17 @@ func (c *call) restore(keep *call) {
 	c.w, c.r, c.ctx, c.key, c.target, c.open = nil, nil, nil, nil, nil, nil
 	c.runID, c.endUser, c.labels, c.body, c.requestText, c.code = "", "", nil, nil, "", ""
 	c.scan, c.answer, c.ask, c.checker, c.targets = keep.scan, keep.answer, translate.Ask{}, keep.checker, keep.targets
+	c.grant, c.usedInput, c.usedOutput = limit.Grant{}, 0, 0
 	c.tries, c.try, c.recorded, c.committed, c.status = nil, 0, false, false, 0
 	c.attempt, c.split, c.stream = attempt{}, keep.split, meter.Stream{}
 	c.edits, c.pieces, c.fields, c.scratch, c.out = keep.edits, keep.pieces, keep.fields, keep.scratch, keep.out
 	clear(c.values[:])
 	c.used = 0
+}
+
+// facts is what the call says to rules by value.
+func (c *call) facts() state.Facts {
+	return state.Facts{Model: c.target.Name, EndUser: c.endUser, Run: c.runID, Labels: c.labels}
 }
 
 // gone says whether the caller has hung up.

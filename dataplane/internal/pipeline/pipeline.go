@@ -98,7 +98,7 @@ func (p *Pipeline) order() []stage {
 		{"read", p.read},                 // the body, up to its limit
 		{"ask", p.ask},                   // strict JSON, the fields that decide, labels
 		{"access", p.access},             // may this key call this model
-		{"limit", p.limit},               // requests a minute
+		{"limit", p.limit},               // requests, tokens, concurrent calls; what the call did not use goes back at its end
 		{"guardrail", p.guardrail},       // what goes in
 		{"route", p.route},               // which targets, in which order
 		{"attempt", p.attempt},           // for each target: budget → intent → translate → upstream → guardrail out → meter → settle
@@ -142,6 +142,7 @@ func (p *Pipeline) finish(c *call) {
 		}
 		p.refuse(c, refusal.New(http.StatusInternalServerError, wire.CodeInternal, "Something went wrong on our side."))
 	}
+	c.grant.Settle(c.usedInput, c.usedOutput, p.Now())
 	p.metrics.end(c)
 	c.end()
 	p.calls.Put(c)
@@ -195,10 +196,6 @@ func spoolFull() *refusal.Error {
 func (p *Pipeline) access(c *call) (problem *refusal.Error) {
 	c.target, problem = access.Find(c.key, c.ask.Model)
 	return problem
-}
-
-func (p *Pipeline) limit(c *call) *refusal.Error {
-	return p.Limiter.Admit(c.ctx, c.key, c.started)
 }
 
 func (p *Pipeline) guardrail(c *call) *refusal.Error {

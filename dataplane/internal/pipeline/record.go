@@ -94,6 +94,8 @@ func (p *Pipeline) settle(c *call, a *attempt, e ending) int64 {
 	} else {
 		event.Charges = a.hold.Charges(cost)
 	}
+	c.usedInput += e.usage.Input + e.usage.CachedInput + e.usage.CacheWrite
+	c.usedOutput += e.usage.Output
 	p.append(c, event)
 	if e.doubt {
 		a.hold.Doubt()

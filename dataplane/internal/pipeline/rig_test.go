@@ -175,7 +175,7 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 		return g.key
 	}
 	g.pipeline = New(Config{
-		Authenticator: authenticate.New(pepper, lookup), Limiter: limit.New(), Book: g.purse, Spool: g.spool,
+		Authenticator: authenticate.New(pepper, lookup), Limiter: limit.New(time.Now), Book: g.purse, Spool: g.spool,
 		Sender: sender(),
 		Logger: slog.New(slog.DiscardHandler), Now: time.Now, BodyBytesMax: 1 << 20,
 	})

@@ -172,6 +172,7 @@ func (f *flow) commit() {
 	if c.committed {
 		return
 	}
+	f.p.describeLimits(c)
 	c.describe(f.a, f.left, f.hard)
 	c.set("Content-Type", "text/event-stream; charset=utf-8")
 	c.set("Cache-Control", "no-cache")

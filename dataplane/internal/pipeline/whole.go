@@ -47,6 +47,7 @@ func (p *Pipeline) whole(c *call, a *attempt, answer *Answer) (again bool, probl
 	if problem != nil {
 		return false, problem
 	}
+	p.describeLimits(c)
 	c.describe(a, left+a.worst-cost, hard)
 	c.set("X-Tollgate-Cost-Usd", string(refusal.AppendUSD(nil, cost)))
 	c.set("Content-Type", "application/json")

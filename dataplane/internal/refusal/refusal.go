@@ -27,11 +27,13 @@ type Error struct {
 	cause      error
 }
 
-// Amount is what is left: money in pico-USD, or a number of requests.
+// Amount is what is left: money in pico-USD, or a number of requests or tokens.
 type Amount struct {
 	Pico     int64
 	Requests int64
+	Tokens   int64
 	Money    bool
+	OfTokens bool
 }
 
 // Place is a position in the request's body.

@@ -100,6 +100,9 @@ func (e *Error) appendRule(dst []byte) []byte {
 		dst = append(dst, `,"remaining_usd":"`...)
 		dst = AppendUSD(dst, e.Remaining.Pico)
 		dst = append(dst, '"')
+	} else if e.Remaining != nil && e.Remaining.OfTokens {
+		dst = append(dst, `,"remaining_tokens":`...)
+		dst = strconv.AppendInt(dst, e.Remaining.Tokens, 10)
 	} else if e.Remaining != nil {
 		dst = append(dst, `,"remaining_requests":`...)
 		dst = strconv.AppendInt(dst, e.Remaining.Requests, 10)

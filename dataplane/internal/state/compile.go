@@ -33,12 +33,14 @@ type base struct {
 	routes     map[wire.ID]routeSet // by workspace; zero: the organization's
 	budgets    map[scope][]*Budget
 	guardrails map[scope][]*Guardrail
+	rateLimits map[scope][]*RateLimit
 	budgetByID map[wire.ID]*Budget
 	prices     *wire.Tariffs // what the organization pays instead of the catalog's
 
 	effective        map[wire.ID]map[string]*Route // by workspace, shadowing applied
 	sharedBudgets    map[holder][]*Budget
 	sharedGuardrails map[holder][]*Guardrail
+	sharedRateLimits map[holder][]*RateLimit
 }
 
 func newBase() *base {
@@ -46,6 +48,7 @@ func newBase() *base {
 		workspaces: map[wire.ID]struct{}{}, providers: map[wire.ID]*Provider{}, routes: map[wire.ID]routeSet{},
 		budgets: map[scope][]*Budget{}, guardrails: map[scope][]*Guardrail{}, budgetByID: map[wire.ID]*Budget{}, prices: wire.NewTariffs(),
 		effective: map[wire.ID]map[string]*Route{}, sharedBudgets: map[holder][]*Budget{}, sharedGuardrails: map[holder][]*Guardrail{},
+		rateLimits: map[scope][]*RateLimit{}, sharedRateLimits: map[holder][]*RateLimit{},
 	}
 }
 
@@ -131,7 +134,7 @@ func indexed(list string, i int, field string) string {
 const (
 	passPlaces    = iota // organization, workspaces
 	passProviders        // providers, prices
-	passRules            // routes, budgets, guardrails
+	passRules            // routes, budgets, guardrails, rate limits
 	passes
 )
 
@@ -185,6 +188,8 @@ func (c *compiler) noun(pass int, body *wire.ItemBody) {
 		c.on(pass == passRules, func() { c.budget(noun.Budget) })
 	case *wire.ItemBody_Guardrail:
 		c.on(pass == passRules, func() { c.guardrail(noun.Guardrail) })
+	case *wire.ItemBody_RateLimit:
+		c.on(pass == passRules, func() { c.rateLimit(noun.RateLimit) })
 	case *wire.ItemBody_VirtualKey:
 		c.fail("", "a virtual key's item must be named %s<id>", keyNoun)
 	case *wire.ItemBody_Price:
@@ -225,7 +230,7 @@ func (c *compiler) compileKey(each *item) *Key {
 	key := &Key{
 		ID: c.id("id", in.GetId()), Name: in.GetName(), Org: c.base.org, Revoked: in.GetRevoked(),
 		WorkspaceID: c.id("workspace_id", in.GetWorkspaceId()), AgentID: c.optionalID("agent_id", in.GetAgentId()),
-		RequestsPerMinute: int(in.GetRequestsPerMinute()),
+		Priority: in.GetPriority(),
 	}
 	if len(in.GetHash()) != len(key.hash) {
 		c.fail("hash", "the hash has %d bytes, want %d", len(in.GetHash()), len(key.hash))
@@ -246,6 +251,7 @@ func (c *compiler) compileKey(each *item) *Key {
 		}
 	}
 	key.Routes, key.Budgets, key.Guardrails = c.base.routesFor(key.WorkspaceID), c.base.budgetsFor(key), c.base.guardrailsFor(key)
+	key.RateLimits = c.base.rateLimitsFor(key, in.GetRequestsPerMinute())
 	return key
 }
 

@@ -67,7 +67,20 @@ func wrongs(t *testing.T) []wrong {
 		change(g)
 		return g
 	}
+	aRateLimit := func(change func(*wire.RateLimit)) *wire.RateLimit {
+		l := &wire.RateLimit{
+			Id: statetest.ID(60).Bytes(), Name: "l", Scope: wire.Scope_SCOPE_ORG, What: wire.RateLimitWhat_RATE_LIMIT_WHAT_REQUESTS, Amount: 5,
+			Per: wire.RateLimitPer_RATE_LIMIT_PER_HOUR,
+		}
+		change(l)
+		return l
+	}
 	return []wrong{
+		{"a limit of nothing known", aRateLimit(func(l *wire.RateLimit) { l.What = 9 }), "what"},
+		{"a limit of none", aRateLimit(func(l *wire.RateLimit) { l.Amount = 0 }), "amount"},
+		{"a limit without a window", aRateLimit(func(l *wire.RateLimit) { l.Per = 0 }), "per"},
+		{"concurrency in a window", aRateLimit(func(l *wire.RateLimit) { l.What = wire.RateLimitWhat_RATE_LIMIT_WHAT_CONCURRENT }), "per"},
+		{"a limit of one run", aRateLimit(func(l *wire.RateLimit) { l.Scope, l.ScopeValue = wire.Scope_SCOPE_RUN, "r-1" }), "scope_value"},
 		{"a scheme that is not HTTP", provider(func(p *wire.Provider) { p.BaseUrl = "file:///etc/passwd" }), "base_url"},
 		{"no host", provider(func(p *wire.Provider) { p.BaseUrl = "http:///v1" }), "base_url"},
 		{"a password in the URL", provider(func(p *wire.Provider) { p.BaseUrl = "http://u:p@h" }), "base_url"},

@@ -3,6 +3,7 @@ package state
 import (
 	"net/url"
 	"strings"
+	"time"
 
 	"tollgate.dev/dataplane/wire"
 )
@@ -16,6 +17,9 @@ type Provider struct {
 	Credentials    []Credential
 	PrivateNetwork bool   // its address may be loopback or private
 	Catalog        string // its name in the price catalog
+	MaxConcurrency int    // calls at a time over all edges; 0: no limit
+	QueueLength    int    // calls that may wait on this edge
+	QueueWait      time.Duration
 }
 
 // Credential is one secret of a provider, opened.
@@ -28,6 +32,7 @@ func (c *compiler) provider(in *wire.Provider) {
 	out := &Provider{
 		ID: c.id("id", in.GetId()), Name: c.text("name", in.GetName()), Kind: in.GetKind(),
 		Catalog: in.GetCatalog(), PrivateNetwork: in.GetPrivateNetwork(), BaseURL: c.baseURL(in.GetBaseUrl()),
+		MaxConcurrency: int(in.GetMaxConcurrency()), QueueLength: int(in.GetQueueLength()), QueueWait: time.Duration(in.GetQueueWaitMs()) * time.Millisecond,
 	}
 	if out.Kind != wire.ProviderKind_PROVIDER_KIND_OPENAI && out.Kind != wire.ProviderKind_PROVIDER_KIND_ANTHROPIC {
 		c.fail("kind", "the kind %d is not known here", in.GetKind())

@@ -50,18 +50,19 @@ func (s *Store) Current() *Snapshot { return s.current.Load() }
 
 // Key is a virtual key and everything that follows from it.
 type Key struct {
-	ID                wire.ID
-	WorkspaceID       wire.ID
-	AgentID           wire.ID // zero: the key stands for no agent
-	Name              string
-	Org               *Org
-	Revoked           bool
-	ExpiresAt         time.Time           // zero: never
-	AllowedModels     map[string]struct{} // names of routes; nil: all
-	RequestsPerMinute int                 // 0: no limit
-	Budgets           []*Budget           // all that apply, in rising order of id
-	Guardrails        []*Guardrail        // all that apply, in rising order of id
-	Routes            map[string]*Route   // by name; the workspace's own shadow the organization's
+	ID            wire.ID
+	WorkspaceID   wire.ID
+	AgentID       wire.ID // zero: the key stands for no agent
+	Name          string
+	Org           *Org
+	Revoked       bool
+	ExpiresAt     time.Time           // zero: never
+	AllowedModels map[string]struct{} // names of routes; nil: all
+	Priority      wire.Priority       // among the calls of its workspace that wait for a provider
+	Budgets       []*Budget           // all that apply, in rising order of id
+	Guardrails    []*Guardrail        // all that apply, in rising order of id
+	RateLimits    []*RateLimit        // all that apply, its own first
+	Routes        map[string]*Route   // by name; the workspace's own shadow the organization's
 
 	hash [32]byte
 }

@@ -82,7 +82,7 @@ func TestKeyIsFoundByItsHashWithAllThatAppliesToIt(t *testing.T) {
 	if found == nil {
 		t.Fatal("the key is not found")
 	}
-	if found.Org.ID != orgA || found.Org.Generation != 2 || found.AgentID != agent || found.RequestsPerMinute != 60 || found.ExpiresAt.UnixMilli() != 1_900_000_000_000 {
+	if found.Org.ID != orgA || found.Org.Generation != 2 || found.AgentID != agent || len(found.RateLimits) != 1 || found.RateLimits[0].Amount != 60 || found.ExpiresAt.UnixMilli() != 1_900_000_000_000 {
 		t.Errorf("key = %+v", found)
 	}
 	var ids []byte

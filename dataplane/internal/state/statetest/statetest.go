@@ -37,7 +37,7 @@ func NewStore(t testing.TB) *state.Store {
 }
 
 // Item wraps a noun: *wire.Organization, *wire.Workspace, *wire.Agent, *wire.VirtualKey, *wire.Provider, *wire.Route, *wire.Budget,
-// *wire.Guardrail or *wire.Price.
+// *wire.Guardrail, *wire.RateLimit or *wire.Price.
 func Item(t testing.TB, noun proto.Message) *wire.Item {
 	t.Helper()
 	body := new(wire.ItemBody)

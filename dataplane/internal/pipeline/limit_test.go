@@ -1,0 +1,83 @@
+package pipeline
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/wire"
+)
+
+func limitOf(what wire.RateLimitWhat, amount int64, per wire.RateLimitPer) *state.RateLimit {
+	return &state.RateLimit{ID: wire.ID{byte(what), 1}, OrgID: wire.ID{4}, Name: "team", What: what, Amount: amount, Per: per}
+}
+
+func TestAnswersTellTheLimitsInTheDialectsOwnFields(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, openAI(t, answering("application/json", chatAnswer)))
+	g.key.RateLimits = []*state.RateLimit{
+		limitOf(wire.RateLimitWhat_RATE_LIMIT_WHAT_REQUESTS, 100, wire.RateLimitPer_RATE_LIMIT_PER_MINUTE),
+		limitOf(wire.RateLimitWhat_RATE_LIMIT_WHAT_TOTAL_TOKENS, 5000, wire.RateLimitPer_RATE_LIMIT_PER_HOUR),
+	}
+	header := g.ask("/v1/chat/completions", chatAsk).header
+	for name, want := range map[string]string{
+		"X-Ratelimit-Limit-Requests": "100", "X-Ratelimit-Remaining-Requests": "99", "X-Ratelimit-Reset-Requests": "1m0s",
+		"X-Ratelimit-Limit-Tokens": "5000", "X-Ratelimit-Reset-Tokens": "1h0m0s",
+	} {
+		if header.Get(name) != want {
+			t.Errorf("%s: %q, want %q", name, header.Get(name), want)
+		}
+	}
+}
+
+func TestTokenLimitsCountWhatTheProviderReports(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, openAI(t, answering("application/json", chatAnswer)))
+	g.key.RateLimits = []*state.RateLimit{limitOf(wire.RateLimitWhat_RATE_LIMIT_WHAT_TOTAL_TOKENS, 150, wire.RateLimitPer_RATE_LIMIT_PER_DAY)}
+	for i := range 2 { // each is estimated at 119 or so, and costs 15
+		if s := g.ask("/v1/chat/completions", chatAsk); s.status != http.StatusOK {
+			t.Fatalf("%+v", s)
+		}
+		g.wait(i + 1)
+	}
+	s := g.ask("/v1/chat/completions", chatAsk)
+	if s.status != http.StatusOK {
+		t.Fatalf("%+v", s)
+	}
+	g.wait(3)
+	s = g.ask("/v1/chat/completions", strings.Replace(chatAsk, "100", "110", 1))
+	if s.status != http.StatusTooManyRequests || !strings.Contains(s.body, `"rule":"team"`) || !strings.Contains(s.body, `"remaining_tokens":105`) || !strings.Contains(s.body, `"resets_at":"`) {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestAPlaceAmongConcurrentCallsIsFreeAfterEveryEnd(t *testing.T) {
+	t.Parallel()
+	for name, serve := range map[string]http.HandlerFunc{
+		"answered": answering("application/json", chatAnswer),
+		"failed":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
+		"cut":      func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newRig(t, openAI(t, serve))
+			g.key.RateLimits = []*state.RateLimit{limitOf(wire.RateLimitWhat_RATE_LIMIT_WHAT_CONCURRENT, 1, 0)}
+			for i := range 3 {
+				if s := g.ask("/v1/chat/completions", chatAsk); s.status == http.StatusTooManyRequests {
+					t.Fatalf("call %d: %+v", i, s)
+				}
+				g.wait(i + 1)
+			}
+			g.purse.mutex.Lock()
+			g.purse.limit = 0 // from now on the budget refuses
+			g.purse.mutex.Unlock()
+			for range 3 {
+				if s := g.ask("/v1/chat/completions", chatAsk); s.status != http.StatusPaymentRequired {
+					t.Fatalf("%+v", s)
+				}
+				g.wait(4)
+			}
+		})
+	}
+}

@@ -10,10 +10,11 @@ UP_FLAGS      ?=
 BENCH_FLAGS   ?=
 KILLS         ?= 30
 SEED          ?= 1
+ROUNDS        ?= 1
 
 export CGO_ENABLED ?= 0
 .DEFAULT_GOAL := help
-.PHONY: help up dev build prepare generate fmt lint test race e2e fuzz bench torture check
+.PHONY: help up dev build prepare generate fmt lint test race e2e fuzz bench torture overshoot check
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -69,6 +70,9 @@ bench: build ## the edge beside nginx, in the table of figures; the last line is
 
 torture: build ## kill edges, control plane, Postgres and Redis under load and compare every ledger (KILLS=800 SEED=1)
 	@$(GO) run ./e2e/torture -kills $(KILLS) -seed $(SEED)
+
+overshoot: build ## call hard budgets dry from eight edges, 1,000 calls at a time (ROUNDS=1)
+	@$(SERVICES) $(GO) test -count=$(ROUNDS) -timeout 5h -v -run '^TestHardBudgets' ./e2e
 
 check: $(SQLC) $(BUF) $(GOLANGCI_LINT) ## formatting, lint, generated code, architecture
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "make: run make fmt:"; gofmt -l $$(git ls-files '*.go'); exit 1; }

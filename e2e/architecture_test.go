@@ -25,7 +25,7 @@ var (
 		"controlplane/internal/budget", "controlplane/internal/guardrail", "controlplane/internal/usage", "controlplane/internal/edge", "controlplane/internal/authn",
 		"controlplane/internal/apitoken",
 	}
-	contract = []string{"dataplane/wire", "dataplane/wire/wireconnect"}
+	contract = []string{"dataplane/wire", "dataplane/wire/wireconnect", "dataplane/wire/lease"}
 	carriers = []string{ // what every stage of an edge handles a request with; they decide nothing
 		"dataplane/internal/dialect", "dataplane/internal/refusal", "dataplane/internal/scan", "dataplane/internal/sse", "dataplane/internal/buffer",
 	}
@@ -38,6 +38,7 @@ var walls = []house.Wall{
 	{Room: "dataplane/wire", May: nil},
 	{Room: "dataplane/wire/wireconnect", May: []string{"dataplane/wire"}},
 	{Room: "dataplane/egress", May: nil}, // both planes dial through it
+	{Room: "dataplane/wire/lease", May: nil},
 	{Room: "migrations", May: nil},
 	{Room: "web/...", May: []string{"web/..."}},
 	{Room: "controlplane/internal/fault", May: nil},

@@ -195,7 +195,11 @@ func ask(ctx context.Context, method, url, key, body string) said {
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	answer, err := http.DefaultClient.Do(request)
+	return sayOf(http.DefaultClient.Do(request))
+}
+
+// sayOf reads an answer to its end.
+func sayOf(answer *http.Response, err error) said {
 	if err != nil {
 		return said{Body: err.Error()}
 	}

@@ -1,75 +1,151 @@
--- Lock order of everything that moves money: organizations by id; in one organization budget_period rows by (budget_id, period_start),
--- and after each of them the edge's row of budget_lease. The limit is read after the lock, so that a limit lowered meanwhile holds.
+-- Lock order of everything that moves money: organizations by id; in one organization first the accounts that are missing are made, by
+-- (budget_id, period_start, subject), then all that a transaction needs are locked in that order. What an account's lock holds still: its
+-- leases, and the limit, which is read after the lock, so that a limit lowered meanwhile holds.
 
--- name: EnsurePeriod :exec
-INSERT INTO budget_period (org_id, budget_id, period_start, period_end)
-VALUES ($1, $2, $3, $4)
-ON CONFLICT DO NOTHING;
+-- name: FindPeriods :many
+SELECT p.budget_id, p.period_start, p.subject
+FROM (
+  SELECT unnest(sqlc.arg(budgets)::pg_catalog.uuid[]) AS budget,
+    unnest(sqlc.arg(starts)::timestamptz[]) AS start,
+    unnest(sqlc.arg(subjects)::text[]) AS subject
+) AS u
+JOIN budget_period p ON p.org_id = $1 AND p.budget_id = u.budget AND p.period_start = u.start AND p.subject = u.subject;
 
--- name: LockPeriod :one
-SELECT spent, leased, in_doubt, overrun
-FROM budget_period
-WHERE org_id = $1 AND budget_id = $2 AND period_start = $3
-FOR UPDATE;
-
--- name: EnsureLease :exec
-INSERT INTO budget_lease (org_id, budget_id, period_start, edge_id, updated_at)
-VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT DO NOTHING;
-
--- name: LockLease :one
-SELECT granted_total, returned_total, settled_total, doubted_total
-FROM budget_lease
-WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND edge_id = $4
-FOR UPDATE;
-
--- name: GetTerms :one
--- Reads the budget's terms in the transaction that holds its account's lock.
-SELECT limit_pico, period, time_zone, (archived_at IS NOT NULL)::boolean AS archived
+-- name: ShareTerms :many
+-- A limit cannot change between the making of an account and its commit; who changes one locks the accounts that it sees.
+SELECT budget_id, period, time_zone
 FROM budget
-WHERE org_id = $1 AND budget_id = $2;
+WHERE org_id = $1 AND budget_id = ANY (sqlc.arg(budgets)::pg_catalog.uuid[])
+ORDER BY budget_id
+FOR SHARE;
 
--- name: GrantLease :execrows
+-- name: EnsurePeriods :exec
+-- No end is said as 'epoch'.
+INSERT INTO budget_period (org_id, budget_id, period_start, subject, period_end)
+SELECT $1, u.budget, u.start, u.subject, nullif(u.ends, 'epoch')
+FROM (
+  SELECT unnest(sqlc.arg(budgets)::pg_catalog.uuid[]) AS budget,
+    unnest(sqlc.arg(starts)::timestamptz[]) AS start,
+    unnest(sqlc.arg(subjects)::text[]) AS subject,
+    unnest(sqlc.arg(ends)::timestamptz[]) AS ends
+) AS u
+ORDER BY u.budget, u.start, u.subject COLLATE "C"
+ON CONFLICT DO NOTHING;
+
+-- name: LockPeriods :many
+SELECT p.budget_id, p.period_start, p.subject, p.spent, p.leased, p.in_doubt
+FROM (
+  SELECT unnest(sqlc.arg(budgets)::pg_catalog.uuid[]) AS budget,
+    unnest(sqlc.arg(starts)::timestamptz[]) AS start,
+    unnest(sqlc.arg(subjects)::text[]) AS subject
+) AS u
+JOIN budget_period p ON p.org_id = $1 AND p.budget_id = u.budget AND p.period_start = u.start AND p.subject = u.subject
+ORDER BY p.budget_id, p.period_start, p.subject
+FOR UPDATE OF p;
+
+-- name: ListTerms :many
+-- Reads the terms in the transaction that holds the accounts' locks.
+SELECT budget_id, limit_pico, (archived_at IS NOT NULL)::boolean AS archived
+FROM budget
+WHERE org_id = $1 AND budget_id = ANY (sqlc.arg(budgets)::pg_catalog.uuid[]);
+
+-- name: ListLeases :many
+SELECT l.budget_id, l.period_start, l.subject, l.lease_no, l.granted_total, l.returned_total, l.settled_total, l.doubted_total, l.closed
+FROM (
+  SELECT unnest(sqlc.arg(budgets)::pg_catalog.uuid[]) AS budget,
+    unnest(sqlc.arg(starts)::timestamptz[]) AS start,
+    unnest(sqlc.arg(subjects)::text[]) AS subject,
+    unnest(sqlc.arg(numbers)::bigint[]) AS number
+) AS u
+JOIN budget_lease l ON l.org_id = $1 AND l.edge_id = $2 AND l.budget_id = u.budget AND l.period_start = u.start AND l.subject = u.subject
+  AND l.lease_no = u.number;
+
+-- name: CountActiveEdges :many
+-- The other edges that used an account lately.
+SELECT l.budget_id, l.period_start, l.subject, count(DISTINCT l.edge_id) AS edges
+FROM (
+  SELECT unnest(sqlc.arg(budgets)::pg_catalog.uuid[]) AS budget,
+    unnest(sqlc.arg(starts)::timestamptz[]) AS start,
+    unnest(sqlc.arg(subjects)::text[]) AS subject
+) AS u
+JOIN budget_lease l ON l.org_id = $1 AND l.edge_id <> $2 AND l.budget_id = u.budget AND l.period_start = u.start AND l.subject = u.subject
+  AND l.updated_at > sqlc.arg(since)
+GROUP BY l.budget_id, l.period_start, l.subject;
+
+-- name: SavePeriods :execrows
 -- The guard: nothing is granted past the limit, whatever was computed before.
-UPDATE budget_period p SET leased = p.leased + sqlc.arg(grant_pico)
-FROM budget b
-WHERE p.org_id = $1 AND p.budget_id = $2 AND p.period_start = $3
+UPDATE budget_period p SET spent = u.spent::numeric, leased = u.leased::numeric, in_doubt = u.in_doubt::numeric, overrun = u.overrun::numeric
+FROM (
+  SELECT unnest(sqlc.arg(budgets)::pg_catalog.uuid[]) AS budget,
+    unnest(sqlc.arg(starts)::timestamptz[]) AS start,
+    unnest(sqlc.arg(subjects)::text[]) AS subject,
+    unnest(sqlc.arg(spent)::text[]) AS spent,
+    unnest(sqlc.arg(leased)::text[]) AS leased,
+    unnest(sqlc.arg(in_doubt)::text[]) AS in_doubt,
+    unnest(sqlc.arg(overrun)::text[]) AS overrun,
+    unnest(sqlc.arg(grants)::boolean[]) AS grants
+) AS u, budget b
+WHERE p.org_id = $1 AND p.budget_id = u.budget AND p.period_start = u.start AND p.subject = u.subject
   AND b.org_id = p.org_id AND b.budget_id = p.budget_id
-  AND p.spent + p.leased + p.in_doubt + sqlc.arg(grant_pico) <= b.limit_pico;
+  AND (NOT u.grants OR u.spent::numeric + u.leased::numeric + u.in_doubt::numeric <= b.limit_pico);
 
--- name: UpdatePeriod :exec
-UPDATE budget_period SET spent = $4, leased = $5, in_doubt = $6, overrun = $7
-WHERE org_id = $1 AND budget_id = $2 AND period_start = $3;
+-- name: SaveLeases :exec
+INSERT INTO budget_lease (org_id, budget_id, period_start, subject, edge_id, lease_no, granted_total, returned_total, settled_total,
+  doubted_total, closed, updated_at)
+SELECT $1, u.budget, u.start, u.subject, sqlc.arg(edge_id)::uuid, u.number, u.granted, u.returned, u.settled, u.doubted, u.closed, sqlc.arg(updated_at)
+FROM (
+  SELECT unnest(sqlc.arg(budgets)::pg_catalog.uuid[]) AS budget,
+    unnest(sqlc.arg(starts)::timestamptz[]) AS start,
+    unnest(sqlc.arg(subjects)::text[]) AS subject,
+    unnest(sqlc.arg(numbers)::bigint[]) AS number,
+    unnest(sqlc.arg(granted)::bigint[]) AS granted,
+    unnest(sqlc.arg(returned)::bigint[]) AS returned,
+    unnest(sqlc.arg(settled)::bigint[]) AS settled,
+    unnest(sqlc.arg(doubted)::bigint[]) AS doubted,
+    unnest(sqlc.arg(closed)::boolean[]) AS closed
+) AS u
+ON CONFLICT (org_id, budget_id, period_start, subject, edge_id, lease_no) DO UPDATE SET
+  granted_total = excluded.granted_total, returned_total = excluded.returned_total, settled_total = excluded.settled_total,
+  doubted_total = excluded.doubted_total, closed = excluded.closed, updated_at = excluded.updated_at;
 
--- name: UpdateLease :exec
-UPDATE budget_lease SET granted_total = $5, returned_total = $6, settled_total = $7, updated_at = $8, doubted_total = $9
-WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND edge_id = $4;
+-- name: DropEmptyLeases :execrows
+-- Waits for nobody, so that it needs no place in the lock order.
+DELETE FROM budget_lease
+WHERE (org_id, budget_id, period_start, subject, edge_id, lease_no) IN (
+  SELECT l.org_id, l.budget_id, l.period_start, l.subject, l.edge_id, l.lease_no
+  FROM budget_lease l
+  WHERE l.org_id = $1 AND l.closed AND l.granted_total - l.returned_total - l.settled_total = 0 AND l.doubted_total = 0
+    AND l.updated_at < sqlc.arg(before)
+  ORDER BY l.updated_at
+  LIMIT $2
+  FOR UPDATE SKIP LOCKED
+);
 
 -- name: ListHolders :many
-SELECT edge_id
-FROM budget_lease
-WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND granted_total - returned_total - settled_total > 0
-ORDER BY edge_id
+SELECT l.budget_id, l.period_start, l.subject, l.edge_id, l.lease_no
+FROM (
+  SELECT unnest(sqlc.arg(budgets)::pg_catalog.uuid[]) AS budget,
+    unnest(sqlc.arg(starts)::timestamptz[]) AS start,
+    unnest(sqlc.arg(subjects)::text[]) AS subject
+) AS u
+JOIN budget_lease l ON l.org_id = $1 AND l.edge_id <> $2 AND l.budget_id = u.budget AND l.period_start = u.start AND l.subject = u.subject
+  AND l.granted_total - l.returned_total - l.settled_total > 0
+ORDER BY l.budget_id, l.period_start, l.subject, l.edge_id, l.lease_no
 LIMIT 10000;
 
 -- name: ListOutstanding :many
--- What one edge holds, in the lock order.
-SELECT budget_id, period_start
+-- What one edge holds, or could be granted.
+SELECT budget_id, period_start, subject, lease_no
 FROM budget_lease
-WHERE org_id = $1 AND edge_id = $2 AND granted_total - returned_total - settled_total > 0
-ORDER BY budget_id, period_start
-LIMIT 100000;
-
--- name: CountActiveLeases :one
-SELECT count(*)
-FROM budget_lease
-WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND edge_id <> $4 AND updated_at > sqlc.arg(since);
+WHERE org_id = $1 AND edge_id = $2 AND (granted_total - returned_total - settled_total > 0 OR NOT closed)
+ORDER BY budget_id, period_start, subject, lease_no
+LIMIT 1000000;
 
 -- name: ListAccounts :many
-SELECT budget_id, period_start, period_end, spent, leased, in_doubt, overrun
+SELECT budget_id, period_start, subject, period_end, spent, leased, in_doubt, overrun
 FROM budget_period
 WHERE org_id = $1 AND period_start <= sqlc.arg(at)::timestamptz AND (period_end IS NULL OR period_end > sqlc.arg(at)::timestamptz)
-ORDER BY budget_id, period_start
+ORDER BY budget_id, period_start, subject
 LIMIT 100000;
 
 -- name: NotifyRecall :exec

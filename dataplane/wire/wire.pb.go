@@ -2040,6 +2040,8 @@ type LeaseRecall struct {
 	OrgId             []byte                 `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
 	BudgetId          []byte                 `protobuf:"bytes,2,opt,name=budget_id,json=budgetId,proto3" json:"budget_id,omitempty"`
 	PeriodStartUnixMs int64                  `protobuf:"varint,3,opt,name=period_start_unix_ms,json=periodStartUnixMs,proto3" json:"period_start_unix_ms,omitempty"`
+	Subject           string                 `protobuf:"bytes,4,opt,name=subject,proto3" json:"subject,omitempty"`
+	LeaseNo           int64                  `protobuf:"varint,5,opt,name=lease_no,json=leaseNo,proto3" json:"lease_no,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -2091,6 +2093,20 @@ func (x *LeaseRecall) GetBudgetId() []byte {
 func (x *LeaseRecall) GetPeriodStartUnixMs() int64 {
 	if x != nil {
 		return x.PeriodStartUnixMs
+	}
+	return 0
+}
+
+func (x *LeaseRecall) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *LeaseRecall) GetLeaseNo() int64 {
+	if x != nil {
+		return x.LeaseNo
 	}
 	return 0
 }
@@ -3614,6 +3630,8 @@ type Charge struct {
 	PeriodStartUnixMs int64                  `protobuf:"varint,2,opt,name=period_start_unix_ms,json=periodStartUnixMs,proto3" json:"period_start_unix_ms,omitempty"`
 	SpentPico         int64                  `protobuf:"varint,3,opt,name=spent_pico,json=spentPico,proto3" json:"spent_pico,omitempty"`
 	DoubtPico         int64                  `protobuf:"varint,4,opt,name=doubt_pico,json=doubtPico,proto3" json:"doubt_pico,omitempty"` // indeterminate: reserved and neither proven spent nor proven free
+	Subject           string                 `protobuf:"bytes,5,opt,name=subject,proto3" json:"subject,omitempty"`                       // as in LeaseClaim
+	LeaseNo           int64                  `protobuf:"varint,6,opt,name=lease_no,json=leaseNo,proto3" json:"lease_no,omitempty"`       // of the lease that it leaves
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -3672,6 +3690,20 @@ func (x *Charge) GetSpentPico() int64 {
 func (x *Charge) GetDoubtPico() int64 {
 	if x != nil {
 		return x.DoubtPico
+	}
+	return 0
+}
+
+func (x *Charge) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *Charge) GetLeaseNo() int64 {
+	if x != nil {
+		return x.LeaseNo
 	}
 	return 0
 }
@@ -3846,6 +3878,7 @@ type LeaseRequest struct {
 	EdgeId        []byte                 `protobuf:"bytes,1,opt,name=edge_id,json=edgeId,proto3" json:"edge_id,omitempty"`
 	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Claims        []*LeaseClaim          `protobuf:"bytes,3,rep,name=claims,proto3" json:"claims,omitempty"`
+	SentUnixMs    int64                  `protobuf:"varint,4,opt,name=sent_unix_ms,json=sentUnixMs,proto3" json:"sent_unix_ms,omitempty"` // the edge's corrected time; a call that was long on its way is refused. 0: not said
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3901,6 +3934,15 @@ func (x *LeaseRequest) GetClaims() []*LeaseClaim {
 	return nil
 }
 
+func (x *LeaseRequest) GetSentUnixMs() int64 {
+	if x != nil {
+		return x.SentUnixMs
+	}
+	return 0
+}
+
+// LeaseClaim is what an edge says about one lease and asks for it. A lease is named by organization, budget, period, subject, edge and number;
+// its totals count within that number.
 type LeaseClaim struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
 	OrgId             []byte                 `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
@@ -3910,6 +3952,9 @@ type LeaseClaim struct {
 	ReturnedTotalPico int64                  `protobuf:"varint,5,opt,name=returned_total_pico,json=returnedTotalPico,proto3" json:"returned_total_pico,omitempty"` // what it has handed back since the lease began, this call included
 	NeedPico          int64                  `protobuf:"varint,6,opt,name=need_pico,json=needPico,proto3" json:"need_pico,omitempty"`                              // at least this much, or nothing
 	WantPico          int64                  `protobuf:"varint,7,opt,name=want_pico,json=wantPico,proto3" json:"want_pico,omitempty"`                              // up to this much
+	Subject           string                 `protobuf:"bytes,8,opt,name=subject,proto3" json:"subject,omitempty"`                                                 // whose account it is in a budget that keeps one for each: an end user, a model, a label's value, a run (see Subject); else empty
+	LeaseNo           int64                  `protobuf:"varint,9,opt,name=lease_no,json=leaseNo,proto3" json:"lease_no,omitempty"`                                 // larger than of any lease before that the edge held of this account; 0 where the subject is empty
+	Closing           bool                   `protobuf:"varint,10,opt,name=closing,proto3" json:"closing,omitempty"`                                               // the edge forgets the lease once this is confirmed: nothing more may be granted to it
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -3993,6 +4038,27 @@ func (x *LeaseClaim) GetWantPico() int64 {
 	return 0
 }
 
+func (x *LeaseClaim) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *LeaseClaim) GetLeaseNo() int64 {
+	if x != nil {
+		return x.LeaseNo
+	}
+	return 0
+}
+
+func (x *LeaseClaim) GetClosing() bool {
+	if x != nil {
+		return x.Closing
+	}
+	return false
+}
+
 type LeaseGrant struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
 	OrgId             []byte                 `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
@@ -4002,6 +4068,9 @@ type LeaseGrant struct {
 	GrantedTotalPico  int64                  `protobuf:"varint,5,opt,name=granted_total_pico,json=grantedTotalPico,proto3" json:"granted_total_pico,omitempty"`
 	ReturnedTotalPico int64                  `protobuf:"varint,6,opt,name=returned_total_pico,json=returnedTotalPico,proto3" json:"returned_total_pico,omitempty"`
 	RemainingPico     int64                  `protobuf:"varint,7,opt,name=remaining_pico,json=remainingPico,proto3" json:"remaining_pico,omitempty"` // limit − spent − leased − in doubt after this grant; saturates
+	Subject           string                 `protobuf:"bytes,8,opt,name=subject,proto3" json:"subject,omitempty"`
+	LeaseNo           int64                  `protobuf:"varint,9,opt,name=lease_no,json=leaseNo,proto3" json:"lease_no,omitempty"`
+	Closed            bool                   `protobuf:"varint,10,opt,name=closed,proto3" json:"closed,omitempty"` // nothing is ever granted to this lease again
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -4083,6 +4152,27 @@ func (x *LeaseGrant) GetRemainingPico() int64 {
 		return x.RemainingPico
 	}
 	return 0
+}
+
+func (x *LeaseGrant) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *LeaseGrant) GetLeaseNo() int64 {
+	if x != nil {
+		return x.LeaseNo
+	}
+	return 0
+}
+
+func (x *LeaseGrant) GetClosed() bool {
+	if x != nil {
+		return x.Closed
+	}
+	return false
 }
 
 type LeaseResponse struct {
@@ -4367,6 +4457,9 @@ type LeaseState struct {
 	GrantedTotalPico  int64                  `protobuf:"varint,4,opt,name=granted_total_pico,json=grantedTotalPico,proto3" json:"granted_total_pico,omitempty"`
 	ReturnedTotalPico int64                  `protobuf:"varint,5,opt,name=returned_total_pico,json=returnedTotalPico,proto3" json:"returned_total_pico,omitempty"`
 	SettledTotalPico  int64                  `protobuf:"varint,6,opt,name=settled_total_pico,json=settledTotalPico,proto3" json:"settled_total_pico,omitempty"` // spent and in doubt
+	Subject           string                 `protobuf:"bytes,7,opt,name=subject,proto3" json:"subject,omitempty"`
+	LeaseNo           int64                  `protobuf:"varint,8,opt,name=lease_no,json=leaseNo,proto3" json:"lease_no,omitempty"`
+	Closed            bool                   `protobuf:"varint,9,opt,name=closed,proto3" json:"closed,omitempty"` // nothing is left of it, and the ledger knows: it is forgotten
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -4441,6 +4534,27 @@ func (x *LeaseState) GetSettledTotalPico() int64 {
 		return x.SettledTotalPico
 	}
 	return 0
+}
+
+func (x *LeaseState) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *LeaseState) GetLeaseNo() int64 {
+	if x != nil {
+		return x.LeaseNo
+	}
+	return 0
+}
+
+func (x *LeaseState) GetClosed() bool {
+	if x != nil {
+		return x.Closed
+	}
+	return false
 }
 
 var File_wire_proto protoreflect.FileDescriptor
@@ -4556,11 +4670,13 @@ const file_wire_proto_rawDesc = "" +
 	"\bkey_hash\x18\x03 \x01(\fR\akeyHash\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x04 \x01(\x04R\n" +
-	"generation\"r\n" +
+	"generation\"\xa7\x01\n" +
 	"\vLeaseRecall\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x1b\n" +
 	"\tbudget_id\x18\x02 \x01(\fR\bbudgetId\x12/\n" +
-	"\x14period_start_unix_ms\x18\x03 \x01(\x03R\x11periodStartUnixMs\"d\n" +
+	"\x14period_start_unix_ms\x18\x03 \x01(\x03R\x11periodStartUnixMs\x12\x18\n" +
+	"\asubject\x18\x04 \x01(\tR\asubject\x12\x19\n" +
+	"\blease_no\x18\x05 \x01(\x03R\aleaseNo\"d\n" +
 	"\fOrganization\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -4733,14 +4849,16 @@ const file_wire_proto_rawDesc = "" +
 	"\x05count\x184 \x01(\x04R\x05count\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x94\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc9\x01\n" +
 	"\x06Charge\x12\x1b\n" +
 	"\tbudget_id\x18\x01 \x01(\fR\bbudgetId\x12/\n" +
 	"\x14period_start_unix_ms\x18\x02 \x01(\x03R\x11periodStartUnixMs\x12\x1d\n" +
 	"\n" +
 	"spent_pico\x18\x03 \x01(\x03R\tspentPico\x12\x1d\n" +
 	"\n" +
-	"doubt_pico\x18\x04 \x01(\x03R\tdoubtPico\"t\n" +
+	"doubt_pico\x18\x04 \x01(\x03R\tdoubtPico\x12\x18\n" +
+	"\asubject\x18\x05 \x01(\tR\asubject\x12\x19\n" +
+	"\blease_no\x18\x06 \x01(\x03R\aleaseNo\"t\n" +
 	"\n" +
 	"UsageBatch\x12\x17\n" +
 	"\aedge_id\x18\x01 \x01(\fR\x06edgeId\x12\x14\n" +
@@ -4751,11 +4869,13 @@ const file_wire_proto_rawDesc = "" +
 	"\x05event\x18\x02 \x01(\fR\x05event\"2\n" +
 	"\bUsageAck\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\"s\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\x95\x01\n" +
 	"\fLeaseRequest\x12\x17\n" +
 	"\aedge_id\x18\x01 \x01(\fR\x06edgeId\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x124\n" +
-	"\x06claims\x18\x03 \x03(\v2\x1c.tollgate.wire.v1.LeaseClaimR\x06claims\"\x89\x02\n" +
+	"\x06claims\x18\x03 \x03(\v2\x1c.tollgate.wire.v1.LeaseClaimR\x06claims\x12 \n" +
+	"\fsent_unix_ms\x18\x04 \x01(\x03R\n" +
+	"sentUnixMs\"\xd8\x02\n" +
 	"\n" +
 	"LeaseClaim\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x1b\n" +
@@ -4764,7 +4884,11 @@ const file_wire_proto_rawDesc = "" +
 	"\x12granted_total_pico\x18\x04 \x01(\x03R\x10grantedTotalPico\x12.\n" +
 	"\x13returned_total_pico\x18\x05 \x01(\x03R\x11returnedTotalPico\x12\x1b\n" +
 	"\tneed_pico\x18\x06 \x01(\x03R\bneedPico\x12\x1b\n" +
-	"\twant_pico\x18\a \x01(\x03R\bwantPico\"\xb0\x02\n" +
+	"\twant_pico\x18\a \x01(\x03R\bwantPico\x12\x18\n" +
+	"\asubject\x18\b \x01(\tR\asubject\x12\x19\n" +
+	"\blease_no\x18\t \x01(\x03R\aleaseNo\x12\x18\n" +
+	"\aclosing\x18\n" +
+	" \x01(\bR\aclosing\"\xfd\x02\n" +
 	"\n" +
 	"LeaseGrant\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x1b\n" +
@@ -4773,7 +4897,11 @@ const file_wire_proto_rawDesc = "" +
 	"\averdict\x18\x04 \x01(\x0e2\x1e.tollgate.wire.v1.LeaseVerdictR\averdict\x12,\n" +
 	"\x12granted_total_pico\x18\x05 \x01(\x03R\x10grantedTotalPico\x12.\n" +
 	"\x13returned_total_pico\x18\x06 \x01(\x03R\x11returnedTotalPico\x12%\n" +
-	"\x0eremaining_pico\x18\a \x01(\x03R\rremainingPico\"E\n" +
+	"\x0eremaining_pico\x18\a \x01(\x03R\rremainingPico\x12\x18\n" +
+	"\asubject\x18\b \x01(\tR\asubject\x12\x19\n" +
+	"\blease_no\x18\t \x01(\x03R\aleaseNo\x12\x16\n" +
+	"\x06closed\x18\n" +
+	" \x01(\bR\x06closed\"E\n" +
 	"\rLeaseResponse\x124\n" +
 	"\x06grants\x18\x01 \x03(\v2\x1c.tollgate.wire.v1.LeaseGrantR\x06grants\"\xf7\x01\n" +
 	"\vSpoolRecord\x122\n" +
@@ -4791,7 +4919,7 @@ const file_wire_proto_rawDesc = "" +
 	"\bevent_id\x18\x01 \x01(\fR\aeventId\x12#\n" +
 	"\routput_tokens\x18\x02 \x01(\x03R\foutputTokens\x12\x1b\n" +
 	"\tcost_pico\x18\x03 \x01(\x03R\bcostPico\x120\n" +
-	"\x04seen\x18\x04 \x01(\v2\x1c.tollgate.wire.v1.UsageEventR\x04seen\"\xfd\x01\n" +
+	"\x04seen\x18\x04 \x01(\v2\x1c.tollgate.wire.v1.UsageEventR\x04seen\"\xca\x02\n" +
 	"\n" +
 	"LeaseState\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x1b\n" +
@@ -4799,7 +4927,10 @@ const file_wire_proto_rawDesc = "" +
 	"\x14period_start_unix_ms\x18\x03 \x01(\x03R\x11periodStartUnixMs\x12,\n" +
 	"\x12granted_total_pico\x18\x04 \x01(\x03R\x10grantedTotalPico\x12.\n" +
 	"\x13returned_total_pico\x18\x05 \x01(\x03R\x11returnedTotalPico\x12,\n" +
-	"\x12settled_total_pico\x18\x06 \x01(\x03R\x10settledTotalPico*{\n" +
+	"\x12settled_total_pico\x18\x06 \x01(\x03R\x10settledTotalPico\x12\x18\n" +
+	"\asubject\x18\a \x01(\tR\asubject\x12\x19\n" +
+	"\blease_no\x18\b \x01(\x03R\aleaseNo\x12\x16\n" +
+	"\x06closed\x18\t \x01(\bR\x06closed*{\n" +
 	"\fRateCounting\x12\x1d\n" +
 	"\x19RATE_COUNTING_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13RATE_COUNTING_ALONE\x10\x01\x12\x1a\n" +

@@ -198,6 +198,7 @@ func (s *Service) recall(payload string) {
 	if found := s.sessions[asked.Edge]; found != nil {
 		found.urgent(&wire.SyncResponse{Message: &wire.SyncResponse_LeaseRecall{LeaseRecall: &wire.LeaseRecall{
 			OrgId: asked.Org.Bytes(), BudgetId: asked.Budget.Bytes(), PeriodStartUnixMs: asked.PeriodStart.UnixMilli(),
+			Subject: asked.Subject, LeaseNo: asked.LeaseNo,
 		}}})
 	}
 }

@@ -11,15 +11,22 @@ import (
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/ledger"
 	"tollgate.dev/dataplane/wire"
+	"tollgate.dev/dataplane/wire/lease"
 )
 
-const claimsMax = 1000 // in one call
+const (
+	claimsMax = 1000            // in one call
+	sentMax   = 5 * time.Minute // on its way; an older call may be of a lease that nobody remembers
+)
 
 // Lease answers an edge's claims. Only the edge's current process may claim.
 func (s *Service) Lease(ctx context.Context, request *connect.Request[wire.LeaseRequest]) (*connect.Response[wire.LeaseResponse], error) {
 	edge, claims, err := readClaims(request.Msg)
 	if err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	if sent := request.Msg.GetSentUnixMs(); sent != 0 && s.now().Sub(time.UnixMilli(sent)) > sentMax {
+		return nil, connect.NewError(connect.CodeDeadlineExceeded, fmt.Errorf("the call was sent at %s", time.UnixMilli(sent).UTC().Format(time.RFC3339)))
 	}
 	if err := checkEpoch(ctx, s.pool, edge, request.Msg.GetEpoch()); err != nil {
 		return nil, refusal(err)
@@ -34,6 +41,7 @@ func (s *Service) Lease(ctx context.Context, request *connect.Request[wire.Lease
 		out.Grants[i] = &wire.LeaseGrant{
 			OrgId: grant.Org.Bytes(), BudgetId: grant.Budget.Bytes(), PeriodStartUnixMs: grant.PeriodStart.UnixMilli(), Verdict: verdictOf(grant.Verdict),
 			GrantedTotalPico: grant.GrantedTotal, ReturnedTotalPico: grant.ReturnedTotal, RemainingPico: grant.Remaining,
+			Subject: grant.Subject, LeaseNo: grant.LeaseNo, Closed: grant.Closed,
 		}
 	}
 	return connect.NewResponse(out), nil
@@ -57,10 +65,14 @@ func readClaims(in *wire.LeaseRequest) (ident.Edge, []ledger.Claim, error) {
 		if min(each.GetGrantedTotalPico(), each.GetReturnedTotalPico(), each.GetNeedPico(), each.GetWantPico()) < 0 {
 			return ident.Edge{}, nil, fmt.Errorf("claims[%d]: an amount is negative", i)
 		}
-		claims[i] = ledger.Claim{
-			Key:          ledger.Key{Org: org, Budget: budget, PeriodStart: time.UnixMilli(each.GetPeriodStartUnixMs()).UTC()},
-			GrantedTotal: each.GetGrantedTotalPico(), ReturnedTotal: each.GetReturnedTotalPico(), Need: each.GetNeedPico(), Want: each.GetWantPico(),
+		if !wire.ValidSubject(each.GetSubject()) {
+			return ident.Edge{}, nil, fmt.Errorf("claims[%d]: subject must be text of at most %d bytes", i, wire.SubjectBytesMax)
 		}
+		key := ledger.Key{Org: org, Budget: budget, PeriodStart: time.UnixMilli(each.GetPeriodStartUnixMs()).UTC(), Subject: each.GetSubject()}
+		claims[i] = ledger.Claim{Line: ledger.Line{Key: key, LeaseNo: each.GetLeaseNo()}, Claim: lease.Claim{
+			GrantedTotal: each.GetGrantedTotalPico(), ReturnedTotal: each.GetReturnedTotalPico(), Need: each.GetNeedPico(), Want: each.GetWantPico(),
+			Closing: each.GetClosing(),
+		}}
 	}
 	return edge, claims, nil
 }

@@ -165,8 +165,12 @@ func (e *event) readCharges() error {
 		if start.Year() < 1970 || start.Year() >= 2100 {
 			return fmt.Errorf("charges[%d].period_start_unix_ms is no time of this century", i)
 		}
+		if !wire.ValidSubject(each.GetSubject()) {
+			return fmt.Errorf("charges[%d].subject is no text of at most %d bytes", i, wire.SubjectBytesMax)
+		}
+		key := ledger.Key{Org: e.org, Budget: budget, PeriodStart: start, Subject: each.GetSubject()}
 		e.charges = append(e.charges, ledger.Charge{
-			Key: ledger.Key{Org: e.org, Budget: budget, PeriodStart: start}, Spent: each.GetSpentPico(), InDoubt: each.GetDoubtPico(),
+			Line: ledger.Line{Key: key, LeaseNo: each.GetLeaseNo()}, Spent: each.GetSpentPico(), InDoubt: each.GetDoubtPico(),
 		})
 	}
 	return nil

@@ -5,36 +5,45 @@ package ledger
 
 import (
 	"cmp"
-	"math"
 	"time"
 
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/money"
+	"tollgate.dev/dataplane/wire/lease"
 )
 
-// Key names the account of one budget in one period.
+// Key names the account of one budget in one period, and of one subject in a budget that keeps an account for each.
 type Key struct {
 	Org         ident.Org
 	Budget      ident.Budget
 	PeriodStart time.Time // in UTC, so that keys compare
+	Subject     string    // an end user, a model, a label's value or a run; empty: the budget has one account
 }
 
-// compare is the lock order: organization, budget, period.
+// compare is the lock order: organization, budget, period, subject.
 func (k Key) compare(other Key) int {
 	return cmp.Or(
 		cmp.Compare(string(k.Org.UUID[:]), string(other.Org.UUID[:])),
 		cmp.Compare(string(k.Budget.UUID[:]), string(other.Budget.UUID[:])),
 		k.PeriodStart.Compare(other.PeriodStart),
+		cmp.Compare(k.Subject, other.Subject),
 	)
+}
+
+// Line names one lease of an edge in an account. Totals count within one line.
+type Line struct {
+	Key
+	LeaseNo int64 // rises with each lease that the edge begins of an account
+}
+
+func (l Line) compare(other Line) int {
+	return cmp.Or(l.Key.compare(other.Key), cmp.Compare(l.LeaseNo, other.LeaseNo))
 }
 
 // Claim is what an edge says about its lease and what it asks for. Totals only grow, so that a repeated or overtaken claim does no harm.
 type Claim struct {
-	Key
-	GrantedTotal  int64 // pico-USD that the edge knows it was granted since the lease began
-	ReturnedTotal int64 // pico-USD that it has handed back since the lease began, this claim included
-	Need          int64 // at least this many pico-USD, or nothing; 0 asks for nothing
-	Want          int64 // up to this many pico-USD
+	Line
+	lease.Claim
 }
 
 // Verdict is the answer to a claim.
@@ -49,25 +58,27 @@ const (
 
 // Grant is the state of a lease after a claim.
 type Grant struct {
-	Key
+	Line
 	Verdict       Verdict
 	GrantedTotal  int64
 	ReturnedTotal int64
 	Remaining     int64 // pico-USD still free in the account, saturated
+	Closed        bool  // nothing is ever granted to this lease again
 }
 
 // Charge is what usage takes from one account: its sum leaves the edge's lease.
 type Charge struct {
-	Key
+	Line
 	Spent   int64 // pico-USD
 	InDoubt int64 // pico-USD that is neither proven spent nor proven free
 }
 
-// Account is what stands in the books of one budget for one period.
+// Account is what stands in the books of one budget for one period, and one subject where the budget keeps an account for each.
 type Account struct {
 	Budget      ident.Budget
 	PeriodStart time.Time
 	PeriodEnd   *time.Time // nil: no end
+	Subject     string
 	Spent       money.Amount
 	Leased      money.Amount
 	InDoubt     money.Amount
@@ -77,91 +88,29 @@ type Account struct {
 // book is an account with its limit while a transaction holds its lock.
 type book struct {
 	spent, leased, inDoubt, limit money.Amount
+	archived                      bool
+	changed                       bool // it differs from what is stored
+	grants                        bool // something was granted from it
 }
 
-// lease is what one edge holds of an account: granted − returned − settled is outstanding. Doubted is the part of settled that is in doubt
-// only because the edge was declared lost.
-type lease struct {
-	granted, returned, settled, doubted int64
+func (b *book) apply(move lease.Move) {
+	if move == (lease.Move{}) {
+		return
+	}
+	b.spent = b.spent.Add(money.FromPico(move.Spent))
+	b.leased = b.leased.Add(money.FromPico(move.Leased))
+	b.inDoubt = b.inDoubt.Add(money.FromPico(move.InDoubt))
+	b.changed = true
 }
 
-func (l lease) outstanding() int64 { return l.granted - l.returned - l.settled }
-
-func (b book) free() money.Amount {
+func (b *book) free() money.Amount {
 	return b.limit.Sub(b.spent).Sub(b.leased).Sub(b.inDoubt)
 }
 
 // overrun is what passes the limit: the limit was lowered, or a provider charged more than was reserved.
-func (b book) overrun() money.Amount {
+func (b *book) overrun() money.Amount {
 	if free := b.free(); free.Sign() < 0 {
 		return money.Amount{}.Sub(free)
 	}
 	return money.Amount{}
-}
-
-// takeBack books what the edge has handed back since the last claim, never more than it holds, and returns that amount.
-func (b *book) takeBack(l *lease, returnedTotal int64) int64 {
-	amount := min(returnedTotal-l.returned, l.outstanding())
-	if amount <= 0 {
-		return 0
-	}
-	b.leased = b.leased.Sub(money.FromPico(amount))
-	l.returned += amount
-	return amount
-}
-
-// adopt books a grant that the edge remembers and the books do not: they were restored from an older copy. What was given may be spent.
-func (b *book) adopt(l *lease, grantedTotal int64) int64 {
-	amount := grantedTotal - l.granted
-	if amount <= 0 {
-		return 0
-	}
-	b.leased = b.leased.Add(money.FromPico(amount))
-	l.granted = grantedTotal
-	return amount
-}
-
-// grantable returns how much to grant: at least need and at most want, or 0. Between the two, a share of half of what is free is for each
-// of the edges that use the account, so that grants shrink towards the need as the budget runs out.
-func (b book) grantable(l lease, claim Claim, edges int64) int64 {
-	free := min(b.free().Pico(), math.MaxInt64-l.granted)
-	if claim.Need <= 0 || free < claim.Need {
-		return 0
-	}
-	share := free / (2 * max(edges, 1))
-	return min(max(claim.Need, min(claim.Want, share)), free)
-}
-
-// doubt puts all that the edge holds in doubt, because the edge is lost, and returns that amount.
-func (b *book) doubt(l *lease) int64 {
-	amount := l.outstanding()
-	if amount <= 0 {
-		return 0
-	}
-	b.leased = b.leased.Sub(money.FromPico(amount))
-	b.inDoubt = b.inDoubt.Add(money.FromPico(amount))
-	l.settled += amount
-	l.doubted += amount
-	return amount
-}
-
-// settle books usage. It leaves the lease as far as the lease reaches, then what is in doubt because the edge was declared lost; the rest is
-// spent all the same.
-func (b *book) settle(l *lease, charge Charge) {
-	total := saturated(charge.Spent, charge.InDoubt)
-	covered := min(total, max(l.outstanding(), 0))
-	b.leased = b.leased.Sub(money.FromPico(covered))
-	b.spent = b.spent.Add(money.FromPico(charge.Spent))
-	b.inDoubt = b.inDoubt.Add(money.FromPico(charge.InDoubt))
-	l.settled += covered
-	found := min(total-covered, l.doubted)
-	b.inDoubt = b.inDoubt.Sub(money.FromPico(found))
-	l.doubted -= found
-}
-
-func saturated(a, b int64) int64 {
-	if a > math.MaxInt64-b {
-		return math.MaxInt64
-	}
-	return a + b
 }

@@ -16,6 +16,7 @@ import (
 	"tollgate.dev/controlplane/internal/ledger"
 	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/controlplane/internal/pgtest"
+	"tollgate.dev/dataplane/wire/lease"
 )
 
 const usd = money.PicoPerUSD
@@ -50,6 +51,9 @@ func (f *fixture) budget(t *testing.T, actor authz.Actor, name string, limitPico
 		VALUES ($1, $2, $3, 'org', $4, 'total', 'UTC')`, actor.Org, id, name, money.FromPico(limitPico))
 	return ledger.Key{Org: actor.Org, Budget: id, PeriodStart: time.Unix(0, 0).UTC()}
 }
+
+// line is the lease of an account that has one for good.
+func line(key ledger.Key) ledger.Line { return ledger.Line{Key: key} }
 
 func (f *fixture) exec(t *testing.T, org ident.Org, sql string, args ...any) {
 	t.Helper()
@@ -88,7 +92,7 @@ func (f *fixture) account(t *testing.T, key ledger.Key) (found ledger.Account) {
 	err := f.db.Tenant.Read(t.Context(), key.Org, func(tx pgx.Tx) error {
 		all, err := ledger.Accounts(t.Context(), tx, key.Org, time.Now())
 		for _, account := range all {
-			if account.Budget == key.Budget {
+			if account.Budget == key.Budget && account.Subject == key.Subject {
 				found = account
 			}
 		}
@@ -110,8 +114,8 @@ func (f *fixture) check(t *testing.T, key ledger.Key) {
 			SELECT p.spent + p.leased + p.in_doubt <= b.limit_pico + p.overrun AND p.leased = l.outstanding AND l.lowest >= 0, p::text || ' limit ' || b.limit_pico || ' outstanding ' || l.outstanding
 			FROM budget_period p JOIN budget b USING (org_id, budget_id),
 			LATERAL (SELECT coalesce(sum(granted_total - returned_total - settled_total), 0) AS outstanding, coalesce(min(granted_total - returned_total - settled_total), 0) AS lowest
-				FROM budget_lease l WHERE l.org_id = p.org_id AND l.budget_id = p.budget_id AND l.period_start = p.period_start) l
-			WHERE p.org_id = $1 AND p.budget_id = $2 AND p.period_start = $3`, key.Org, key.Budget, key.PeriodStart).Scan(&ok, &text)
+				FROM budget_lease l WHERE l.org_id = p.org_id AND l.budget_id = p.budget_id AND l.period_start = p.period_start AND l.subject = p.subject) l
+			WHERE p.org_id = $1 AND p.budget_id = $2 AND p.period_start = $3 AND p.subject = $4`, key.Org, key.Budget, key.PeriodStart, key.Subject).Scan(&ok, &text)
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return // nothing was asked of it yet
@@ -128,7 +132,7 @@ func TestClaimGrantsBetweenNeedAndWantAndDebitsTheAccount(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	key := f.budget(t, f.db.Org(t, "a"), "b", 10*usd)
-	got := f.claim(t, f.edges[0], ledger.Claim{Key: key, Need: usd, Want: 3 * usd})
+	got := f.claim(t, f.edges[0], ledger.Claim{Line: line(key), Claim: lease.Claim{Need: usd, Want: 3 * usd}})
 	if got.Verdict != ledger.OK || got.GrantedTotal != 3*usd || got.Remaining != 7*usd {
 		t.Errorf("granted %+v", got)
 	}
@@ -141,7 +145,7 @@ func TestALostAnswerIsHealedByTheNextClaim(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	key := f.budget(t, f.db.Org(t, "a"), "b", 10*usd)
-	claim := ledger.Claim{Key: key, Need: usd, Want: usd}
+	claim := ledger.Claim{Line: line(key), Claim: lease.Claim{Need: usd, Want: usd}}
 	first := f.claim(t, f.edges[0], claim)
 	again := f.claim(t, f.edges[0], claim) // the first answer never arrived
 	if again != first {
@@ -156,14 +160,14 @@ func TestReturnedMoneyCanBeGrantedAgainAndOnlyOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 2)
 	key := f.budget(t, f.db.Org(t, "a"), "b", 2*usd)
-	f.claim(t, f.edges[0], ledger.Claim{Key: key, Need: 2 * usd, Want: 2 * usd})
+	f.claim(t, f.edges[0], ledger.Claim{Line: line(key), Claim: lease.Claim{Need: 2 * usd, Want: 2 * usd}})
 	for range 2 {
-		f.claim(t, f.edges[0], ledger.Claim{Key: key, GrantedTotal: 2 * usd, ReturnedTotal: usd})
+		f.claim(t, f.edges[0], ledger.Claim{Line: line(key), Claim: lease.Claim{GrantedTotal: 2 * usd, ReturnedTotal: usd}})
 	}
 	if account := f.account(t, key); account.Leased.Pico() != usd {
 		t.Errorf("leased %s after one dollar came back", account.Leased)
 	}
-	if got := f.claim(t, f.edges[1], ledger.Claim{Key: key, Need: usd, Want: usd}); got.Verdict != ledger.OK || got.GrantedTotal != usd {
+	if got := f.claim(t, f.edges[1], ledger.Claim{Line: line(key), Claim: lease.Claim{Need: usd, Want: usd}}); got.Verdict != ledger.OK || got.GrantedTotal != usd {
 		t.Errorf("the other edge got %+v", got)
 	}
 	f.check(t, key)
@@ -173,12 +177,12 @@ func TestExhaustedWhenLessThanNeedIsLeft(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	key := f.budget(t, f.db.Org(t, "a"), "b", usd)
-	got := f.claim(t, f.edges[0], ledger.Claim{Key: key, Need: usd + 1, Want: 2 * usd})
+	got := f.claim(t, f.edges[0], ledger.Claim{Line: line(key), Claim: lease.Claim{Need: usd + 1, Want: 2 * usd}})
 	if got.Verdict != ledger.Exhausted || got.GrantedTotal != 0 || got.Remaining != usd {
 		t.Errorf("got %+v", got)
 	}
-	f.claim(t, f.edges[0], ledger.Claim{Key: key, Need: usd, Want: usd})
-	f.claim(t, f.edges[0], ledger.Claim{Key: key, GrantedTotal: usd}) // asks for nothing
+	f.claim(t, f.edges[0], ledger.Claim{Line: line(key), Claim: lease.Claim{Need: usd, Want: usd}})
+	f.claim(t, f.edges[0], ledger.Claim{Line: line(key), Claim: lease.Claim{GrantedTotal: usd}}) // asks for nothing
 	if counts := f.service.Counts(); counts != (ledger.Counts{Granted: 1, Exhausted: 1}) {
 		t.Errorf("counted %+v", counts)
 	}
@@ -191,7 +195,7 @@ func TestGrantsShrinkTowardsTheNeedAsTheBudgetRunsOut(t *testing.T) {
 	var total int64
 	var grants []int64
 	for {
-		got := f.claim(t, f.edges[0], ledger.Claim{Key: key, GrantedTotal: total, Need: usd, Want: 8 * usd})
+		got := f.claim(t, f.edges[0], ledger.Claim{Line: line(key), Claim: lease.Claim{GrantedTotal: total, Need: usd, Want: 8 * usd}})
 		if got.Verdict == ledger.Exhausted {
 			break
 		}
@@ -207,7 +211,7 @@ func TestARecallBringsBackWhatTheClaimNeeds(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 2)
 	key := f.budget(t, f.db.Org(t, "a"), "b", usd)
-	f.claim(t, f.edges[0], ledger.Claim{Key: key, Need: usd, Want: usd})
+	f.claim(t, f.edges[0], ledger.Claim{Line: line(key), Claim: lease.Claim{Need: usd, Want: usd}})
 	conn, err := pgx.Connect(t.Context(), f.db.AppURL)
 	if err != nil {
 		t.Fatal(err)
@@ -227,11 +231,11 @@ func TestARecallBringsBackWhatTheClaimNeeds(t *testing.T) {
 		if err != nil || asked.Edge != f.edges[0] || asked.Key != key {
 			t.Errorf("recall %+v, %v", asked, err)
 		}
-		if _, err := f.service.Claim(t.Context(), f.edges[0], []ledger.Claim{{Key: key, GrantedTotal: usd, ReturnedTotal: usd}}); err != nil {
+		if _, err := f.service.Claim(t.Context(), f.edges[0], []ledger.Claim{{Line: line(key), Claim: lease.Claim{GrantedTotal: usd, ReturnedTotal: usd}}}); err != nil {
 			t.Error(err)
 		}
 	})
-	got := f.claim(t, f.edges[1], ledger.Claim{Key: key, Need: usd, Want: usd})
+	got := f.claim(t, f.edges[1], ledger.Claim{Line: line(key), Claim: lease.Claim{Need: usd, Want: usd}})
 	answered.Wait()
 	if got.Verdict != ledger.OK || got.GrantedTotal != usd {
 		t.Errorf("after the recall: %+v", got)
@@ -244,17 +248,17 @@ func TestALoweredLimitStopsGrantsAndKeepsTheDifferenceInOverrun(t *testing.T) {
 	f := newFixture(t, 1)
 	actor := f.db.Org(t, "a")
 	key := f.budget(t, actor, "b", 10*usd)
-	f.claim(t, f.edges[0], ledger.Claim{Key: key, Need: 4 * usd, Want: 4 * usd})
+	f.claim(t, f.edges[0], ledger.Claim{Line: line(key), Claim: lease.Claim{Need: 4 * usd, Want: 4 * usd}})
 	f.exec(t, actor.Org, "UPDATE budget SET limit_pico = $3 WHERE org_id = $1 AND budget_id = $2", actor.Org, key.Budget, money.FromPico(usd))
 	f.check(t, key)
 	if account := f.account(t, key); account.Overrun.Pico() != 3*usd {
 		t.Errorf("overrun %s", account.Overrun)
 	}
-	if got := f.claim(t, f.edges[0], ledger.Claim{Key: key, GrantedTotal: 4 * usd, Need: 1, Want: 1}); got.Verdict != ledger.Exhausted {
+	if got := f.claim(t, f.edges[0], ledger.Claim{Line: line(key), Claim: lease.Claim{GrantedTotal: 4 * usd, Need: 1, Want: 1}}); got.Verdict != ledger.Exhausted {
 		t.Errorf("granted past the lowered limit: %+v", got)
 	}
-	f.settle(t, f.edges[0], ledger.Charge{Key: key, Spent: usd / 2})
-	f.claim(t, f.edges[0], ledger.Claim{Key: key, GrantedTotal: 4 * usd, ReturnedTotal: 3*usd + usd/2})
+	f.settle(t, f.edges[0], ledger.Charge{Line: line(key), Spent: usd / 2})
+	f.claim(t, f.edges[0], ledger.Claim{Line: line(key), Claim: lease.Claim{GrantedTotal: 4 * usd, ReturnedTotal: 3*usd + usd/2}})
 	if account := f.account(t, key); account.Overrun.Sign() != 0 || account.Leased.Sign() != 0 || account.Spent.Pico() != usd/2 {
 		t.Errorf("after everything came back: %+v", account)
 	}
@@ -264,8 +268,8 @@ func TestASettlementIsNeverRefused(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	key := f.budget(t, f.db.Org(t, "a"), "b", usd)
-	f.claim(t, f.edges[0], ledger.Claim{Key: key, Need: usd, Want: usd})
-	f.settle(t, f.edges[0], ledger.Charge{Key: key, Spent: 2 * usd, InDoubt: usd}, ledger.Charge{Key: key, Spent: usd})
+	f.claim(t, f.edges[0], ledger.Claim{Line: line(key), Claim: lease.Claim{Need: usd, Want: usd}})
+	f.settle(t, f.edges[0], ledger.Charge{Line: line(key), Spent: 2 * usd, InDoubt: usd}, ledger.Charge{Line: line(key), Spent: usd})
 	account := f.account(t, key)
 	if account.Spent.Pico() != 3*usd || account.InDoubt.Pico() != usd || account.Leased.Sign() != 0 || account.Overrun.Pico() != 3*usd {
 		t.Errorf("account %+v", account)
@@ -278,15 +282,15 @@ func TestAnotherOrganizationsBudgetIsUnknown(t *testing.T) {
 	f := newFixture(t, 1)
 	key := f.budget(t, f.db.Org(t, "a"), "b", usd)
 	foreign := ledger.Key{Org: f.db.Org(t, "b").Org, Budget: key.Budget, PeriodStart: key.PeriodStart}
-	if got := f.claim(t, f.edges[0], ledger.Claim{Key: foreign, Need: 1, Want: 1}); got.Verdict != ledger.UnknownBudget {
+	if got := f.claim(t, f.edges[0], ledger.Claim{Line: line(foreign), Claim: lease.Claim{Need: 1, Want: 1}}); got.Verdict != ledger.UnknownBudget {
 		t.Errorf("claim: %+v", got)
 	}
-	if unknown := f.settle(t, f.edges[0], ledger.Charge{Key: foreign, Spent: 1}); len(unknown) != 1 {
+	if unknown := f.settle(t, f.edges[0], ledger.Charge{Line: line(foreign), Spent: 1}); len(unknown) != 1 {
 		t.Errorf("unknown charges %v", unknown)
 	}
 	crooked := key
 	crooked.PeriodStart = key.PeriodStart.Add(time.Hour)
-	if got := f.claim(t, f.edges[0], ledger.Claim{Key: crooked, Need: 1, Want: 1}); got.Verdict != ledger.UnknownBudget {
+	if got := f.claim(t, f.edges[0], ledger.Claim{Line: line(crooked), Claim: lease.Claim{Need: 1, Want: 1}}); got.Verdict != ledger.UnknownBudget {
 		t.Errorf("a start that begins no period: %+v", got)
 	}
 }
@@ -313,7 +317,7 @@ func TestRandomClaimsAndSettlementsAgreeWithTheModel(t *testing.T) {
 		switch random.IntN(5) {
 		case 0, 1: // claim, the answer may be lost
 			need := random.Int64N(60)
-			got := f.claim(t, f.edges[n], ledger.Claim{Key: key, GrantedTotal: h.known, ReturnedTotal: h.returned, Need: need, Want: need + random.Int64N(200)})
+			got := f.claim(t, f.edges[n], ledger.Claim{Line: line(key), Claim: lease.Claim{GrantedTotal: h.known, ReturnedTotal: h.returned, Need: need, Want: need + random.Int64N(200)}})
 			if h.known < h.granted && got.GrantedTotal != h.granted {
 				t.Fatalf("step %d: a lost answer was granted twice: %+v, model %+v", step, got, *h)
 			}
@@ -325,11 +329,11 @@ func TestRandomClaimsAndSettlementsAgreeWithTheModel(t *testing.T) {
 			if spare > 0 {
 				h.returned += random.Int64N(spare) + 1
 				for range 1 + random.IntN(2) {
-					f.claim(t, f.edges[n], ledger.Claim{Key: key, GrantedTotal: h.known, ReturnedTotal: h.returned})
+					f.claim(t, f.edges[n], ledger.Claim{Line: line(key), Claim: lease.Claim{GrantedTotal: h.known, ReturnedTotal: h.returned}})
 				}
 			}
 		case 3: // settle, sometimes past the lease
-			charge := ledger.Charge{Key: key, Spent: random.Int64N(max(spare, 0) + 1), InDoubt: random.Int64N(5)}
+			charge := ledger.Charge{Line: line(key), Spent: random.Int64N(max(spare, 0) + 1), InDoubt: random.Int64N(5)}
 			outstanding := h.granted - h.returned - h.settled
 			f.settle(t, f.edges[n], charge)
 			h.settled += min(charge.Spent+charge.InDoubt, outstanding)
@@ -370,7 +374,7 @@ func TestManyEdgesNeitherOvershootNorDeadlock(t *testing.T) {
 				claims := make([]ledger.Claim, len(keys))
 				for i, j := range random.Perm(len(keys)) { // the caller's order differs, the lock order does not
 					claims[i] = totals[j]
-					claims[i].Key, claims[i].Need, claims[i].Want = keys[j], 1+random.Int64N(20), 40
+					claims[i].Line, claims[i].Need, claims[i].Want = line(keys[j]), 1+random.Int64N(20), 40
 				}
 				grants, err := f.service.Claim(t.Context(), edge, claims)
 				if err != nil {
@@ -384,7 +388,7 @@ func TestManyEdgesNeitherOvershootNorDeadlock(t *testing.T) {
 							totals[j].ReturnedTotal = grant.ReturnedTotal
 							totals[j].GrantedTotal = grant.GrantedTotal
 							if grant.GrantedTotal > claims[i].GrantedTotal && key.Org == a.Org {
-								charges = append(charges, ledger.Charge{Key: key, Spent: grant.GrantedTotal - claims[i].GrantedTotal})
+								charges = append(charges, ledger.Charge{Line: line(key), Spent: grant.GrantedTotal - claims[i].GrantedTotal})
 							}
 						}
 					}

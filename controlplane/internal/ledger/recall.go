@@ -13,19 +13,24 @@ import (
 // Recall asks one edge to hand back what it does not need of a lease.
 type Recall struct {
 	Edge ident.Edge
-	Key
+	Line
 }
 
-// text is the payload on RecallChannel: "<edge> <organization> <budget> <period start, Unix ms>".
+// text is the payload on RecallChannel: "<edge> <organization> <budget> <period start, Unix ms>", and " <lease number> <subject>" where there
+// is one. Replicas of an older version read the first form only.
 func (r Recall) text() string {
-	return fmt.Sprintf("%s %s %s %d", r.Edge, r.Org, r.Budget, r.PeriodStart.UnixMilli())
+	text := fmt.Sprintf("%s %s %s %d", r.Edge, r.Org, r.Budget, r.PeriodStart.UnixMilli())
+	if r.LeaseNo != 0 || r.Subject != "" {
+		text += fmt.Sprintf(" %d %s", r.LeaseNo, r.Subject)
+	}
+	return text
 }
 
 // ParseRecall reads a payload of RecallChannel.
 func ParseRecall(text string) (Recall, error) {
-	fields := strings.Fields(text)
-	if len(fields) != 4 {
-		return Recall{}, fmt.Errorf("recall %q has %d fields, want 4", text, len(fields))
+	fields := strings.SplitN(text, " ", 6)
+	if len(fields) != 4 && len(fields) != 6 {
+		return Recall{}, fmt.Errorf("recall %q has %d fields, want 4 or 6", text, len(fields))
 	}
 	edge, err := ident.Parse[ident.Edge](fields[0])
 	if err != nil {
@@ -43,52 +48,83 @@ func ParseRecall(text string) (Recall, error) {
 	if err != nil {
 		return Recall{}, fmt.Errorf("recall %q: %w", text, err)
 	}
-	return Recall{Edge: edge, Key: Key{Org: org, Budget: budget, PeriodStart: time.UnixMilli(ms).UTC()}}, nil
+	recall := Recall{Edge: edge, Line: Line{Key: Key{Org: org, Budget: budget, PeriodStart: time.UnixMilli(ms).UTC()}}}
+	if len(fields) == 6 {
+		recall.Subject = fields[5]
+		if recall.LeaseNo, err = strconv.ParseInt(fields[4], 10, 64); err != nil {
+			return Recall{}, fmt.Errorf("recall %q: %w", text, err)
+		}
+	}
+	return recall, nil
 }
 
-// returns lets claims wait until something comes back to an account, and keeps recalls of one account apart in time.
+// returns lets claims wait until something comes back to their accounts, and keeps recalls of one account apart in time.
 type returns struct {
 	mu       sync.Mutex
-	waiting  map[Key]chan struct{}
-	recalled map[Key]time.Time
+	waiting  map[Key]map[chan struct{}]bool
+	recalled map[Key]recalled
+}
+
+// recalled is an account's last recall.
+type recalled struct {
+	at      time.Time
+	holders int // who else held something
 }
 
 func newReturns() *returns {
-	return &returns{waiting: map[Key]chan struct{}{}, recalled: map[Key]time.Time{}}
+	return &returns{waiting: map[Key]map[chan struct{}]bool{}, recalled: map[Key]recalled{}}
 }
 
-// next returns a channel that is closed when something comes back to the account.
-func (r *returns) next(key Key) <-chan struct{} {
+// wait returns a channel that hears of each return to one of the accounts, until stop is called.
+func (r *returns) wait(keys []Key) (back <-chan struct{}, stop func()) {
+	heard := make(chan struct{}, 1)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.waiting[key] == nil {
-		r.waiting[key] = make(chan struct{})
+	for _, key := range keys {
+		if r.waiting[key] == nil {
+			r.waiting[key] = map[chan struct{}]bool{}
+		}
+		r.waiting[key][heard] = true
 	}
-	return r.waiting[key]
+	return heard, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, key := range keys {
+			if delete(r.waiting[key], heard); len(r.waiting[key]) == 0 {
+				delete(r.waiting, key)
+			}
+		}
+	}
 }
 
 // announce wakes who waits for the account.
 func (r *returns) announce(key Key) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if woken := r.waiting[key]; woken != nil {
-		close(woken)
-		delete(r.waiting, key)
+	for heard := range r.waiting[key] {
+		select {
+		case heard <- struct{}{}:
+		default:
+		}
 	}
 }
 
-// mayRecall says whether the account's last recall is long enough ago, and notes this one.
-func (r *returns) mayRecall(key Key, now time.Time) bool {
+// last returns the account's recall, if it was so lately that another would be too soon.
+func (r *returns) last(key Key, now time.Time) (last recalled, found bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if last, ok := r.recalled[key]; ok && now.Sub(last) < recallApart {
-		return false
-	}
-	for old, at := range r.recalled {
-		if now.Sub(at) >= recallApart {
+	last, found = r.recalled[key]
+	return last, found && now.Sub(last.at) < recallApart
+}
+
+// note keeps a recall.
+func (r *returns) note(key Key, holders int, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for old, last := range r.recalled {
+		if now.Sub(last.at) >= recallApart {
 			delete(r.recalled, old)
 		}
 	}
-	r.recalled[key] = now
-	return true
+	r.recalled[key] = recalled{now, holders}
 }

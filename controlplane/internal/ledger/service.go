@@ -1,9 +1,11 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -15,12 +17,14 @@ import (
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/controlplane/internal/tenant"
+	"tollgate.dev/dataplane/wire/lease"
 )
 
 const (
 	recallWait  = 50 * time.Millisecond  // how long a claim waits for what other edges hand back
 	recallApart = 200 * time.Millisecond // between two recalls of one account
 	activeFor   = 10 * time.Minute       // an edge that used an account so lately gets a share of what is left
+	emptyFor    = time.Hour              // an empty lease is kept so long after it was closed, far longer than a claim may be on its way
 )
 
 // Service answers the claims of edges.
@@ -63,44 +67,67 @@ func New(db *tenant.DB, now func() time.Time, logger *slog.Logger) *Service {
 // leases of it were asked to hand back and have had a moment to do so.
 func (s *Service) Claim(ctx context.Context, edge ident.Edge, claims []Claim) ([]Grant, error) {
 	grants := make([]Grant, len(claims))
-	order := lockOrder(claims)
+	order := make([]int, len(claims))
+	for i := range order {
+		order[i] = i
+	}
+	if err := s.claimAll(ctx, edge, claims, order, grants); err != nil {
+		return nil, err
+	}
+	if err := s.retry(ctx, edge, claims, grants); err != nil {
+		return nil, err
+	}
+	s.count(claims, grants)
+	return grants, nil
+}
+
+// claimAll answers the claims with those indexes, one organization after the other.
+func (s *Service) claimAll(ctx context.Context, edge ident.Edge, claims []Claim, indexes []int, grants []Grant) error {
+	order := slices.Clone(indexes)
+	slices.SortStableFunc(order, func(a, b int) int { return claims[a].compare(claims[b].Line) })
 	for len(order) > 0 {
 		n := 1
 		for n < len(order) && claims[order[n]].Org == claims[order[0]].Org {
 			n++
 		}
 		if err := s.claimOrg(ctx, edge, claims, order[:n], grants); err != nil {
-			return nil, err
+			return err
 		}
 		order = order[n:]
 	}
-	for i := range grants {
-		if grants[i].Verdict == Exhausted {
-			if err := s.retry(ctx, edge, claims, i, grants); err != nil {
-				return nil, err
-			}
-		}
-	}
-	s.count(claims, grants)
-	return grants, nil
+	return nil
 }
 
-// claimOrg answers the claims with those indexes, all of one organization, in one transaction.
+// claimOrg answers the claims with those indexes, all of one organization and in the lock order, in one transaction.
 func (s *Service) claimOrg(ctx context.Context, edge ident.Edge, claims []Claim, order []int, grants []Grant) error {
+	lines := make([]Line, len(order))
+	for n, i := range order {
+		lines[n] = claims[i].Line
+	}
 	var returned []Key
-	err := s.db.Write(ctx, claims[order[0]].Org, func(tx pgx.Tx) error {
+	err := s.db.Write(ctx, lines[0].Org, func(tx pgx.Tx) error {
 		returned = returned[:0]
+		books, err := openBooks(ctx, tx, edge, lines, s.now(), true)
+		if err != nil {
+			return err
+		}
+		closed := 0
 		for _, i := range order {
-			grant, back, err := s.claim(ctx, tx, edge, claims[i])
-			if err != nil {
-				return err
-			}
-			if back > 0 {
+			back := s.hear(ctx, books, claims[i])
+			if back {
 				returned = append(returned, claims[i].Key)
 			}
-			grants[i] = grant
+			if claims[i].Closing {
+				closed++
+			}
 		}
-		return nil
+		if err := s.decide(ctx, books, claims, order, grants); err != nil {
+			return err
+		}
+		if err := books.save(ctx); err != nil || closed == 0 {
+			return err
+		}
+		return books.dropEmpty(ctx, closed)
 	})
 	if err != nil {
 		return err
@@ -111,90 +138,125 @@ func (s *Service) claimOrg(ctx context.Context, edge ident.Edge, claims []Claim,
 	return nil
 }
 
-func (s *Service) claim(ctx context.Context, tx pgx.Tx, edge ident.Edge, claim Claim) (grant Grant, back int64, err error) {
-	e, err := openEntry(ctx, tx, claim.Key, edge, s.now(), true)
-	if errors.Is(err, errUnknownBudget) {
-		return Grant{Key: claim.Key, Verdict: UnknownBudget, GrantedTotal: claim.GrantedTotal, ReturnedTotal: claim.ReturnedTotal}, 0, nil
+// hear books what the edge says about its lease, and says whether something came back.
+func (s *Service) hear(ctx context.Context, books *books, claim Claim) (back bool) {
+	book, held := books.of(claim.Line)
+	if book == nil {
+		return false
 	}
-	if err != nil {
-		return Grant{}, 0, err
+	adopted := held.Adopt(claim.GrantedTotal)
+	if adopted.Leased > 0 {
+		s.logger.WarnContext(ctx, "an edge remembers a grant that the ledger does not", "org_id", claim.Org, "budget_id", claim.Budget, "edge_id", books.edge, "pico_usd", adopted.Leased)
 	}
-	adopted := e.book.adopt(&e.lease, claim.GrantedTotal)
-	if adopted > 0 {
-		s.logger.WarnContext(ctx, "an edge remembers a grant that the ledger does not", "org_id", claim.Org, "budget_id", claim.Budget, "edge_id", edge, "pico_usd", adopted)
-	}
-	back = e.book.takeBack(&e.lease, claim.ReturnedTotal)
-	if adopted > 0 || back > 0 {
-		if err := e.save(ctx, true); err != nil {
-			return Grant{}, 0, err
+	book.apply(adopted)
+	returned := held.TakeBack(claim.ReturnedTotal)
+	book.apply(returned)
+	held.Close(claim.Claim)
+	return returned.Leased < 0
+}
+
+// decide grants what may be granted and writes the answers.
+func (s *Service) decide(ctx context.Context, books *books, claims []Claim, order []int, grants []Grant) error {
+	var asking []Key
+	for _, i := range order {
+		if book, held := books.of(claims[i].Line); book != nil && !book.archived && held.Asks(claims[i].Claim) {
+			asking = append(asking, claims[i].Key)
 		}
 	}
-	verdict, err := s.decide(ctx, e, claim)
+	others, err := books.otherEdges(ctx, asking)
 	if err != nil {
-		return Grant{}, 0, err
+		return err
 	}
-	return Grant{
-		Key: claim.Key, Verdict: verdict, GrantedTotal: e.lease.granted, ReturnedTotal: e.lease.returned, Remaining: max(e.book.free().Pico(), 0),
-	}, back, nil
+	for _, i := range order {
+		claim := claims[i]
+		book, held := books.of(claim.Line)
+		if book == nil {
+			grants[i] = Grant{Line: claim.Line, Verdict: UnknownBudget, GrantedTotal: claim.GrantedTotal, ReturnedTotal: claim.ReturnedTotal, Closed: claim.Closing}
+			continue
+		}
+		verdict := OK
+		switch {
+		case book.archived:
+			verdict = UnknownBudget
+		case claim.Need > 0 && held.Closed:
+			verdict = Exhausted
+		case held.Asks(claim.Claim):
+			move := held.Grant(claim.Claim, book.free().Pico(), others[claim.Key]+1)
+			book.apply(move)
+			book.grants = book.grants || move.Leased > 0
+			if move.Leased == 0 {
+				verdict = Exhausted
+			}
+		}
+		grants[i] = Grant{
+			Line: claim.Line, Verdict: verdict, GrantedTotal: held.Granted, ReturnedTotal: held.Returned, Remaining: max(book.free().Pico(), 0), Closed: held.Closed,
+		}
+	}
+	return nil
 }
 
-// decide grants what may be granted. An edge that does not know of its last grant is told of it and gets nothing more.
-func (s *Service) decide(ctx context.Context, e *entry, claim Claim) (Verdict, error) {
-	switch {
-	case e.archived:
-		return UnknownBudget, nil
-	case claim.Need <= 0, claim.GrantedTotal < e.lease.granted:
-		return OK, nil
+// retry recalls the other leases of exhausted accounts and claims again whenever something came back, until the wait is over.
+func (s *Service) retry(ctx context.Context, edge ident.Edge, claims []Claim, grants []Grant) error {
+	var waiting []int
+	var keys []Key
+	for i, grant := range grants {
+		if grant.Verdict == Exhausted && !grant.Closed {
+			waiting, keys = append(waiting, i), append(keys, grant.Key)
+		}
 	}
-	edges, err := e.edges(ctx)
-	if err != nil {
-		return 0, err
-	}
-	amount := e.book.grantable(e.lease, claim, edges)
-	if amount == 0 {
-		return Exhausted, nil
-	}
-	granted, err := e.grant(ctx, amount)
-	if err != nil {
-		return 0, err
-	}
-	if !granted {
-		return Exhausted, nil
-	}
-	return OK, e.save(ctx, false)
-}
-
-// retry recalls the account's other leases and claims again whenever something came back, until the wait is over.
-func (s *Service) retry(ctx context.Context, edge ident.Edge, claims []Claim, i int, grants []Grant) error {
-	key := claims[i].Key
-	if !s.returns.mayRecall(key, s.now()) {
+	if len(waiting) == 0 {
 		return nil
 	}
-	back := s.returns.next(key)
-	holders := 0
-	err := s.db.Write(ctx, key.Org, func(tx pgx.Tx) (err error) {
-		holders, err = recall(ctx, tx, key, edge)
-		return err
-	})
-	if err != nil || holders == 0 {
+	back, stop := s.returns.wait(keys)
+	defer stop()
+	holders, err := s.recall(ctx, edge, keys)
+	if err != nil {
 		return err
 	}
+	waiting = slices.DeleteFunc(waiting, func(i int) bool { return holders[claims[i].Key] == 0 })
 	over := time.NewTimer(recallWait)
 	defer over.Stop()
-	for last := false; !last && grants[i].Verdict == Exhausted; {
+	for last := false; !last && len(waiting) > 0; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-over.C:
 			last = true
 		case <-back:
-			back = s.returns.next(key)
 		}
-		if err := s.claimOrg(ctx, edge, claims, []int{i}, grants); err != nil {
+		if err := s.claimAll(ctx, edge, claims, waiting, grants); err != nil {
 			return err
 		}
+		waiting = slices.DeleteFunc(waiting, func(i int) bool { return grants[i].Verdict != Exhausted })
 	}
 	return nil
+}
+
+// recall asks the other holders of the accounts to hand back, unless they have just been asked, and returns how many hold something.
+func (s *Service) recall(ctx context.Context, edge ident.Edge, keys []Key) (holders map[Key]int, err error) {
+	holders = map[Key]int{}
+	asks := map[ident.Org][]Key{}
+	for _, key := range keys {
+		if last, lately := s.returns.last(key, s.now()); lately {
+			holders[key] = last.holders
+		} else {
+			asks[key.Org] = append(asks[key.Org], key)
+		}
+	}
+	for org, keys := range asks {
+		err := s.db.Write(ctx, org, func(tx pgx.Tx) error {
+			found, err := recall(ctx, tx, edge, keys)
+			maps.Copy(holders, found)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, key := range keys {
+			s.returns.note(key, holders[key], s.now())
+		}
+	}
+	return holders, nil
 }
 
 // Forfeit puts what a lost edge holds of one organization's budgets in doubt, with an audit entry, and returns the sum. The edge must have
@@ -203,19 +265,25 @@ func (s *Service) Forfeit(ctx context.Context, actor authz.Actor, edge ident.Edg
 	nothing := errors.New("the edge holds nothing")
 	err = s.db.Change(ctx, actor, func(tx pgx.Tx) (audit.Entry, error) {
 		sum = money.Amount{}
-		keys, err := outstanding(ctx, tx, actor.Org, edge)
+		lines, err := outstanding(ctx, tx, actor.Org, edge)
+		if err != nil || len(lines) == 0 {
+			return audit.Entry{}, cmp.Or(err, nothing)
+		}
+		books, err := openBooks(ctx, tx, edge, lines, s.now(), false)
 		if err != nil {
 			return audit.Entry{}, err
 		}
-		for _, key := range keys {
-			e, err := openEntry(ctx, tx, key, edge, s.now(), false)
-			if err != nil {
-				return audit.Entry{}, err
+		for _, line := range lines {
+			book, held := books.of(line)
+			if book == nil {
+				continue // the budget is gone
 			}
-			sum = sum.Add(money.FromPico(e.book.doubt(&e.lease)))
-			if err := e.save(ctx, true); err != nil {
-				return audit.Entry{}, err
-			}
+			move := held.Doubt()
+			book.apply(move)
+			sum = sum.Add(money.FromPico(move.InDoubt))
+		}
+		if err := books.save(ctx); err != nil {
+			return audit.Entry{}, err
 		}
 		if sum.Sign() == 0 {
 			return audit.Entry{}, nothing
@@ -228,25 +296,15 @@ func (s *Service) Forfeit(ctx context.Context, actor authz.Actor, edge ident.Edg
 	return sum, err
 }
 
-// lockOrder returns the indexes of the claims in the order in which their accounts are locked.
-func lockOrder(claims []Claim) []int {
-	order := make([]int, len(claims))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return claims[a].compare(claims[b].Key) })
-	return order
-}
-
-// Sum adds up charges to one for each account, in the lock order.
+// Sum adds up charges to one for each lease, in the lock order.
 func Sum(charges []Charge) []Charge {
 	sorted := slices.Clone(charges)
-	slices.SortStableFunc(sorted, func(a, b Charge) int { return a.compare(b.Key) })
+	slices.SortStableFunc(sorted, func(a, b Charge) int { return a.compare(b.Line) })
 	var sums []Charge
 	for _, charge := range sorted {
-		if n := len(sums); n > 0 && sums[n-1].Key == charge.Key {
-			sums[n-1].Spent = saturated(sums[n-1].Spent, charge.Spent)
-			sums[n-1].InDoubt = saturated(sums[n-1].InDoubt, charge.InDoubt)
+		if n := len(sums); n > 0 && sums[n-1].Line == charge.Line {
+			sums[n-1].Spent = lease.Saturated(sums[n-1].Spent, charge.Spent)
+			sums[n-1].InDoubt = lease.Saturated(sums[n-1].InDoubt, charge.InDoubt)
 			continue
 		}
 		sums = append(sums, charge)

@@ -26,6 +26,8 @@ type Options struct {
 	Edges       int
 	LogLevel    string   // empty: info
 	Simulator   []string // further arguments of the simulator
+	Cuttable    bool     // put a proxy between the edges and the control plane
+	Env         []string // further variables of control plane and edges
 	Upstream    string   // CIDR that edges may dial besides the simulator's loopback; empty: loopback only
 }
 
@@ -45,12 +47,14 @@ type Rig struct {
 	Postgres     *Process // nil unless OwnServers
 	Redis        *Process // nil unless OwnServers
 	Edges        []*Edge
+	Line         *Proxy // between the edges and the control plane; nil unless Cuttable
 
 	options Options
 	secrets secrets
 	drop    func(context.Context) error
 
 	postgresAddr, redisAddr string
+	reach                   string // where edges find the control plane
 }
 
 // Edge is one edge process and where it listens.
@@ -128,6 +132,13 @@ func (r *Rig) start(ctx context.Context) error {
 		return err
 	}
 	r.ConsoleURL = "http://" + addr
+	r.reach = addr
+	if r.options.Cuttable {
+		if r.Line, err = NewProxy(addr); err != nil {
+			return err
+		}
+		r.reach = r.Line.Addr
+	}
 	r.Admin = NewAdmin(r.ConsoleURL, r.secrets.adminToken)
 	r.ControlPlane = r.process("controlplane", "controlplane", nil, r.controlPlaneEnv(addr))
 	if err := r.StartControlPlane(ctx); err != nil {
@@ -205,14 +216,14 @@ func (r *Rig) EdgeEnv(addr, name string) []string {
 }
 
 func (r *Rig) controlPlaneEnv(addr string) []string {
-	return []string{
+	return append([]string{
 		"TOLLGATE_ADDR=" + addr, "TOLLGATE_PUBLIC_URL=http://" + addr,
 		"TOLLGATE_DATABASE_URL=" + r.AppURL, "TOLLGATE_MIGRATE_DATABASE_URL=" + r.OwnerURL,
 		"TOLLGATE_MASTER_KEY=" + r.secrets.master, "TOLLGATE_KEY_PEPPER=" + r.secrets.pepper, "TOLLGATE_FLEET_KEY=" + r.secrets.fleet,
 		"TOLLGATE_SIGNING_KEY=" + r.secrets.signing, "TOLLGATE_EDGE_TOKEN=" + r.secrets.edgeToken,
 		"TOLLGATE_ADMIN_EMAIL=" + r.AdminEmail, "TOLLGATE_ADMIN_PASSWORD=" + r.AdminSecret, "TOLLGATE_ADMIN_TOKEN=" + r.secrets.adminToken,
 		"TOLLGATE_LOG_LEVEL=" + r.logLevel(),
-	}
+	}, r.options.Env...)
 }
 
 func (r *Rig) edgeEnv(addr string, edge *Edge) []string {
@@ -221,7 +232,7 @@ func (r *Rig) edgeEnv(addr string, edge *Edge) []string {
 		allow += "," + r.options.Upstream
 	}
 	env := []string{
-		"TOLLGATE_ADDR=" + addr, "TOLLGATE_CONTROL_PLANE_URL=" + r.ConsoleURL, "TOLLGATE_EDGE_TOKEN=" + r.secrets.edgeToken,
+		"TOLLGATE_ADDR=" + addr, "TOLLGATE_CONTROL_PLANE_URL=http://" + r.reach, "TOLLGATE_EDGE_TOKEN=" + r.secrets.edgeToken,
 		"TOLLGATE_SNAPSHOT_PUBLIC_KEY=" + r.secrets.public, "TOLLGATE_FLEET_KEY=" + r.secrets.fleet, "TOLLGATE_KEY_PEPPER=" + r.secrets.pepper,
 		"TOLLGATE_DATA_DIR=" + edge.Data, "TOLLGATE_EDGE_NAME=" + edge.Name, "TOLLGATE_REGION=test",
 		"TOLLGATE_EGRESS_ALLOW=" + allow, "TOLLGATE_LOG_LEVEL=" + r.logLevel(),
@@ -229,7 +240,7 @@ func (r *Rig) edgeEnv(addr string, edge *Edge) []string {
 	if r.options.RedisURL != "" {
 		env = append(env, "TOLLGATE_REDIS_URL="+r.options.RedisURL)
 	}
-	return env
+	return append(env, r.options.Env...)
 }
 
 func (r *Rig) logLevel() string {
@@ -248,6 +259,9 @@ func (r *Rig) Close() {
 		if process != nil {
 			process.Stop(stopWithin)
 		}
+	}
+	if r.Line != nil {
+		r.Line.Close()
 	}
 	if r.drop != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), stopWithin)

@@ -26,7 +26,11 @@ type exchange struct {
 
 // begin opens the attempt: it waits, answers a status fault (then it returns nil) and writes the entry.
 func (s *Simulator) begin(w http.ResponseWriter, r *http.Request, p prompt, streamed bool, refuse func(status int)) *exchange {
-	x := &exchange{sim: s, w: w, r: r, fault: s.faults.take(p.model), reply: p.answer(), control: http.NewResponseController(w)}
+	fault := s.faults.take(p.model)
+	if fault.Kind == FaultLong {
+		p.outputMax = 0
+	}
+	x := &exchange{sim: s, w: w, r: r, fault: fault, reply: p.answer(), control: http.NewResponseController(w)}
 	used := x.reply.usage
 	x.entry = Entry{
 		ID: s.id("bill_"), ClientRequestID: r.Header.Get("X-Client-Request-Id"), Provider: p.provider, Model: p.model, Streamed: streamed,

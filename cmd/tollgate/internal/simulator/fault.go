@@ -18,6 +18,7 @@ const (
 	FaultGarbage = "garbage"  // send bytes that are no answer after AfterEvents events
 	FaultNoUsage = "no_usage" // leave the usage out
 	FaultLatency = "latency"  // wait LatencyMS before the first byte
+	FaultLong    = "long"     // answer, and bill, beyond the limit that the request sets
 )
 
 // Fault is a failure on request.
@@ -40,9 +41,9 @@ func (f *Fault) check() error {
 		if f.Status < 400 || f.Status > 599 {
 			return fmt.Errorf("status %d: want 400 to 599", f.Status)
 		}
-	case FaultStall, FaultCut, FaultGarbage, FaultNoUsage, FaultLatency:
+	case FaultStall, FaultCut, FaultGarbage, FaultNoUsage, FaultLatency, FaultLong:
 	default:
-		return fmt.Errorf("kind %q: want status, stall, cut, garbage, no_usage or latency", f.Kind)
+		return fmt.Errorf("kind %q: want status, stall, cut, garbage, no_usage, latency or long", f.Kind)
 	}
 	if f.AfterEvents < 0 || f.LatencyMS < 0 || f.Count < 0 {
 		return fmt.Errorf("after_events, latency_ms and count cannot be negative")

@@ -9,153 +9,191 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/money"
 )
 
-const countActiveLeases = `-- name: CountActiveLeases :one
-SELECT count(*)
-FROM budget_lease
-WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND edge_id <> $4 AND updated_at > $5
+const countActiveEdges = `-- name: CountActiveEdges :many
+SELECT l.budget_id, l.period_start, l.subject, count(DISTINCT l.edge_id) AS edges
+FROM (
+  SELECT unnest($3::pg_catalog.uuid[]) AS budget,
+    unnest($4::timestamptz[]) AS start,
+    unnest($5::text[]) AS subject
+) AS u
+JOIN budget_lease l ON l.org_id = $1 AND l.edge_id <> $2 AND l.budget_id = u.budget AND l.period_start = u.start AND l.subject = u.subject
+  AND l.updated_at > $6
+GROUP BY l.budget_id, l.period_start, l.subject
 `
 
-type CountActiveLeasesParams struct {
-	OrgID       ident.Org
-	BudgetID    ident.Budget
-	PeriodStart time.Time
-	EdgeID      ident.Edge
-	Since       time.Time
+type CountActiveEdgesParams struct {
+	OrgID    ident.Org
+	EdgeID   ident.Edge
+	Budgets  []pgtype.UUID
+	Starts   []time.Time
+	Subjects []string
+	Since    time.Time
 }
 
-func (q *Queries) CountActiveLeases(ctx context.Context, arg CountActiveLeasesParams) (int64, error) {
-	row := q.db.QueryRow(ctx, countActiveLeases,
+type CountActiveEdgesRow struct {
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+	Subject     string
+	Edges       int64
+}
+
+// The other edges that used an account lately.
+func (q *Queries) CountActiveEdges(ctx context.Context, arg CountActiveEdgesParams) ([]CountActiveEdgesRow, error) {
+	rows, err := q.db.Query(ctx, countActiveEdges,
 		arg.OrgID,
-		arg.BudgetID,
-		arg.PeriodStart,
 		arg.EdgeID,
+		arg.Budgets,
+		arg.Starts,
+		arg.Subjects,
 		arg.Since,
 	)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountActiveEdgesRow
+	for rows.Next() {
+		var i CountActiveEdgesRow
+		if err := rows.Scan(
+			&i.BudgetID,
+			&i.PeriodStart,
+			&i.Subject,
+			&i.Edges,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
-const ensureLease = `-- name: EnsureLease :exec
-INSERT INTO budget_lease (org_id, budget_id, period_start, edge_id, updated_at)
-VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT DO NOTHING
+const dropEmptyLeases = `-- name: DropEmptyLeases :execrows
+DELETE FROM budget_lease
+WHERE (org_id, budget_id, period_start, subject, edge_id, lease_no) IN (
+  SELECT l.org_id, l.budget_id, l.period_start, l.subject, l.edge_id, l.lease_no
+  FROM budget_lease l
+  WHERE l.org_id = $1 AND l.closed AND l.granted_total - l.returned_total - l.settled_total = 0 AND l.doubted_total = 0
+    AND l.updated_at < $3
+  ORDER BY l.updated_at
+  LIMIT $2
+  FOR UPDATE SKIP LOCKED
+)
 `
 
-type EnsureLeaseParams struct {
-	OrgID       ident.Org
-	BudgetID    ident.Budget
-	PeriodStart time.Time
-	EdgeID      ident.Edge
-	UpdatedAt   time.Time
+type DropEmptyLeasesParams struct {
+	OrgID  ident.Org
+	Limit  int32
+	Before time.Time
 }
 
-func (q *Queries) EnsureLease(ctx context.Context, arg EnsureLeaseParams) error {
-	_, err := q.db.Exec(ctx, ensureLease,
-		arg.OrgID,
-		arg.BudgetID,
-		arg.PeriodStart,
-		arg.EdgeID,
-		arg.UpdatedAt,
-	)
-	return err
-}
-
-const ensurePeriod = `-- name: EnsurePeriod :exec
-
-INSERT INTO budget_period (org_id, budget_id, period_start, period_end)
-VALUES ($1, $2, $3, $4)
-ON CONFLICT DO NOTHING
-`
-
-type EnsurePeriodParams struct {
-	OrgID       ident.Org
-	BudgetID    ident.Budget
-	PeriodStart time.Time
-	PeriodEnd   *time.Time
-}
-
-// Lock order of everything that moves money: organizations by id; in one organization budget_period rows by (budget_id, period_start),
-// and after each of them the edge's row of budget_lease. The limit is read after the lock, so that a limit lowered meanwhile holds.
-func (q *Queries) EnsurePeriod(ctx context.Context, arg EnsurePeriodParams) error {
-	_, err := q.db.Exec(ctx, ensurePeriod,
-		arg.OrgID,
-		arg.BudgetID,
-		arg.PeriodStart,
-		arg.PeriodEnd,
-	)
-	return err
-}
-
-const getTerms = `-- name: GetTerms :one
-SELECT limit_pico, period, time_zone, (archived_at IS NOT NULL)::boolean AS archived
-FROM budget
-WHERE org_id = $1 AND budget_id = $2
-`
-
-type GetTermsParams struct {
-	OrgID    ident.Org
-	BudgetID ident.Budget
-}
-
-type GetTermsRow struct {
-	LimitPico money.Amount
-	Period    string
-	TimeZone  string
-	Archived  bool
-}
-
-// Reads the budget's terms in the transaction that holds its account's lock.
-func (q *Queries) GetTerms(ctx context.Context, arg GetTermsParams) (GetTermsRow, error) {
-	row := q.db.QueryRow(ctx, getTerms, arg.OrgID, arg.BudgetID)
-	var i GetTermsRow
-	err := row.Scan(
-		&i.LimitPico,
-		&i.Period,
-		&i.TimeZone,
-		&i.Archived,
-	)
-	return i, err
-}
-
-const grantLease = `-- name: GrantLease :execrows
-UPDATE budget_period p SET leased = p.leased + $4
-FROM budget b
-WHERE p.org_id = $1 AND p.budget_id = $2 AND p.period_start = $3
-  AND b.org_id = p.org_id AND b.budget_id = p.budget_id
-  AND p.spent + p.leased + p.in_doubt + $4 <= b.limit_pico
-`
-
-type GrantLeaseParams struct {
-	OrgID       ident.Org
-	BudgetID    ident.Budget
-	PeriodStart time.Time
-	GrantPico   money.Amount
-}
-
-// The guard: nothing is granted past the limit, whatever was computed before.
-func (q *Queries) GrantLease(ctx context.Context, arg GrantLeaseParams) (int64, error) {
-	result, err := q.db.Exec(ctx, grantLease,
-		arg.OrgID,
-		arg.BudgetID,
-		arg.PeriodStart,
-		arg.GrantPico,
-	)
+// Waits for nobody, so that it needs no place in the lock order.
+func (q *Queries) DropEmptyLeases(ctx context.Context, arg DropEmptyLeasesParams) (int64, error) {
+	result, err := q.db.Exec(ctx, dropEmptyLeases, arg.OrgID, arg.Limit, arg.Before)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
+const ensurePeriods = `-- name: EnsurePeriods :exec
+INSERT INTO budget_period (org_id, budget_id, period_start, subject, period_end)
+SELECT $1, u.budget, u.start, u.subject, nullif(u.ends, 'epoch')
+FROM (
+  SELECT unnest($2::pg_catalog.uuid[]) AS budget,
+    unnest($3::timestamptz[]) AS start,
+    unnest($4::text[]) AS subject,
+    unnest($5::timestamptz[]) AS ends
+) AS u
+ORDER BY u.budget, u.start, u.subject COLLATE "C"
+ON CONFLICT DO NOTHING
+`
+
+type EnsurePeriodsParams struct {
+	OrgID    ident.Org
+	Budgets  []pgtype.UUID
+	Starts   []time.Time
+	Subjects []string
+	Ends     []time.Time
+}
+
+// No end is said as 'epoch'.
+func (q *Queries) EnsurePeriods(ctx context.Context, arg EnsurePeriodsParams) error {
+	_, err := q.db.Exec(ctx, ensurePeriods,
+		arg.OrgID,
+		arg.Budgets,
+		arg.Starts,
+		arg.Subjects,
+		arg.Ends,
+	)
+	return err
+}
+
+const findPeriods = `-- name: FindPeriods :many
+
+SELECT p.budget_id, p.period_start, p.subject
+FROM (
+  SELECT unnest($2::pg_catalog.uuid[]) AS budget,
+    unnest($3::timestamptz[]) AS start,
+    unnest($4::text[]) AS subject
+) AS u
+JOIN budget_period p ON p.org_id = $1 AND p.budget_id = u.budget AND p.period_start = u.start AND p.subject = u.subject
+`
+
+type FindPeriodsParams struct {
+	OrgID    ident.Org
+	Budgets  []pgtype.UUID
+	Starts   []time.Time
+	Subjects []string
+}
+
+type FindPeriodsRow struct {
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+	Subject     string
+}
+
+// Lock order of everything that moves money: organizations by id; in one organization first the accounts that are missing are made, by
+// (budget_id, period_start, subject), then all that a transaction needs are locked in that order. What an account's lock holds still: its
+// leases, and the limit, which is read after the lock, so that a limit lowered meanwhile holds.
+func (q *Queries) FindPeriods(ctx context.Context, arg FindPeriodsParams) ([]FindPeriodsRow, error) {
+	rows, err := q.db.Query(ctx, findPeriods,
+		arg.OrgID,
+		arg.Budgets,
+		arg.Starts,
+		arg.Subjects,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FindPeriodsRow
+	for rows.Next() {
+		var i FindPeriodsRow
+		if err := rows.Scan(&i.BudgetID, &i.PeriodStart, &i.Subject); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listAccounts = `-- name: ListAccounts :many
-SELECT budget_id, period_start, period_end, spent, leased, in_doubt, overrun
+SELECT budget_id, period_start, subject, period_end, spent, leased, in_doubt, overrun
 FROM budget_period
 WHERE org_id = $1 AND period_start <= $2::timestamptz AND (period_end IS NULL OR period_end > $2::timestamptz)
-ORDER BY budget_id, period_start
+ORDER BY budget_id, period_start, subject
 LIMIT 100000
 `
 
@@ -167,6 +205,7 @@ type ListAccountsParams struct {
 type ListAccountsRow struct {
 	BudgetID    ident.Budget
 	PeriodStart time.Time
+	Subject     string
 	PeriodEnd   *time.Time
 	Spent       money.Amount
 	Leased      money.Amount
@@ -186,6 +225,7 @@ func (q *Queries) ListAccounts(ctx context.Context, arg ListAccountsParams) ([]L
 		if err := rows.Scan(
 			&i.BudgetID,
 			&i.PeriodStart,
+			&i.Subject,
 			&i.PeriodEnd,
 			&i.Spent,
 			&i.Leased,
@@ -203,68 +243,56 @@ func (q *Queries) ListAccounts(ctx context.Context, arg ListAccountsParams) ([]L
 }
 
 const listHolders = `-- name: ListHolders :many
-SELECT edge_id
-FROM budget_lease
-WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND granted_total - returned_total - settled_total > 0
-ORDER BY edge_id
+SELECT l.budget_id, l.period_start, l.subject, l.edge_id, l.lease_no
+FROM (
+  SELECT unnest($3::pg_catalog.uuid[]) AS budget,
+    unnest($4::timestamptz[]) AS start,
+    unnest($5::text[]) AS subject
+) AS u
+JOIN budget_lease l ON l.org_id = $1 AND l.edge_id <> $2 AND l.budget_id = u.budget AND l.period_start = u.start AND l.subject = u.subject
+  AND l.granted_total - l.returned_total - l.settled_total > 0
+ORDER BY l.budget_id, l.period_start, l.subject, l.edge_id, l.lease_no
 LIMIT 10000
 `
 
 type ListHoldersParams struct {
-	OrgID       ident.Org
-	BudgetID    ident.Budget
-	PeriodStart time.Time
+	OrgID    ident.Org
+	EdgeID   ident.Edge
+	Budgets  []pgtype.UUID
+	Starts   []time.Time
+	Subjects []string
 }
 
-func (q *Queries) ListHolders(ctx context.Context, arg ListHoldersParams) ([]ident.Edge, error) {
-	rows, err := q.db.Query(ctx, listHolders, arg.OrgID, arg.BudgetID, arg.PeriodStart)
+type ListHoldersRow struct {
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+	Subject     string
+	EdgeID      ident.Edge
+	LeaseNo     int64
+}
+
+func (q *Queries) ListHolders(ctx context.Context, arg ListHoldersParams) ([]ListHoldersRow, error) {
+	rows, err := q.db.Query(ctx, listHolders,
+		arg.OrgID,
+		arg.EdgeID,
+		arg.Budgets,
+		arg.Starts,
+		arg.Subjects,
+	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []ident.Edge
+	var items []ListHoldersRow
 	for rows.Next() {
-		var edge_id ident.Edge
-		if err := rows.Scan(&edge_id); err != nil {
-			return nil, err
-		}
-		items = append(items, edge_id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listOutstanding = `-- name: ListOutstanding :many
-SELECT budget_id, period_start
-FROM budget_lease
-WHERE org_id = $1 AND edge_id = $2 AND granted_total - returned_total - settled_total > 0
-ORDER BY budget_id, period_start
-LIMIT 100000
-`
-
-type ListOutstandingParams struct {
-	OrgID  ident.Org
-	EdgeID ident.Edge
-}
-
-type ListOutstandingRow struct {
-	BudgetID    ident.Budget
-	PeriodStart time.Time
-}
-
-// What one edge holds, in the lock order.
-func (q *Queries) ListOutstanding(ctx context.Context, arg ListOutstandingParams) ([]ListOutstandingRow, error) {
-	rows, err := q.db.Query(ctx, listOutstanding, arg.OrgID, arg.EdgeID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ListOutstandingRow
-	for rows.Next() {
-		var i ListOutstandingRow
-		if err := rows.Scan(&i.BudgetID, &i.PeriodStart); err != nil {
+		var i ListHoldersRow
+		if err := rows.Scan(
+			&i.BudgetID,
+			&i.PeriodStart,
+			&i.Subject,
+			&i.EdgeID,
+			&i.LeaseNo,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -275,74 +303,218 @@ func (q *Queries) ListOutstanding(ctx context.Context, arg ListOutstandingParams
 	return items, nil
 }
 
-const lockLease = `-- name: LockLease :one
-SELECT granted_total, returned_total, settled_total, doubted_total
-FROM budget_lease
-WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND edge_id = $4
-FOR UPDATE
+const listLeases = `-- name: ListLeases :many
+SELECT l.budget_id, l.period_start, l.subject, l.lease_no, l.granted_total, l.returned_total, l.settled_total, l.doubted_total, l.closed
+FROM (
+  SELECT unnest($3::pg_catalog.uuid[]) AS budget,
+    unnest($4::timestamptz[]) AS start,
+    unnest($5::text[]) AS subject,
+    unnest($6::bigint[]) AS number
+) AS u
+JOIN budget_lease l ON l.org_id = $1 AND l.edge_id = $2 AND l.budget_id = u.budget AND l.period_start = u.start AND l.subject = u.subject
+  AND l.lease_no = u.number
 `
 
-type LockLeaseParams struct {
-	OrgID       ident.Org
-	BudgetID    ident.Budget
-	PeriodStart time.Time
-	EdgeID      ident.Edge
+type ListLeasesParams struct {
+	OrgID    ident.Org
+	EdgeID   ident.Edge
+	Budgets  []pgtype.UUID
+	Starts   []time.Time
+	Subjects []string
+	Numbers  []int64
 }
 
-type LockLeaseRow struct {
+type ListLeasesRow struct {
+	BudgetID      ident.Budget
+	PeriodStart   time.Time
+	Subject       string
+	LeaseNo       int64
 	GrantedTotal  int64
 	ReturnedTotal int64
 	SettledTotal  int64
 	DoubtedTotal  int64
+	Closed        bool
 }
 
-func (q *Queries) LockLease(ctx context.Context, arg LockLeaseParams) (LockLeaseRow, error) {
-	row := q.db.QueryRow(ctx, lockLease,
+func (q *Queries) ListLeases(ctx context.Context, arg ListLeasesParams) ([]ListLeasesRow, error) {
+	rows, err := q.db.Query(ctx, listLeases,
 		arg.OrgID,
-		arg.BudgetID,
-		arg.PeriodStart,
 		arg.EdgeID,
+		arg.Budgets,
+		arg.Starts,
+		arg.Subjects,
+		arg.Numbers,
 	)
-	var i LockLeaseRow
-	err := row.Scan(
-		&i.GrantedTotal,
-		&i.ReturnedTotal,
-		&i.SettledTotal,
-		&i.DoubtedTotal,
-	)
-	return i, err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListLeasesRow
+	for rows.Next() {
+		var i ListLeasesRow
+		if err := rows.Scan(
+			&i.BudgetID,
+			&i.PeriodStart,
+			&i.Subject,
+			&i.LeaseNo,
+			&i.GrantedTotal,
+			&i.ReturnedTotal,
+			&i.SettledTotal,
+			&i.DoubtedTotal,
+			&i.Closed,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
-const lockPeriod = `-- name: LockPeriod :one
-SELECT spent, leased, in_doubt, overrun
-FROM budget_period
-WHERE org_id = $1 AND budget_id = $2 AND period_start = $3
-FOR UPDATE
+const listOutstanding = `-- name: ListOutstanding :many
+SELECT budget_id, period_start, subject, lease_no
+FROM budget_lease
+WHERE org_id = $1 AND edge_id = $2 AND (granted_total - returned_total - settled_total > 0 OR NOT closed)
+ORDER BY budget_id, period_start, subject, lease_no
+LIMIT 1000000
 `
 
-type LockPeriodParams struct {
-	OrgID       ident.Org
+type ListOutstandingParams struct {
+	OrgID  ident.Org
+	EdgeID ident.Edge
+}
+
+type ListOutstandingRow struct {
 	BudgetID    ident.Budget
 	PeriodStart time.Time
+	Subject     string
+	LeaseNo     int64
 }
 
-type LockPeriodRow struct {
-	Spent   money.Amount
-	Leased  money.Amount
-	InDoubt money.Amount
-	Overrun money.Amount
+// What one edge holds, or could be granted.
+func (q *Queries) ListOutstanding(ctx context.Context, arg ListOutstandingParams) ([]ListOutstandingRow, error) {
+	rows, err := q.db.Query(ctx, listOutstanding, arg.OrgID, arg.EdgeID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListOutstandingRow
+	for rows.Next() {
+		var i ListOutstandingRow
+		if err := rows.Scan(
+			&i.BudgetID,
+			&i.PeriodStart,
+			&i.Subject,
+			&i.LeaseNo,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
-func (q *Queries) LockPeriod(ctx context.Context, arg LockPeriodParams) (LockPeriodRow, error) {
-	row := q.db.QueryRow(ctx, lockPeriod, arg.OrgID, arg.BudgetID, arg.PeriodStart)
-	var i LockPeriodRow
-	err := row.Scan(
-		&i.Spent,
-		&i.Leased,
-		&i.InDoubt,
-		&i.Overrun,
+const listTerms = `-- name: ListTerms :many
+SELECT budget_id, limit_pico, (archived_at IS NOT NULL)::boolean AS archived
+FROM budget
+WHERE org_id = $1 AND budget_id = ANY ($2::pg_catalog.uuid[])
+`
+
+type ListTermsParams struct {
+	OrgID   ident.Org
+	Budgets []pgtype.UUID
+}
+
+type ListTermsRow struct {
+	BudgetID  ident.Budget
+	LimitPico money.Amount
+	Archived  bool
+}
+
+// Reads the terms in the transaction that holds the accounts' locks.
+func (q *Queries) ListTerms(ctx context.Context, arg ListTermsParams) ([]ListTermsRow, error) {
+	rows, err := q.db.Query(ctx, listTerms, arg.OrgID, arg.Budgets)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListTermsRow
+	for rows.Next() {
+		var i ListTermsRow
+		if err := rows.Scan(&i.BudgetID, &i.LimitPico, &i.Archived); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockPeriods = `-- name: LockPeriods :many
+SELECT p.budget_id, p.period_start, p.subject, p.spent, p.leased, p.in_doubt
+FROM (
+  SELECT unnest($2::pg_catalog.uuid[]) AS budget,
+    unnest($3::timestamptz[]) AS start,
+    unnest($4::text[]) AS subject
+) AS u
+JOIN budget_period p ON p.org_id = $1 AND p.budget_id = u.budget AND p.period_start = u.start AND p.subject = u.subject
+ORDER BY p.budget_id, p.period_start, p.subject
+FOR UPDATE OF p
+`
+
+type LockPeriodsParams struct {
+	OrgID    ident.Org
+	Budgets  []pgtype.UUID
+	Starts   []time.Time
+	Subjects []string
+}
+
+type LockPeriodsRow struct {
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+	Subject     string
+	Spent       money.Amount
+	Leased      money.Amount
+	InDoubt     money.Amount
+}
+
+func (q *Queries) LockPeriods(ctx context.Context, arg LockPeriodsParams) ([]LockPeriodsRow, error) {
+	rows, err := q.db.Query(ctx, lockPeriods,
+		arg.OrgID,
+		arg.Budgets,
+		arg.Starts,
+		arg.Subjects,
 	)
-	return i, err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LockPeriodsRow
+	for rows.Next() {
+		var i LockPeriodsRow
+		if err := rows.Scan(
+			&i.BudgetID,
+			&i.PeriodStart,
+			&i.Subject,
+			&i.Spent,
+			&i.Leased,
+			&i.InDoubt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const notifyRecall = `-- name: NotifyRecall :exec
@@ -356,62 +528,143 @@ func (q *Queries) NotifyRecall(ctx context.Context, payload string) error {
 	return err
 }
 
-const updateLease = `-- name: UpdateLease :exec
-UPDATE budget_lease SET granted_total = $5, returned_total = $6, settled_total = $7, updated_at = $8, doubted_total = $9
-WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND edge_id = $4
+const saveLeases = `-- name: SaveLeases :exec
+INSERT INTO budget_lease (org_id, budget_id, period_start, subject, edge_id, lease_no, granted_total, returned_total, settled_total,
+  doubted_total, closed, updated_at)
+SELECT $1, u.budget, u.start, u.subject, $2::uuid, u.number, u.granted, u.returned, u.settled, u.doubted, u.closed, $3
+FROM (
+  SELECT unnest($4::pg_catalog.uuid[]) AS budget,
+    unnest($5::timestamptz[]) AS start,
+    unnest($6::text[]) AS subject,
+    unnest($7::bigint[]) AS number,
+    unnest($8::bigint[]) AS granted,
+    unnest($9::bigint[]) AS returned,
+    unnest($10::bigint[]) AS settled,
+    unnest($11::bigint[]) AS doubted,
+    unnest($12::boolean[]) AS closed
+) AS u
+ON CONFLICT (org_id, budget_id, period_start, subject, edge_id, lease_no) DO UPDATE SET
+  granted_total = excluded.granted_total, returned_total = excluded.returned_total, settled_total = excluded.settled_total,
+  doubted_total = excluded.doubted_total, closed = excluded.closed, updated_at = excluded.updated_at
 `
 
-type UpdateLeaseParams struct {
-	OrgID         ident.Org
-	BudgetID      ident.Budget
-	PeriodStart   time.Time
-	EdgeID        ident.Edge
-	GrantedTotal  int64
-	ReturnedTotal int64
-	SettledTotal  int64
-	UpdatedAt     time.Time
-	DoubtedTotal  int64
+type SaveLeasesParams struct {
+	OrgID     ident.Org
+	EdgeID    uuid.UUID
+	UpdatedAt time.Time
+	Budgets   []pgtype.UUID
+	Starts    []time.Time
+	Subjects  []string
+	Numbers   []int64
+	Granted   []int64
+	Returned  []int64
+	Settled   []int64
+	Doubted   []int64
+	Closed    []bool
 }
 
-func (q *Queries) UpdateLease(ctx context.Context, arg UpdateLeaseParams) error {
-	_, err := q.db.Exec(ctx, updateLease,
+func (q *Queries) SaveLeases(ctx context.Context, arg SaveLeasesParams) error {
+	_, err := q.db.Exec(ctx, saveLeases,
 		arg.OrgID,
-		arg.BudgetID,
-		arg.PeriodStart,
 		arg.EdgeID,
-		arg.GrantedTotal,
-		arg.ReturnedTotal,
-		arg.SettledTotal,
 		arg.UpdatedAt,
-		arg.DoubtedTotal,
+		arg.Budgets,
+		arg.Starts,
+		arg.Subjects,
+		arg.Numbers,
+		arg.Granted,
+		arg.Returned,
+		arg.Settled,
+		arg.Doubted,
+		arg.Closed,
 	)
 	return err
 }
 
-const updatePeriod = `-- name: UpdatePeriod :exec
-UPDATE budget_period SET spent = $4, leased = $5, in_doubt = $6, overrun = $7
-WHERE org_id = $1 AND budget_id = $2 AND period_start = $3
+const savePeriods = `-- name: SavePeriods :execrows
+UPDATE budget_period p SET spent = u.spent::numeric, leased = u.leased::numeric, in_doubt = u.in_doubt::numeric, overrun = u.overrun::numeric
+FROM (
+  SELECT unnest($2::pg_catalog.uuid[]) AS budget,
+    unnest($3::timestamptz[]) AS start,
+    unnest($4::text[]) AS subject,
+    unnest($5::text[]) AS spent,
+    unnest($6::text[]) AS leased,
+    unnest($7::text[]) AS in_doubt,
+    unnest($8::text[]) AS overrun,
+    unnest($9::boolean[]) AS grants
+) AS u, budget b
+WHERE p.org_id = $1 AND p.budget_id = u.budget AND p.period_start = u.start AND p.subject = u.subject
+  AND b.org_id = p.org_id AND b.budget_id = p.budget_id
+  AND (NOT u.grants OR u.spent::numeric + u.leased::numeric + u.in_doubt::numeric <= b.limit_pico)
 `
 
-type UpdatePeriodParams struct {
-	OrgID       ident.Org
-	BudgetID    ident.Budget
-	PeriodStart time.Time
-	Spent       money.Amount
-	Leased      money.Amount
-	InDoubt     money.Amount
-	Overrun     money.Amount
+type SavePeriodsParams struct {
+	OrgID    ident.Org
+	Budgets  []pgtype.UUID
+	Starts   []time.Time
+	Subjects []string
+	Spent    []string
+	Leased   []string
+	InDoubt  []string
+	Overrun  []string
+	Grants   []bool
 }
 
-func (q *Queries) UpdatePeriod(ctx context.Context, arg UpdatePeriodParams) error {
-	_, err := q.db.Exec(ctx, updatePeriod,
+// The guard: nothing is granted past the limit, whatever was computed before.
+func (q *Queries) SavePeriods(ctx context.Context, arg SavePeriodsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, savePeriods,
 		arg.OrgID,
-		arg.BudgetID,
-		arg.PeriodStart,
+		arg.Budgets,
+		arg.Starts,
+		arg.Subjects,
 		arg.Spent,
 		arg.Leased,
 		arg.InDoubt,
 		arg.Overrun,
+		arg.Grants,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const shareTerms = `-- name: ShareTerms :many
+SELECT budget_id, period, time_zone
+FROM budget
+WHERE org_id = $1 AND budget_id = ANY ($2::pg_catalog.uuid[])
+ORDER BY budget_id
+FOR SHARE
+`
+
+type ShareTermsParams struct {
+	OrgID   ident.Org
+	Budgets []pgtype.UUID
+}
+
+type ShareTermsRow struct {
+	BudgetID ident.Budget
+	Period   string
+	TimeZone string
+}
+
+// A limit cannot change between the making of an account and its commit; who changes one locks the accounts that it sees.
+func (q *Queries) ShareTerms(ctx context.Context, arg ShareTermsParams) ([]ShareTermsRow, error) {
+	rows, err := q.db.Query(ctx, shareTerms, arg.OrgID, arg.Budgets)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ShareTermsRow
+	for rows.Next() {
+		var i ShareTermsRow
+		if err := rows.Scan(&i.BudgetID, &i.Period, &i.TimeZone); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

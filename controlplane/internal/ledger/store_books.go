@@ -1,0 +1,250 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/ledger/internal/ledgerdb"
+	"tollgate.dev/dataplane/wire/lease"
+)
+
+// books are accounts of one organization, locked, and one edge's leases of them, which the accounts' locks hold still.
+type books struct {
+	queries *ledgerdb.Queries
+	org     ident.Org
+	edge    ident.Edge
+	now     time.Time
+	claims  bool // the edge claims; else its usage is settled, or it is lost
+	lines   []Line
+	keys    []Key // of the accounts that exist
+	byKey   map[Key]*book
+	leases  map[Line]*held
+}
+
+// held is a lease and how it was read.
+type held struct {
+	lease.Lease
+	stored lease.Lease
+	exists bool
+}
+
+// openBooks makes the accounts that are missing and locks all of them. The lines are of one organization, in the lock order. A claim
+// makes no account whose start begins no period. Accounts of budgets that do not exist are left out.
+func openBooks(ctx context.Context, tx pgx.Tx, edge ident.Edge, lines []Line, now time.Time, claims bool) (*books, error) {
+	b := &books{
+		queries: ledgerdb.New(tx), org: lines[0].Org, edge: edge, now: now, claims: claims, lines: slices.Compact(slices.Clone(lines)),
+		byKey: make(map[Key]*book, len(lines)), leases: make(map[Line]*held, len(lines)),
+	}
+	keys := make([]Key, len(lines))
+	for i, line := range lines {
+		keys[i] = line.Key
+	}
+	keys = slices.Compact(keys)
+	if err := b.makeMissing(ctx, keys); err != nil {
+		return nil, err
+	}
+	if err := b.lock(ctx, keys); err != nil {
+		return nil, err
+	}
+	return b, b.readLeases(ctx)
+}
+
+// makeMissing makes the accounts that do not exist, before any is locked: see the lock order in ledger.sql.
+func (b *books) makeMissing(ctx context.Context, keys []Key) error {
+	budgets, starts, subjects := columns(keys)
+	rows, err := b.queries.FindPeriods(ctx, ledgerdb.FindPeriodsParams{OrgID: b.org, Budgets: budgets, Starts: starts, Subjects: subjects})
+	if err != nil {
+		return fmt.Errorf("find accounts: %w", err)
+	}
+	if len(rows) == len(keys) {
+		return nil
+	}
+	found := make(map[Key]bool, len(rows))
+	for _, row := range rows {
+		found[Key{b.org, row.BudgetID, row.PeriodStart.UTC(), row.Subject}] = true
+	}
+	missing := slices.DeleteFunc(slices.Clone(keys), func(key Key) bool { return found[key] })
+	budgets, _, _ = columns(missing)
+	terms, err := b.queries.ShareTerms(ctx, ledgerdb.ShareTermsParams{OrgID: b.org, Budgets: budgets})
+	if err != nil {
+		return fmt.Errorf("read terms of budgets: %w", err)
+	}
+	fresh := ledgerdb.EnsurePeriodsParams{OrgID: b.org}
+	for _, key := range missing {
+		i := slices.IndexFunc(terms, func(row ledgerdb.ShareTermsRow) bool { return row.BudgetID == key.Budget })
+		if i < 0 {
+			continue
+		}
+		start, end := bounds(terms[i].Period, terms[i].TimeZone, key.PeriodStart)
+		if b.claims && !start.Equal(key.PeriodStart) {
+			continue
+		}
+		ends := time.Unix(0, 0) // none
+		if end != nil {
+			ends = *end
+		}
+		fresh.Budgets, fresh.Starts = append(fresh.Budgets, filled(key.Budget)), append(fresh.Starts, key.PeriodStart)
+		fresh.Subjects, fresh.Ends = append(fresh.Subjects, key.Subject), append(fresh.Ends, ends)
+	}
+	if len(fresh.Budgets) == 0 {
+		return nil
+	}
+	if err := b.queries.EnsurePeriods(ctx, fresh); err != nil {
+		return fmt.Errorf("make accounts: %w", err)
+	}
+	return nil
+}
+
+func (b *books) lock(ctx context.Context, keys []Key) error {
+	budgets, starts, subjects := columns(keys)
+	rows, err := b.queries.LockPeriods(ctx, ledgerdb.LockPeriodsParams{OrgID: b.org, Budgets: budgets, Starts: starts, Subjects: subjects})
+	if err != nil {
+		return fmt.Errorf("lock accounts: %w", err)
+	}
+	terms, err := b.queries.ListTerms(ctx, ledgerdb.ListTermsParams{OrgID: b.org, Budgets: budgets})
+	if err != nil {
+		return fmt.Errorf("read limits: %w", err)
+	}
+	byBudget := make(map[ident.Budget]ledgerdb.ListTermsRow, len(terms))
+	for _, row := range terms {
+		byBudget[row.BudgetID] = row
+	}
+	for _, row := range rows {
+		key := Key{b.org, row.BudgetID, row.PeriodStart.UTC(), row.Subject}
+		b.keys = append(b.keys, key)
+		b.byKey[key] = &book{
+			spent: row.Spent, leased: row.Leased, inDoubt: row.InDoubt,
+			limit: byBudget[row.BudgetID].LimitPico, archived: byBudget[row.BudgetID].Archived,
+		}
+	}
+	return nil
+}
+
+func (b *books) readLeases(ctx context.Context) error {
+	p := ledgerdb.ListLeasesParams{OrgID: b.org, EdgeID: b.edge}
+	for _, line := range b.lines {
+		b.leases[line] = new(held)
+		p.Budgets, p.Starts = append(p.Budgets, filled(line.Budget)), append(p.Starts, line.PeriodStart)
+		p.Subjects, p.Numbers = append(p.Subjects, line.Subject), append(p.Numbers, line.LeaseNo)
+	}
+	rows, err := b.queries.ListLeases(ctx, p)
+	if err != nil {
+		return fmt.Errorf("read leases of edge %s: %w", b.edge, err)
+	}
+	for _, row := range rows {
+		stored := lease.Lease{
+			Granted: row.GrantedTotal, Returned: row.ReturnedTotal, Settled: row.SettledTotal, Doubted: row.DoubtedTotal, Closed: row.Closed,
+		}
+		b.leases[Line{Key{b.org, row.BudgetID, row.PeriodStart.UTC(), row.Subject}, row.LeaseNo}] = &held{stored, stored, true}
+	}
+	return nil
+}
+
+// of returns a line's account and lease; the account is nil when the organization has no such budget, or the budget no such period.
+func (b *books) of(line Line) (*book, *lease.Lease) {
+	book := b.byKey[line.Key]
+	if book == nil {
+		return nil, nil
+	}
+	return book, &b.leases[line].Lease
+}
+
+// otherEdges counts the other edges that used the accounts lately.
+func (b *books) otherEdges(ctx context.Context, keys []Key) (map[Key]int64, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	budgets, starts, subjects := columns(slices.Compact(keys))
+	rows, err := b.queries.CountActiveEdges(ctx, ledgerdb.CountActiveEdgesParams{
+		OrgID: b.org, EdgeID: b.edge, Budgets: budgets, Starts: starts, Subjects: subjects, Since: b.now.Add(-activeFor),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count edges: %w", err)
+	}
+	others := make(map[Key]int64, len(rows))
+	for _, row := range rows {
+		others[Key{b.org, row.BudgetID, row.PeriodStart.UTC(), row.Subject}] = row.Edges
+	}
+	return others, nil
+}
+
+// errGuard says that an account changed under its lock, which only a mistake in this package can do; the transaction is undone.
+var errGuard = errors.New("the guard of an account refused what was granted from it")
+
+// save writes the accounts and leases that changed. A claim leaves its lease behind even if nothing changed; usage of soft budgets, which
+// have no leases, leaves none.
+func (b *books) save(ctx context.Context) error {
+	if err := b.saveAccounts(ctx); err != nil {
+		return err
+	}
+	p := ledgerdb.SaveLeasesParams{OrgID: b.org, EdgeID: b.edge.UUID, UpdatedAt: b.now}
+	for _, line := range b.lines {
+		held := b.leases[line]
+		if b.byKey[line.Key] == nil || held == nil || held.Lease == held.stored && (held.exists || !b.claims) {
+			continue
+		}
+		p.Budgets, p.Starts = append(p.Budgets, filled(line.Budget)), append(p.Starts, line.PeriodStart)
+		p.Subjects, p.Numbers = append(p.Subjects, line.Subject), append(p.Numbers, line.LeaseNo)
+		p.Granted, p.Returned = append(p.Granted, held.Granted), append(p.Returned, held.Returned)
+		p.Settled, p.Doubted = append(p.Settled, held.Settled), append(p.Doubted, held.Doubted)
+		p.Closed = append(p.Closed, held.Closed)
+	}
+	if len(p.Budgets) == 0 {
+		return nil
+	}
+	if err := b.queries.SaveLeases(ctx, p); err != nil {
+		return fmt.Errorf("save leases of edge %s: %w", b.edge, err)
+	}
+	return nil
+}
+
+func (b *books) saveAccounts(ctx context.Context) error {
+	p := ledgerdb.SavePeriodsParams{OrgID: b.org}
+	for _, key := range b.keys {
+		book := b.byKey[key]
+		if !book.changed {
+			continue
+		}
+		p.Budgets, p.Starts, p.Subjects = append(p.Budgets, filled(key.Budget)), append(p.Starts, key.PeriodStart), append(p.Subjects, key.Subject)
+		p.Spent, p.Leased = append(p.Spent, book.spent.String()), append(p.Leased, book.leased.String())
+		p.InDoubt, p.Overrun = append(p.InDoubt, book.inDoubt.String()), append(p.Overrun, book.overrun().String())
+		p.Grants = append(p.Grants, book.grants)
+	}
+	if len(p.Budgets) == 0 {
+		return nil
+	}
+	rows, err := b.queries.SavePeriods(ctx, p)
+	if err != nil {
+		return fmt.Errorf("save accounts: %w", err)
+	}
+	if rows != int64(len(p.Budgets)) {
+		return errGuard
+	}
+	return nil
+}
+
+// dropEmpty deletes empty leases that were closed long ago, twice as many as have just been closed, so that they do not pile up.
+func (b *books) dropEmpty(ctx context.Context, closed int) error {
+	_, err := b.queries.DropEmptyLeases(ctx, ledgerdb.DropEmptyLeasesParams{OrgID: b.org, Limit: int32(2 * closed), Before: b.now.Add(-emptyFor)})
+	if err != nil {
+		return fmt.Errorf("drop empty leases: %w", err)
+	}
+	return nil
+}
+
+func columns(keys []Key) (budgets []pgtype.UUID, starts []time.Time, subjects []string) {
+	for _, key := range keys {
+		budgets, starts, subjects = append(budgets, filled(key.Budget)), append(starts, key.PeriodStart), append(subjects, key.Subject)
+	}
+	return budgets, starts, subjects
+}
+
+// filled gives an id to Postgres in the form that is encoded without a detour over text.
+func filled(id ident.Budget) pgtype.UUID { return pgtype.UUID{Bytes: id.UUID, Valid: true} }

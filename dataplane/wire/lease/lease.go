@@ -1,0 +1,101 @@
+// Package lease is the arithmetic of leases as the ledger does it and edges rely on it: what a claim, a grant, a settlement and a lost edge
+// move between the sums of an account. Amounts are int64 pico-USD; sums that may pass that are the caller's.
+// It refuses to know where accounts are kept, and to end a lease by time.
+package lease
+
+import "math"
+
+// Lease is what one edge holds of an account. Its totals only grow, but for Doubted.
+type Lease struct {
+	Granted  int64
+	Returned int64
+	Settled  int64
+	Doubted  int64 // of Settled: in doubt only because the edge was declared lost, and not used up by usage that came after all
+	Closed   bool  // the edge forgets it: nothing more is granted
+}
+
+// Move is what a rule adds to the sums of the account; negative takes away.
+type Move struct{ Spent, Leased, InDoubt int64 }
+
+// Claim is what an edge says about its lease and what it asks for.
+type Claim struct {
+	GrantedTotal  int64 // that the edge knows of
+	ReturnedTotal int64 // that it has handed back, this claim included
+	Need          int64 // at least this much, or nothing; 0 asks for nothing
+	Want          int64 // up to this much
+	Closing       bool  // it will forget the lease
+}
+
+// Outstanding is what the edge may still spend, and what it spent without its usage having come.
+func (l Lease) Outstanding() int64 { return l.Granted - l.Returned - l.Settled }
+
+// Empty says that nothing can come of the lease any more, so that it may be forgotten.
+func (l Lease) Empty() bool { return l.Closed && l.Outstanding() == 0 && l.Doubted == 0 }
+
+// Adopt books a grant that the edge remembers and the books do not: they were restored from an older copy. What was given may be spent.
+func (l *Lease) Adopt(grantedTotal int64) Move {
+	amount := max(grantedTotal-l.Granted, 0)
+	l.Granted += amount
+	return Move{Leased: amount}
+}
+
+// TakeBack books what the edge has handed back since its last claim, never more than it holds.
+func (l *Lease) TakeBack(returnedTotal int64) Move {
+	amount := max(min(returnedTotal-l.Returned, l.Outstanding()), 0)
+	l.Returned += amount
+	return Move{Leased: -amount}
+}
+
+// Close ends the lease if the claim says so and the edge knows of everything that it was granted. An edge that does not is told first.
+func (l *Lease) Close(claim Claim) {
+	if claim.Closing && claim.GrantedTotal >= l.Granted {
+		l.Closed = true
+	}
+}
+
+// Asks says whether the claim is to be granted something. An edge that does not know of its last grant is told of it and gets nothing
+// more; a closed lease gets nothing.
+func (l Lease) Asks(claim Claim) bool {
+	return claim.Need > 0 && !l.Closed && claim.GrantedTotal >= l.Granted
+}
+
+// Grant grants at least the need and at most the want of what is free, or nothing. Between the two, a share of half of what is free is for
+// each of the edges that use the account, so that grants shrink towards the need as the budget runs out.
+func (l *Lease) Grant(claim Claim, free, edges int64) Move {
+	free = min(free, math.MaxInt64-l.Granted)
+	if claim.Need <= 0 || free < claim.Need {
+		return Move{}
+	}
+	share := free / (2 * max(edges, 1))
+	amount := min(max(claim.Need, min(claim.Want, share)), free)
+	l.Granted += amount
+	return Move{Leased: amount}
+}
+
+// Doubt puts all that the edge holds in doubt and ends the lease, because the edge is lost.
+func (l *Lease) Doubt() Move {
+	amount := max(l.Outstanding(), 0)
+	l.Settled += amount
+	l.Doubted += amount
+	l.Closed = true
+	return Move{Leased: -amount, InDoubt: amount}
+}
+
+// Settle books usage. It leaves the lease as far as the lease reaches, then what is in doubt because the edge was declared lost; the rest is
+// spent all the same.
+func (l *Lease) Settle(spent, inDoubt int64) Move {
+	total := Saturated(spent, inDoubt)
+	covered := min(total, max(l.Outstanding(), 0))
+	l.Settled += covered
+	found := min(total-covered, l.Doubted)
+	l.Doubted -= found
+	return Move{Spent: spent, Leased: -covered, InDoubt: inDoubt - found}
+}
+
+// Saturated adds two amounts that are not negative.
+func Saturated(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}

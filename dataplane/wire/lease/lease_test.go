@@ -1,0 +1,69 @@
+package lease
+
+import (
+	"math"
+	"testing"
+)
+
+func TestGrantIsBetweenNeedAndWantAndShrinksTowardsTheNeed(t *testing.T) {
+	t.Parallel()
+	for _, story := range []struct {
+		name              string
+		need, want, free  int64
+		edges, got, known int64
+	}{
+		{name: "all that is wanted", need: 1, want: 10, free: 100, edges: 1, got: 10},
+		{name: "a share of half", need: 1, want: 100, free: 80, edges: 2, got: 20},
+		{name: "never less than the need", need: 30, want: 100, free: 40, edges: 8, got: 30},
+		{name: "nothing rather than too little", need: 41, want: 100, free: 40, edges: 1},
+		{name: "a debt", need: 1, want: 1, free: -5, edges: 1},
+		{name: "nothing asked", want: 10, free: 100, edges: 1},
+		{name: "the end of the numbers", need: 6, want: 10, free: 100, edges: 1, known: math.MaxInt64 - 5},
+	} {
+		l := Lease{Granted: story.known, Returned: story.known}
+		if move := l.Grant(Claim{GrantedTotal: story.known, Need: story.need, Want: story.want}, story.free, story.edges); move != (Move{Leased: story.got}) || l.Outstanding() != story.got {
+			t.Errorf("%s: moved %+v, lease %+v, want %d", story.name, move, l, story.got)
+		}
+	}
+}
+
+func TestTotalsBookEachMovementOnce(t *testing.T) {
+	t.Parallel()
+	l := Lease{Granted: 100}
+	for i, want := range []Move{{Leased: -30}, {}, {}} {
+		if got := l.TakeBack([]int64{30, 30, 10}[i]); got != want {
+			t.Errorf("hand-back %d moved %+v", i, got)
+		}
+	}
+	if got := l.Settle(60, 20); got != (Move{Spent: 60, Leased: -70, InDoubt: 20}) {
+		t.Errorf("a settlement past the lease moved %+v", got)
+	}
+	if got := l.TakeBack(100); got != (Move{}) {
+		t.Errorf("what was settled came back: %+v", got)
+	}
+	if got := l.Adopt(120); got != (Move{Leased: 20}) || l.Adopt(90) != (Move{}) {
+		t.Errorf("adopted %+v", got)
+	}
+	if got := l.Doubt(); got != (Move{Leased: -20, InDoubt: 20}) || l.Doubt() != (Move{}) {
+		t.Errorf("doubted %+v", got)
+	}
+	if got := l.Settle(15, 0); got != (Move{Spent: 15, InDoubt: -15}) || l.Empty() {
+		t.Errorf("usage of a lost edge moved %+v, lease %+v", got, l)
+	}
+	if l.Settle(5, 0); !l.Empty() {
+		t.Errorf("not empty: %+v", l)
+	}
+}
+
+func TestCloseWaitsUntilTheEdgeKnowsItsGrants(t *testing.T) {
+	t.Parallel()
+	l := Lease{Granted: 100}
+	l.Close(Claim{GrantedTotal: 90, Closing: true})
+	if l.Closed || l.Asks(Claim{GrantedTotal: 90, Need: 1}) || !l.Asks(Claim{GrantedTotal: 100, Need: 1}) {
+		t.Errorf("closed %v, or asks before it knows", l.Closed)
+	}
+	l.Close(Claim{GrantedTotal: 100, Closing: true})
+	if !l.Closed || l.Asks(Claim{GrantedTotal: 100, Need: 1}) {
+		t.Errorf("not closed: %+v", l)
+	}
+}

@@ -124,14 +124,17 @@ func (x *exchange) raw(name string, data []byte) {
 		x.line = append(append(append(x.line, "event: "...), name...), '\n')
 	}
 	x.line = append(append(append(x.line, "data: "...), data...), "\n\n"...)
-	x.write(x.line)
-	x.events++
+	if x.write(x.line) {
+		x.events++
+	}
 }
 
-func (x *exchange) write(line []byte) {
-	if _, err := x.w.Write(line); err != nil || x.control.Flush() != nil || x.r.Context().Err() != nil {
-		x.broken = true
-	}
+// write says whether the line has left. What has left is billed, also when it is the last thing that the client takes.
+func (x *exchange) write(line []byte) bool {
+	_, err := x.w.Write(line)
+	left := err == nil && x.control.Flush() == nil
+	x.broken = !left || x.r.Context().Err() != nil
+	return left
 }
 
 // faultless carries out the stream's fault when its time has come, and says whether the stream goes on.

@@ -277,11 +277,14 @@ func (x *exchange) stream(text func(string), called func(*call)) {
 		return
 	}
 	for _, piece := range x.reply.pieces {
+		before := x.events
 		text(piece)
+		if x.events > before {
+			x.produced(1)
+		}
 		if x.broken {
 			return
 		}
-		x.produced(1)
 	}
 }
 

@@ -1,0 +1,219 @@
+package e2e
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"tollgate.dev/dataplane"
+	"tollgate.dev/e2e/internal/rig"
+)
+
+// way is how a route of the edge is guarded, with a body that calls it.
+type way struct {
+	key     bool     // refuses who has none
+	budget  bool     // limited, budgeted and metered: every body ends in an event with a cost
+	bodies  []string // several where a road could go round the budget
+	dialect string   // as events name it
+}
+
+const tools = `"tools":[{"type":"function","function":{"name":"look_up","parameters":{"type":"object","properties":{"what":{"type":"string"}}}}}]`
+
+// ways has a row for every route of the edge; a new route fails without one.
+var ways = map[string]way{
+	"POST /v1/chat/completions": {key: true, budget: true, dialect: "openai_chat", bodies: []string{
+		`{"model":"` + openAIModel + `","max_tokens":64,"messages":[{"role":"user","content":"Say something."}]}`,
+		`{"model":"` + openAIModel + `","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"Say something."}]}`,
+		`{"model":"` + openAIModel + `","messages":[{"role":"user","content":"No limit."}]}`,
+		`{"model":"` + openAIModel + `","max_tokens":64,` + tools + `,"messages":[{"role":"user","content":"Please look_up something."}]}`,
+		`{"model":"` + openAIModel + `","max_tokens":64,"messages":[{"role":"user","content":[{"type":"text","text":"What is this?"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo="}}]}]}`,
+	}},
+	"POST /v1/responses": {key: true, budget: true, dialect: "openai_responses", bodies: []string{
+		`{"model":"` + openAIModel + `","max_output_tokens":64,"input":"Say something."}`,
+		`{"model":"` + openAIModel + `","max_output_tokens":64,"stream":true,"input":"Say something."}`,
+	}},
+	"POST /v1/embeddings": {key: true, budget: true, dialect: "openai_embeddings", bodies: []string{
+		`{"model":"` + embedder + `","input":"a text to embed"}`,
+		`{"model":"` + embedder + `","input":["a text","and another"]}`,
+	}},
+	"POST /v1/messages": {key: true, budget: true, dialect: "anthropic_messages", bodies: []string{
+		`{"model":"` + claude + `","max_tokens":64,"messages":[{"role":"user","content":"Say something."}]}`,
+		`{"model":"` + claude + `","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"Say something."}]}`,
+	}},
+	"GET /v1/models": {key: true},
+	"GET /healthz":   {},
+	"GET /readyz":    {},
+	"GET /metrics":   {},
+}
+
+// roundabouts are what gateways forward without counting. The edge has none of them.
+var roundabouts = []string{
+	"POST /v1/completions", "POST /v1/batches", "GET /v1/batches", "POST /v1/files", "POST /v1/images/generations", "POST /v1/images/edits", "POST /v1/audio/speech",
+	"POST /v1/audio/transcriptions", "POST /v1/moderations", "POST /v1/fine_tuning/jobs", "POST /v1/assistants", "POST /v1/threads/runs", "POST /v1/realtime/sessions",
+	"POST /v1/messages/batches", "POST /v1/messages/count_tokens", "POST /v1/complete", "POST /v1beta/models/gemini:generateContent", "POST /openai/v1/chat/completions",
+	"POST /anthropic/v1/messages", "POST /v1/chat/completions/", "POST //v1/chat/completions", "POST /v1/chat/completions/../embeddings", "POST /v1/%63hat/completions",
+	"POST /V1/chat/completions", "GET /v1/responses/resp_1", "DELETE /v1/models/" + openAIModel, "POST /v1/rerank", "POST /mcp", "POST /a2a/agent/",
+}
+
+func TestEveryRouteOfTheEdgeIsGuarded(t *testing.T) {
+	p := newProject(t, stand(t))
+	routes := map[string]dataplane.Route{}
+	for _, route := range dataplane.Routes() {
+		routes[route.Method+" "+route.Path] = route
+		if _, known := ways[route.Method+" "+route.Path]; !known {
+			t.Errorf("%s %s has no row: say how it is guarded, and prove it", route.Method, route.Path)
+		}
+	}
+	poorID, poor := p.guardedKey(t, "poor", rig.Object{})
+	p.create(t, "/budgets", rig.Object{"name": p.name + "-poor", "scope": "virtual_key", "scope_id": poorID, "limit_usd": "0.0000000001", "period": "month", "time_zone": "UTC", "mode": "hard"})
+	limitedID, limited := p.guardedKey(t, "limited", rig.Object{"requests_per_minute": 1})
+	p.known(t)
+	for name, way := range ways {
+		route, exists := routes[name]
+		if !exists {
+			t.Errorf("%s is no route of the edge", name)
+			continue
+		}
+		if route.Spends != way.budget {
+			t.Errorf("%s: the edge's table says that it spends: %t, this one %t", name, route.Spends, way.budget)
+		}
+		p.guarded(t, name, way, poor)
+	}
+	p.spentNothing(t, poorID)
+	p.limitsOnce(t, limited, limitedID)
+}
+
+func (p *project) guardedKey(t *testing.T, name string, besides rig.Object) (id, key string) {
+	t.Helper()
+	in := rig.Object{"name": p.name + "-" + name, "workspace_id": p.workspace}
+	for field, value := range besides {
+		in[field] = value
+	}
+	id, key, err := p.house.Admin.NewKey(t.Context(), in)
+	must(t, err)
+	return id, key
+}
+
+// guarded proves one row: nobody without a key, nothing over the budget, and an event with a cost for each call.
+func (p *project) guarded(t *testing.T, name string, way way, poor string) {
+	method, path, _ := strings.Cut(name, " ")
+	edge := p.house.Edges[0]
+	bodies := way.bodies
+	if len(bodies) == 0 {
+		bodies = []string{""}
+	}
+	for _, body := range bodies {
+		for _, key := range []string{"", "tg_live_nobodysKey"} {
+			status := askWithout(t.Context(), method, edge.URL+path, key, body)
+			if refused := status == http.StatusUnauthorized; refused != way.key || !refused && status != http.StatusOK {
+				t.Errorf("%s with key %q: %d", name, key, status)
+			}
+		}
+		if !way.budget {
+			continue
+		}
+		if got := ask(t.Context(), method, edge.URL+path, poor, body); got.Status != http.StatusPaymentRequired || errorOf(t, got)["code"] != "budget_exhausted" {
+			t.Errorf("%s over the budget: %d %s (%s)", name, got.Status, got.Body, body)
+		}
+		p.leavesEvent(t, name, way, path, body)
+	}
+}
+
+func askWithout(ctx context.Context, method, url, key, body string) int {
+	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		return 0
+	}
+	if key != "" {
+		request.Header.Set("Authorization", "Bearer "+key)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	return sayOf(http.DefaultClient.Do(request)).Status
+}
+
+// leavesEvent calls with a rich key and waits for the call's event.
+func (p *project) leavesEvent(t *testing.T, name string, way way, path, body string) {
+	t.Helper()
+	answer := ask(t.Context(), http.MethodPost, p.house.Edges[0].URL+path, p.key, body)
+	if answer.Status != http.StatusOK {
+		t.Errorf("%s: %d %s (%s)", name, answer.Status, answer.Body, body)
+		return
+	}
+	ctx, cancel := contextOf(t, patience)
+	defer cancel()
+	must(t, rig.Until(ctx, func() error {
+		var dialect, outcome string
+		var cost int64
+		err := p.house.Row(ctx, "SELECT dialect, outcome, cost_pico FROM usage_event WHERE request_id = $1", []any{answer.Header.Get("X-Tollgate-Request-Id")}, &dialect, &outcome, &cost)
+		if err == nil && (dialect != way.dialect || outcome != "ok" || cost <= 0) {
+			t.Errorf("%s leaves the event %s %s %d (%s)", name, dialect, outcome, cost, body)
+		}
+		return err
+	}))
+}
+
+// spentNothing fails when a call of the key has reached a provider.
+func (p *project) spentNothing(t *testing.T, keyID string) {
+	t.Helper()
+	ctx, cancel := contextOf(t, patience)
+	defer cancel()
+	want := 0
+	for _, way := range ways {
+		if way.budget {
+			want += len(way.bodies)
+		}
+	}
+	must(t, rig.Until(ctx, func() error {
+		var refused, others int
+		err := p.house.Row(ctx, "SELECT count(*) FILTER (WHERE outcome = 'refused' AND cost_pico = 0), count(*) FILTER (WHERE outcome <> 'refused') FROM usage_event WHERE virtual_key_id = $1", []any{keyID}, &refused, &others)
+		if err == nil && others > 0 {
+			t.Errorf("%d calls went round the budget", others)
+		}
+		if err == nil && refused < want {
+			return &rig.Refusal{Message: "not every refusal has arrived"}
+		}
+		return err
+	}))
+}
+
+// limitsOnce proves that all spending routes count against one limit.
+func (p *project) limitsOnce(t *testing.T, key, keyID string) {
+	t.Helper()
+	answered := 0
+	for name, way := range ways {
+		if !way.budget {
+			continue
+		}
+		_, path, _ := strings.Cut(name, " ")
+		switch got := ask(t.Context(), http.MethodPost, p.house.Edges[0].URL+path, key, way.bodies[0]); got.Status {
+		case http.StatusOK:
+			answered++
+		case http.StatusTooManyRequests:
+		default:
+			t.Errorf("%s over its limit: %d %s", name, got.Status, got.Body)
+		}
+	}
+	if answered != 1 {
+		t.Errorf("of one call a minute, %d routes answered", answered)
+	}
+	p.events(t, keyID, 1)
+}
+
+func TestNoRoadGoesRoundTheBudget(t *testing.T) {
+	p := newProject(t, stand(t))
+	before := len(p.bills(t))
+	for _, name := range roundabouts {
+		method, path, _ := strings.Cut(name, " ")
+		request, err := http.NewRequestWithContext(t.Context(), method, p.house.Edges[0].URL+path, strings.NewReader(ways["POST /v1/chat/completions"].bodies[0]))
+		must(t, err)
+		request.Header.Set("Authorization", "Bearer "+p.key)
+		request.Header.Set("Content-Type", "application/json")
+		if got := sayOf(http.DefaultClient.Do(request)); got.Status != http.StatusNotFound {
+			t.Errorf("%s: %d %s", name, got.Status, got.Body)
+		}
+	}
+	if after := len(p.bills(t)); after != before {
+		t.Errorf("%d calls reached a provider", after-before)
+	}
+}

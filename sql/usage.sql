@@ -5,7 +5,9 @@ SELECT h.hour, (CASE sqlc.arg(group_by)::text
     WHEN 'provider' THEN h.provider_id::text WHEN 'model' THEN h.model WHEN 'outcome' THEN h.outcome ELSE '' END)::text AS group_key,
   sum(h.events)::bigint AS events, sum(h.input_tokens)::bigint AS input_tokens, sum(h.cached_input_tokens)::bigint AS cached_input_tokens,
   sum(h.cache_write_tokens)::bigint AS cache_write_tokens, sum(h.output_tokens)::bigint AS output_tokens,
-  sum(h.reasoning_tokens)::bigint AS reasoning_tokens, sum(h.cost_pico)::numeric AS cost_pico, sum(h.waste_pico)::numeric AS waste_pico
+  sum(h.reasoning_tokens)::bigint AS reasoning_tokens, sum(h.cost_pico)::numeric AS cost_pico, sum(h.waste_pico)::numeric AS waste_pico,
+  sum(h.saved_pico)::numeric AS saved_pico, sum(h.doubt_pico)::numeric AS doubt_pico, sum(h.estimated_events)::bigint AS estimated_events,
+  sum(h.estimated_pico)::numeric AS estimated_pico
 FROM usage_hour h
 WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz
 GROUP BY 1, 2
@@ -19,7 +21,9 @@ SELECT coalesce(sum(h.events), 0)::bigint AS events, coalesce(sum(h.events) FILT
   coalesce(sum(h.input_tokens), 0)::bigint AS input_tokens, coalesce(sum(h.cached_input_tokens), 0)::bigint AS cached_input_tokens,
   coalesce(sum(h.cache_write_tokens), 0)::bigint AS cache_write_tokens, coalesce(sum(h.output_tokens), 0)::bigint AS output_tokens,
   coalesce(sum(h.reasoning_tokens), 0)::bigint AS reasoning_tokens,
-  coalesce(sum(h.cost_pico), 0)::numeric AS cost_pico, coalesce(sum(h.waste_pico), 0)::numeric AS waste_pico
+  coalesce(sum(h.cost_pico), 0)::numeric AS cost_pico, coalesce(sum(h.waste_pico), 0)::numeric AS waste_pico,
+  coalesce(sum(h.saved_pico), 0)::numeric AS saved_pico, coalesce(sum(h.doubt_pico), 0)::numeric AS doubt_pico,
+  coalesce(sum(h.estimated_events), 0)::bigint AS estimated_events, coalesce(sum(h.estimated_pico), 0)::numeric AS estimated_pico
 FROM usage_hour h
 WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz;
 
@@ -31,12 +35,163 @@ GROUP BY h.code
 ORDER BY 2 DESC, 1
 LIMIT 1000;
 
+-- name: SumGroups :many
+-- Sums of a range by one dimension, the dearest first; the zero id stands for "none".
+SELECT (CASE sqlc.arg(group_by)::text
+    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
+    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
+    ELSE s.value END)::text AS group_key,
+  sum(s.events)::bigint AS events, sum(s.input_tokens)::bigint AS input_tokens, sum(s.cached_input_tokens)::bigint AS cached_input_tokens,
+  sum(s.cache_write_tokens)::bigint AS cache_write_tokens, sum(s.output_tokens)::bigint AS output_tokens,
+  sum(s.reasoning_tokens)::bigint AS reasoning_tokens, sum(s.cost_pico)::numeric AS cost_pico, sum(s.waste_pico)::numeric AS waste_pico,
+  sum(s.saved_pico)::numeric AS saved_pico, sum(s.doubt_pico)::numeric AS doubt_pico, sum(s.estimated_events)::bigint AS estimated_events,
+  sum(s.estimated_pico)::numeric AS estimated_pico
+FROM usage_sum s
+WHERE s.org_id = $1 AND s.source = sqlc.arg(source)::text AND s.name = sqlc.arg(name)::text
+  AND s.start >= sqlc.arg(from_time)::timestamptz AND s.start < sqlc.arg(until)::timestamptz
+  AND (sqlc.narg(value)::text IS NULL OR s.value = sqlc.narg(value)::text)
+  AND (sqlc.narg(workspace)::uuid IS NULL OR s.workspace_id = sqlc.narg(workspace)::uuid)
+  AND (sqlc.narg(agent)::uuid IS NULL OR s.agent_id = sqlc.narg(agent)::uuid)
+  AND (sqlc.narg(virtual_key)::uuid IS NULL OR s.virtual_key_id = sqlc.narg(virtual_key)::uuid)
+  AND (sqlc.narg(provider)::uuid IS NULL OR s.provider_id = sqlc.narg(provider)::uuid)
+  AND (sqlc.narg(route)::uuid IS NULL OR s.route_id = sqlc.narg(route)::uuid)
+  AND (sqlc.arg(model)::text = '' OR s.model = sqlc.arg(model)::text)
+  AND (sqlc.arg(outcome)::text = '' OR s.outcome = sqlc.arg(outcome)::text)
+  AND (sqlc.arg(code)::text = '' OR s.code = sqlc.arg(code)::text)
+GROUP BY 1
+ORDER BY sum(s.cost_pico) DESC, sum(s.events) DESC, 1
+LIMIT sqlc.arg(at_most);
+
+-- name: SumOutcomes :many
+-- Sums of a range by outcome and code.
+SELECT s.outcome, s.code,
+  sum(s.events)::bigint AS events, sum(s.input_tokens)::bigint AS input_tokens, sum(s.cached_input_tokens)::bigint AS cached_input_tokens,
+  sum(s.cache_write_tokens)::bigint AS cache_write_tokens, sum(s.output_tokens)::bigint AS output_tokens,
+  sum(s.reasoning_tokens)::bigint AS reasoning_tokens, sum(s.cost_pico)::numeric AS cost_pico, sum(s.waste_pico)::numeric AS waste_pico,
+  sum(s.saved_pico)::numeric AS saved_pico, sum(s.doubt_pico)::numeric AS doubt_pico, sum(s.estimated_events)::bigint AS estimated_events,
+  sum(s.estimated_pico)::numeric AS estimated_pico
+FROM usage_sum s
+WHERE s.org_id = $1 AND s.source = sqlc.arg(source)::text AND s.name = sqlc.arg(name)::text
+  AND s.start >= sqlc.arg(from_time)::timestamptz AND s.start < sqlc.arg(until)::timestamptz
+  AND (sqlc.narg(value)::text IS NULL OR s.value = sqlc.narg(value)::text)
+  AND (sqlc.narg(workspace)::uuid IS NULL OR s.workspace_id = sqlc.narg(workspace)::uuid)
+  AND (sqlc.narg(agent)::uuid IS NULL OR s.agent_id = sqlc.narg(agent)::uuid)
+  AND (sqlc.narg(virtual_key)::uuid IS NULL OR s.virtual_key_id = sqlc.narg(virtual_key)::uuid)
+  AND (sqlc.narg(provider)::uuid IS NULL OR s.provider_id = sqlc.narg(provider)::uuid)
+  AND (sqlc.narg(route)::uuid IS NULL OR s.route_id = sqlc.narg(route)::uuid)
+  AND (sqlc.arg(model)::text = '' OR s.model = sqlc.arg(model)::text)
+  AND (sqlc.arg(outcome)::text = '' OR s.outcome = sqlc.arg(outcome)::text)
+  AND (sqlc.arg(code)::text = '' OR s.code = sqlc.arg(code)::text)
+GROUP BY 1, 2
+ORDER BY 1, 2
+LIMIT 10000;
+
+-- name: SumCells :many
+-- Sums by hour or day of some groups, and of all others together (is_other).
+SELECT s.start, (CASE WHEN (CASE sqlc.arg(group_by)::text
+    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
+    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
+    ELSE s.value END)::text = ANY(sqlc.arg(groups)::text[]) THEN false ELSE true END)::boolean AS is_other,
+  (CASE WHEN (CASE sqlc.arg(group_by)::text
+    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
+    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
+    ELSE s.value END)::text = ANY(sqlc.arg(groups)::text[]) THEN (CASE sqlc.arg(group_by)::text
+    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
+    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
+    ELSE s.value END)::text ELSE '' END)::text AS group_key,
+  sum(s.events)::bigint AS events, sum(s.input_tokens)::bigint AS input_tokens, sum(s.cached_input_tokens)::bigint AS cached_input_tokens,
+  sum(s.cache_write_tokens)::bigint AS cache_write_tokens, sum(s.output_tokens)::bigint AS output_tokens,
+  sum(s.reasoning_tokens)::bigint AS reasoning_tokens, sum(s.cost_pico)::numeric AS cost_pico, sum(s.waste_pico)::numeric AS waste_pico,
+  sum(s.saved_pico)::numeric AS saved_pico, sum(s.doubt_pico)::numeric AS doubt_pico, sum(s.estimated_events)::bigint AS estimated_events,
+  sum(s.estimated_pico)::numeric AS estimated_pico
+FROM usage_sum s
+WHERE s.org_id = $1 AND s.source = sqlc.arg(source)::text AND s.name = sqlc.arg(name)::text
+  AND s.start >= sqlc.arg(from_time)::timestamptz AND s.start < sqlc.arg(until)::timestamptz
+  AND (sqlc.narg(value)::text IS NULL OR s.value = sqlc.narg(value)::text)
+  AND (sqlc.narg(workspace)::uuid IS NULL OR s.workspace_id = sqlc.narg(workspace)::uuid)
+  AND (sqlc.narg(agent)::uuid IS NULL OR s.agent_id = sqlc.narg(agent)::uuid)
+  AND (sqlc.narg(virtual_key)::uuid IS NULL OR s.virtual_key_id = sqlc.narg(virtual_key)::uuid)
+  AND (sqlc.narg(provider)::uuid IS NULL OR s.provider_id = sqlc.narg(provider)::uuid)
+  AND (sqlc.narg(route)::uuid IS NULL OR s.route_id = sqlc.narg(route)::uuid)
+  AND (sqlc.arg(model)::text = '' OR s.model = sqlc.arg(model)::text)
+  AND (sqlc.arg(outcome)::text = '' OR s.outcome = sqlc.arg(outcome)::text)
+  AND (sqlc.arg(code)::text = '' OR s.code = sqlc.arg(code)::text)
+GROUP BY 1, 2, 3
+ORDER BY 1, 2, 3
+LIMIT 1000000;
+
+-- name: ListCells :many
+-- Sums by hour or day of every group, from a place on.
+SELECT s.start, (CASE sqlc.arg(group_by)::text
+    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
+    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
+    ELSE s.value END)::text AS group_key,
+  sum(s.events)::bigint AS events, sum(s.input_tokens)::bigint AS input_tokens, sum(s.cached_input_tokens)::bigint AS cached_input_tokens,
+  sum(s.cache_write_tokens)::bigint AS cache_write_tokens, sum(s.output_tokens)::bigint AS output_tokens,
+  sum(s.reasoning_tokens)::bigint AS reasoning_tokens, sum(s.cost_pico)::numeric AS cost_pico, sum(s.waste_pico)::numeric AS waste_pico,
+  sum(s.saved_pico)::numeric AS saved_pico, sum(s.doubt_pico)::numeric AS doubt_pico, sum(s.estimated_events)::bigint AS estimated_events,
+  sum(s.estimated_pico)::numeric AS estimated_pico
+FROM usage_sum s
+WHERE s.org_id = $1 AND s.source = sqlc.arg(source)::text AND s.name = sqlc.arg(name)::text
+  AND s.start >= sqlc.arg(from_time)::timestamptz AND s.start < sqlc.arg(until)::timestamptz
+  AND (sqlc.narg(value)::text IS NULL OR s.value = sqlc.narg(value)::text)
+  AND (sqlc.narg(workspace)::uuid IS NULL OR s.workspace_id = sqlc.narg(workspace)::uuid)
+  AND (sqlc.narg(agent)::uuid IS NULL OR s.agent_id = sqlc.narg(agent)::uuid)
+  AND (sqlc.narg(virtual_key)::uuid IS NULL OR s.virtual_key_id = sqlc.narg(virtual_key)::uuid)
+  AND (sqlc.narg(provider)::uuid IS NULL OR s.provider_id = sqlc.narg(provider)::uuid)
+  AND (sqlc.narg(route)::uuid IS NULL OR s.route_id = sqlc.narg(route)::uuid)
+  AND (sqlc.arg(model)::text = '' OR s.model = sqlc.arg(model)::text)
+  AND (sqlc.arg(outcome)::text = '' OR s.outcome = sqlc.arg(outcome)::text)
+  AND (sqlc.arg(code)::text = '' OR s.code = sqlc.arg(code)::text)
+  AND (s.start, (CASE sqlc.arg(group_by)::text
+    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
+    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
+    ELSE s.value END)::text) > (sqlc.arg(after_start)::timestamptz, sqlc.arg(after_group)::text)
+GROUP BY 1, 2
+ORDER BY 1, 2
+LIMIT sqlc.arg(at_most);
+
+-- name: ListTagNames :many
+-- The labels that have sums in a range of days.
+SELECT DISTINCT t.name
+FROM usage_tag_day t
+WHERE t.org_id = $1 AND t.day >= sqlc.arg(from_day)::timestamptz AND t.day < sqlc.arg(until)::timestamptz AND t.name <> ''
+ORDER BY 1
+LIMIT 1000;
+
+-- name: ListRuns :many
+-- Runs that began in a range, the dearest first.
+SELECT s.run_id, s.workspace_id, s.agent_id, s.virtual_key_id, s.first_at, s.last_at, s.steps, s.refused, s.failed, s.indeterminate,
+  s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico,
+  s.saved_pico, s.doubt_pico, s.estimated_events, s.estimated_pico, coalesce(a.name, '')::text AS agent_name, coalesce(k.name, '')::text AS virtual_key_name,
+  coalesce(w.name, '')::text AS workspace_name
+FROM usage_run s
+LEFT JOIN workspace w ON w.org_id = s.org_id AND w.workspace_id = s.workspace_id
+LEFT JOIN agent a ON a.org_id = s.org_id AND a.agent_id = s.agent_id
+LEFT JOIN virtual_key k ON k.org_id = s.org_id AND k.virtual_key_id = s.virtual_key_id
+WHERE s.org_id = $1 AND s.first_at >= sqlc.arg(from_time)::timestamptz AND s.first_at < sqlc.arg(until)::timestamptz
+  AND (sqlc.arg(run)::text = '' OR s.run_id = sqlc.arg(run)::text)
+  AND (sqlc.narg(workspace)::uuid IS NULL OR s.workspace_id = sqlc.narg(workspace)::uuid)
+  AND (sqlc.narg(agent)::uuid IS NULL OR s.agent_id = sqlc.narg(agent)::uuid)
+  AND (sqlc.narg(virtual_key)::uuid IS NULL OR s.virtual_key_id = sqlc.narg(virtual_key)::uuid)
+ORDER BY s.cost_pico DESC, s.run_id
+LIMIT sqlc.arg(at_most);
+
+-- name: OldestEvent :one
+-- When the oldest event that is still kept began; what is older has its sums alone.
+SELECT e.started_at
+FROM usage_event e
+WHERE e.org_id = $1
+ORDER BY e.started_at
+LIMIT 1;
+
 -- name: ListNames :many
 -- What the ids of a dimension are called, archived ones too.
 SELECT a.agent_id::text AS group_key, a.name FROM agent a WHERE a.org_id = $1 AND sqlc.arg(group_by)::text = 'agent'
 UNION ALL SELECT w.workspace_id::text, w.name FROM workspace w WHERE w.org_id = $1 AND sqlc.arg(group_by)::text = 'workspace'
 UNION ALL SELECT k.virtual_key_id::text, k.name FROM virtual_key k WHERE k.org_id = $1 AND sqlc.arg(group_by)::text = 'virtual_key'
 UNION ALL SELECT p.provider_id::text, p.name FROM provider p WHERE p.org_id = $1 AND sqlc.arg(group_by)::text = 'provider'
+UNION ALL SELECT r.route_id::text, r.name FROM route r WHERE r.org_id = $1 AND sqlc.arg(group_by)::text = 'route'
 ORDER BY 1
 LIMIT 200000;
 
@@ -45,7 +200,7 @@ LIMIT 200000;
 SELECT e.event_id, e.started_at, e.request_id, e.run_id, e.workspace_id, e.agent_id, e.virtual_key_id, e.end_user, e.labels, e.dialect, e.route_id,
   e.model, e.provider_id, e.provider_model, e.attempt, e.streamed, e.outcome, e.code, e.rule, e.http_status, e.duration_us, e.first_byte_us,
   e.input_tokens, e.cached_input_tokens, e.cache_write_tokens, e.output_tokens, e.reasoning_tokens, e.estimated, e.cost_pico, e.bound_pico,
-  e.price_id, e.waste, e.edge_id, e.generation, e.recorded_at,
+  e.price_id, e.waste, e.edge_id, e.generation, e.recorded_at, e.count, e.saved_pico,
   coalesce(w.name, '')::text AS workspace_name, coalesce(a.name, '')::text AS agent_name, coalesce(k.name, '')::text AS virtual_key_name,
   coalesce(p.name, '')::text AS provider_name
 FROM usage_event e
@@ -65,6 +220,10 @@ WHERE e.org_id = $1
   AND (sqlc.arg(model)::text = '' OR e.model = sqlc.arg(model)::text)
   AND (sqlc.arg(outcome)::text = '' OR e.outcome = sqlc.arg(outcome)::text)
   AND (sqlc.arg(code)::text = '' OR e.code = sqlc.arg(code)::text)
+  AND (sqlc.narg(route)::uuid IS NULL OR e.route_id = sqlc.narg(route)::uuid)
+  AND (sqlc.arg(end_user)::text = '' OR e.end_user = sqlc.arg(end_user)::text)
+  AND (sqlc.arg(run)::text = '' OR e.run_id = sqlc.arg(run)::text)
+  AND (sqlc.arg(label_name)::text = '' OR e.labels ->> sqlc.arg(label_name)::text = sqlc.arg(label_value)::text)
 ORDER BY e.started_at DESC, e.event_id
 LIMIT sqlc.arg(at_most);
 

@@ -105,6 +105,9 @@ func (a *API) carry(c echo.Context, e endpoint) error {
 	if e.status == http.StatusNoContent {
 		return c.NoContent(e.status)
 	}
+	if out, ok := answer.(stream); ok {
+		return a.send(c, out)
+	}
 	if out, ok := answer.(file); ok {
 		c.Response().Header().Set("Content-Disposition", `attachment; filename="`+out.name+`"`)
 		return c.Blob(e.status, out.kind, out.content)

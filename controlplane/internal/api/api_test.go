@@ -115,13 +115,24 @@ func (b *bench) furnish(t *testing.T, db *pgtest.DB) {
 		pairs = append(pairs, step.noun, made.ID+made.VirtualKey.ID+made.APIToken.ID)
 	}
 	event := ident.New[ident.Event]().String()
-	b.ids = strings.NewReplacer(append(pairs, "{event}", event)...)
+	run := "run-of-a"
+	b.ids = strings.NewReplacer(append(pairs, "{event}", event, "{run}", run)...)
 	err := db.Tenant.Write(t.Context(), b.a.Org, func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), `INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, workspace_id, virtual_key_id, end_user, labels,
 			dialect, model, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us, input_tokens,
 			cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, cost_pico, bound_pico, waste, edge_id, generation)
 			VALUES ($1, $2, now(), gen_random_uuid(), 'run', $3, $4, $5, '{}', 'openai_chat', $5, $5, 1, false, 'ok', '', '', 200, 1, 1, 1, 0, 0, 1, 0, false, 1, 1, false, gen_random_uuid(), 1)`,
 			b.a.Org, event, b.ids.Replace("{workspace}"), b.ids.Replace("{key}"), canary)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(t.Context(), `INSERT INTO usage_run VALUES ($1, $2, $3, $3, $4, now(), now(), 1, 1, 0, 0, 0, 1, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0)`,
+			b.a.Org, run, b.ids.Replace("{workspace}"), b.ids.Replace("{key}"))
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(t.Context(), `INSERT INTO usage_tag_day VALUES ($1, date_trunc('day', now(), 'UTC'), $4, $4, $2, $2, $3, $2, $2, $4, 'ok', '', 1, 1, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0)`,
+			b.a.Org, b.ids.Replace("{workspace}"), b.ids.Replace("{key}"), canary)
 		return err
 	})
 	if err != nil {
@@ -148,7 +159,7 @@ func nounOf(path string) string {
 		"/members/:id", "/members/{member}", "/workspaces/:id", "/workspaces/{workspace}", "/agents/:id", "/agents/{agent}",
 		"/providers/:id", "/providers/{provider}", ":credential_id", "{credential}", "/routes/:id", "/routes/{route}",
 		"/budgets/:id", "/budgets/{budget}", "/guardrails/:id", "/guardrails/{guardrail}", "/virtual-keys/:id", "/virtual-keys/{key}", "/api-tokens/:id", "/api-tokens/{token}",
-		"/usage/events/:id", "/usage/events/{event}",
+		"/usage/events/:id", "/usage/events/{event}", "/usage/runs/:id", "/usage/runs/{run}",
 	).Replace(path)
 }
 
@@ -209,6 +220,35 @@ func TestThePriceCatalogIsExportedAsAFile(t *testing.T) {
 	}
 	if status, answer = b.call(http.MethodGet, prefix+"/prices/export?format=xlsx", "", "b viewer"); status != http.StatusUnprocessableEntity {
 		t.Errorf("an unknown format: %d %s", status, answer)
+	}
+}
+
+func TestUsageIsExportedAndWrongQuestionsAreRefusedBeforeTheFirstByte(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	day := time.Now().UTC().Truncate(24 * time.Hour)
+	days := "from=" + day.Format(time.RFC3339) + "&to=" + day.AddDate(0, 0, 1).Format(time.RFC3339)
+	status, answer := b.call(http.MethodGet, prefix+"/usage/export?group_by=label&label="+canary+"&"+days, "", "a owner")
+	if lines := strings.Split(strings.TrimSpace(string(answer)), "\n"); status != http.StatusOK || len(lines) != 2 || !strings.HasPrefix(lines[1], day.Format(time.RFC3339)+","+canary) {
+		t.Errorf("%d %s", status, answer)
+	}
+	status, answer = b.call(http.MethodGet, prefix+"/usage/export?group_by=label&label="+canary+"&"+days, "", "b owner")
+	if status != http.StatusOK || bytes.Contains(answer, []byte("\n20")) {
+		t.Errorf("the other organization: %d %s", status, answer)
+	}
+	for _, wrong := range []string{"group_by=nothing", "group_by=run", "group_by=label", "step=week", "from=yesterday", "label_name=x"} {
+		for _, path := range []string{"/usage/export?", "/usage/spend?"} {
+			if path == "/usage/spend?" && wrong == "group_by=run" {
+				continue
+			}
+			if status, answer := b.call(http.MethodGet, prefix+path+wrong, "", "a owner"); status != http.StatusUnprocessableEntity {
+				t.Errorf("%s%s: %d %s", path, wrong, status, answer)
+			}
+		}
+	}
+	status, answer = b.call(http.MethodGet, prefix+"/usage/labels", "", "a owner")
+	if status != http.StatusOK || !bytes.Contains(answer, []byte(canary)) {
+		t.Errorf("labels: %d %s", status, answer)
 	}
 }
 

@@ -34,6 +34,11 @@ func usageTable(s Services) []endpoint {
 				{"agent_id", "of this agent"},
 				{"virtual_key_id", "with this key"},
 				{"provider_id", "at this provider"},
+				{"route_id", "by this route"},
+				{"run_id", "of this run"},
+				{"end_user", "of this end user"},
+				{"label_name", "with this label"},
+				{"label_value", "and this value of it"},
 				{"model", "with this model as asked"},
 				{"outcome", "ok, refused, upstream_failed, client_closed or indeterminate"},
 				{"code", "with this machine code"},
@@ -123,7 +128,8 @@ func filterOf(c *call) (usage.Filter, error) {
 		From: timeOf(c, "from", time.Time{}, &wrong), To: timeOf(c, "to", time.Time{}, &wrong),
 		RequestID: queryID[ident.Request](c, "request_id", &wrong), WorkspaceID: queryID[ident.Workspace](c, "workspace_id", &wrong),
 		AgentID: queryID[ident.Agent](c, "agent_id", &wrong), VirtualKeyID: queryID[ident.VirtualKey](c, "virtual_key_id", &wrong),
-		ProviderID: queryID[ident.Provider](c, "provider_id", &wrong),
+		ProviderID: queryID[ident.Provider](c, "provider_id", &wrong), RouteID: queryID[ident.Route](c, "route_id", &wrong),
+		RunID: c.query("run_id"), EndUser: c.query("end_user"), LabelName: c.query("label_name"), LabelValue: c.query("label_value"),
 	}
 	if c.query("limit") != "" {
 		filter.Limit = limitOf(c, &wrong)

@@ -53,6 +53,112 @@ func (s *Service) Totals(ctx context.Context, actor authz.Actor, from, to time.T
 	return sums, err
 }
 
+// Spend returns what was spent in a range and on what.
+func (s *Service) Spend(ctx context.Context, actor authz.Actor, query SpendQuery) (found Spend, err error) {
+	q, names, err := s.prepare(ctx, actor, query)
+	if err != nil {
+		return Spend{}, err
+	}
+	err = s.read(ctx, actor, func(tx pgx.Tx) error {
+		if err := found.outcomes(ctx, tx, actor.Org, q); err != nil {
+			return err
+		}
+		if q.GroupBy == ByRun {
+			all, err := runs(ctx, tx, actor.Org, q, "")
+			for i := range all {
+				found.Groups = append(found.Groups, Share{GroupID: all[i].RunID, GroupName: all[i].RunID, Figures: all[i].Figures})
+			}
+			return err
+		}
+		if err := found.groups(ctx, tx, actor.Org, q, names); err != nil || q.Step == NoStep {
+			return err
+		}
+		return found.cells(ctx, tx, actor.Org, q, names)
+	})
+	found.Others.add(&found.Total.Figures, 1)
+	for i := range found.Groups {
+		found.Others.add(&found.Groups[i].Figures, -1)
+	}
+	return found, err
+}
+
+// prepare checks a query and looks up what its groups are called.
+func (s *Service) prepare(ctx context.Context, actor authz.Actor, query SpendQuery) (q SpendQuery, names names, err error) {
+	if q, err = query.normal(); err != nil {
+		return q, nil, err
+	}
+	err = s.read(ctx, actor, func(tx pgx.Tx) error {
+		names, err = namesOf(ctx, tx, actor.Org, q.GroupBy)
+		return err
+	})
+	return q, names, err
+}
+
+// piece reads the next rows of an export.
+func (s *Service) piece(ctx context.Context, actor authz.Actor, q SpendQuery, names names, after row) (rows []row, err error) {
+	err = s.read(ctx, actor, func(tx pgx.Tx) error {
+		rows, err = exported(ctx, tx, actor.Org, q, names, after, exportedAtOnce)
+		return err
+	})
+	return rows, err
+}
+
+// Labels returns the names of the labels that calls of a range had, by name.
+func (s *Service) Labels(ctx context.Context, actor authz.Actor, from, to time.Time) (all []string, err error) {
+	err = s.read(ctx, actor, func(tx pgx.Tx) error {
+		all, err = tagNames(ctx, tx, actor.Org, from, to)
+		return err
+	})
+	return all, err
+}
+
+// Runs returns runs that began in a range, the dearest first. The query's Where may name a workspace, an agent and a virtual key.
+func (s *Service) Runs(ctx context.Context, actor authz.Actor, query SpendQuery) (all []Run, err error) {
+	query.GroupBy = ByRun
+	q, _, err := s.prepare(ctx, actor, query)
+	if err != nil {
+		return nil, err
+	}
+	err = s.read(ctx, actor, func(tx pgx.Tx) error {
+		all, err = runs(ctx, tx, actor.Org, q, "")
+		return err
+	})
+	return all, err
+}
+
+// Run returns a run with its calls, as far as single calls are still kept.
+func (s *Service) Run(ctx context.Context, actor authz.Actor, id string) (detail RunDetail, err error) {
+	ever := SpendQuery{To: s.now().Add(farAhead), Limit: 1}
+	calls, place, err := Filter{Limit: limitMax, RunID: id}.normal(s.now())
+	if err != nil {
+		return RunDetail{}, err
+	}
+	err = s.read(ctx, actor, func(tx pgx.Tx) error {
+		found, err := runs(ctx, tx, actor.Org, ever, id)
+		if err != nil {
+			return err
+		}
+		if id == "" || len(found) == 0 {
+			return fault.New(fault.NotFound, "there is no run %q", id)
+		}
+		detail.Run = found[0]
+		calls.From, calls.To = detail.FirstAt, detail.LastAt.Add(time.Microsecond)
+		detail.Calls, err = events(ctx, tx, actor.Org, calls, place, ident.Event{})
+		slices.Reverse(detail.Calls)
+		return err
+	})
+	return detail, err
+}
+
+// Kept returns since when single calls are kept; zero: there are none. What is older has its sums alone.
+func (s *Service) Kept(ctx context.Context, actor authz.Actor) (since time.Time, err error) {
+	err = s.read(ctx, actor, func(tx pgx.Tx) error {
+		since, err = oldest(ctx, tx, actor.Org)
+		return err
+	})
+	return since, err
+}
+
 // Refusals returns how often each code refused in a range of whole hours, the most frequent first.
 func (s *Service) Refusals(ctx context.Context, actor authz.Actor, from, to time.Time) (all []Refusal, err error) {
 	err = s.read(ctx, actor, func(tx pgx.Tx) error {

@@ -15,33 +15,53 @@ import (
 )
 
 func hours(ctx context.Context, tx pgx.Tx, org ident.Org, q HoursQuery) ([]HourCost, error) {
-	queries := usagedb.New(tx)
-	rows, err := queries.SumHours(ctx, usagedb.SumHoursParams{OrgID: org, GroupBy: string(q.GroupBy), FromHour: q.From.Truncate(time.Hour), Until: q.To})
+	rows, err := usagedb.New(tx).SumHours(ctx, usagedb.SumHoursParams{OrgID: org, GroupBy: string(q.GroupBy), FromHour: q.From.Truncate(time.Hour), Until: q.To})
 	if err != nil {
 		return nil, fmt.Errorf("sum hours of %s: %w", org, err)
 	}
-	named, err := queries.ListNames(ctx, usagedb.ListNamesParams{OrgID: org, GroupBy: string(q.GroupBy)})
+	names, err := namesOf(ctx, tx, org, q.GroupBy)
 	if err != nil {
-		return nil, fmt.Errorf("list names of %s: %w", org, err)
-	}
-	names := make(map[string]string, len(named))
-	for _, row := range named {
-		names[row.GroupKey] = row.Name
+		return nil, err
 	}
 	all := make([]HourCost, len(rows))
 	for i, row := range rows {
 		all[i] = HourCost{Hour: row.Hour.UTC(), GroupID: row.GroupKey, Figures: Figures{
 			Events: row.Events, InputTokens: row.InputTokens, CachedInputTokens: row.CachedInputTokens, CacheWriteTokens: row.CacheWriteTokens,
 			OutputTokens: row.OutputTokens, ReasoningTokens: row.ReasoningTokens, Cost: row.CostPico, Waste: row.WastePico,
+			Saved: row.SavedPico, Doubt: row.DoubtPico, EstimatedEvents: row.EstimatedEvents, Estimated: row.EstimatedPico,
 		}}
-		switch {
-		case row.GroupKey == uuid.Nil.String():
-			all[i].GroupID = ""
-		case q.GroupBy == ByModel || q.GroupBy == ByOutcome:
-			all[i].GroupName = row.GroupKey
-		default:
-			all[i].GroupName = names[row.GroupKey]
-		}
+		all[i].GroupID, all[i].GroupName = names.of(row.GroupKey)
+	}
+	return all, nil
+}
+
+// names are what the ids of a dimension are called; nil: the groups of the dimension are names themselves.
+type names map[string]string
+
+func (n names) of(key string) (id, name string) {
+	switch {
+	case key == uuid.Nil.String():
+		return "", ""
+	case n == nil:
+		return key, key
+	default:
+		return key, n[key]
+	}
+}
+
+func namesOf(ctx context.Context, tx pgx.Tx, org ident.Org, group Group) (names, error) {
+	switch group {
+	case ByAgent, ByWorkspace, ByVirtualKey, ByProvider, ByRoute:
+	default:
+		return nil, nil
+	}
+	rows, err := usagedb.New(tx).ListNames(ctx, usagedb.ListNamesParams{OrgID: org, GroupBy: string(group)})
+	if err != nil {
+		return nil, fmt.Errorf("list names of %s: %w", org, err)
+	}
+	all := make(names, len(rows))
+	for _, row := range rows {
+		all[row.GroupKey] = row.Name
 	}
 	return all, nil
 }
@@ -54,6 +74,7 @@ func totals(ctx context.Context, tx pgx.Tx, org ident.Org, from, to time.Time) (
 	return Totals{Refused: row.Refused, Failed: row.Failed, Indeterminate: row.Indeterminate, Figures: Figures{
 		Events: row.Events, InputTokens: row.InputTokens, CachedInputTokens: row.CachedInputTokens, CacheWriteTokens: row.CacheWriteTokens,
 		OutputTokens: row.OutputTokens, ReasoningTokens: row.ReasoningTokens, Cost: row.CostPico, Waste: row.WastePico,
+		Saved: row.SavedPico, Doubt: row.DoubtPico, EstimatedEvents: row.EstimatedEvents, Estimated: row.EstimatedPico,
 	}}, nil
 }
 
@@ -75,6 +96,7 @@ func events(ctx context.Context, tx pgx.Tx, org ident.Org, f Filter, from place,
 		OrgID: org, FromTime: f.From, Until: f.To, BeforeTime: from.at, BeforeEvent: from.event,
 		Event: orNone(only.UUID), Request: orNone(f.RequestID.UUID), Workspace: orNone(f.WorkspaceID.UUID), Agent: orNone(f.AgentID.UUID),
 		VirtualKey: orNone(f.VirtualKeyID.UUID), Provider: orNone(f.ProviderID.UUID), Model: f.Model, Outcome: f.Outcome, Code: f.Code,
+		Route: orNone(f.RouteID.UUID), Run: f.RunID, EndUser: f.EndUser, LabelName: f.LabelName, LabelValue: f.LabelValue,
 		AtMost: int32(f.Limit),
 	})
 	if err != nil {
@@ -114,6 +136,7 @@ func fromRow(row usagedb.ListEventsRow) Event {
 		CachedInputTokens: row.CachedInputTokens, CacheWriteTokens: row.CacheWriteTokens, OutputTokens: row.OutputTokens,
 		ReasoningTokens: row.ReasoningTokens, Estimated: row.Estimated, Cost: money.FromPico(row.CostPico), Bound: money.FromPico(row.BoundPico),
 		PriceID: row.PriceID, Waste: row.Waste, EdgeID: row.EdgeID, Generation: uint64(max(row.Generation, 0)), RecordedAt: row.RecordedAt.UTC(),
+		Count: row.Count, Saved: money.FromPico(row.SavedPico),
 	}
 }
 

@@ -27,9 +27,13 @@ const (
 	ByWorkspace  Group = "workspace"
 	ByProvider   Group = "provider"
 	ByOutcome    Group = "outcome"
+	ByRoute      Group = "route"    // Spend only
+	ByEndUser    Group = "end_user" // Spend only
+	ByLabel      Group = "label"    // Spend only: by the values of one label
+	ByRun        Group = "run"      // Spend only
 )
 
-// Groups lists the groups in the order in which they are offered.
+// Groups lists the groups of Hours in the order in which they are offered.
 func Groups() []Group {
 	return []Group{ByAgent, ByModel, ByVirtualKey, ByWorkspace, ByProvider, ByOutcome}
 }
@@ -58,6 +62,10 @@ type Figures struct {
 	ReasoningTokens   int64        `json:"reasoning_tokens"`
 	Cost              money.Amount `json:"cost_pico"`
 	Waste             money.Amount `json:"waste_pico"` // of Cost: attempts whose answer nobody got
+	Saved             money.Amount `json:"saved_pico"` // what tokens read from a cache would have cost more as plain input
+	Doubt             money.Amount `json:"doubt_pico"` // of indeterminate events: what they may have cost beyond Cost
+	EstimatedEvents   int64        `json:"estimated_events"`
+	Estimated         money.Amount `json:"estimated_pico"` // of Cost: of tokens that were counted here, because the provider sent no figures
 }
 
 // Totals are the sums of a range.
@@ -84,6 +92,11 @@ type Filter struct {
 	AgentID      ident.Agent
 	VirtualKeyID ident.VirtualKey
 	ProviderID   ident.Provider
+	RouteID      ident.Route
+	RunID        string
+	EndUser      string
+	LabelName    string
+	LabelValue   string
 	Model        string
 	Outcome      string
 	Code         string
@@ -136,6 +149,8 @@ type Event struct {
 	EdgeID            ident.Edge       `json:"edge_id"`
 	Generation        uint64           `json:"generation"`
 	RecordedAt        time.Time        `json:"recorded_at"`
+	Count             int64            `json:"count"`      // refusals that were counted together; else 1
+	Saved             money.Amount     `json:"saved_pico"` // what tokens read from a cache would have cost more as plain input
 }
 
 // Price is what an event was charged at, in pico-USD per token.
@@ -161,6 +176,7 @@ type Detail struct {
 const (
 	limitDefault = 50
 	limitMax     = 500
+	farAhead     = 48 * time.Hour // an edge's clock may be wrong
 )
 
 // place is where a page begins: after the event of that time and id.
@@ -210,10 +226,9 @@ func (f Filter) normal(now time.Time) (Filter, place, error) {
 	if f.Limit < 1 || f.Limit > limitMax {
 		wrong.Add("limit", "choose 1 to %d", limitMax)
 	}
-	const ahead = 48 * time.Hour // an edge's clock may be wrong
-	from := place{at: now.Add(ahead)}
+	from := place{at: now.Add(farAhead)}
 	if f.To.IsZero() {
-		f.To = now.Add(ahead)
+		f.To = now.Add(farAhead)
 	}
 	if f.Before != "" {
 		var err error

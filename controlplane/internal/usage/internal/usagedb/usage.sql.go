@@ -91,11 +91,135 @@ func (q *Queries) GetPrice(ctx context.Context, priceID ident.Price) (GetPriceRo
 	return i, err
 }
 
+const listCells = `-- name: ListCells :many
+SELECT s.start, (CASE $2::text
+    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
+    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
+    ELSE s.value END)::text AS group_key,
+  sum(s.events)::bigint AS events, sum(s.input_tokens)::bigint AS input_tokens, sum(s.cached_input_tokens)::bigint AS cached_input_tokens,
+  sum(s.cache_write_tokens)::bigint AS cache_write_tokens, sum(s.output_tokens)::bigint AS output_tokens,
+  sum(s.reasoning_tokens)::bigint AS reasoning_tokens, sum(s.cost_pico)::numeric AS cost_pico, sum(s.waste_pico)::numeric AS waste_pico,
+  sum(s.saved_pico)::numeric AS saved_pico, sum(s.doubt_pico)::numeric AS doubt_pico, sum(s.estimated_events)::bigint AS estimated_events,
+  sum(s.estimated_pico)::numeric AS estimated_pico
+FROM usage_sum s
+WHERE s.org_id = $1 AND s.source = $3::text AND s.name = $4::text
+  AND s.start >= $5::timestamptz AND s.start < $6::timestamptz
+  AND ($7::text IS NULL OR s.value = $7::text)
+  AND ($8::uuid IS NULL OR s.workspace_id = $8::uuid)
+  AND ($9::uuid IS NULL OR s.agent_id = $9::uuid)
+  AND ($10::uuid IS NULL OR s.virtual_key_id = $10::uuid)
+  AND ($11::uuid IS NULL OR s.provider_id = $11::uuid)
+  AND ($12::uuid IS NULL OR s.route_id = $12::uuid)
+  AND ($13::text = '' OR s.model = $13::text)
+  AND ($14::text = '' OR s.outcome = $14::text)
+  AND ($15::text = '' OR s.code = $15::text)
+  AND (s.start, (CASE $2::text
+    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
+    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
+    ELSE s.value END)::text) > ($16::timestamptz, $17::text)
+GROUP BY 1, 2
+ORDER BY 1, 2
+LIMIT $18
+`
+
+type ListCellsParams struct {
+	OrgID      ident.Org
+	GroupBy    string
+	Source     string
+	Name       string
+	FromTime   time.Time
+	Until      time.Time
+	Value      *string
+	Workspace  *uuid.UUID
+	Agent      *uuid.UUID
+	VirtualKey *uuid.UUID
+	Provider   *uuid.UUID
+	Route      *uuid.UUID
+	Model      string
+	Outcome    string
+	Code       string
+	AfterStart time.Time
+	AfterGroup string
+	AtMost     int32
+}
+
+type ListCellsRow struct {
+	Start             time.Time
+	GroupKey          string
+	Events            int64
+	InputTokens       int64
+	CachedInputTokens int64
+	CacheWriteTokens  int64
+	OutputTokens      int64
+	ReasoningTokens   int64
+	CostPico          money.Amount
+	WastePico         money.Amount
+	SavedPico         money.Amount
+	DoubtPico         money.Amount
+	EstimatedEvents   int64
+	EstimatedPico     money.Amount
+}
+
+// Sums by hour or day of every group, from a place on.
+func (q *Queries) ListCells(ctx context.Context, arg ListCellsParams) ([]ListCellsRow, error) {
+	rows, err := q.db.Query(ctx, listCells,
+		arg.OrgID,
+		arg.GroupBy,
+		arg.Source,
+		arg.Name,
+		arg.FromTime,
+		arg.Until,
+		arg.Value,
+		arg.Workspace,
+		arg.Agent,
+		arg.VirtualKey,
+		arg.Provider,
+		arg.Route,
+		arg.Model,
+		arg.Outcome,
+		arg.Code,
+		arg.AfterStart,
+		arg.AfterGroup,
+		arg.AtMost,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListCellsRow
+	for rows.Next() {
+		var i ListCellsRow
+		if err := rows.Scan(
+			&i.Start,
+			&i.GroupKey,
+			&i.Events,
+			&i.InputTokens,
+			&i.CachedInputTokens,
+			&i.CacheWriteTokens,
+			&i.OutputTokens,
+			&i.ReasoningTokens,
+			&i.CostPico,
+			&i.WastePico,
+			&i.SavedPico,
+			&i.DoubtPico,
+			&i.EstimatedEvents,
+			&i.EstimatedPico,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listEvents = `-- name: ListEvents :many
 SELECT e.event_id, e.started_at, e.request_id, e.run_id, e.workspace_id, e.agent_id, e.virtual_key_id, e.end_user, e.labels, e.dialect, e.route_id,
   e.model, e.provider_id, e.provider_model, e.attempt, e.streamed, e.outcome, e.code, e.rule, e.http_status, e.duration_us, e.first_byte_us,
   e.input_tokens, e.cached_input_tokens, e.cache_write_tokens, e.output_tokens, e.reasoning_tokens, e.estimated, e.cost_pico, e.bound_pico,
-  e.price_id, e.waste, e.edge_id, e.generation, e.recorded_at,
+  e.price_id, e.waste, e.edge_id, e.generation, e.recorded_at, e.count, e.saved_pico,
   coalesce(w.name, '')::text AS workspace_name, coalesce(a.name, '')::text AS agent_name, coalesce(k.name, '')::text AS virtual_key_name,
   coalesce(p.name, '')::text AS provider_name
 FROM usage_event e
@@ -115,8 +239,12 @@ WHERE e.org_id = $1
   AND ($12::text = '' OR e.model = $12::text)
   AND ($13::text = '' OR e.outcome = $13::text)
   AND ($14::text = '' OR e.code = $14::text)
+  AND ($15::uuid IS NULL OR e.route_id = $15::uuid)
+  AND ($16::text = '' OR e.end_user = $16::text)
+  AND ($17::text = '' OR e.run_id = $17::text)
+  AND ($18::text = '' OR e.labels ->> $18::text = $19::text)
 ORDER BY e.started_at DESC, e.event_id
-LIMIT $15
+LIMIT $20
 `
 
 type ListEventsParams struct {
@@ -134,6 +262,11 @@ type ListEventsParams struct {
 	Model       string
 	Outcome     string
 	Code        string
+	Route       *uuid.UUID
+	EndUser     string
+	Run         string
+	LabelName   string
+	LabelValue  string
 	AtMost      int32
 }
 
@@ -173,6 +306,8 @@ type ListEventsRow struct {
 	EdgeID            ident.Edge
 	Generation        int64
 	RecordedAt        time.Time
+	Count             int64
+	SavedPico         int64
 	WorkspaceName     string
 	AgentName         string
 	VirtualKeyName    string
@@ -196,6 +331,11 @@ func (q *Queries) ListEvents(ctx context.Context, arg ListEventsParams) ([]ListE
 		arg.Model,
 		arg.Outcome,
 		arg.Code,
+		arg.Route,
+		arg.EndUser,
+		arg.Run,
+		arg.LabelName,
+		arg.LabelValue,
 		arg.AtMost,
 	)
 	if err != nil {
@@ -241,6 +381,8 @@ func (q *Queries) ListEvents(ctx context.Context, arg ListEventsParams) ([]ListE
 			&i.EdgeID,
 			&i.Generation,
 			&i.RecordedAt,
+			&i.Count,
+			&i.SavedPico,
 			&i.WorkspaceName,
 			&i.AgentName,
 			&i.VirtualKeyName,
@@ -261,6 +403,7 @@ SELECT a.agent_id::text AS group_key, a.name FROM agent a WHERE a.org_id = $1 AN
 UNION ALL SELECT w.workspace_id::text, w.name FROM workspace w WHERE w.org_id = $1 AND $2::text = 'workspace'
 UNION ALL SELECT k.virtual_key_id::text, k.name FROM virtual_key k WHERE k.org_id = $1 AND $2::text = 'virtual_key'
 UNION ALL SELECT p.provider_id::text, p.name FROM provider p WHERE p.org_id = $1 AND $2::text = 'provider'
+UNION ALL SELECT r.route_id::text, r.name FROM route r WHERE r.org_id = $1 AND $2::text = 'route'
 ORDER BY 1
 LIMIT 200000
 `
@@ -296,13 +439,418 @@ func (q *Queries) ListNames(ctx context.Context, arg ListNamesParams) ([]ListNam
 	return items, nil
 }
 
+const listRuns = `-- name: ListRuns :many
+SELECT s.run_id, s.workspace_id, s.agent_id, s.virtual_key_id, s.first_at, s.last_at, s.steps, s.refused, s.failed, s.indeterminate,
+  s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico,
+  s.saved_pico, s.doubt_pico, s.estimated_events, s.estimated_pico, coalesce(a.name, '')::text AS agent_name, coalesce(k.name, '')::text AS virtual_key_name,
+  coalesce(w.name, '')::text AS workspace_name
+FROM usage_run s
+LEFT JOIN workspace w ON w.org_id = s.org_id AND w.workspace_id = s.workspace_id
+LEFT JOIN agent a ON a.org_id = s.org_id AND a.agent_id = s.agent_id
+LEFT JOIN virtual_key k ON k.org_id = s.org_id AND k.virtual_key_id = s.virtual_key_id
+WHERE s.org_id = $1 AND s.first_at >= $2::timestamptz AND s.first_at < $3::timestamptz
+  AND ($4::text = '' OR s.run_id = $4::text)
+  AND ($5::uuid IS NULL OR s.workspace_id = $5::uuid)
+  AND ($6::uuid IS NULL OR s.agent_id = $6::uuid)
+  AND ($7::uuid IS NULL OR s.virtual_key_id = $7::uuid)
+ORDER BY s.cost_pico DESC, s.run_id
+LIMIT $8
+`
+
+type ListRunsParams struct {
+	OrgID      ident.Org
+	FromTime   time.Time
+	Until      time.Time
+	Run        string
+	Workspace  *uuid.UUID
+	Agent      *uuid.UUID
+	VirtualKey *uuid.UUID
+	AtMost     int32
+}
+
+type ListRunsRow struct {
+	RunID             string
+	WorkspaceID       ident.Workspace
+	AgentID           ident.Agent
+	VirtualKeyID      ident.VirtualKey
+	FirstAt           time.Time
+	LastAt            time.Time
+	Steps             int64
+	Refused           int64
+	Failed            int64
+	Indeterminate     int64
+	Events            int64
+	InputTokens       int64
+	CachedInputTokens int64
+	CacheWriteTokens  int64
+	OutputTokens      int64
+	ReasoningTokens   int64
+	CostPico          money.Amount
+	WastePico         money.Amount
+	SavedPico         money.Amount
+	DoubtPico         money.Amount
+	EstimatedEvents   int64
+	EstimatedPico     money.Amount
+	AgentName         string
+	VirtualKeyName    string
+	WorkspaceName     string
+}
+
+// Runs that began in a range, the dearest first.
+func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]ListRunsRow, error) {
+	rows, err := q.db.Query(ctx, listRuns,
+		arg.OrgID,
+		arg.FromTime,
+		arg.Until,
+		arg.Run,
+		arg.Workspace,
+		arg.Agent,
+		arg.VirtualKey,
+		arg.AtMost,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListRunsRow
+	for rows.Next() {
+		var i ListRunsRow
+		if err := rows.Scan(
+			&i.RunID,
+			&i.WorkspaceID,
+			&i.AgentID,
+			&i.VirtualKeyID,
+			&i.FirstAt,
+			&i.LastAt,
+			&i.Steps,
+			&i.Refused,
+			&i.Failed,
+			&i.Indeterminate,
+			&i.Events,
+			&i.InputTokens,
+			&i.CachedInputTokens,
+			&i.CacheWriteTokens,
+			&i.OutputTokens,
+			&i.ReasoningTokens,
+			&i.CostPico,
+			&i.WastePico,
+			&i.SavedPico,
+			&i.DoubtPico,
+			&i.EstimatedEvents,
+			&i.EstimatedPico,
+			&i.AgentName,
+			&i.VirtualKeyName,
+			&i.WorkspaceName,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listTagNames = `-- name: ListTagNames :many
+SELECT DISTINCT t.name
+FROM usage_tag_day t
+WHERE t.org_id = $1 AND t.day >= $2::timestamptz AND t.day < $3::timestamptz AND t.name <> ''
+ORDER BY 1
+LIMIT 1000
+`
+
+type ListTagNamesParams struct {
+	OrgID   ident.Org
+	FromDay time.Time
+	Until   time.Time
+}
+
+// The labels that have sums in a range of days.
+func (q *Queries) ListTagNames(ctx context.Context, arg ListTagNamesParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, listTagNames, arg.OrgID, arg.FromDay, arg.Until)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const oldestEvent = `-- name: OldestEvent :one
+SELECT e.started_at
+FROM usage_event e
+WHERE e.org_id = $1
+ORDER BY e.started_at
+LIMIT 1
+`
+
+// When the oldest event that is still kept began; what is older has its sums alone.
+func (q *Queries) OldestEvent(ctx context.Context, orgID ident.Org) (time.Time, error) {
+	row := q.db.QueryRow(ctx, oldestEvent, orgID)
+	var started_at time.Time
+	err := row.Scan(&started_at)
+	return started_at, err
+}
+
+const sumCells = `-- name: SumCells :many
+SELECT s.start, (CASE WHEN (CASE $2::text
+    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
+    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
+    ELSE s.value END)::text = ANY($3::text[]) THEN false ELSE true END)::boolean AS is_other,
+  (CASE WHEN (CASE $2::text
+    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
+    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
+    ELSE s.value END)::text = ANY($3::text[]) THEN (CASE $2::text
+    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
+    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
+    ELSE s.value END)::text ELSE '' END)::text AS group_key,
+  sum(s.events)::bigint AS events, sum(s.input_tokens)::bigint AS input_tokens, sum(s.cached_input_tokens)::bigint AS cached_input_tokens,
+  sum(s.cache_write_tokens)::bigint AS cache_write_tokens, sum(s.output_tokens)::bigint AS output_tokens,
+  sum(s.reasoning_tokens)::bigint AS reasoning_tokens, sum(s.cost_pico)::numeric AS cost_pico, sum(s.waste_pico)::numeric AS waste_pico,
+  sum(s.saved_pico)::numeric AS saved_pico, sum(s.doubt_pico)::numeric AS doubt_pico, sum(s.estimated_events)::bigint AS estimated_events,
+  sum(s.estimated_pico)::numeric AS estimated_pico
+FROM usage_sum s
+WHERE s.org_id = $1 AND s.source = $4::text AND s.name = $5::text
+  AND s.start >= $6::timestamptz AND s.start < $7::timestamptz
+  AND ($8::text IS NULL OR s.value = $8::text)
+  AND ($9::uuid IS NULL OR s.workspace_id = $9::uuid)
+  AND ($10::uuid IS NULL OR s.agent_id = $10::uuid)
+  AND ($11::uuid IS NULL OR s.virtual_key_id = $11::uuid)
+  AND ($12::uuid IS NULL OR s.provider_id = $12::uuid)
+  AND ($13::uuid IS NULL OR s.route_id = $13::uuid)
+  AND ($14::text = '' OR s.model = $14::text)
+  AND ($15::text = '' OR s.outcome = $15::text)
+  AND ($16::text = '' OR s.code = $16::text)
+GROUP BY 1, 2, 3
+ORDER BY 1, 2, 3
+LIMIT 1000000
+`
+
+type SumCellsParams struct {
+	OrgID      ident.Org
+	GroupBy    string
+	Groups     []string
+	Source     string
+	Name       string
+	FromTime   time.Time
+	Until      time.Time
+	Value      *string
+	Workspace  *uuid.UUID
+	Agent      *uuid.UUID
+	VirtualKey *uuid.UUID
+	Provider   *uuid.UUID
+	Route      *uuid.UUID
+	Model      string
+	Outcome    string
+	Code       string
+}
+
+type SumCellsRow struct {
+	Start             time.Time
+	IsOther           bool
+	GroupKey          string
+	Events            int64
+	InputTokens       int64
+	CachedInputTokens int64
+	CacheWriteTokens  int64
+	OutputTokens      int64
+	ReasoningTokens   int64
+	CostPico          money.Amount
+	WastePico         money.Amount
+	SavedPico         money.Amount
+	DoubtPico         money.Amount
+	EstimatedEvents   int64
+	EstimatedPico     money.Amount
+}
+
+// Sums by hour or day of some groups, and of all others together (is_other).
+func (q *Queries) SumCells(ctx context.Context, arg SumCellsParams) ([]SumCellsRow, error) {
+	rows, err := q.db.Query(ctx, sumCells,
+		arg.OrgID,
+		arg.GroupBy,
+		arg.Groups,
+		arg.Source,
+		arg.Name,
+		arg.FromTime,
+		arg.Until,
+		arg.Value,
+		arg.Workspace,
+		arg.Agent,
+		arg.VirtualKey,
+		arg.Provider,
+		arg.Route,
+		arg.Model,
+		arg.Outcome,
+		arg.Code,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SumCellsRow
+	for rows.Next() {
+		var i SumCellsRow
+		if err := rows.Scan(
+			&i.Start,
+			&i.IsOther,
+			&i.GroupKey,
+			&i.Events,
+			&i.InputTokens,
+			&i.CachedInputTokens,
+			&i.CacheWriteTokens,
+			&i.OutputTokens,
+			&i.ReasoningTokens,
+			&i.CostPico,
+			&i.WastePico,
+			&i.SavedPico,
+			&i.DoubtPico,
+			&i.EstimatedEvents,
+			&i.EstimatedPico,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sumGroups = `-- name: SumGroups :many
+SELECT (CASE $2::text
+    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
+    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
+    ELSE s.value END)::text AS group_key,
+  sum(s.events)::bigint AS events, sum(s.input_tokens)::bigint AS input_tokens, sum(s.cached_input_tokens)::bigint AS cached_input_tokens,
+  sum(s.cache_write_tokens)::bigint AS cache_write_tokens, sum(s.output_tokens)::bigint AS output_tokens,
+  sum(s.reasoning_tokens)::bigint AS reasoning_tokens, sum(s.cost_pico)::numeric AS cost_pico, sum(s.waste_pico)::numeric AS waste_pico,
+  sum(s.saved_pico)::numeric AS saved_pico, sum(s.doubt_pico)::numeric AS doubt_pico, sum(s.estimated_events)::bigint AS estimated_events,
+  sum(s.estimated_pico)::numeric AS estimated_pico
+FROM usage_sum s
+WHERE s.org_id = $1 AND s.source = $3::text AND s.name = $4::text
+  AND s.start >= $5::timestamptz AND s.start < $6::timestamptz
+  AND ($7::text IS NULL OR s.value = $7::text)
+  AND ($8::uuid IS NULL OR s.workspace_id = $8::uuid)
+  AND ($9::uuid IS NULL OR s.agent_id = $9::uuid)
+  AND ($10::uuid IS NULL OR s.virtual_key_id = $10::uuid)
+  AND ($11::uuid IS NULL OR s.provider_id = $11::uuid)
+  AND ($12::uuid IS NULL OR s.route_id = $12::uuid)
+  AND ($13::text = '' OR s.model = $13::text)
+  AND ($14::text = '' OR s.outcome = $14::text)
+  AND ($15::text = '' OR s.code = $15::text)
+GROUP BY 1
+ORDER BY sum(s.cost_pico) DESC, sum(s.events) DESC, 1
+LIMIT $16
+`
+
+type SumGroupsParams struct {
+	OrgID      ident.Org
+	GroupBy    string
+	Source     string
+	Name       string
+	FromTime   time.Time
+	Until      time.Time
+	Value      *string
+	Workspace  *uuid.UUID
+	Agent      *uuid.UUID
+	VirtualKey *uuid.UUID
+	Provider   *uuid.UUID
+	Route      *uuid.UUID
+	Model      string
+	Outcome    string
+	Code       string
+	AtMost     int32
+}
+
+type SumGroupsRow struct {
+	GroupKey          string
+	Events            int64
+	InputTokens       int64
+	CachedInputTokens int64
+	CacheWriteTokens  int64
+	OutputTokens      int64
+	ReasoningTokens   int64
+	CostPico          money.Amount
+	WastePico         money.Amount
+	SavedPico         money.Amount
+	DoubtPico         money.Amount
+	EstimatedEvents   int64
+	EstimatedPico     money.Amount
+}
+
+// Sums of a range by one dimension, the dearest first; the zero id stands for "none".
+func (q *Queries) SumGroups(ctx context.Context, arg SumGroupsParams) ([]SumGroupsRow, error) {
+	rows, err := q.db.Query(ctx, sumGroups,
+		arg.OrgID,
+		arg.GroupBy,
+		arg.Source,
+		arg.Name,
+		arg.FromTime,
+		arg.Until,
+		arg.Value,
+		arg.Workspace,
+		arg.Agent,
+		arg.VirtualKey,
+		arg.Provider,
+		arg.Route,
+		arg.Model,
+		arg.Outcome,
+		arg.Code,
+		arg.AtMost,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SumGroupsRow
+	for rows.Next() {
+		var i SumGroupsRow
+		if err := rows.Scan(
+			&i.GroupKey,
+			&i.Events,
+			&i.InputTokens,
+			&i.CachedInputTokens,
+			&i.CacheWriteTokens,
+			&i.OutputTokens,
+			&i.ReasoningTokens,
+			&i.CostPico,
+			&i.WastePico,
+			&i.SavedPico,
+			&i.DoubtPico,
+			&i.EstimatedEvents,
+			&i.EstimatedPico,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const sumHours = `-- name: SumHours :many
 SELECT h.hour, (CASE $2::text
     WHEN 'agent' THEN h.agent_id::text WHEN 'workspace' THEN h.workspace_id::text WHEN 'virtual_key' THEN h.virtual_key_id::text
     WHEN 'provider' THEN h.provider_id::text WHEN 'model' THEN h.model WHEN 'outcome' THEN h.outcome ELSE '' END)::text AS group_key,
   sum(h.events)::bigint AS events, sum(h.input_tokens)::bigint AS input_tokens, sum(h.cached_input_tokens)::bigint AS cached_input_tokens,
   sum(h.cache_write_tokens)::bigint AS cache_write_tokens, sum(h.output_tokens)::bigint AS output_tokens,
-  sum(h.reasoning_tokens)::bigint AS reasoning_tokens, sum(h.cost_pico)::numeric AS cost_pico, sum(h.waste_pico)::numeric AS waste_pico
+  sum(h.reasoning_tokens)::bigint AS reasoning_tokens, sum(h.cost_pico)::numeric AS cost_pico, sum(h.waste_pico)::numeric AS waste_pico,
+  sum(h.saved_pico)::numeric AS saved_pico, sum(h.doubt_pico)::numeric AS doubt_pico, sum(h.estimated_events)::bigint AS estimated_events,
+  sum(h.estimated_pico)::numeric AS estimated_pico
 FROM usage_hour h
 WHERE h.org_id = $1 AND h.hour >= $3::timestamptz AND h.hour < $4::timestamptz
 GROUP BY 1, 2
@@ -328,6 +876,10 @@ type SumHoursRow struct {
 	ReasoningTokens   int64
 	CostPico          money.Amount
 	WastePico         money.Amount
+	SavedPico         money.Amount
+	DoubtPico         money.Amount
+	EstimatedEvents   int64
+	EstimatedPico     money.Amount
 }
 
 // Sums by hour and by one dimension; the zero id stands for "none".
@@ -356,6 +908,119 @@ func (q *Queries) SumHours(ctx context.Context, arg SumHoursParams) ([]SumHoursR
 			&i.ReasoningTokens,
 			&i.CostPico,
 			&i.WastePico,
+			&i.SavedPico,
+			&i.DoubtPico,
+			&i.EstimatedEvents,
+			&i.EstimatedPico,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sumOutcomes = `-- name: SumOutcomes :many
+SELECT s.outcome, s.code,
+  sum(s.events)::bigint AS events, sum(s.input_tokens)::bigint AS input_tokens, sum(s.cached_input_tokens)::bigint AS cached_input_tokens,
+  sum(s.cache_write_tokens)::bigint AS cache_write_tokens, sum(s.output_tokens)::bigint AS output_tokens,
+  sum(s.reasoning_tokens)::bigint AS reasoning_tokens, sum(s.cost_pico)::numeric AS cost_pico, sum(s.waste_pico)::numeric AS waste_pico,
+  sum(s.saved_pico)::numeric AS saved_pico, sum(s.doubt_pico)::numeric AS doubt_pico, sum(s.estimated_events)::bigint AS estimated_events,
+  sum(s.estimated_pico)::numeric AS estimated_pico
+FROM usage_sum s
+WHERE s.org_id = $1 AND s.source = $2::text AND s.name = $3::text
+  AND s.start >= $4::timestamptz AND s.start < $5::timestamptz
+  AND ($6::text IS NULL OR s.value = $6::text)
+  AND ($7::uuid IS NULL OR s.workspace_id = $7::uuid)
+  AND ($8::uuid IS NULL OR s.agent_id = $8::uuid)
+  AND ($9::uuid IS NULL OR s.virtual_key_id = $9::uuid)
+  AND ($10::uuid IS NULL OR s.provider_id = $10::uuid)
+  AND ($11::uuid IS NULL OR s.route_id = $11::uuid)
+  AND ($12::text = '' OR s.model = $12::text)
+  AND ($13::text = '' OR s.outcome = $13::text)
+  AND ($14::text = '' OR s.code = $14::text)
+GROUP BY 1, 2
+ORDER BY 1, 2
+LIMIT 10000
+`
+
+type SumOutcomesParams struct {
+	OrgID      ident.Org
+	Source     string
+	Name       string
+	FromTime   time.Time
+	Until      time.Time
+	Value      *string
+	Workspace  *uuid.UUID
+	Agent      *uuid.UUID
+	VirtualKey *uuid.UUID
+	Provider   *uuid.UUID
+	Route      *uuid.UUID
+	Model      string
+	Outcome    string
+	Code       string
+}
+
+type SumOutcomesRow struct {
+	Outcome           string
+	Code              string
+	Events            int64
+	InputTokens       int64
+	CachedInputTokens int64
+	CacheWriteTokens  int64
+	OutputTokens      int64
+	ReasoningTokens   int64
+	CostPico          money.Amount
+	WastePico         money.Amount
+	SavedPico         money.Amount
+	DoubtPico         money.Amount
+	EstimatedEvents   int64
+	EstimatedPico     money.Amount
+}
+
+// Sums of a range by outcome and code.
+func (q *Queries) SumOutcomes(ctx context.Context, arg SumOutcomesParams) ([]SumOutcomesRow, error) {
+	rows, err := q.db.Query(ctx, sumOutcomes,
+		arg.OrgID,
+		arg.Source,
+		arg.Name,
+		arg.FromTime,
+		arg.Until,
+		arg.Value,
+		arg.Workspace,
+		arg.Agent,
+		arg.VirtualKey,
+		arg.Provider,
+		arg.Route,
+		arg.Model,
+		arg.Outcome,
+		arg.Code,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SumOutcomesRow
+	for rows.Next() {
+		var i SumOutcomesRow
+		if err := rows.Scan(
+			&i.Outcome,
+			&i.Code,
+			&i.Events,
+			&i.InputTokens,
+			&i.CachedInputTokens,
+			&i.CacheWriteTokens,
+			&i.OutputTokens,
+			&i.ReasoningTokens,
+			&i.CostPico,
+			&i.WastePico,
+			&i.SavedPico,
+			&i.DoubtPico,
+			&i.EstimatedEvents,
+			&i.EstimatedPico,
 		); err != nil {
 			return nil, err
 		}
@@ -450,7 +1115,9 @@ SELECT coalesce(sum(h.events), 0)::bigint AS events, coalesce(sum(h.events) FILT
   coalesce(sum(h.input_tokens), 0)::bigint AS input_tokens, coalesce(sum(h.cached_input_tokens), 0)::bigint AS cached_input_tokens,
   coalesce(sum(h.cache_write_tokens), 0)::bigint AS cache_write_tokens, coalesce(sum(h.output_tokens), 0)::bigint AS output_tokens,
   coalesce(sum(h.reasoning_tokens), 0)::bigint AS reasoning_tokens,
-  coalesce(sum(h.cost_pico), 0)::numeric AS cost_pico, coalesce(sum(h.waste_pico), 0)::numeric AS waste_pico
+  coalesce(sum(h.cost_pico), 0)::numeric AS cost_pico, coalesce(sum(h.waste_pico), 0)::numeric AS waste_pico,
+  coalesce(sum(h.saved_pico), 0)::numeric AS saved_pico, coalesce(sum(h.doubt_pico), 0)::numeric AS doubt_pico,
+  coalesce(sum(h.estimated_events), 0)::bigint AS estimated_events, coalesce(sum(h.estimated_pico), 0)::numeric AS estimated_pico
 FROM usage_hour h
 WHERE h.org_id = $1 AND h.hour >= $2::timestamptz AND h.hour < $3::timestamptz
 `
@@ -473,6 +1140,10 @@ type SumRangeRow struct {
 	ReasoningTokens   int64
 	CostPico          money.Amount
 	WastePico         money.Amount
+	SavedPico         money.Amount
+	DoubtPico         money.Amount
+	EstimatedEvents   int64
+	EstimatedPico     money.Amount
 }
 
 func (q *Queries) SumRange(ctx context.Context, arg SumRangeParams) (SumRangeRow, error) {
@@ -490,6 +1161,10 @@ func (q *Queries) SumRange(ctx context.Context, arg SumRangeParams) (SumRangeRow
 		&i.ReasoningTokens,
 		&i.CostPico,
 		&i.WastePico,
+		&i.SavedPico,
+		&i.DoubtPico,
+		&i.EstimatedEvents,
+		&i.EstimatedPico,
 	)
 	return i, err
 }

@@ -1,0 +1,172 @@
+package usage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/money"
+	"tollgate.dev/controlplane/internal/usage/internal/usagedb"
+)
+
+// outcomes fills in the total.
+func (s *Spend) outcomes(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery) error {
+	rows, err := usagedb.New(tx).SumOutcomes(ctx, usagedb.SumOutcomesParams(paramsOf(org, q)))
+	if err != nil {
+		return fmt.Errorf("sum outcomes of %s: %w", org, err)
+	}
+	for _, r := range rows {
+		s.count(r.Outcome, figures(r.Events, r.InputTokens, r.CachedInputTokens, r.CacheWriteTokens, r.OutputTokens, r.ReasoningTokens, r.EstimatedEvents,
+			r.CostPico, r.WastePico, r.SavedPico, r.DoubtPico, r.EstimatedPico))
+	}
+	return nil
+}
+
+// paramsOf are what every sum is restricted by.
+func paramsOf(org ident.Org, q SpendQuery) usagedb.SumOutcomesParams {
+	source, name, value := q.source()
+	where := q.Where
+	return usagedb.SumOutcomesParams{
+		OrgID: org, Source: source, Name: name, Value: value, FromTime: q.From, Until: q.To, Workspace: orNone(where.WorkspaceID.UUID),
+		Agent: orNone(where.AgentID.UUID), VirtualKey: orNone(where.VirtualKeyID.UUID), Provider: orNone(where.ProviderID.UUID),
+		Route: orNone(where.RouteID.UUID), Model: where.Model, Outcome: where.Outcome, Code: where.Code,
+	}
+}
+
+// groups fills in the dearest groups.
+func (s *Spend) groups(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery, names names) error {
+	p := paramsOf(org, q)
+	rows, err := usagedb.New(tx).SumGroups(ctx, usagedb.SumGroupsParams{
+		OrgID: org, GroupBy: string(q.GroupBy), Source: p.Source, Name: p.Name, FromTime: p.FromTime, Until: p.Until, Value: p.Value, Workspace: p.Workspace,
+		Agent: p.Agent, VirtualKey: p.VirtualKey, Provider: p.Provider, Route: p.Route, Model: p.Model, Outcome: p.Outcome, Code: p.Code, AtMost: int32(q.Limit),
+	})
+	if err != nil {
+		return fmt.Errorf("sum groups of %s: %w", org, err)
+	}
+	s.Groups = make([]Share, len(rows))
+	for i, r := range rows {
+		s.Groups[i].GroupID, s.Groups[i].GroupName = names.of(r.GroupKey)
+		s.Groups[i].Figures = figures(r.Events, r.InputTokens, r.CachedInputTokens, r.CacheWriteTokens, r.OutputTokens, r.ReasoningTokens, r.EstimatedEvents,
+			r.CostPico, r.WastePico, r.SavedPico, r.DoubtPico, r.EstimatedPico)
+	}
+	return nil
+}
+
+// cells fills in the sums by hour or day of the first groups.
+func (s *Spend) cells(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery, names names) error {
+	own := s.Groups
+	if q.Cells > 0 && q.Cells < len(own) {
+		own = own[:q.Cells]
+	}
+	keys := make([]string, len(own))
+	for i := range own {
+		keys[i] = own[i].GroupID
+		if names != nil && keys[i] == "" {
+			keys[i] = uuid.Nil.String()
+		}
+	}
+	p := paramsOf(org, q)
+	rows, err := usagedb.New(tx).SumCells(ctx, usagedb.SumCellsParams{
+		OrgID: org, GroupBy: string(q.GroupBy), Groups: keys, Source: p.Source, Name: p.Name, FromTime: p.FromTime, Until: p.Until, Value: p.Value,
+		Workspace: p.Workspace, Agent: p.Agent, VirtualKey: p.VirtualKey, Provider: p.Provider, Route: p.Route, Model: p.Model, Outcome: p.Outcome, Code: p.Code,
+	})
+	if err != nil {
+		return fmt.Errorf("sum cells of %s: %w", org, err)
+	}
+	s.Cells = make([]Cell, len(rows))
+	for i, r := range rows {
+		s.Cells[i] = Cell{Start: r.Start.UTC(), Others: r.IsOther, Figures: figures(r.Events, r.InputTokens, r.CachedInputTokens, r.CacheWriteTokens,
+			r.OutputTokens, r.ReasoningTokens, r.EstimatedEvents, r.CostPico, r.WastePico, r.SavedPico, r.DoubtPico, r.EstimatedPico)}
+		s.Cells[i].GroupID, _ = names.of(r.GroupKey)
+	}
+	return nil
+}
+
+// row is one line of an export.
+type row struct {
+	start     time.Time
+	key, name string
+	Figures
+}
+
+// exported lists cells of every group from a place on, at most so many.
+func exported(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery, names names, after row, most int) ([]row, error) {
+	p := paramsOf(org, q)
+	rows, err := usagedb.New(tx).ListCells(ctx, usagedb.ListCellsParams{
+		OrgID: org, GroupBy: string(q.GroupBy), Source: p.Source, Name: p.Name, FromTime: later(p.FromTime, after.start), Until: p.Until, Value: p.Value,
+		Workspace: p.Workspace, Agent: p.Agent, VirtualKey: p.VirtualKey, Provider: p.Provider, Route: p.Route, Model: p.Model, Outcome: p.Outcome, Code: p.Code,
+		AfterStart: after.start, AfterGroup: after.key, AtMost: int32(most),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list cells of %s: %w", org, err)
+	}
+	all := make([]row, len(rows))
+	for i, r := range rows {
+		all[i] = row{start: r.Start.UTC(), key: r.GroupKey, Figures: figures(r.Events, r.InputTokens, r.CachedInputTokens, r.CacheWriteTokens,
+			r.OutputTokens, r.ReasoningTokens, r.EstimatedEvents, r.CostPico, r.WastePico, r.SavedPico, r.DoubtPico, r.EstimatedPico)}
+		_, all[i].name = names.of(r.GroupKey)
+	}
+	return all, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func figures(events, input, cached, write, output, reasoning, estimated int64, cost, waste, saved, doubt, estimatedCost money.Amount) Figures {
+	return Figures{
+		Events: events, InputTokens: input, CachedInputTokens: cached, CacheWriteTokens: write, OutputTokens: output, ReasoningTokens: reasoning,
+		Cost: cost, Waste: waste, Saved: saved, Doubt: doubt, EstimatedEvents: estimated, Estimated: estimatedCost,
+	}
+}
+
+// runs lists runs that began in a range, the dearest first; only restricts to one.
+func runs(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery, only string) ([]Run, error) {
+	rows, err := usagedb.New(tx).ListRuns(ctx, usagedb.ListRunsParams{
+		OrgID: org, FromTime: q.From, Until: q.To, Run: only, Workspace: orNone(q.Where.WorkspaceID.UUID), Agent: orNone(q.Where.AgentID.UUID),
+		VirtualKey: orNone(q.Where.VirtualKeyID.UUID), AtMost: int32(q.Limit),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list runs of %s: %w", org, err)
+	}
+	all := make([]Run, len(rows))
+	for i, r := range rows {
+		all[i] = Run{
+			RunID: r.RunID, WorkspaceID: r.WorkspaceID, WorkspaceName: r.WorkspaceName, AgentID: r.AgentID, AgentName: r.AgentName,
+			VirtualKeyID: r.VirtualKeyID, VirtualKeyName: r.VirtualKeyName, FirstAt: r.FirstAt.UTC(), LastAt: r.LastAt.UTC(), Steps: r.Steps,
+			Totals: Totals{Refused: r.Refused, Failed: r.Failed, Indeterminate: r.Indeterminate, Figures: figures(r.Events, r.InputTokens, r.CachedInputTokens,
+				r.CacheWriteTokens, r.OutputTokens, r.ReasoningTokens, r.EstimatedEvents, r.CostPico, r.WastePico, r.SavedPico, r.DoubtPico, r.EstimatedPico)},
+		}
+	}
+	return all, nil
+}
+
+// tagNames lists the labels of a range of days.
+func tagNames(ctx context.Context, tx pgx.Tx, org ident.Org, from, to time.Time) ([]string, error) {
+	const day = 24 * time.Hour
+	all, err := usagedb.New(tx).ListTagNames(ctx, usagedb.ListTagNamesParams{OrgID: org, FromDay: from.UTC().Truncate(day), Until: to})
+	if err != nil {
+		return nil, fmt.Errorf("list labels of %s: %w", org, err)
+	}
+	return all, nil
+}
+
+// oldest returns when the oldest event began; zero: there is none.
+func oldest(ctx context.Context, tx pgx.Tx, org ident.Org) (time.Time, error) {
+	at, err := usagedb.New(tx).OldestEvent(ctx, org)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look up the oldest event of %s: %w", org, err)
+	}
+	return at.UTC(), nil
+}

@@ -80,7 +80,7 @@ func build(config Config, pool *pgxpool.Pool, observed *telemetry.Telemetry, log
 		config: config, pool: pool, db: db, observed: observed, requests: requests, logger: logger, now: time.Now,
 		audits: audit.New(db), members: member.New(db, pool), workspaces: workspace.New(db), agents: agent.New(db),
 		providers: provider.New(db, box), routes: route.New(db), guardrails: guardrail.New(db),
-		prices: price.New(pool), keys: virtualkey.New(db, config.KeyPepper, time.Now), tokens: apitoken.New(db, time.Now),
+		prices: price.New(pool, time.Now), keys: virtualkey.New(db, config.KeyPepper, time.Now), tokens: apitoken.New(db, time.Now),
 		handlers: map[string]http.Handler{},
 	}
 	secure := config.PublicURL != nil && config.PublicURL.Scheme == "https"

@@ -40,11 +40,13 @@ SELECT EXISTS (SELECT 1 FROM org WHERE org_id = $1);
 INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, workspace_id, agent_id, virtual_key_id, end_user, labels, dialect,
   route_id, model, provider_id, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us,
   input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, cost_pico, bound_pico, price_id, waste,
-  edge_id, generation, count, saved_pico)
+  edge_id, generation, cache_write_hour_tokens, audio_input_tokens, audio_output_tokens, image_input_tokens, image_output_tokens, service_tier, reported,
+  discount_id, charges, count, saved_pico)
 SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
   u.route, u.model, u.provider, u.provider_model, u.attempt, u.streamed, u.outcome, u.code, u.rule, u.http_status, u.duration, u.first_byte,
   u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.estimated, u.cost, u.bound, u.price, u.waste,
-  sqlc.arg(edge_id)::uuid, u.generation, u.count, u.saved
+  sqlc.arg(edge_id)::uuid, u.generation, u.cache_write_hour, u.audio_input, u.audio_output, u.image_input, u.image_output, u.service_tier, u.reported,
+  u.discount, u.charges, u.count, u.saved
 FROM (
   SELECT unnest(sqlc.arg(events)::pg_catalog.uuid[]) AS event,
     unnest(sqlc.arg(started)::timestamptz[]) AS started,
@@ -80,7 +82,16 @@ FROM (
     unnest(sqlc.arg(waste)::boolean[]) AS waste,
     unnest(sqlc.arg(generations)::bigint[]) AS generation,
     unnest(sqlc.arg(counts)::bigint[]) AS count,
-    unnest(sqlc.arg(saved)::bigint[]) AS saved
+    unnest(sqlc.arg(saved)::bigint[]) AS saved,
+    unnest(sqlc.arg(cache_write_hours)::bigint[]) AS cache_write_hour,
+    unnest(sqlc.arg(audio_inputs)::bigint[]) AS audio_input,
+    unnest(sqlc.arg(audio_outputs)::bigint[]) AS audio_output,
+    unnest(sqlc.arg(image_inputs)::bigint[]) AS image_input,
+    unnest(sqlc.arg(image_outputs)::bigint[]) AS image_output,
+    unnest(sqlc.arg(service_tiers)::text[]) AS service_tier,
+    unnest(sqlc.arg(reported)::boolean[]) AS reported,
+    unnest(sqlc.arg(discounts)::pg_catalog.uuid[]) AS discount,
+    unnest(sqlc.arg(charges)::bytea[]) AS charges
 ) AS u
 ON CONFLICT DO NOTHING
 RETURNING event_id::pg_catalog.uuid AS event;

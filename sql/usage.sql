@@ -200,7 +200,11 @@ LIMIT 200000;
 SELECT e.event_id, e.started_at, e.request_id, e.run_id, e.workspace_id, e.agent_id, e.virtual_key_id, e.end_user, e.labels, e.dialect, e.route_id,
   e.model, e.provider_id, e.provider_model, e.attempt, e.streamed, e.outcome, e.code, e.rule, e.http_status, e.duration_us, e.first_byte_us,
   e.input_tokens, e.cached_input_tokens, e.cache_write_tokens, e.output_tokens, e.reasoning_tokens, e.estimated, e.cost_pico, e.bound_pico,
-  e.price_id, e.waste, e.edge_id, e.generation, e.recorded_at, e.count, e.saved_pico,
+  e.price_id, e.waste, e.edge_id, e.generation, e.recorded_at, e.count, coalesce(c.saved_pico, e.saved_pico)::bigint AS saved_pico, e.cache_write_hour_tokens, e.audio_input_tokens, e.audio_output_tokens,
+  e.image_input_tokens, e.image_output_tokens, e.service_tier, e.reported, e.discount_id,
+  coalesce(c.after_pico, e.cost_pico)::bigint AS current_pico, coalesce(c.price_id, e.price_id, '00000000-0000-0000-0000-000000000000')::uuid AS current_price,
+  coalesce(CASE WHEN c.event_id IS NULL THEN e.discount_id ELSE c.discount_id END, '00000000-0000-0000-0000-000000000000')::uuid AS current_discount,
+  coalesce(c.corrected_at, e.recorded_at)::timestamptz AS corrected_at, coalesce(c.reprice_id, '00000000-0000-0000-0000-000000000000')::uuid AS reprice_id, coalesce(c.reason, '')::text AS reprice_reason,
   coalesce(w.name, '')::text AS workspace_name, coalesce(a.name, '')::text AS agent_name, coalesce(k.name, '')::text AS virtual_key_name,
   coalesce(p.name, '')::text AS provider_name
 FROM usage_event e
@@ -208,6 +212,12 @@ LEFT JOIN workspace w ON w.org_id = e.org_id AND w.workspace_id = e.workspace_id
 LEFT JOIN agent a ON a.org_id = e.org_id AND a.agent_id = e.agent_id
 LEFT JOIN virtual_key k ON k.org_id = e.org_id AND k.virtual_key_id = e.virtual_key_id
 LEFT JOIN provider p ON p.org_id = e.org_id AND p.provider_id = e.provider_id
+LEFT JOIN LATERAL (
+  SELECT x.event_id, x.after_pico, x.saved_pico, x.price_id, x.discount_id, x.corrected_at, x.reprice_id, r.reason
+  FROM usage_correction x JOIN reprice r ON r.org_id = x.org_id AND r.reprice_id = x.reprice_id
+  WHERE x.org_id = e.org_id AND x.event_id = e.event_id AND x.started_at = e.started_at
+  ORDER BY x.corrected_at DESC LIMIT 1
+) c ON true
 WHERE e.org_id = $1
   AND e.started_at >= sqlc.arg(from_time)::timestamptz AND e.started_at < sqlc.arg(until)::timestamptz
   AND (e.started_at < sqlc.arg(before_time)::timestamptz OR e.started_at = sqlc.arg(before_time)::timestamptz AND e.event_id > sqlc.arg(before_event)::uuid)
@@ -228,11 +238,14 @@ ORDER BY e.started_at DESC, e.event_id
 LIMIT sqlc.arg(at_most);
 
 -- name: GetPrice :one
--- @sqlc-vet-disable org-id-required
--- The price catalog is the platform's.
-SELECT price_id, catalog, model, effective_at, input_pico, cached_input_pico, cache_write_pico, output_pico, reasoning_pico
-FROM model_price
-WHERE price_id = $1;
+-- A row of the catalog, charged still or not, or one of the organization's own.
+SELECT price_id, 'list'::text AS kind, catalog, model, effective_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
+  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, 0::integer AS discount_per_mille
+FROM model_price WHERE model_price.price_id = sqlc.arg(price_id)::uuid
+UNION ALL
+SELECT price_id, kind, catalog, model, effective_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
+  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, discount_per_mille
+FROM org_price WHERE org_id = $1 AND org_price.price_id = sqlc.arg(price_id)::uuid;
 
 -- name: SumPlaces :many
 -- What calls cost in each hour, by where they were made. A place is an id or a model; the organization's is empty.

@@ -51,6 +51,9 @@ type Detail struct {
 	Waste     bool
 	Attempts  []Row // of the same request, this one included
 	Labels    []Fact
+	Priced    []Fact
+	Ceiling   bool   // the model had no price
+	Corrected string // what a re-price job did; empty: nothing
 }
 
 // Fact is one line of a detail.

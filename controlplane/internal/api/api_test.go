@@ -60,7 +60,7 @@ func newBench(t *testing.T) *bench {
 	services := Services{
 		Tokens: who, Orgs: org.New(db.Tenant, members, who), Members: members, Workspaces: workspace.New(db.Tenant), Agents: agent.New(db.Tenant),
 		Providers: provider.New(db.Tenant, box), Routes: route.New(db.Tenant), Budgets: budget.New(db.Tenant, usage.New(db.Tenant, usage.NewFeed(), time.Now), time.Now),
-		Guardrails: guardrail.New(db.Tenant), Prices: price.New(db.Pool), Keys: virtualkey.New(db.Tenant, seal.NewSecret("pepper"), time.Now),
+		Guardrails: guardrail.New(db.Tenant), Prices: price.New(db.Pool, time.Now), Keys: virtualkey.New(db.Tenant, seal.NewSecret("pepper"), time.Now),
 		Audits: audit.New(db.Tenant), Usage: usage.New(db.Tenant, usage.NewFeed(), time.Now),
 	}
 	services.Edges = edge.New(db.Tenant, time.Now)
@@ -68,7 +68,7 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{prices: price.New(db.Pool), web: echo.New(), api: made, a: db.Org(t, canary), b: db.Org(t, "b"), tokens: map[string]string{}}
+	b := &bench{prices: price.New(db.Pool, time.Now), web: echo.New(), api: made, a: db.Org(t, canary), b: db.Org(t, "b"), tokens: map[string]string{}}
 	made.Mount(b.web)
 	for name, actor := range map[string]authz.Actor{"a": b.a, "b": b.b} {
 		for _, role := range []authz.Role{authz.Owner, authz.Admin, authz.Finance, authz.Developer, authz.Viewer} {

@@ -48,6 +48,7 @@ const (
 	GuardrailRead   Permission = "guardrail.read"
 	GuardrailWrite  Permission = "guardrail.write"
 	PriceRead       Permission = "price.read"
+	PriceWrite      Permission = "price.write"
 	UsageRead       Permission = "usage.read"
 	EdgeRead        Permission = "edge.read"
 	AuditRead       Permission = "audit.read"
@@ -60,7 +61,7 @@ var reading = []Permission{
 
 // granted is what a role may do on top of reading. Owner and Admin are in May.
 var granted = map[Role][]Permission{
-	Finance:   {BudgetWrite, AuditRead},
+	Finance:   {BudgetWrite, PriceWrite, AuditRead},
 	Developer: {AgentWrite, VirtualKeyWrite, RouteWrite},
 	Viewer:    {},
 }

@@ -100,7 +100,7 @@ func open(t *testing.T) *browser {
 		t.Fatal(err)
 	}
 	shown, err := console.New(console.Services{
-		Authn: who, Tokens: tokens, Prices: price.New(db.Pool), Orgs: orgs, Members: people, Workspaces: workspace.New(db.Tenant), Agents: agent.New(db.Tenant), Providers: provider.New(db.Tenant, box),
+		Authn: who, Tokens: tokens, Prices: price.New(db.Pool, time.Now), Orgs: orgs, Members: people, Workspaces: workspace.New(db.Tenant), Agents: agent.New(db.Tenant), Providers: provider.New(db.Tenant, box),
 		Routes: route.New(db.Tenant), Budgets: budget.New(db.Tenant, quiet{}, time.Now), Guardrails: guardrail.New(db.Tenant),
 		VirtualKeys: virtualkey.New(db.Tenant, seal.NewSecret(strings.Repeat("p", 32)), time.Now), Audit: audit.New(db.Tenant), Usage: quiet{}, Edges: quiet{},
 	}, console.Config{EdgeURL: "http://edge.example", Now: time.Now, Logger: logger})

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -104,4 +105,13 @@ func limitText(tokens int32) string {
 		return ""
 	}
 	return grouped(int64(tokens))
+}
+
+// percentText writes thousandths as percents.
+func percentText(perMille int32) string {
+	text := strconv.Itoa(int(perMille / 10))
+	if rest := perMille % 10; rest != 0 {
+		text += "." + strconv.Itoa(int(rest))
+	}
+	return text + " %"
 }

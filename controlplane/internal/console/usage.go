@@ -12,7 +12,6 @@ import (
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/ident"
-	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/controlplane/internal/usage"
 	"tollgate.dev/web/component"
 	"tollgate.dev/web/usageui"
@@ -214,6 +213,10 @@ func callDetail(one usage.Detail, edgeName string) usageui.Detail {
 	d.Timing = append([]usageui.Fact{{Name: "Began", At: component.At(one.StartedAt, "moment")}}, facts("First byte", tookOrNothing(one.FirstByteUS), "Took", tookOrNothing(one.DurationUS))...)
 	d.Timing = append(d.Timing, usageui.Fact{Name: "Arrived here", At: component.At(one.RecordedAt, "moment")})
 	d.Labels = labelFacts(one.Labels)
+	d.Priced, d.Ceiling = priceFacts(one), one.Price != nil && one.Price.Kind == "ceiling"
+	if fix := one.Correction; fix != nil {
+		d.Corrected = "Re-priced: it was charged " + fix.Charged.USD() + " first. Reason: " + fix.Reason
+	}
 	return d
 }
 
@@ -266,31 +269,6 @@ func tookOrNothing(microseconds int64) string {
 		return ""
 	}
 	return took(time.Duration(microseconds) * time.Microsecond)
-}
-
-// billLines lays the bill out by class of tokens. Reasoning tokens are within the output unless they have a price of their own.
-func billLines(one usage.Detail) []usageui.Line {
-	if one.Price == nil {
-		return nil
-	}
-	output := one.OutputTokens
-	if one.Price.ReasoningPico > 0 {
-		output -= one.ReasoningTokens
-	}
-	var lines []usageui.Line
-	add := func(class string, tokens, pico int64) {
-		if tokens > 0 {
-			lines = append(lines, usageui.Line{Class: class, Tokens: grouped(tokens), Price: money.FromPico(pico * 1_000_000).USD(), Cost: money.FromPico(pico * tokens).USD()})
-		}
-	}
-	add("Input", one.InputTokens, one.Price.InputPico)
-	add("Input read from a cache", one.CachedInputTokens, one.Price.CachedInputPico)
-	add("Input written to a cache", one.CacheWriteTokens, one.Price.CacheWritePico)
-	add("Output", output, one.Price.OutputPico)
-	if one.Price.ReasoningPico > 0 {
-		add("Reasoning", one.ReasoningTokens, one.Price.ReasoningPico)
-	}
-	return lines
 }
 
 // outcomeText says in words what the machine codes mean.

@@ -37,12 +37,14 @@ type event struct {
 	route     ident.Route
 	provider  ident.Provider
 	price     ident.Price
+	discount  ident.Price
 	started   time.Time
 	outcome   string
 	count     int64  // what it counts for: 1, or refusals that are counted together
 	labels    string // JSON
 	tags      []tag  // what its labels and end user are summed up as
 	charges   []ledger.Charge
+	charged   []byte // the charges as they came, see usage_event
 	in        *wire.UsageEvent
 }
 
@@ -83,7 +85,7 @@ func (e *event) readIDs() error {
 		into(&e.request, "request_id", e.in.GetRequestId(), true), into(&e.workspace, "workspace_id", e.in.GetWorkspaceId(), true),
 		into(&e.key, "virtual_key_id", e.in.GetVirtualKeyId(), true), into(&e.agent, "agent_id", e.in.GetAgentId(), false),
 		into(&e.route, "route_id", e.in.GetRouteId(), false), into(&e.provider, "provider_id", e.in.GetProviderId(), false),
-		into(&e.price, "price_id", e.in.GetPriceId(), false),
+		into(&e.price, "price_id", e.in.GetPriceId(), false), into(&e.discount, "discount_id", e.in.GetDiscountId(), false),
 	)
 }
 
@@ -102,7 +104,8 @@ func into[T ~struct{ uuid.UUID }](id *T, field string, raw []byte, required bool
 func (e *event) readFigures() error {
 	in := e.in
 	if least := min(in.GetDurationUs(), in.GetFirstByteUs(), in.GetInputTokens(), in.GetCachedInputTokens(), in.GetCacheWriteTokens(),
-		in.GetOutputTokens(), in.GetReasoningTokens(), in.GetCostPico(), in.GetBoundPico(), in.GetSavedPico()); least < 0 {
+		in.GetOutputTokens(), in.GetReasoningTokens(), in.GetCostPico(), in.GetBoundPico(), in.GetCacheWriteHourTokens(), in.GetAudioInputTokens(),
+		in.GetAudioOutputTokens(), in.GetImageInputTokens(), in.GetImageOutputTokens(), in.GetSavedPico()); least < 0 {
 		return errors.New("a figure is negative")
 	}
 	if in.GetAttempt() > math.MaxInt32 || in.GetHttpStatus() > 999 || in.GetGeneration() > math.MaxInt64 {
@@ -125,7 +128,7 @@ func (e *event) readFigures() error {
 
 func (e *event) readTexts() error {
 	in := e.in
-	for _, text := range []string{in.GetRunId(), in.GetEndUser(), in.GetDialect(), in.GetModel(), in.GetProviderModel(), in.GetCode(), in.GetRule()} {
+	for _, text := range []string{in.GetRunId(), in.GetEndUser(), in.GetDialect(), in.GetModel(), in.GetProviderModel(), in.GetCode(), in.GetRule(), in.GetServiceTier()} {
 		if len(text) > textBytesMax || strings.ContainsRune(text, 0) {
 			return errors.New("a text is too long or holds a zero byte")
 		}
@@ -172,6 +175,10 @@ func (e *event) readCharges() error {
 		e.charges = append(e.charges, ledger.Charge{
 			Line: ledger.Line{Key: key, LeaseNo: each.GetLeaseNo()}, Spent: each.GetSpentPico(), InDoubt: each.GetDoubtPico(),
 		})
+	}
+	var err error
+	if e.charged, err = proto.Marshal(&wire.UsageEvent{Charges: e.in.GetCharges()}); err != nil {
+		return errors.New("the charges cannot be kept")
 	}
 	return nil
 }

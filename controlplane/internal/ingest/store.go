@@ -103,6 +103,11 @@ func columns(org ident.Org, edge ident.Edge, events []event) ingestdb.InsertEven
 		p.Costs, p.Bounds, p.Prices = append(p.Costs, e.in.GetCostPico()), append(p.Bounds, e.in.GetBoundPico()), append(p.Prices, orNull(e.price.UUID))
 		p.Waste, p.Generations = append(p.Waste, e.in.GetWaste()), append(p.Generations, int64(e.in.GetGeneration()))
 		p.Counts, p.Saved = append(p.Counts, e.count), append(p.Saved, e.in.GetSavedPico())
+		p.CacheWriteHours, p.AudioInputs = append(p.CacheWriteHours, e.in.GetCacheWriteHourTokens()), append(p.AudioInputs, e.in.GetAudioInputTokens())
+		p.AudioOutputs, p.ImageInputs = append(p.AudioOutputs, e.in.GetAudioOutputTokens()), append(p.ImageInputs, e.in.GetImageInputTokens())
+		p.ImageOutputs, p.ServiceTiers = append(p.ImageOutputs, e.in.GetImageOutputTokens()), append(p.ServiceTiers, e.in.GetServiceTier())
+		p.Reported, p.Discounts = append(p.Reported, e.in.GetReported()), append(p.Discounts, orNull(e.discount.UUID))
+		p.Charges = append(p.Charges, e.charged)
 	}
 	return p
 }

@@ -199,7 +199,8 @@ func TestSumsAreMadeOfWhatWasThereBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := owner.Exec(t.Context(), `INSERT INTO model_price (price_id, catalog, model, effective_at, input_pico, cached_input_pico, cache_write_pico, output_pico, reasoning_pico,
-		cache_write_hour_pico, audio_input_pico, audio_output_pico) VALUES ($1, 'c', 'm', now(), 10, 3, 12, 20, 0, 12, 10, 20)`, price)
+		cache_write_hour_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico)
+		VALUES ($1, 'c', 'm', now(), 10, 3, 12, 20, 0, 12, 10, 20, 10, 20)`, price)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,30 +1,28 @@
-// Package price keeps what models cost per token, dated, for all organizations alike.
+// Package price keeps what models cost per token, dated: the catalog, for all organizations alike, and what an organization pays instead.
 // It refuses floating point, and to treat a price that it does not have as nothing.
 package price
 
 import (
 	"embed"
-	"encoding/csv"
-	"errors"
 	"fmt"
-	"io"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/dataplane/wire"
 )
 
 // Price is what a model costs from a date on, in pico-USD per token of each class. 0 is free. Rows that differ in AboveTokens alone are
-// the tiers of one price: a request is wholly billed at the row with the largest AboveTokens that its input exceeds, and its event names
-// that row.
+// the tiers of one price: a request is wholly billed at the row with the largest AboveTokens that its input exceeds. Rows that differ in
+// Service hold where the provider says that it served so. An event names the row that it was billed at.
 type Price struct {
 	ID                 ident.Price `json:"id"`
 	Catalog            string      `json:"catalog"` // the provider's name here
 	Model              string      `json:"model"`
 	EffectiveAt        time.Time   `json:"effective_at"`
+	Service            string      `json:"service"`      // batch, flex, priority; empty: every other
 	AboveTokens        int32       `json:"above_tokens"` // of input; 0: the first tier
 	InputPico          int64       `json:"input_pico"`
 	CachedInputPico    int64       `json:"cached_input_pico"`
@@ -34,25 +32,58 @@ type Price struct {
 	ReasoningPico      int64       `json:"reasoning_pico"` // 0: billed as output
 	AudioInputPico     int64       `json:"audio_input_pico"`
 	AudioOutputPico    int64       `json:"audio_output_pico"`
+	ImageInputPico     int64       `json:"image_input_pico"`
+	ImageOutputPico    int64       `json:"image_output_pico"`
 	RequestPico        int64       `json:"request_pico"`      // for each answered request
 	ContextTokens      int32       `json:"context_tokens"`    // 0: unknown
 	MaxOutputTokens    int32       `json:"max_output_tokens"` // 0: unknown
 }
 
+// Kind is what an organization's own price is.
+type Kind string
+
+// The kinds.
+const (
+	Override Kind = "override" // the price of one model, instead of all rows of the catalog for it
+	Discount Kind = "discount" // taken off the catalog's prices of a provider, or of one model of it
+	Ceiling  Kind = "ceiling"  // charged for models that have no price
+)
+
+// Own is what an organization pays instead of the catalog's prices. Nothing of it is changed later but its end. A model's own price goes
+// before any discount, a model's discount before its provider's; of several in force the one that began last holds.
+type Own struct {
+	Price
+	Kind             Kind       `json:"kind"`
+	EndedAt          *time.Time `json:"ended_at,omitempty"` // not in force from then on; none: no end. At effective_at: it never was
+	DiscountPerMille int32      `json:"discount_per_mille"` // of a discount
+	Note             string     `json:"note"`
+	CreatedBy        string     `json:"created_by"`
+	CreatedAt        time.Time  `json:"created_at"`
+}
+
+// Holds says whether the price is in force.
+func (o Own) Holds(at time.Time) bool {
+	return !o.EffectiveAt.After(at) && (o.EndedAt == nil || at.Before(*o.EndedAt))
+}
+
+// Over says whether the price is not in force any more and never will be.
+func (o Own) Over(at time.Time) bool { return o.EndedAt != nil && !at.Before(*o.EndedAt) }
+
 //go:embed catalog.csv
 var files embed.FS
 
-const (
-	catalogFile = "catalog.csv"
-	header      = "catalog,model,effective,above_tokens,input,cached_input,cache_write,cache_write_hour,output,reasoning," +
-		"audio_input,audio_output,request,context_tokens,max_output_tokens"
-)
+const catalogFile = "catalog.csv"
 
 // pricePicoMax is one USD: no edge believes a price above that.
 const pricePicoMax = 1_000_000_000_000
 
-// namespace makes the ids of the first table the same everywhere (UUIDv5 of catalog, model and date).
+// namespace makes the ids of the catalog's rows the same everywhere (UUIDv5 of all that a row says).
 var namespace = uuid.MustParse("6f6c6c74-7465-5072-8963-654361746c67")
+
+// identify gives the row the id of what it says: a row that says something else is another.
+func (p *Price) identify() {
+	p.ID = ident.Price{UUID: uuid.NewSHA1(namespace, []byte(strings.Join(record(Own{Price: *p}), "\n")))}
+}
 
 // Embedded returns the price table that comes with the program.
 func Embedded() ([]Price, error) {
@@ -64,93 +95,40 @@ func Embedded() ([]Price, error) {
 	return Parse(file)
 }
 
-// Parse reads a price table: comma-separated, with a header, lines that begin with # left out. The error names the line.
-func Parse(table io.Reader) ([]Price, error) {
-	reader := csv.NewReader(table)
-	reader.Comment, reader.ReuseRecord = '#', true
-	first, err := reader.Read()
-	if err != nil || strings.Join(first, ",") != header {
-		return nil, fmt.Errorf("the price table does not begin with %q", header)
-	}
-	var all []Price
-	for {
-		record, err := reader.Read()
-		if errors.Is(err, io.EOF) {
-			return all, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("price table: %w", err)
-		}
-		line, _ := reader.FieldPos(0)
-		price, err := parseRecord(record)
-		if err != nil {
-			return nil, fmt.Errorf("price table, line %d: %w", line, err)
-		}
-		all = append(all, price)
+// Wire returns the row as it travels.
+func (p Price) Wire() *wire.Price {
+	return &wire.Price{
+		Id: p.ID.Bytes(), Catalog: p.Catalog, Model: p.Model, EffectiveUnixMs: p.EffectiveAt.UnixMilli(), AboveTokens: uint32(max(p.AboveTokens, 0)), Service: p.Service,
+		InputPico: p.InputPico, CachedInputPico: p.CachedInputPico, CacheWritePico: p.CacheWritePico, CacheWriteHourPico: unless(p.CacheWritePico, p.CacheWriteHourPico),
+		OutputPico: p.OutputPico, ReasoningPico: p.ReasoningPico,
+		AudioInputPico: unless(p.InputPico, p.AudioInputPico), AudioOutputPico: unless(p.OutputPico, p.AudioOutputPico),
+		ImageInputPico: unless(p.InputPico, p.ImageInputPico), ImageOutputPico: unless(p.OutputPico, p.ImageOutputPico),
+		RequestPico: p.RequestPico, ContextTokens: uint32(max(p.ContextTokens, 0)), MaxOutputTokens: uint32(max(p.MaxOutputTokens, 0)),
 	}
 }
 
-func parseRecord(record []string) (Price, error) {
-	f := fields{record: record}
-	p := Price{Catalog: record[0], Model: record[1]}
-	if p.Catalog == "" || p.Model == "" {
-		return Price{}, fmt.Errorf("catalog and model must be given")
+// Wire returns the row as it travels.
+func (o Own) Wire() *wire.Price {
+	out := o.Price.Wire()
+	out.DiscountPerMille = uint32(max(o.DiscountPerMille, 0))
+	if o.EndedAt != nil {
+		out.UntilUnixMs = o.EndedAt.UnixMilli()
 	}
-	effective, err := time.Parse(time.DateOnly, record[2])
-	if err != nil {
-		return Price{}, fmt.Errorf("%q is not a date", record[2])
+	switch o.Kind {
+	case Override:
+		out.Kind = wire.PriceKind_PRICE_KIND_OVERRIDE
+	case Discount:
+		out.Kind = wire.PriceKind_PRICE_KIND_DISCOUNT
+	case Ceiling:
+		out.Kind = wire.PriceKind_PRICE_KIND_CEILING
 	}
-	p.EffectiveAt = effective
-	p.AboveTokens = f.tokens(3)
-	p.InputPico, p.OutputPico = f.pico(4, unwritten), f.pico(8, unwritten)
-	p.CachedInputPico, p.CacheWritePico = f.pico(5, p.InputPico), f.pico(6, p.InputPico)
-	p.CacheWriteHourPico = f.pico(7, p.CacheWritePico)
-	p.ReasoningPico = f.pico(9, 0)
-	p.AudioInputPico, p.AudioOutputPico = f.pico(10, p.InputPico), f.pico(11, p.OutputPico)
-	p.RequestPico = f.pico(12, 0)
-	p.ContextTokens, p.MaxOutputTokens = f.tokens(13), f.tokens(14)
-	if p.CacheWriteHourPico < p.CacheWritePico && f.err == nil {
-		f.err = fmt.Errorf("a cache write for an hour must not be cheaper than one for five minutes")
-	}
-	name := p.Catalog + "\n" + p.Model + "\n" + record[2]
-	if p.AboveTokens > 0 {
-		name += "\n" + strconv.Itoa(int(p.AboveTokens))
-	}
-	p.ID = ident.Price{UUID: uuid.NewSHA1(namespace, []byte(name))}
-	return p, f.err
+	return out
 }
 
-// fields reads whole numbers and keeps the first mistake.
-type fields struct {
-	record []string
-	err    error
-}
-
-// unwritten is the default of a price that must be written: nothing is free by leaving it out.
-const unwritten = -1
-
-// pico returns the price at a place; empty is the default.
-func (f *fields) pico(at int, otherwise int64) int64 {
-	text := f.record[at]
-	if text == "" && otherwise != unwritten {
-		return otherwise
+// unless leaves an amount out that is the default.
+func unless(otherwise, pico int64) *int64 {
+	if pico == otherwise {
+		return nil
 	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if (err != nil || n < 0 || n > pricePicoMax) && f.err == nil {
-		f.err = fmt.Errorf("%q is not a whole number from 0 to %d", text, int64(pricePicoMax))
-	}
-	return n
-}
-
-// tokens returns the number of tokens at a place; empty is 0.
-func (f *fields) tokens(at int) int32 {
-	text := f.record[at]
-	if text == "" {
-		return 0
-	}
-	n, err := strconv.ParseInt(text, 10, 32)
-	if (err != nil || n < 0) && f.err == nil {
-		f.err = fmt.Errorf("%q is not a number of tokens", text)
-	}
-	return int32(n)
+	return &pico
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -85,6 +86,9 @@ func TestAnEmptyFieldIsItsDefaultAndZeroIsFree(t *testing.T) {
 		}
 		got := all[0]
 		want.ID, want.Catalog, want.Model, want.EffectiveAt = got.ID, "a", "b", got.EffectiveAt
+		if want.ImageInputPico == 0 && want.ImageOutputPico == 0 {
+			want.ImageInputPico, want.ImageOutputPico = want.InputPico, want.OutputPico
+		}
 		if got != want {
 			t.Errorf("%s: %+v", record, got)
 		}
@@ -95,7 +99,7 @@ func TestLoadBumpsTheGenerationOnlyWhenSomethingChanges(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	a := db.Org(t, "a")
-	service := price.New(db.Pool)
+	service := price.New(db.Pool, time.Now)
 	listener := db.Owner(t)
 	if _, err := listener.Exec(t.Context(), "LISTEN tollgate_generation"); err != nil {
 		t.Fatal(err)
@@ -114,11 +118,11 @@ func TestLoadBumpsTheGenerationOnlyWhenSomethingChanges(t *testing.T) {
 	if changed, err := service.Load(t.Context()); err != nil || changed || generation(t, db) != after {
 		t.Errorf("second load: %v, %v", changed, err)
 	}
-	if _, err := db.Pool.Exec(t.Context(), "UPDATE model_price SET output_pico = 1 WHERE model = 'gpt-4o'"); err != nil {
+	if _, err := db.Pool.Exec(t.Context(), "UPDATE model_price SET superseded_at = now() WHERE model = 'gpt-4o'"); err != nil {
 		t.Fatal(err)
 	}
 	if changed, err := service.Load(t.Context()); err != nil || !changed {
-		t.Errorf("load over a changed row: %v, %v", changed, err)
+		t.Errorf("load over a row that was superseded: %v, %v", changed, err)
 	}
 	found, err := service.List(t.Context(), a, "OpenAI/gpt-4o-MINI-2024-07")
 	if err != nil || len(found) != 1 || found[0].InputPico != 150_000 || found[0].OutputPico != 600_000 {
@@ -137,7 +141,7 @@ func TestLoadBumpsTheGenerationOnlyWhenSomethingChanges(t *testing.T) {
 func TestParseNamesTheLine(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ table, want string }{
-		"no header":         {"a,b\n", "does not begin"},
+		"no header":         {"a,b\n", "no such column"},
 		"a fraction":        {header + "a,b,2026-01-01,,1.5,,,,1,,,,,,\n", "line 2"},
 		"a minus":           {"# note\n" + header + "a,b,2026-01-01,,-1,,,,1,,,,,,\n", "line 3"},
 		"no input":          {header + "a,b,2026-01-01,,,,,,1,,,,,,\n", "not a whole number"},

@@ -1,10 +1,13 @@
 package publish
 
 import (
+	"time"
+
 	"tollgate.dev/controlplane/internal/agent"
 	"tollgate.dev/controlplane/internal/budget"
 	"tollgate.dev/controlplane/internal/guardrail"
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/virtualkey"
@@ -23,6 +26,7 @@ type source struct {
 	routes       []route.Route
 	budgets      []budget.Budget
 	guardrails   []guardrail.Guardrail
+	prices       []price.Own
 }
 
 // invalid is what the lint finds. It keeps the fragment from being pushed.
@@ -31,9 +35,10 @@ type invalid struct{ path, reason string }
 func (e *invalid) Error() string { return e.path + ": " + e.reason }
 
 // items turns the nouns into the fragment's items. What belongs to an archived workspace is left out.
-func (s *source) items(fleet wire.FleetKey, org ident.Org, keep func(virtualkey.VirtualKey) bool) (map[string][]byte, error) {
+func (s *source) items(fleet wire.FleetKey, org ident.Org, changed time.Time) (map[string][]byte, error) {
 	b := &builder{items: map[string][]byte{}}
 	live := map[ident.Workspace]bool{}
+	keep, charged := keptAt(changed), inForceAt(changed)
 	b.add("organization", org.String(), &wire.ItemBody{Body: &wire.ItemBody_Organization{Organization: s.organization}})
 	for _, each := range s.workspaces {
 		live[each.ID] = true
@@ -66,6 +71,11 @@ func (s *source) items(fleet wire.FleetKey, org ident.Org, keep func(virtualkey.
 	}
 	for _, each := range s.guardrails {
 		b.add("guardrail", each.ID.String(), guardrailBody(each))
+	}
+	for _, each := range s.prices {
+		if charged(each) {
+			b.add("price", each.ID.String(), priceBody(each.Wire()))
+		}
 	}
 	return b.items, b.err
 }

@@ -1,6 +1,8 @@
 package publish
 
 import (
+	"time"
+
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/dataplane/wire"
 )
@@ -9,25 +11,18 @@ import (
 func priceItems(prices []price.Price) (map[string][]byte, error) {
 	b := &builder{items: make(map[string][]byte, len(prices))}
 	for _, in := range prices {
-		b.add("price", in.ID.String(), priceBody(in))
+		b.add("price", in.ID.String(), priceBody(in.Wire()))
 	}
 	return b.items, b.err
 }
 
-func priceBody(in price.Price) *wire.ItemBody {
-	return &wire.ItemBody{Body: &wire.ItemBody_Price{Price: &wire.Price{
-		Id: in.ID.Bytes(), Catalog: in.Catalog, Model: in.Model, EffectiveUnixMs: in.EffectiveAt.UnixMilli(), AboveTokens: uint32(max(in.AboveTokens, 0)),
-		InputPico: in.InputPico, CachedInputPico: in.CachedInputPico, CacheWritePico: in.CacheWritePico, CacheWriteHourPico: unless(in.CacheWritePico, in.CacheWriteHourPico),
-		OutputPico: in.OutputPico, ReasoningPico: in.ReasoningPico,
-		AudioInputPico: unless(in.InputPico, in.AudioInputPico), AudioOutputPico: unless(in.OutputPico, in.AudioOutputPico),
-		RequestPico: in.RequestPico, ContextTokens: uint32(max(in.ContextTokens, 0)), MaxOutputTokens: uint32(max(in.MaxOutputTokens, 0)),
-	}}}
+func priceBody(in *wire.Price) *wire.ItemBody {
+	return &wire.ItemBody{Body: &wire.ItemBody_Price{Price: in}}
 }
 
-// unless leaves an amount out that is the default.
-func unless(otherwise, pico int64) *int64 {
-	if pico == otherwise {
-		return nil
+// inForceAt keeps the organization's own prices that are in force at a time or will be.
+func inForceAt(at time.Time) func(price.Own) bool {
+	return func(own price.Own) bool {
+		return !own.Over(at) && (own.EndedAt == nil || own.EndedAt.After(own.EffectiveAt))
 	}
-	return &pico
 }

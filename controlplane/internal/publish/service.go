@@ -95,7 +95,7 @@ func (s *Service) compile(ctx context.Context, org ident.Org) (fragment *Fragmen
 	if err := in.lint(); err != nil {
 		return nil, number, s.withhold(ctx, org, number, err)
 	}
-	items, err := in.items(s.config.FleetKey, org, keptAt(changed))
+	items, err := in.items(s.config.FleetKey, org, changed)
 	if err != nil {
 		return nil, 0, err
 	}

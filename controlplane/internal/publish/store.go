@@ -94,6 +94,9 @@ func read(ctx context.Context, tx pgx.Tx, org ident.Org, providers *provider.Ser
 	if err == nil {
 		s.guardrails, err = guardrail.List(ctx, tx, org)
 	}
+	if err == nil {
+		s.prices, err = price.ListOwn(ctx, tx, org)
+	}
 	return s, err
 }
 

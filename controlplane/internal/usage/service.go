@@ -206,7 +206,10 @@ func (s *Service) Event(ctx context.Context, actor authz.Actor, id ident.Event) 
 			return fault.New(fault.NotFound, "there is no usage event %s", id)
 		}
 		detail.Event = found[0]
-		if detail.Price, err = price(ctx, tx, detail.PriceID); err != nil {
+		if detail.Price, err = price(ctx, tx, actor.Org, detail.PriceID); err != nil {
+			return err
+		}
+		if detail.Discount, err = price(ctx, tx, actor.Org, detail.DiscountID); err != nil {
 			return err
 		}
 		siblings := anything

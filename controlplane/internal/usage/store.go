@@ -109,11 +109,11 @@ func events(ctx context.Context, tx pgx.Tx, org ident.Org, f Filter, from place,
 	return all, nil
 }
 
-func price(ctx context.Context, tx pgx.Tx, id ident.Price) (*Price, error) {
+func price(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Price) (*Price, error) {
 	if id.IsZero() {
 		return nil, nil
 	}
-	row, err := usagedb.New(tx).GetPrice(ctx, id)
+	row, err := usagedb.New(tx).GetPrice(ctx, usagedb.GetPriceParams{OrgID: org, PriceID: id.UUID})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -121,23 +121,31 @@ func price(ctx context.Context, tx pgx.Tx, id ident.Price) (*Price, error) {
 		return nil, fmt.Errorf("read price %s: %w", id, err)
 	}
 	return &Price{
-		ID: row.PriceID, Catalog: row.Catalog, Model: row.Model, EffectiveAt: row.EffectiveAt, InputPico: row.InputPico,
-		CachedInputPico: row.CachedInputPico, CacheWritePico: row.CacheWritePico, OutputPico: row.OutputPico, ReasoningPico: row.ReasoningPico,
+		ID: row.PriceID, Kind: row.Kind, Catalog: row.Catalog, Model: row.Model, EffectiveAt: row.EffectiveAt.UTC(), AboveTokens: row.AboveTokens, Service: row.Service,
+		InputPico: row.InputPico, CachedInputPico: row.CachedInputPico, CacheWritePico: row.CacheWritePico, CacheWriteHourPico: row.CacheWriteHourPico,
+		OutputPico: row.OutputPico, ReasoningPico: row.ReasoningPico, AudioInputPico: row.AudioInputPico, AudioOutputPico: row.AudioOutputPico,
+		ImageInputPico: row.ImageInputPico, ImageOutputPico: row.ImageOutputPico, RequestPico: row.RequestPico, DiscountPerMille: row.DiscountPerMille,
 	}, nil
 }
 
 func fromRow(row usagedb.ListEventsRow) Event {
-	return Event{
+	event := Event{
 		ID: row.EventID, StartedAt: row.StartedAt.UTC(), RequestID: row.RequestID, RunID: row.RunID, WorkspaceID: row.WorkspaceID, WorkspaceName: row.WorkspaceName,
 		AgentID: row.AgentID, AgentName: row.AgentName, VirtualKeyID: row.VirtualKeyID, VirtualKeyName: row.VirtualKeyName, EndUser: row.EndUser,
 		Labels: row.Labels, Dialect: row.Dialect, RouteID: row.RouteID, Model: row.Model, ProviderID: row.ProviderID, ProviderName: row.ProviderName,
 		ProviderModel: row.ProviderModel, Attempt: int(row.Attempt), Streamed: row.Streamed, Outcome: row.Outcome, Code: row.Code, Rule: row.Rule,
 		HTTPStatus: int(row.HttpStatus), DurationUS: row.DurationUs, FirstByteUS: row.FirstByteUs, InputTokens: row.InputTokens,
 		CachedInputTokens: row.CachedInputTokens, CacheWriteTokens: row.CacheWriteTokens, OutputTokens: row.OutputTokens,
-		ReasoningTokens: row.ReasoningTokens, Estimated: row.Estimated, Cost: money.FromPico(row.CostPico), Bound: money.FromPico(row.BoundPico),
-		PriceID: row.PriceID, Waste: row.Waste, EdgeID: row.EdgeID, Generation: uint64(max(row.Generation, 0)), RecordedAt: row.RecordedAt.UTC(),
+		ReasoningTokens: row.ReasoningTokens, Estimated: row.Estimated, Cost: money.FromPico(row.CurrentPico), Bound: money.FromPico(row.BoundPico),
+		PriceID: ident.Price{UUID: row.CurrentPrice}, DiscountID: ident.Price{UUID: row.CurrentDiscount}, CacheHourTokens: row.CacheWriteHourTokens,
+		AudioInputTokens: row.AudioInputTokens, ImageInputTokens: row.ImageInputTokens, AudioOutputTokens: row.AudioOutputTokens,
+		ImageOutputTokens: row.ImageOutputTokens, ServiceTier: row.ServiceTier, Reported: row.Reported, Waste: row.Waste, EdgeID: row.EdgeID, Generation: uint64(max(row.Generation, 0)), RecordedAt: row.RecordedAt.UTC(),
 		Count: row.Count, Saved: money.FromPico(row.SavedPico),
 	}
+	if row.RepriceID != uuid.Nil {
+		event.Correction = &Correction{RepriceID: row.RepriceID, Reason: row.RepriceReason, Charged: money.FromPico(row.CostPico), CorrectedAt: row.CorrectedAt.UTC()}
+	}
+	return event
 }
 
 func orNone(id uuid.UUID) *uuid.UUID {

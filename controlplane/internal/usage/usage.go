@@ -141,10 +141,19 @@ type Event struct {
 	CacheWriteTokens  int64            `json:"cache_write_tokens"`
 	OutputTokens      int64            `json:"output_tokens"`
 	ReasoningTokens   int64            `json:"reasoning_tokens"`
-	Estimated         bool             `json:"estimated"` // counted here, because the provider sent no figures
-	Cost              money.Amount     `json:"cost_pico"`
+	Estimated         bool             `json:"estimated"`  // counted here, because the provider sent no figures
+	Cost              money.Amount     `json:"cost_pico"`  // as it is in the books now
 	Bound             money.Amount     `json:"bound_pico"` // what was reserved
 	PriceID           ident.Price      `json:"price_id"`
+	DiscountID        ident.Price      `json:"discount_id"`             // what was taken off the price
+	Correction        *Correction      `json:"correction,omitempty"`    // nil: the cost is the first one
+	CacheHourTokens   int64            `json:"cache_write_hour_tokens"` // part of cache_write_tokens
+	AudioInputTokens  int64            `json:"audio_input_tokens"`      // part of input_tokens
+	ImageInputTokens  int64            `json:"image_input_tokens"`      // part of input_tokens
+	AudioOutputTokens int64            `json:"audio_output_tokens"`     // part of output_tokens
+	ImageOutputTokens int64            `json:"image_output_tokens"`     // part of output_tokens
+	ServiceTier       string           `json:"service_tier"`            // batch, flex, priority; empty: standard
+	Reported          bool             `json:"reported"`                // the provider sent the figures
 	Waste             bool             `json:"waste"`
 	EdgeID            ident.Edge       `json:"edge_id"`
 	Generation        uint64           `json:"generation"`
@@ -153,23 +162,42 @@ type Event struct {
 	Saved             money.Amount     `json:"saved_pico"` // what tokens read from a cache would have cost more as plain input
 }
 
-// Price is what an event was charged at, in pico-USD per token.
+// Correction is what a re-price job made of an event's cost.
+type Correction struct {
+	RepriceID   uuid.UUID    `json:"reprice_id"`
+	Reason      string       `json:"reason"`
+	Charged     money.Amount `json:"charged_pico"` // as it was charged first
+	CorrectedAt time.Time    `json:"corrected_at"`
+}
+
+// Price is what an event was charged at, in pico-USD per token: a row of the catalog ("list"), or of the organization's own prices.
 type Price struct {
-	ID              ident.Price `json:"id"`
-	Catalog         string      `json:"catalog"`
-	Model           string      `json:"model"`
-	EffectiveAt     time.Time   `json:"effective_at"`
-	InputPico       int64       `json:"input_pico"`
-	CachedInputPico int64       `json:"cached_input_pico"`
-	CacheWritePico  int64       `json:"cache_write_pico"`
-	OutputPico      int64       `json:"output_pico"`
-	ReasoningPico   int64       `json:"reasoning_pico"` // 0: billed as output
+	ID                 ident.Price `json:"id"`
+	Kind               string      `json:"kind"` // list, override, ceiling; discount
+	Catalog            string      `json:"catalog"`
+	Model              string      `json:"model"`
+	EffectiveAt        time.Time   `json:"effective_at"`
+	AboveTokens        int32       `json:"above_tokens"`
+	Service            string      `json:"service"`
+	InputPico          int64       `json:"input_pico"`
+	CachedInputPico    int64       `json:"cached_input_pico"`
+	CacheWritePico     int64       `json:"cache_write_pico"`
+	CacheWriteHourPico int64       `json:"cache_write_hour_pico"`
+	OutputPico         int64       `json:"output_pico"`
+	ReasoningPico      int64       `json:"reasoning_pico"` // 0: billed as output
+	AudioInputPico     int64       `json:"audio_input_pico"`
+	AudioOutputPico    int64       `json:"audio_output_pico"`
+	ImageInputPico     int64       `json:"image_input_pico"`
+	ImageOutputPico    int64       `json:"image_output_pico"`
+	RequestPico        int64       `json:"request_pico"`
+	DiscountPerMille   int32       `json:"discount_per_mille"` // of a discount
 }
 
 // Detail is one event with its price and all attempts of its request, itself included, in order.
 type Detail struct {
 	Event
-	Price    *Price  `json:"price"` // nil: the model had none
+	Price    *Price  `json:"price"`    // before the discount; nil: the model had none
+	Discount *Price  `json:"discount"` // nil: none
 	Attempts []Event `json:"attempts"`
 }
 

@@ -578,11 +578,13 @@ const insertEvents = `-- name: InsertEvents :many
 INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, workspace_id, agent_id, virtual_key_id, end_user, labels, dialect,
   route_id, model, provider_id, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us,
   input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, cost_pico, bound_pico, price_id, waste,
-  edge_id, generation, count, saved_pico)
+  edge_id, generation, cache_write_hour_tokens, audio_input_tokens, audio_output_tokens, image_input_tokens, image_output_tokens, service_tier, reported,
+  discount_id, charges, count, saved_pico)
 SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
   u.route, u.model, u.provider, u.provider_model, u.attempt, u.streamed, u.outcome, u.code, u.rule, u.http_status, u.duration, u.first_byte,
   u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.estimated, u.cost, u.bound, u.price, u.waste,
-  $2::uuid, u.generation, u.count, u.saved
+  $2::uuid, u.generation, u.cache_write_hour, u.audio_input, u.audio_output, u.image_input, u.image_output, u.service_tier, u.reported,
+  u.discount, u.charges, u.count, u.saved
 FROM (
   SELECT unnest($3::pg_catalog.uuid[]) AS event,
     unnest($4::timestamptz[]) AS started,
@@ -618,50 +620,68 @@ FROM (
     unnest($34::boolean[]) AS waste,
     unnest($35::bigint[]) AS generation,
     unnest($36::bigint[]) AS count,
-    unnest($37::bigint[]) AS saved
+    unnest($37::bigint[]) AS saved,
+    unnest($38::bigint[]) AS cache_write_hour,
+    unnest($39::bigint[]) AS audio_input,
+    unnest($40::bigint[]) AS audio_output,
+    unnest($41::bigint[]) AS image_input,
+    unnest($42::bigint[]) AS image_output,
+    unnest($43::text[]) AS service_tier,
+    unnest($44::boolean[]) AS reported,
+    unnest($45::pg_catalog.uuid[]) AS discount,
+    unnest($46::bytea[]) AS charges
 ) AS u
 ON CONFLICT DO NOTHING
 RETURNING event_id::pg_catalog.uuid AS event
 `
 
 type InsertEventsParams struct {
-	OrgID          ident.Org
-	EdgeID         uuid.UUID
-	Events         []pgtype.UUID
-	Started        []time.Time
-	Requests       []pgtype.UUID
-	Runs           []string
-	Workspaces     []pgtype.UUID
-	Agents         []pgtype.UUID
-	VirtualKeys    []pgtype.UUID
-	EndUsers       []string
-	Labels         []string
-	Dialects       []string
-	Routes         []pgtype.UUID
-	Models         []string
-	Providers      []pgtype.UUID
-	ProviderModels []string
-	Attempts       []int32
-	Streamed       []bool
-	Outcomes       []string
-	Codes          []string
-	Rules          []string
-	HttpStatuses   []int32
-	Durations      []int64
-	FirstBytes     []int64
-	Inputs         []int64
-	CachedInputs   []int64
-	CacheWrites    []int64
-	Outputs        []int64
-	Reasonings     []int64
-	Estimated      []bool
-	Costs          []int64
-	Bounds         []int64
-	Prices         []pgtype.UUID
-	Waste          []bool
-	Generations    []int64
-	Counts         []int64
-	Saved          []int64
+	OrgID           ident.Org
+	EdgeID          uuid.UUID
+	Events          []pgtype.UUID
+	Started         []time.Time
+	Requests        []pgtype.UUID
+	Runs            []string
+	Workspaces      []pgtype.UUID
+	Agents          []pgtype.UUID
+	VirtualKeys     []pgtype.UUID
+	EndUsers        []string
+	Labels          []string
+	Dialects        []string
+	Routes          []pgtype.UUID
+	Models          []string
+	Providers       []pgtype.UUID
+	ProviderModels  []string
+	Attempts        []int32
+	Streamed        []bool
+	Outcomes        []string
+	Codes           []string
+	Rules           []string
+	HttpStatuses    []int32
+	Durations       []int64
+	FirstBytes      []int64
+	Inputs          []int64
+	CachedInputs    []int64
+	CacheWrites     []int64
+	Outputs         []int64
+	Reasonings      []int64
+	Estimated       []bool
+	Costs           []int64
+	Bounds          []int64
+	Prices          []pgtype.UUID
+	Waste           []bool
+	Generations     []int64
+	Counts          []int64
+	Saved           []int64
+	CacheWriteHours []int64
+	AudioInputs     []int64
+	AudioOutputs    []int64
+	ImageInputs     []int64
+	ImageOutputs    []int64
+	ServiceTiers    []string
+	Reported        []bool
+	Discounts       []pgtype.UUID
+	Charges         [][]byte
 }
 
 func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) ([]pgtype.UUID, error) {
@@ -703,6 +723,15 @@ func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) ([]p
 		arg.Generations,
 		arg.Counts,
 		arg.Saved,
+		arg.CacheWriteHours,
+		arg.AudioInputs,
+		arg.AudioOutputs,
+		arg.ImageInputs,
+		arg.ImageOutputs,
+		arg.ServiceTiers,
+		arg.Reported,
+		arg.Discounts,
+		arg.Charges,
 	)
 	if err != nil {
 		return nil, err

@@ -13,12 +13,254 @@ import (
 	"tollgate.dev/controlplane/internal/ident"
 )
 
-const listPrices = `-- name: ListPrices :many
-SELECT price_id, catalog, model, effective_at, above_tokens, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
-  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, request_pico, context_tokens, max_output_tokens
+const endOwnPrice = `-- name: EndOwnPrice :execrows
+UPDATE org_price SET ended_at = $3
+WHERE org_id = $1 AND price_id = $2
+`
+
+type EndOwnPriceParams struct {
+	OrgID   ident.Org
+	PriceID ident.Price
+	EndedAt *time.Time
+}
+
+func (q *Queries) EndOwnPrice(ctx context.Context, arg EndOwnPriceParams) (int64, error) {
+	result, err := q.db.Exec(ctx, endOwnPrice, arg.OrgID, arg.PriceID, arg.EndedAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const insertOwnPrice = `-- name: InsertOwnPrice :exec
+INSERT INTO org_price (org_id, price_id, kind, catalog, model, effective_at, ended_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico,
+  cache_write_hour_pico, output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico,
+  context_tokens, max_output_tokens, discount_per_mille, note, created_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
+`
+
+type InsertOwnPriceParams struct {
+	OrgID              ident.Org
+	PriceID            ident.Price
+	Kind               string
+	Catalog            string
+	Model              string
+	EffectiveAt        time.Time
+	EndedAt            *time.Time
+	AboveTokens        int32
+	Service            string
+	InputPico          int64
+	CachedInputPico    int64
+	CacheWritePico     int64
+	CacheWriteHourPico int64
+	OutputPico         int64
+	ReasoningPico      int64
+	AudioInputPico     int64
+	AudioOutputPico    int64
+	ImageInputPico     int64
+	ImageOutputPico    int64
+	RequestPico        int64
+	ContextTokens      int32
+	MaxOutputTokens    int32
+	DiscountPerMille   int32
+	Note               string
+	CreatedBy          string
+}
+
+func (q *Queries) InsertOwnPrice(ctx context.Context, arg InsertOwnPriceParams) error {
+	_, err := q.db.Exec(ctx, insertOwnPrice,
+		arg.OrgID,
+		arg.PriceID,
+		arg.Kind,
+		arg.Catalog,
+		arg.Model,
+		arg.EffectiveAt,
+		arg.EndedAt,
+		arg.AboveTokens,
+		arg.Service,
+		arg.InputPico,
+		arg.CachedInputPico,
+		arg.CacheWritePico,
+		arg.CacheWriteHourPico,
+		arg.OutputPico,
+		arg.ReasoningPico,
+		arg.AudioInputPico,
+		arg.AudioOutputPico,
+		arg.ImageInputPico,
+		arg.ImageOutputPico,
+		arg.RequestPico,
+		arg.ContextTokens,
+		arg.MaxOutputTokens,
+		arg.DiscountPerMille,
+		arg.Note,
+		arg.CreatedBy,
+	)
+	return err
+}
+
+const listFormerPrices = `-- name: ListFormerPrices :many
+SELECT price_id, catalog, model, effective_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
+  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, context_tokens, max_output_tokens
 FROM model_price
-WHERE strpos(lower(catalog || '/' || model), lower($1::text)) > 0
-ORDER BY catalog, model, effective_at, above_tokens
+WHERE price_id = ANY($1::uuid[])
+ORDER BY price_id
+LIMIT 100000
+`
+
+type ListFormerPricesRow struct {
+	PriceID            ident.Price
+	Catalog            string
+	Model              string
+	EffectiveAt        time.Time
+	AboveTokens        int32
+	Service            string
+	InputPico          int64
+	CachedInputPico    int64
+	CacheWritePico     int64
+	CacheWriteHourPico int64
+	OutputPico         int64
+	ReasoningPico      int64
+	AudioInputPico     int64
+	AudioOutputPico    int64
+	ImageInputPico     int64
+	ImageOutputPico    int64
+	RequestPico        int64
+	ContextTokens      int32
+	MaxOutputTokens    int32
+}
+
+// @sqlc-vet-disable org-id-required
+// The price catalog is the platform's. These are the rows, superseded ones too, that old events name.
+func (q *Queries) ListFormerPrices(ctx context.Context, ids []uuid.UUID) ([]ListFormerPricesRow, error) {
+	rows, err := q.db.Query(ctx, listFormerPrices, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListFormerPricesRow
+	for rows.Next() {
+		var i ListFormerPricesRow
+		if err := rows.Scan(
+			&i.PriceID,
+			&i.Catalog,
+			&i.Model,
+			&i.EffectiveAt,
+			&i.AboveTokens,
+			&i.Service,
+			&i.InputPico,
+			&i.CachedInputPico,
+			&i.CacheWritePico,
+			&i.CacheWriteHourPico,
+			&i.OutputPico,
+			&i.ReasoningPico,
+			&i.AudioInputPico,
+			&i.AudioOutputPico,
+			&i.ImageInputPico,
+			&i.ImageOutputPico,
+			&i.RequestPico,
+			&i.ContextTokens,
+			&i.MaxOutputTokens,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listOwnPrices = `-- name: ListOwnPrices :many
+SELECT price_id, kind, catalog, model, effective_at, ended_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
+  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, context_tokens, max_output_tokens,
+  discount_per_mille, note, created_by, created_at
+FROM org_price
+WHERE org_id = $1
+ORDER BY kind, catalog, model, effective_at DESC, service, above_tokens, created_at DESC
+LIMIT 100000
+`
+
+type ListOwnPricesRow struct {
+	PriceID            ident.Price
+	Kind               string
+	Catalog            string
+	Model              string
+	EffectiveAt        time.Time
+	EndedAt            *time.Time
+	AboveTokens        int32
+	Service            string
+	InputPico          int64
+	CachedInputPico    int64
+	CacheWritePico     int64
+	CacheWriteHourPico int64
+	OutputPico         int64
+	ReasoningPico      int64
+	AudioInputPico     int64
+	AudioOutputPico    int64
+	ImageInputPico     int64
+	ImageOutputPico    int64
+	RequestPico        int64
+	ContextTokens      int32
+	MaxOutputTokens    int32
+	DiscountPerMille   int32
+	Note               string
+	CreatedBy          string
+	CreatedAt          time.Time
+}
+
+func (q *Queries) ListOwnPrices(ctx context.Context, orgID ident.Org) ([]ListOwnPricesRow, error) {
+	rows, err := q.db.Query(ctx, listOwnPrices, orgID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListOwnPricesRow
+	for rows.Next() {
+		var i ListOwnPricesRow
+		if err := rows.Scan(
+			&i.PriceID,
+			&i.Kind,
+			&i.Catalog,
+			&i.Model,
+			&i.EffectiveAt,
+			&i.EndedAt,
+			&i.AboveTokens,
+			&i.Service,
+			&i.InputPico,
+			&i.CachedInputPico,
+			&i.CacheWritePico,
+			&i.CacheWriteHourPico,
+			&i.OutputPico,
+			&i.ReasoningPico,
+			&i.AudioInputPico,
+			&i.AudioOutputPico,
+			&i.ImageInputPico,
+			&i.ImageOutputPico,
+			&i.RequestPico,
+			&i.ContextTokens,
+			&i.MaxOutputTokens,
+			&i.DiscountPerMille,
+			&i.Note,
+			&i.CreatedBy,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listPrices = `-- name: ListPrices :many
+SELECT price_id, catalog, model, effective_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
+  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, context_tokens, max_output_tokens
+FROM model_price
+WHERE superseded_at IS NULL AND strpos(lower(catalog || '/' || model), lower($1::text)) > 0
+ORDER BY catalog, model, effective_at, service, above_tokens
 LIMIT 100000
 `
 
@@ -28,6 +270,7 @@ type ListPricesRow struct {
 	Model              string
 	EffectiveAt        time.Time
 	AboveTokens        int32
+	Service            string
 	InputPico          int64
 	CachedInputPico    int64
 	CacheWritePico     int64
@@ -36,6 +279,8 @@ type ListPricesRow struct {
 	ReasoningPico      int64
 	AudioInputPico     int64
 	AudioOutputPico    int64
+	ImageInputPico     int64
+	ImageOutputPico    int64
 	RequestPico        int64
 	ContextTokens      int32
 	MaxOutputTokens    int32
@@ -58,6 +303,7 @@ func (q *Queries) ListPrices(ctx context.Context, search string) ([]ListPricesRo
 			&i.Model,
 			&i.EffectiveAt,
 			&i.AboveTokens,
+			&i.Service,
 			&i.InputPico,
 			&i.CachedInputPico,
 			&i.CacheWritePico,
@@ -66,6 +312,8 @@ func (q *Queries) ListPrices(ctx context.Context, search string) ([]ListPricesRo
 			&i.ReasoningPico,
 			&i.AudioInputPico,
 			&i.AudioOutputPico,
+			&i.ImageInputPico,
+			&i.ImageOutputPico,
 			&i.RequestPico,
 			&i.ContextTokens,
 			&i.MaxOutputTokens,
@@ -80,49 +328,164 @@ func (q *Queries) ListPrices(ctx context.Context, search string) ([]ListPricesRo
 	return items, nil
 }
 
-const upsertPrices = `-- name: UpsertPrices :execrows
-INSERT INTO model_price (price_id, catalog, model, effective_at, above_tokens, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
-  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, request_pico, context_tokens, max_output_tokens)
-SELECT u.id, u.catalog, u.model, u.effective, u.above, u.input, u.cached_input, u.cache_write, u.cache_write_hour,
-  u.output, u.reasoning, u.audio_input, u.audio_output, u.request, u.context, u.max_output
+const listUnpriced = `-- name: ListUnpriced :many
+SELECT DISTINCT p.provider_id, p.name AS provider, p.catalog, t.model
+FROM route r
+JOIN route_target t ON t.org_id = r.org_id AND t.route_id = r.route_id
+JOIN provider p ON p.org_id = t.org_id AND p.provider_id = t.provider_id
+WHERE r.org_id = $1 AND r.archived_at IS NULL
+  AND NOT EXISTS (SELECT FROM model_price m WHERE m.catalog = p.catalog AND m.model = t.model AND m.superseded_at IS NULL AND m.effective_at <= $2::timestamptz)
+  AND NOT EXISTS (SELECT FROM org_price o WHERE o.org_id = r.org_id AND o.kind = 'override' AND o.catalog = p.catalog AND o.model = t.model
+    AND o.effective_at <= $2::timestamptz AND (o.ended_at IS NULL OR o.ended_at > $2::timestamptz))
+ORDER BY p.name, t.model
+LIMIT 1000
+`
+
+type ListUnpricedParams struct {
+	OrgID ident.Org
+	At    time.Time
+}
+
+type ListUnpricedRow struct {
+	ProviderID ident.Provider
+	Provider   string
+	Catalog    string
+	Model      string
+}
+
+// Models of live routes that no row of the catalog and no own price of the organization is for.
+func (q *Queries) ListUnpriced(ctx context.Context, arg ListUnpricedParams) ([]ListUnpricedRow, error) {
+	rows, err := q.db.Query(ctx, listUnpriced, arg.OrgID, arg.At)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListUnpricedRow
+	for rows.Next() {
+		var i ListUnpricedRow
+		if err := rows.Scan(
+			&i.ProviderID,
+			&i.Provider,
+			&i.Catalog,
+			&i.Model,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockOwnPrices = `-- name: LockOwnPrices :exec
+SELECT pg_advisory_xact_lock(7046029256, hashtext($1::uuid::text)) FROM org WHERE org_id = $1
+`
+
+// One change of an organization's prices after the other, so that what is compared is what is written.
+func (q *Queries) LockOwnPrices(ctx context.Context, dollar_1 uuid.UUID) error {
+	_, err := q.db.Exec(ctx, lockOwnPrices, dollar_1)
+	return err
+}
+
+const supersedeLeftOut = `-- name: SupersedeLeftOut :execrows
+UPDATE model_price SET superseded_at = now()
+WHERE superseded_at IS NULL AND price_id <> ALL($1::uuid[])
+  AND NOT EXISTS (SELECT FROM model_price i WHERE i.catalog = model_price.catalog AND i.model = model_price.model AND i.imported)
+`
+
+// @sqlc-vet-disable org-id-required
+// The price catalog is the platform's. Rows that the table which comes with the program has no more are kept and charged no more, but
+// for models of which the operator has imported prices: those are the operator's.
+func (q *Queries) SupersedeLeftOut(ctx context.Context, ids []uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, supersedeLeftOut, ids)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const supersedeSame = `-- name: SupersedeSame :execrows
+UPDATE model_price SET superseded_at = now()
 FROM (
   SELECT unnest($1::uuid[]) AS id,
     unnest($2::text[]) AS catalog,
     unnest($3::text[]) AS model,
     unnest($4::timestamptz[]) AS effective,
     unnest($5::integer[]) AS above,
-    unnest($6::bigint[]) AS input,
-    unnest($7::bigint[]) AS cached_input,
-    unnest($8::bigint[]) AS cache_write,
-    unnest($9::bigint[]) AS cache_write_hour,
-    unnest($10::bigint[]) AS output,
-    unnest($11::bigint[]) AS reasoning,
-    unnest($12::bigint[]) AS audio_input,
-    unnest($13::bigint[]) AS audio_output,
-    unnest($14::bigint[]) AS request,
-    unnest($15::integer[]) AS context,
-    unnest($16::integer[]) AS max_output
+    unnest($6::text[]) AS service
 ) AS u
-ORDER BY u.catalog, u.model, u.effective, u.above
-ON CONFLICT (catalog, model, effective_at, above_tokens) DO UPDATE SET
-  input_pico = excluded.input_pico, cached_input_pico = excluded.cached_input_pico, cache_write_pico = excluded.cache_write_pico,
-  cache_write_hour_pico = excluded.cache_write_hour_pico, output_pico = excluded.output_pico, reasoning_pico = excluded.reasoning_pico,
-  audio_input_pico = excluded.audio_input_pico, audio_output_pico = excluded.audio_output_pico, request_pico = excluded.request_pico,
-  context_tokens = excluded.context_tokens, max_output_tokens = excluded.max_output_tokens
-WHERE (model_price.input_pico, model_price.cached_input_pico, model_price.cache_write_pico, model_price.cache_write_hour_pico, model_price.output_pico,
-       model_price.reasoning_pico, model_price.audio_input_pico, model_price.audio_output_pico, model_price.request_pico,
-       model_price.context_tokens, model_price.max_output_tokens)
-  IS DISTINCT FROM (excluded.input_pico, excluded.cached_input_pico, excluded.cache_write_pico, excluded.cache_write_hour_pico, excluded.output_pico,
-       excluded.reasoning_pico, excluded.audio_input_pico, excluded.audio_output_pico, excluded.request_pico,
-       excluded.context_tokens, excluded.max_output_tokens)
+WHERE model_price.catalog = u.catalog AND model_price.model = u.model AND model_price.effective_at = u.effective
+  AND model_price.above_tokens = u.above AND model_price.service = u.service AND model_price.price_id <> u.id AND model_price.superseded_at IS NULL
+`
+
+type SupersedeSameParams struct {
+	Ids        []uuid.UUID
+	Catalogs   []string
+	Models     []string
+	Effectives []time.Time
+	Aboves     []int32
+	Services   []string
+}
+
+// @sqlc-vet-disable org-id-required
+// The price catalog is the platform's. Rows of which the operator's file says something else are kept and charged no more.
+func (q *Queries) SupersedeSame(ctx context.Context, arg SupersedeSameParams) (int64, error) {
+	result, err := q.db.Exec(ctx, supersedeSame,
+		arg.Ids,
+		arg.Catalogs,
+		arg.Models,
+		arg.Effectives,
+		arg.Aboves,
+		arg.Services,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const upsertPrices = `-- name: UpsertPrices :execrows
+INSERT INTO model_price (price_id, catalog, model, effective_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
+  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, context_tokens, max_output_tokens, imported)
+SELECT u.id, u.catalog, u.model, u.effective, u.above, u.service, u.input, u.cached_input, u.cache_write, u.cache_write_hour,
+  u.output, u.reasoning, u.audio_input, u.audio_output, u.image_input, u.image_output, u.request, u.context, u.max_output, $1::boolean
+FROM (
+  SELECT unnest($2::uuid[]) AS id,
+    unnest($3::text[]) AS catalog,
+    unnest($4::text[]) AS model,
+    unnest($5::timestamptz[]) AS effective,
+    unnest($6::integer[]) AS above,
+    unnest($7::text[]) AS service,
+    unnest($8::bigint[]) AS input,
+    unnest($9::bigint[]) AS cached_input,
+    unnest($10::bigint[]) AS cache_write,
+    unnest($11::bigint[]) AS cache_write_hour,
+    unnest($12::bigint[]) AS output,
+    unnest($13::bigint[]) AS reasoning,
+    unnest($14::bigint[]) AS audio_input,
+    unnest($15::bigint[]) AS audio_output,
+    unnest($16::bigint[]) AS image_input,
+    unnest($17::bigint[]) AS image_output,
+    unnest($18::bigint[]) AS request,
+    unnest($19::integer[]) AS context,
+    unnest($20::integer[]) AS max_output
+) AS u
+WHERE $1::boolean OR NOT EXISTS (SELECT FROM model_price i WHERE i.catalog = u.catalog AND i.model = u.model AND i.imported)
+ORDER BY u.catalog, u.model, u.effective, u.above, u.service
+ON CONFLICT (price_id) DO UPDATE SET superseded_at = NULL, imported = excluded.imported
+WHERE model_price.superseded_at IS NOT NULL OR model_price.imported <> excluded.imported
 `
 
 type UpsertPricesParams struct {
+	Imported        bool
 	Ids             []uuid.UUID
 	Catalogs        []string
 	Models          []string
 	Effectives      []time.Time
 	Aboves          []int32
+	Services        []string
 	Inputs          []int64
 	CachedInputs    []int64
 	CacheWrites     []int64
@@ -131,20 +494,24 @@ type UpsertPricesParams struct {
 	Reasonings      []int64
 	AudioInputs     []int64
 	AudioOutputs    []int64
+	ImageInputs     []int64
+	ImageOutputs    []int64
 	Requests        []int64
 	Contexts        []int32
 	MaxOutputs      []int32
 }
 
 // @sqlc-vet-disable org-id-required
-// The price catalog is the platform's. Only rows that are new or different are written and counted, in the order of the key.
+// The price catalog is the platform's. Only rows that are new, or back, are written and counted, in the order of the key.
 func (q *Queries) UpsertPrices(ctx context.Context, arg UpsertPricesParams) (int64, error) {
 	result, err := q.db.Exec(ctx, upsertPrices,
+		arg.Imported,
 		arg.Ids,
 		arg.Catalogs,
 		arg.Models,
 		arg.Effectives,
 		arg.Aboves,
+		arg.Services,
 		arg.Inputs,
 		arg.CachedInputs,
 		arg.CacheWrites,
@@ -153,6 +520,8 @@ func (q *Queries) UpsertPrices(ctx context.Context, arg UpsertPricesParams) (int
 		arg.Reasonings,
 		arg.AudioInputs,
 		arg.AudioOutputs,
+		arg.ImageInputs,
+		arg.ImageOutputs,
 		arg.Requests,
 		arg.Contexts,
 		arg.MaxOutputs,

@@ -55,38 +55,66 @@ func (q *Queries) CountRefusals(ctx context.Context, arg CountRefusalsParams) ([
 }
 
 const getPrice = `-- name: GetPrice :one
-SELECT price_id, catalog, model, effective_at, input_pico, cached_input_pico, cache_write_pico, output_pico, reasoning_pico
-FROM model_price
-WHERE price_id = $1
+SELECT price_id, 'list'::text AS kind, catalog, model, effective_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
+  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, 0::integer AS discount_per_mille
+FROM model_price WHERE model_price.price_id = $2::uuid
+UNION ALL
+SELECT price_id, kind, catalog, model, effective_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
+  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, discount_per_mille
+FROM org_price WHERE org_id = $1 AND org_price.price_id = $2::uuid
 `
 
-type GetPriceRow struct {
-	PriceID         ident.Price
-	Catalog         string
-	Model           string
-	EffectiveAt     time.Time
-	InputPico       int64
-	CachedInputPico int64
-	CacheWritePico  int64
-	OutputPico      int64
-	ReasoningPico   int64
+type GetPriceParams struct {
+	OrgID   ident.Org
+	PriceID uuid.UUID
 }
 
-// @sqlc-vet-disable org-id-required
-// The price catalog is the platform's.
-func (q *Queries) GetPrice(ctx context.Context, priceID ident.Price) (GetPriceRow, error) {
-	row := q.db.QueryRow(ctx, getPrice, priceID)
+type GetPriceRow struct {
+	PriceID            ident.Price
+	Kind               string
+	Catalog            string
+	Model              string
+	EffectiveAt        time.Time
+	AboveTokens        int32
+	Service            string
+	InputPico          int64
+	CachedInputPico    int64
+	CacheWritePico     int64
+	CacheWriteHourPico int64
+	OutputPico         int64
+	ReasoningPico      int64
+	AudioInputPico     int64
+	AudioOutputPico    int64
+	ImageInputPico     int64
+	ImageOutputPico    int64
+	RequestPico        int64
+	DiscountPerMille   int32
+}
+
+// A row of the catalog, charged still or not, or one of the organization's own.
+func (q *Queries) GetPrice(ctx context.Context, arg GetPriceParams) (GetPriceRow, error) {
+	row := q.db.QueryRow(ctx, getPrice, arg.OrgID, arg.PriceID)
 	var i GetPriceRow
 	err := row.Scan(
 		&i.PriceID,
+		&i.Kind,
 		&i.Catalog,
 		&i.Model,
 		&i.EffectiveAt,
+		&i.AboveTokens,
+		&i.Service,
 		&i.InputPico,
 		&i.CachedInputPico,
 		&i.CacheWritePico,
+		&i.CacheWriteHourPico,
 		&i.OutputPico,
 		&i.ReasoningPico,
+		&i.AudioInputPico,
+		&i.AudioOutputPico,
+		&i.ImageInputPico,
+		&i.ImageOutputPico,
+		&i.RequestPico,
+		&i.DiscountPerMille,
 	)
 	return i, err
 }
@@ -219,7 +247,11 @@ const listEvents = `-- name: ListEvents :many
 SELECT e.event_id, e.started_at, e.request_id, e.run_id, e.workspace_id, e.agent_id, e.virtual_key_id, e.end_user, e.labels, e.dialect, e.route_id,
   e.model, e.provider_id, e.provider_model, e.attempt, e.streamed, e.outcome, e.code, e.rule, e.http_status, e.duration_us, e.first_byte_us,
   e.input_tokens, e.cached_input_tokens, e.cache_write_tokens, e.output_tokens, e.reasoning_tokens, e.estimated, e.cost_pico, e.bound_pico,
-  e.price_id, e.waste, e.edge_id, e.generation, e.recorded_at, e.count, e.saved_pico,
+  e.price_id, e.waste, e.edge_id, e.generation, e.recorded_at, e.count, coalesce(c.saved_pico, e.saved_pico)::bigint AS saved_pico, e.cache_write_hour_tokens, e.audio_input_tokens, e.audio_output_tokens,
+  e.image_input_tokens, e.image_output_tokens, e.service_tier, e.reported, e.discount_id,
+  coalesce(c.after_pico, e.cost_pico)::bigint AS current_pico, coalesce(c.price_id, e.price_id, '00000000-0000-0000-0000-000000000000')::uuid AS current_price,
+  coalesce(CASE WHEN c.event_id IS NULL THEN e.discount_id ELSE c.discount_id END, '00000000-0000-0000-0000-000000000000')::uuid AS current_discount,
+  coalesce(c.corrected_at, e.recorded_at)::timestamptz AS corrected_at, coalesce(c.reprice_id, '00000000-0000-0000-0000-000000000000')::uuid AS reprice_id, coalesce(c.reason, '')::text AS reprice_reason,
   coalesce(w.name, '')::text AS workspace_name, coalesce(a.name, '')::text AS agent_name, coalesce(k.name, '')::text AS virtual_key_name,
   coalesce(p.name, '')::text AS provider_name
 FROM usage_event e
@@ -227,6 +259,12 @@ LEFT JOIN workspace w ON w.org_id = e.org_id AND w.workspace_id = e.workspace_id
 LEFT JOIN agent a ON a.org_id = e.org_id AND a.agent_id = e.agent_id
 LEFT JOIN virtual_key k ON k.org_id = e.org_id AND k.virtual_key_id = e.virtual_key_id
 LEFT JOIN provider p ON p.org_id = e.org_id AND p.provider_id = e.provider_id
+LEFT JOIN LATERAL (
+  SELECT x.event_id, x.after_pico, x.saved_pico, x.price_id, x.discount_id, x.corrected_at, x.reprice_id, r.reason
+  FROM usage_correction x JOIN reprice r ON r.org_id = x.org_id AND r.reprice_id = x.reprice_id
+  WHERE x.org_id = e.org_id AND x.event_id = e.event_id AND x.started_at = e.started_at
+  ORDER BY x.corrected_at DESC LIMIT 1
+) c ON true
 WHERE e.org_id = $1
   AND e.started_at >= $2::timestamptz AND e.started_at < $3::timestamptz
   AND (e.started_at < $4::timestamptz OR e.started_at = $4::timestamptz AND e.event_id > $5::uuid)
@@ -271,47 +309,61 @@ type ListEventsParams struct {
 }
 
 type ListEventsRow struct {
-	EventID           ident.Event
-	StartedAt         time.Time
-	RequestID         ident.Request
-	RunID             string
-	WorkspaceID       ident.Workspace
-	AgentID           ident.Agent
-	VirtualKeyID      ident.VirtualKey
-	EndUser           string
-	Labels            []byte
-	Dialect           string
-	RouteID           ident.Route
-	Model             string
-	ProviderID        ident.Provider
-	ProviderModel     string
-	Attempt           int32
-	Streamed          bool
-	Outcome           string
-	Code              string
-	Rule              string
-	HttpStatus        int32
-	DurationUs        int64
-	FirstByteUs       int64
-	InputTokens       int64
-	CachedInputTokens int64
-	CacheWriteTokens  int64
-	OutputTokens      int64
-	ReasoningTokens   int64
-	Estimated         bool
-	CostPico          int64
-	BoundPico         int64
-	PriceID           ident.Price
-	Waste             bool
-	EdgeID            ident.Edge
-	Generation        int64
-	RecordedAt        time.Time
-	Count             int64
-	SavedPico         int64
-	WorkspaceName     string
-	AgentName         string
-	VirtualKeyName    string
-	ProviderName      string
+	EventID              ident.Event
+	StartedAt            time.Time
+	RequestID            ident.Request
+	RunID                string
+	WorkspaceID          ident.Workspace
+	AgentID              ident.Agent
+	VirtualKeyID         ident.VirtualKey
+	EndUser              string
+	Labels               []byte
+	Dialect              string
+	RouteID              ident.Route
+	Model                string
+	ProviderID           ident.Provider
+	ProviderModel        string
+	Attempt              int32
+	Streamed             bool
+	Outcome              string
+	Code                 string
+	Rule                 string
+	HttpStatus           int32
+	DurationUs           int64
+	FirstByteUs          int64
+	InputTokens          int64
+	CachedInputTokens    int64
+	CacheWriteTokens     int64
+	OutputTokens         int64
+	ReasoningTokens      int64
+	Estimated            bool
+	CostPico             int64
+	BoundPico            int64
+	PriceID              ident.Price
+	Waste                bool
+	EdgeID               ident.Edge
+	Generation           int64
+	RecordedAt           time.Time
+	Count                int64
+	SavedPico            int64
+	CacheWriteHourTokens int64
+	AudioInputTokens     int64
+	AudioOutputTokens    int64
+	ImageInputTokens     int64
+	ImageOutputTokens    int64
+	ServiceTier          string
+	Reported             bool
+	DiscountID           *uuid.UUID
+	CurrentPico          int64
+	CurrentPrice         uuid.UUID
+	CurrentDiscount      uuid.UUID
+	CorrectedAt          time.Time
+	RepriceID            uuid.UUID
+	RepriceReason        string
+	WorkspaceName        string
+	AgentName            string
+	VirtualKeyName       string
+	ProviderName         string
 }
 
 // Newest first, from a place on.
@@ -383,6 +435,20 @@ func (q *Queries) ListEvents(ctx context.Context, arg ListEventsParams) ([]ListE
 			&i.RecordedAt,
 			&i.Count,
 			&i.SavedPico,
+			&i.CacheWriteHourTokens,
+			&i.AudioInputTokens,
+			&i.AudioOutputTokens,
+			&i.ImageInputTokens,
+			&i.ImageOutputTokens,
+			&i.ServiceTier,
+			&i.Reported,
+			&i.DiscountID,
+			&i.CurrentPico,
+			&i.CurrentPrice,
+			&i.CurrentDiscount,
+			&i.CorrectedAt,
+			&i.RepriceID,
+			&i.RepriceReason,
 			&i.WorkspaceName,
 			&i.AgentName,
 			&i.VirtualKeyName,

@@ -22,6 +22,7 @@ import (
 	"tollgate.dev/controlplane/internal/org"
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
+	"tollgate.dev/controlplane/internal/ratelimit"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/seal"
 	"tollgate.dev/controlplane/internal/telemetry"
@@ -54,6 +55,7 @@ type house struct {
 	routes     *route.Service
 	budgets    *budget.Service
 	guardrails *guardrail.Service
+	rateLimits *ratelimit.Service
 	prices     *price.Service
 	keys       *virtualkey.Service
 	usage      *usage.Service
@@ -79,7 +81,7 @@ func build(config Config, pool *pgxpool.Pool, observed *telemetry.Telemetry, log
 	h := &house{
 		config: config, pool: pool, db: db, observed: observed, requests: requests, logger: logger, now: time.Now,
 		audits: audit.New(db), members: member.New(db, pool), workspaces: workspace.New(db), agents: agent.New(db),
-		providers: provider.New(db, box), routes: route.New(db), guardrails: guardrail.New(db),
+		providers: provider.New(db, box), routes: route.New(db), guardrails: guardrail.New(db), rateLimits: ratelimit.New(db),
 		prices: price.New(pool, time.Now), keys: virtualkey.New(db, config.KeyPepper, time.Now), tokens: apitoken.New(db, time.Now),
 		handlers: map[string]http.Handler{},
 	}

@@ -22,7 +22,7 @@ var (
 	nouns = []string{
 		"controlplane/internal/org", "controlplane/internal/member", "controlplane/internal/workspace", "controlplane/internal/agent",
 		"controlplane/internal/virtualkey", "controlplane/internal/provider", "controlplane/internal/route", "controlplane/internal/price",
-		"controlplane/internal/budget", "controlplane/internal/guardrail", "controlplane/internal/usage", "controlplane/internal/edge", "controlplane/internal/authn",
+		"controlplane/internal/budget", "controlplane/internal/guardrail", "controlplane/internal/ratelimit", "controlplane/internal/usage", "controlplane/internal/edge", "controlplane/internal/authn",
 		"controlplane/internal/apitoken",
 	}
 	contract = []string{"dataplane/wire", "dataplane/wire/wireconnect", "dataplane/wire/lease"}
@@ -116,7 +116,7 @@ var tableOwners = map[string]string{
 	"generation": "tenant.sql", "audit_entry": "audit.sql", "org_key": "seal.sql",
 	"workspace": "workspace.sql", "agent": "agent.sql", "virtual_key": "virtualkey.sql",
 	"provider": "provider.sql", "credential": "provider.sql", "route": "route.sql", "route_target": "route.sql",
-	"guardrail": "guardrail.sql", "model_price": "price.sql", "org_price": "price.sql", "reprice": "reprice.sql", "usage_correction": "reprice.sql",
+	"guardrail": "guardrail.sql", "rate_limit": "ratelimit.sql", "model_price": "price.sql", "org_price": "price.sql", "reprice": "reprice.sql", "usage_correction": "reprice.sql",
 	"budget": "budget.sql", "budget_raise": "budget.sql", "budget_period": "ledger.sql", "budget_lease": "ledger.sql",
 	"usage_event": "ingest.sql", "usage_hour": "ingest.sql", "usage_reject": "ingest.sql", "publish_problem": "publish.sql",
 	"river_job": "work.sql", "river_leader": "work.sql", "river_queue": "work.sql", "river_notification": "work.sql",
@@ -169,6 +169,9 @@ var foreignTables = []house.Foreign{
 	{File: "guardrail.sql", Table: "workspace", Reason: "shows the name of its scope"},
 	{File: "guardrail.sql", Table: "agent", Reason: "shows the name of its scope"},
 	{File: "guardrail.sql", Table: "virtual_key", Reason: "shows the name of its scope"},
+	{File: "ratelimit.sql", Table: "workspace", Reason: "shows the name of its scope"},
+	{File: "ratelimit.sql", Table: "agent", Reason: "shows the name of its scope"},
+	{File: "ratelimit.sql", Table: "virtual_key", Reason: "shows the name of its scope"},
 	{File: "scope.sql", Table: "workspace", Reason: "refuses a scope that is not the organization's"},
 	{File: "scope.sql", Table: "agent", Reason: "refuses a scope that is not the organization's"},
 	{File: "scope.sql", Table: "route", Reason: "a model is the name of a route"},

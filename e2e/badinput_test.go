@@ -115,6 +115,7 @@ func TestTheAdminAPINamesTheFieldThatIsWrong(t *testing.T) {
 		{"/agents", rig.Object{"workspace_id": p.workspace, "name": ""}, "name"},
 		{"/budgets", rig.Object{"name": "x", "scope": "org", "limit_usd": "-1", "period": "month", "time_zone": "UTC", "mode": "hard"}, "limit_usd"},
 		{"/budgets", rig.Object{"name": "x", "scope": "org", "limit_usd": "1", "period": "month", "time_zone": "Nowhere/Town", "mode": "hard"}, "time_zone"},
+		{"/rate-limits", rig.Object{"name": "x", "scope": "org", "what": "requests", "amount": 5, "per": "week"}, "per"},
 		{"/guardrails", rig.Object{"name": "x", "scope": "org", "action": "block", "words": []string{}}, "words"},
 		{"/providers", rig.Object{"name": "x", "kind": "openai", "base_url": "ftp://nowhere", "catalog": "openai", "credential": "x"}, "base_url"},
 	} {

@@ -33,7 +33,7 @@ func TestJourneyFromAnEmptyHouseToTheBill(t *testing.T) {
 	j.spendChangesWhileLooking(t)
 	j.drillToTheCall(t)
 	j.revokedKeyIsRefused(t)
-	for _, path := range []string{"/", "/workspaces", "/agents", "/providers", "/routes", "/budgets", "/guardrails", "/virtual-keys", "/edges", "/spend", "/usage", "/audit", "/members", "/settings"} {
+	for _, path := range []string{"/", "/workspaces", "/agents", "/providers", "/routes", "/budgets", "/rate-limits", "/guardrails", "/virtual-keys", "/edges", "/spend", "/usage", "/audit", "/members", "/settings"} {
 		b.open(t, path)
 		b.look(t, "full"+strings.ReplaceAll(path, "/", "-"))
 	}

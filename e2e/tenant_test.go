@@ -12,6 +12,7 @@ import (
 
 func TestASecondOrganizationSeesNothingOfTheFirst(t *testing.T) {
 	p := newProject(t, stand(t))
+	limit := p.create(t, "/rate-limits", rig.Object{"name": p.name, "scope": "workspace", "scope_id": p.workspace, "what": "requests", "amount": 1000, "per": "hour"})
 	guardrail := p.create(t, "/guardrails", rig.Object{"name": p.name, "scope": "workspace", "scope_id": p.workspace, "action": "block", "words": []string{"canary"}})
 	budget := p.create(t, "/budgets", rig.Object{"name": p.name, "scope": "workspace", "scope_id": p.workspace, "limit_usd": "5", "period": "month", "time_zone": "UTC", "mode": "hard"})
 	if answer := ask(t.Context(), http.MethodPost, p.house.Edges[0].URL+dialects[0].path, p.key, bodyOf(dialects[0].body, openAIModel, "Say something.", false)); answer.Status != http.StatusOK {
@@ -19,7 +20,7 @@ func TestASecondOrganizationSeesNothingOfTheFirst(t *testing.T) {
 	}
 	p.events(t, p.keyID, 1)
 	other := p.otherOrganization(t)
-	for _, path := range []string{"/workspaces", "/agents", "/providers", "/routes", "/budgets", "/guardrails", "/virtual-keys", "/usage/events", "/usage/hours", "/audit"} {
+	for _, path := range []string{"/workspaces", "/agents", "/providers", "/routes", "/budgets", "/rate-limits", "/guardrails", "/virtual-keys", "/usage/events", "/usage/hours", "/audit"} {
 		var raw json.RawMessage
 		if err := other.Do(t.Context(), http.MethodGet, path, nil, &raw); err != nil {
 			t.Error(err)
@@ -29,7 +30,7 @@ func TestASecondOrganizationSeesNothingOfTheFirst(t *testing.T) {
 		}
 	}
 	for path, method := range map[string]string{
-		"/workspaces/" + p.workspace: http.MethodGet, "/agents/" + p.agent: http.MethodDelete, "/guardrails/" + guardrail: http.MethodDelete,
+		"/workspaces/" + p.workspace: http.MethodGet, "/agents/" + p.agent: http.MethodDelete, "/guardrails/" + guardrail: http.MethodDelete, "/rate-limits/" + limit: http.MethodDelete,
 		"/budgets/" + budget: http.MethodGet, "/virtual-keys/" + p.keyID: http.MethodGet, "/virtual-keys/" + p.keyID + "/revoke": http.MethodPost,
 	} {
 		err := other.Do(t.Context(), method, path, nil, nil)

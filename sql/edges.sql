@@ -61,7 +61,8 @@ WHERE edge_id = $1 AND connected_at = $2;
 -- name: SaveStatus :exec
 -- @sqlc-vet-disable org-id-required
 -- Edges belong to no organization.
-UPDATE edge SET last_seen_at = $2, spool_pending = $3, spool_bytes = $4, in_flight = $5, requests = $6, clock_skew_ms = $7, accepting = $8
+UPDATE edge SET last_seen_at = $2, spool_pending = $3, spool_bytes = $4, in_flight = $5, requests = $6, clock_skew_ms = $7, accepting = $8,
+  rate_counting = $9, rate_counting_since = $10, live_edges = $11
 WHERE edge_id = $1;
 
 -- name: SaveAck :exec

@@ -20,6 +20,7 @@ import (
 	"tollgate.dev/web/priceui"
 	"tollgate.dev/web/problemui"
 	"tollgate.dev/web/providerui"
+	"tollgate.dev/web/ratelimitui"
 	"tollgate.dev/web/routeui"
 	"tollgate.dev/web/signinui"
 	"tollgate.dev/web/spendui"
@@ -55,6 +56,7 @@ func emptyStories() []story {
 		{name: "providers-empty", title: "Providers", active: "Providers", content: providerui.Page(providerui.List{MayAdd: true})},
 		{name: "routes-empty", title: "Routes", active: "Routes", content: routeui.Page(routeui.List{MayAdd: true, HasProvider: true})},
 		{name: "budgets-empty", title: "Budgets", active: "Budgets", content: budgetui.Page(budgetui.List{MayAdd: true})},
+		{name: "rate-limits-empty", title: "Rate limits", active: "Rate limits", content: ratelimitui.Page(ratelimitui.List{MayAdd: true})},
 		{name: "guardrails-empty", title: "Guardrails", active: "Guardrails", content: guardrailui.Page(guardrailui.List{MayAdd: true})},
 		{name: "virtual-keys-empty", title: "Virtual keys", active: "Virtual keys", content: virtualkeyui.Page(virtualkeyui.List{MayAdd: true, HasWorkspace: true})},
 		{name: "api-tokens-empty", title: "API tokens", active: "Settings", content: apitokenui.Page(apitokenui.List{MayAdd: true, APIURL: "http://127.0.0.1:8400/api/v1"})},
@@ -109,6 +111,10 @@ func nounStories() []story {
 		{name: "routes", title: "Routes", active: "Routes", content: routeui.Page(routeui.List{MayAdd: true, HasProvider: true, Rows: []routeui.Row{
 			{ID: "r1", Name: "fast", Href: "/routes/1", ArchiveHref: "/routes/1/archive", Workspace: "every workspace", Strategy: "in order", Targets: []routeui.Target{{Provider: "openai", Model: "gpt-4o-mini"}, {Provider: "anthropic", Model: "claude-haiku-4-5"}}},
 			{ID: "r2", Name: "gpt-4o", Workspace: "Research", Strategy: "by weight", Targets: []routeui.Target{{Provider: "openai", Model: "gpt-4o", Share: "75%"}, {Provider: "azure", Model: "gpt-4o", Share: "25%"}}},
+		}})},
+		{name: "rate-limits", title: "Rate limits", active: "Rate limits", content: ratelimitui.Page(ratelimitui.List{MayAdd: true, Rows: []ratelimitui.Row{
+			{ID: "l1", Name: "Tokens of the team", Href: "/rate-limits/1", ArchiveHref: "/rate-limits/1/archive", Scope: "workspace Research", Allows: "1,500,000 tokens", Window: "in any minute", Created: component.At(noon, "day")},
+			{ID: "l2", Name: "Each end user", Scope: "each end user", Allows: "3 requests", Window: "at a time", Created: component.At(noon, "day")},
 		}})},
 		{name: "guardrails", title: "Guardrails", active: "Guardrails", content: guardrailui.Page(guardrailui.List{MayAdd: true, Rows: []guardrailui.Row{
 			{ID: "g1", Name: "Project names", Href: "/guardrails/1", ArchiveHref: "/guardrails/1/archive", Scope: "whole organization", Action: component.Badge{Text: "block", Tone: component.Bad}, Words: []string{"bluebird", "project zephyr", "merger"}, More: "and 12 more", Created: component.At(noon, "day")},

@@ -23,7 +23,7 @@ func frame(title, active string) layout.Page {
 		Orgs:   []layout.Org{{ID: "1", Name: "Northwind", Initials: "N", Current: true}, {ID: "2", Name: "Contoso Research", Initials: "C"}},
 		Nav: []layout.Group{
 			{Items: []layout.Item{item("Overview", "/", "layout-dashboard"), item("Spend", "/spend", "chart-column"), item("Usage", "/usage", "list")}},
-			{Title: "Control", Items: []layout.Item{item("Virtual keys", "/virtual-keys", "key-round"), item("Budgets", "/budgets", "wallet"), item("Routes", "/routes", "git-branch"), item("Guardrails", "/guardrails", "shield-check")}},
+			{Title: "Control", Items: []layout.Item{item("Virtual keys", "/virtual-keys", "key-round"), item("Budgets", "/budgets", "wallet"), item("Rate limits", "/rate-limits", "gauge"), item("Routes", "/routes", "git-branch"), item("Guardrails", "/guardrails", "shield-check")}},
 			{Title: "Connect", Items: []layout.Item{item("Agents", "/agents", "bot"), item("Workspaces", "/workspaces", "layers"), item("Providers", "/providers", "plug"), item("Edges", "/edges", "server")}},
 			{Title: "Organization", Items: []layout.Item{item("Members", "/members", "users"), item("Audit", "/audit", "history"), item("Settings", "/settings", "settings")}},
 		},

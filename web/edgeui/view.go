@@ -22,22 +22,24 @@ type Problem struct {
 
 // Row is one edge.
 type Row struct {
-	ID         string
-	Name       string
-	Region     string
-	Version    string
-	State      component.Badge // connected, away, draining
-	Seen       component.Moment
-	Generation string // last acked
-	Behind     component.Badge
-	Lag        string // commit to ack, e.g. "38 ms"
-	Acked      component.Moment
-	Pending    string // records in the spool
-	SpoolSize  string
-	InFlight   string
-	Requests   string
-	ClockSkew  string // empty: none worth saying
-	Nack       string // reason; empty: none
-	NackPath   string // the field that was wrong
-	NackedGen  string
+	ID            string
+	Name          string
+	Region        string
+	Version       string
+	State         component.Badge // connected, away, draining
+	Seen          component.Moment
+	Generation    string // last acked
+	Behind        component.Badge
+	Lag           string // commit to ack, e.g. "38 ms"
+	Acked         component.Moment
+	Pending       string // records in the spool
+	SpoolSize     string
+	InFlight      string
+	Requests      string
+	ClockSkew     string // empty: none worth saying
+	Counting      string // of rate limits; empty: as it should
+	CountingSince component.Moment
+	Nack          string // reason; empty: none
+	NackPath      string // the field that was wrong
+	NackedGen     string
 }

@@ -22,6 +22,7 @@ import (
 	"tollgate.dev/controlplane/internal/org"
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
+	"tollgate.dev/controlplane/internal/ratelimit"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/seal"
 	"tollgate.dev/controlplane/internal/usage"
@@ -40,6 +41,7 @@ type Services struct {
 	Routes     *route.Service
 	Budgets    *budget.Service
 	Guardrails *guardrail.Service
+	RateLimits *ratelimit.Service
 	Prices     *price.Service
 	Keys       *virtualkey.Service
 	Audits     *audit.Service

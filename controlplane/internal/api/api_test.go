@@ -27,6 +27,7 @@ import (
 	"tollgate.dev/controlplane/internal/pgtest"
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
+	"tollgate.dev/controlplane/internal/ratelimit"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/seal"
 	"tollgate.dev/controlplane/internal/usage"
@@ -60,7 +61,7 @@ func newBench(t *testing.T) *bench {
 	services := Services{
 		Tokens: who, Orgs: org.New(db.Tenant, members, who), Members: members, Workspaces: workspace.New(db.Tenant), Agents: agent.New(db.Tenant),
 		Providers: provider.New(db.Tenant, box), Routes: route.New(db.Tenant), Budgets: budget.New(db.Tenant, usage.New(db.Tenant, usage.NewFeed(), time.Now), time.Now),
-		Guardrails: guardrail.New(db.Tenant), Prices: price.New(db.Pool, time.Now), Keys: virtualkey.New(db.Tenant, seal.NewSecret("pepper"), time.Now),
+		Guardrails: guardrail.New(db.Tenant), RateLimits: ratelimit.New(db.Tenant), Prices: price.New(db.Pool, time.Now), Keys: virtualkey.New(db.Tenant, seal.NewSecret("pepper"), time.Now),
 		Audits: audit.New(db.Tenant), Usage: usage.New(db.Tenant, usage.NewFeed(), time.Now),
 	}
 	services.Edges = edge.New(db.Tenant, time.Now)
@@ -97,6 +98,7 @@ func (b *bench) furnish(t *testing.T, db *pgtest.DB) {
 		{"{credential}", "/providers/{provider}/credentials", `{"name":"{canary}","secret":"sk-{canary}"}`},
 		{"{route}", "/routes", `{"name":"{canary}-model","targets":[{"provider_id":"{provider}","model":"{canary}"}]}`},
 		{"{budget}", "/budgets", `{"name":"{canary}","scope":"workspace","scope_id":"{workspace}","limit_usd":"5","period":"day"}`},
+		{"{ratelimit}", "/rate-limits", `{"name":"{canary}","scope":"label","scope_value":"{canary}=*","what":"requests","amount":5,"per":"hour"}`},
 		{"{guardrail}", "/guardrails", `{"name":"{canary}","scope":"org","action":"block","words":["{canary}"]}`},
 		{"{key}", "/virtual-keys", `{"name":"{canary}","workspace_id":"{workspace}","agent_id":"{agent}","allowed_models":["{canary}-model"]}`},
 		{"{token}", "/api-tokens", `{"name":"{canary}","role":"viewer"}`},
@@ -158,7 +160,7 @@ func nounOf(path string) string {
 	return strings.NewReplacer(
 		"/members/:id", "/members/{member}", "/workspaces/:id", "/workspaces/{workspace}", "/agents/:id", "/agents/{agent}",
 		"/providers/:id", "/providers/{provider}", ":credential_id", "{credential}", "/routes/:id", "/routes/{route}",
-		"/budgets/:id", "/budgets/{budget}", "/guardrails/:id", "/guardrails/{guardrail}", "/virtual-keys/:id", "/virtual-keys/{key}", "/api-tokens/:id", "/api-tokens/{token}",
+		"/budgets/:id", "/budgets/{budget}", "/guardrails/:id", "/guardrails/{guardrail}", "/rate-limits/:id", "/rate-limits/{ratelimit}", "/virtual-keys/:id", "/virtual-keys/{key}", "/api-tokens/:id", "/api-tokens/{token}",
 		"/usage/events/:id", "/usage/events/{event}", "/usage/runs/:id", "/usage/runs/{run}",
 	).Replace(path)
 }
@@ -180,6 +182,8 @@ var bodies = map[string]string{
 	"PATCH /routes/:id":               `{"targets":[{"provider_id":"{provider}","model":"m"}]}`,
 	"POST /budgets":                   `{"name":"new","scope":"virtual_key","scope_id":"{key}","limit_usd":"1","period":"day"}`,
 	"PATCH /budgets/:id":              `{"limit_usd":"6"}`,
+	"POST /rate-limits":               `{"name":"new","scope":"workspace","scope_id":"{workspace}","what":"concurrent","amount":5}`,
+	"PATCH /rate-limits/:id":          `{"amount":6}`,
 	"POST /guardrails":                `{"name":"new","scope":"workspace","scope_id":"{workspace}","action":"flag","words":["x"]}`,
 	"PATCH /guardrails/:id":           `{"words":["y"]}`,
 	"POST /virtual-keys":              `{"name":"new","workspace_id":"{workspace}","agent_id":"{agent}"}`,
@@ -304,7 +308,7 @@ func TestAnotherOrganizationsOwnerReachesNothing(t *testing.T) {
 			t.Errorf("%s %s: %d, want 404", e.method, path, status)
 		}
 	}
-	for _, look := range []string{"/workspaces", "/agents", "/providers", "/routes", "/budgets", "/guardrails", "/virtual-keys", "/api-tokens", "/members", "/organization", "/usage/events"} {
+	for _, look := range []string{"/workspaces", "/agents", "/providers", "/routes", "/budgets", "/guardrails", "/rate-limits", "/virtual-keys", "/api-tokens", "/members", "/organization", "/usage/events"} {
 		if status, answer := b.call(http.MethodGet, prefix+look, "", "a owner"); status != http.StatusOK || !bytes.Contains(answer, []byte(canary)) || bytes.Contains(answer, []byte("evil")) {
 			t.Errorf("a's own %s: %d %s", look, status, answer)
 		}
@@ -313,7 +317,7 @@ func TestAnotherOrganizationsOwnerReachesNothing(t *testing.T) {
 
 // referring says whether the text holds one of a's ids.
 func referring(b *bench, text string) bool {
-	for _, noun := range []string{"{member}", "{workspace}", "{agent}", "{provider}", "{credential}", "{route}", "{budget}", "{guardrail}", "{key}", "{token}", "{event}"} {
+	for _, noun := range []string{"{member}", "{workspace}", "{agent}", "{provider}", "{credential}", "{route}", "{budget}", "{guardrail}", "{ratelimit}", "{key}", "{token}", "{event}"} {
 		if strings.Contains(text, b.ids.Replace(noun)) {
 			return true
 		}
@@ -395,7 +399,7 @@ func TestDocumentDescribesTheAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, schema := range map[string]string{
-		"/agents": "Agent", "/providers": "Provider", "/routes": "Route", "/budgets": "BudgetStanding", "/guardrails": "Guardrail",
+		"/agents": "Agent", "/providers": "Provider", "/routes": "Route", "/budgets": "BudgetStanding", "/guardrails": "Guardrail", "/rate-limits": "RateLimit",
 		"/virtual-keys": "VirtualKey", "/members": "Member", "/workspaces": "Workspace",
 	} {
 		_, answer := b.call(http.MethodGet, prefix+path, "", "a owner")

@@ -45,6 +45,8 @@ const (
 	RouteWrite      Permission = "route.write"
 	BudgetRead      Permission = "budget.read"
 	BudgetWrite     Permission = "budget.write"
+	RateLimitRead   Permission = "rate_limit.read"
+	RateLimitWrite  Permission = "rate_limit.write"
 	GuardrailRead   Permission = "guardrail.read"
 	GuardrailWrite  Permission = "guardrail.write"
 	PriceRead       Permission = "price.read"
@@ -56,7 +58,7 @@ const (
 
 // reading is what every role may do.
 var reading = []Permission{
-	OrgRead, WorkspaceRead, AgentRead, VirtualKeyRead, ProviderRead, RouteRead, BudgetRead, GuardrailRead, PriceRead, UsageRead, EdgeRead,
+	OrgRead, WorkspaceRead, AgentRead, VirtualKeyRead, ProviderRead, RouteRead, BudgetRead, RateLimitRead, GuardrailRead, PriceRead, UsageRead, EdgeRead,
 }
 
 // granted is what a role may do on top of reading. Owner and Admin are in May.

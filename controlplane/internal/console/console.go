@@ -19,6 +19,7 @@ import (
 	"tollgate.dev/controlplane/internal/org"
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
+	"tollgate.dev/controlplane/internal/ratelimit"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/virtualkey"
 	"tollgate.dev/controlplane/internal/workspace"
@@ -38,6 +39,7 @@ type Services struct {
 	Routes      *route.Service
 	Budgets     *budget.Service
 	Guardrails  *guardrail.Service
+	RateLimits  *ratelimit.Service
 	VirtualKeys *virtualkey.Service
 	Audit       *audit.Service
 	Usage       usages
@@ -112,6 +114,10 @@ func (c *Console) mountNouns(get, both func(string, func(*visit) error)) {
 	both("/budgets/new", c.newBudget)
 	both("/budgets/:id", c.editBudget)
 	both("/budgets/:id/archive", c.archiveBudget)
+	get("/rate-limits", c.rateLimits)
+	both("/rate-limits/new", c.newRateLimit)
+	both("/rate-limits/:id", c.editRateLimit)
+	both("/rate-limits/:id/archive", c.archiveRateLimit)
 	get("/guardrails", c.guardrails)
 	both("/guardrails/new", c.newGuardrail)
 	both("/guardrails/:id", c.editGuardrail)

@@ -32,6 +32,7 @@ import (
 	"tollgate.dev/controlplane/internal/pgtest"
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
+	"tollgate.dev/controlplane/internal/ratelimit"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/scope"
 	"tollgate.dev/controlplane/internal/seal"
@@ -101,7 +102,7 @@ func open(t *testing.T) *browser {
 	}
 	shown, err := console.New(console.Services{
 		Authn: who, Tokens: tokens, Prices: price.New(db.Pool, time.Now), Orgs: orgs, Members: people, Workspaces: workspace.New(db.Tenant), Agents: agent.New(db.Tenant), Providers: provider.New(db.Tenant, box),
-		Routes: route.New(db.Tenant), Budgets: budget.New(db.Tenant, quiet{}, time.Now), Guardrails: guardrail.New(db.Tenant),
+		Routes: route.New(db.Tenant), Budgets: budget.New(db.Tenant, quiet{}, time.Now), Guardrails: guardrail.New(db.Tenant), RateLimits: ratelimit.New(db.Tenant),
 		VirtualKeys: virtualkey.New(db.Tenant, seal.NewSecret(strings.Repeat("p", 32)), time.Now), Audit: audit.New(db.Tenant), Usage: quiet{}, Edges: quiet{},
 	}, console.Config{EdgeURL: "http://edge.example", Now: time.Now, Logger: logger})
 	if err != nil {
@@ -186,7 +187,7 @@ func (b *browser) signIn(email string) {
 	}
 }
 
-var idInPath = regexp.MustCompile(`/(?:workspaces|providers|budgets|agents|routes|guardrails|virtual-keys|members|api-tokens)/([0-9a-f-]{36})`)
+var idInPath = regexp.MustCompile(`/(?:workspaces|providers|budgets|agents|routes|guardrails|rate-limits|virtual-keys|members|api-tokens)/([0-9a-f-]{36})`)
 
 func (b *browser) idOn(path string) string {
 	b.t.Helper()
@@ -200,7 +201,7 @@ func (b *browser) idOn(path string) string {
 func pages() []string {
 	return []string{
 		"/", "/spend", "/spend?range=7d&group=model", "/spend?range=30d", "/spend?from=2026-11-01&to=2026-11-03", "/usage", "/usage?outcome=refused", "/virtual-keys", "/virtual-keys/new",
-		"/budgets", "/budgets/new", "/routes", "/routes/new", "/guardrails", "/guardrails/new", "/agents", "/agents/new", "/workspaces", "/workspaces/new", "/providers", "/providers/new",
+		"/budgets", "/budgets/new", "/routes", "/routes/new", "/guardrails", "/guardrails/new", "/rate-limits", "/rate-limits/new", "/agents", "/agents/new", "/workspaces", "/workspaces/new", "/providers", "/providers/new",
 		"/edges", "/prices", "/prices?search=gpt", "/settings/api-tokens", "/settings/api-tokens/new", "/account", "/members", "/members/new", "/audit", "/settings",
 	}
 }

@@ -86,7 +86,22 @@ func edgeRow(one edge.Edge) edgeui.Row {
 	if skew := time.Duration(one.ClockSkewMS) * time.Millisecond; skew.Abs() >= skewWorthSaying {
 		row.ClockSkew = "Its clock is " + took(skew.Abs()) + " away from ours. Times are corrected; set the machine's clock all the same."
 	}
+	row.Counting, row.CountingSince = countingText(one)
 	return row
+}
+
+// countingText says how an edge counts rate limits where it is not with all others.
+func countingText(one edge.Edge) (text string, since component.Moment) {
+	switch {
+	case !one.Connected:
+		return "", component.Moment{}
+	case one.RateCounting == "share" && one.LiveEdges > 1:
+		return fmt.Sprintf("Rate limits: it allows its own share, one of %d, because Redis has been away", one.LiveEdges), component.AtPointer(one.CountingSince, "ago")
+	case one.RateCounting == "share":
+		return "Rate limits: it counts alone, because Redis has been away", component.AtPointer(one.CountingSince, "ago")
+	default:
+		return "", component.Moment{}
+	}
 }
 
 func edgeState(one edge.Edge) component.Badge {

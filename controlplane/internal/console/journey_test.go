@@ -90,6 +90,7 @@ func TestRefusedFormKeepsWhatWasTypedButNoSecret(t *testing.T) {
 		{"/providers/new", url.Values{"name": {"openai"}, "kind": {"openai"}, "base_url": {"nonsense"}, "credential": {"sk-very-secret"}}, []string{`value="openai"`, `value="nonsense"`}, "field-base_url-error"},
 		{"/routes/new", url.Values{"name": {"fast"}, "strategy": {"fallback"}, "target_provider": {""}, "target_model": {"gpt-4o"}, "target_weight": {"1"}}, []string{`value="fast"`, `value="gpt-4o"`}, "target-provider-1-error"},
 		{"/budgets/new", url.Values{"name": {"All"}, "target": {"org"}, "limit_usd": {"12,50"}, "period": {"week"}, "time_zone": {"Europe/Berlin"}, "mode": {"soft"}}, []string{`value="12,50"`, `value="week" selected`, `value="Europe/Berlin"`, `value="soft" checked`}, "field-limit_usd-error"},
+		{"/rate-limits/new", url.Values{"name": {"Team"}, "target": {"end_user"}, "scope_value": {""}, "what": {"input_tokens"}, "amount": {"many"}, "per": {"day"}}, []string{`value="Team"`, `value="many"`, "field-scope_value-error"}, "field-amount-error"},
 		{"/guardrails/new", url.Values{"name": {"Names"}, "target": {"org"}, "action": {"flag"}, "words": {""}}, []string{`value="Names"`, `value="flag" checked`}, "field-words-error"},
 		{"/virtual-keys/new", url.Values{"name": {"laptop"}, "expires_at": {"soon"}, "requests_per_minute": {"60"}}, []string{`value="laptop"`, `value="60"`}, "field-expires_at-error"},
 		{"/members/new", url.Values{"email": {"bo@example.com"}, "name": {"Bo"}, "role": {"finance"}, "password": {"shrt-pw-1"}}, []string{`value="bo@example.com"`, `value="finance" checked`}, "field-password-error"},
@@ -133,13 +134,14 @@ func TestRoadFromWorkspaceToKeyWithoutScript(t *testing.T) {
 	}
 	made("/routes/new", url.Values{"name": {"fast"}, "strategy": {"fallback"}, "target_provider": {source, source}, "target_model": {"gpt-4o-mini", "gpt-4o"}, "target_weight": {"1", "1"}})
 	made("/budgets/new", url.Values{"name": {"All"}, "target": {"org"}, "limit_usd": {"12.50"}, "period": {"month"}, "time_zone": {"UTC"}, "mode": {"hard"}})
+	made("/rate-limits/new", url.Values{"name": {"Team"}, "target": {"workspace:" + place}, "what": {"total_tokens"}, "amount": {"1,500,000"}, "per": {"hour"}})
 	made("/guardrails/new", url.Values{"name": {"Names"}, "target": {"workspace:" + place}, "action": {"block"}, "words": {"bluebird\r\nproject zephyr\r\n"}})
 	key := b.send("/virtual-keys/new", url.Values{"name": {"laptop"}, "owner": {"agent:" + b.idOn("/agents")}, "allowed_models": {"fast"}})
 	text := between(key.body, `<pre id="virtual-key-text" tabindex="0">`, "</pre>")
 	if key.status != http.StatusOK || !strings.HasPrefix(text, "tg_") || !strings.Contains(key.body, "http://edge.example/v1/chat/completions") {
 		t.Fatalf("the new key: status %d, text %q", key.status, text)
 	}
-	for path, want := range map[string]string{"/budgets": "$12.50", "/guardrails": "bluebird", "/routes": "gpt-4o-mini", "/virtual-keys": "active", "/audit": "virtual_key.create"} {
+	for path, want := range map[string]string{"/budgets": "$12.50", "/guardrails": "bluebird", "/rate-limits": "1,500,000 tokens", "/routes": "gpt-4o-mini", "/virtual-keys": "active", "/audit": "virtual_key.create"} {
 		if a := b.get(path); !strings.Contains(a.body, want) || strings.Contains(a.body, text) || strings.Contains(a.body, "sk-very-secret") {
 			t.Errorf("%s: %q is missing or a secret is shown", path, want)
 		}

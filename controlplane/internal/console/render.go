@@ -146,7 +146,7 @@ func navigation(actor authz.Actor, active string) []layout.Group {
 	return []layout.Group{
 		{Items: []layout.Item{item("Overview", "/", "layout-dashboard"), item("Spend", "/spend", "chart-column"), item("Usage", "/usage", "list")}},
 		{Title: "Control", Items: []layout.Item{
-			item("Virtual keys", "/virtual-keys", "key-round"), item("Budgets", "/budgets", "wallet"),
+			item("Virtual keys", "/virtual-keys", "key-round"), item("Budgets", "/budgets", "wallet"), item("Rate limits", "/rate-limits", "gauge"),
 			item("Routes", "/routes", "git-branch"), item("Guardrails", "/guardrails", "shield-check"),
 		}},
 		{Title: "Connect", Items: []layout.Item{

@@ -29,6 +29,9 @@ type Edge struct {
 	Requests       int64      `json:"requests"`
 	ClockSkewMS    int64      `json:"clock_skew_ms"` // the edge's clock before ours
 	Accepting      bool       `json:"accepting"`
+	RateCounting   string     `json:"rate_counting"`       // of rate limits: "together", "share" (the shared counters are away), "alone" (there are none); empty: not said
+	CountingSince  *time.Time `json:"rate_counting_since"` // since when
+	LiveEdges      int        `json:"live_edges"`          // as it knows them; its share is one of so many
 }
 
 // Problem says why an organization's newest generation is not pushed.

@@ -30,6 +30,7 @@ func list(ctx context.Context, tx pgx.Tx, org ident.Org, now time.Time) ([]Edge,
 			Generation: unsigned(row.Generation), Current: unsigned(&current), AckedAt: row.AckedAt,
 			NackGeneration: unsigned(row.NackGeneration), SpoolPending: row.SpoolPending, SpoolBytes: row.SpoolBytes,
 			InFlight: row.InFlight, Requests: row.Requests, ClockSkewMS: row.ClockSkewMs, Accepting: row.Accepting,
+			RateCounting: row.RateCounting, CountingSince: row.RateCountingSince, LiveEdges: int(row.LiveEdges),
 		}
 		if row.LagMs != nil {
 			all[i].LagMS = *row.LagMs

@@ -97,6 +97,7 @@ func saveStatus(ctx context.Context, pool *pgxpool.Pool, edge ident.Edge, status
 		EdgeID: edge, LastSeenAt: now, SpoolPending: signed(status.GetSpoolPending()), SpoolBytes: signed(status.GetSpoolBytes()),
 		InFlight: signed(status.GetInFlight()), Requests: signed(status.GetRequestsTotal()),
 		ClockSkewMs: status.GetNowUnixMs() - now.UnixMilli(), Accepting: status.GetAccepting(),
+		RateCounting: rateCounting(status.GetRateCounting()), RateCountingSince: since(status.GetRateCountingUnixMs()), LiveEdges: int32(min(status.GetLiveEdges(), 1<<30)),
 	})
 	if err != nil {
 		return fmt.Errorf("save status of edge %s: %w", edge, err)
@@ -129,3 +130,24 @@ func currentGeneration(ctx context.Context, pool *pgxpool.Pool, org ident.Org) (
 }
 
 func signed(n uint64) int64 { return int64(min(n, 1<<63-1)) }
+
+func rateCounting(how wire.RateCounting) string {
+	switch how {
+	case wire.RateCounting_RATE_COUNTING_ALONE:
+		return "alone"
+	case wire.RateCounting_RATE_COUNTING_TOGETHER:
+		return "together"
+	case wire.RateCounting_RATE_COUNTING_SHARE:
+		return "share"
+	default:
+		return ""
+	}
+}
+
+func since(unixMS int64) *time.Time {
+	if unixMS <= 0 {
+		return nil
+	}
+	at := time.UnixMilli(unixMS)
+	return &at
+}

@@ -24,6 +24,7 @@ type (
 	credentialKind struct{}
 	routeKind      struct{}
 	guardrailKind  struct{}
+	rateLimitKind  struct{}
 	budgetKind     struct{}
 	raiseKind      struct{}
 	priceKind      struct{}
@@ -46,6 +47,7 @@ type (
 	Credential = ID[credentialKind]
 	Route      = ID[routeKind]
 	Guardrail  = ID[guardrailKind]
+	RateLimit  = ID[rateLimitKind]
 	Budget     = ID[budgetKind]
 	Raise      = ID[raiseKind] // of a budget's limit
 	Price      = ID[priceKind]

@@ -9,6 +9,7 @@ import (
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
+	"tollgate.dev/controlplane/internal/ratelimit"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/virtualkey"
 	"tollgate.dev/controlplane/internal/workspace"
@@ -27,6 +28,7 @@ type source struct {
 	budgets      []budget.Budget
 	guardrails   []guardrail.Guardrail
 	prices       []price.Own
+	rateLimits   []ratelimit.RateLimit
 }
 
 // invalid is what the lint finds. It keeps the fragment from being pushed.
@@ -76,6 +78,9 @@ func (s *source) items(fleet wire.FleetKey, org ident.Org, changed time.Time) (m
 		if charged(each) {
 			b.add("price", each.ID.String(), priceBody(each.Wire()))
 		}
+	}
+	for _, each := range s.rateLimits {
+		b.add("rate_limit", each.ID.String(), rateLimitBody(each))
 	}
 	return b.items, b.err
 }

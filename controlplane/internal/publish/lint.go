@@ -13,7 +13,7 @@ import (
 
 // lint refuses what every edge would refuse, so that no edge has to. It says the first thing that is wrong.
 func (s *source) lint() error {
-	for _, check := range []func() error{s.lintProviders, s.lintRoutes, s.lintBudgets, s.lintGuardrails} {
+	for _, check := range []func() error{s.lintProviders, s.lintRoutes, s.lintBudgets, s.lintRateLimits, s.lintGuardrails} {
 		if err := check(); err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ import (
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
 	"tollgate.dev/controlplane/internal/publish/internal/publishdb"
+	"tollgate.dev/controlplane/internal/ratelimit"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/tenant"
 	"tollgate.dev/controlplane/internal/virtualkey"
@@ -96,6 +97,9 @@ func read(ctx context.Context, tx pgx.Tx, org ident.Org, providers *provider.Ser
 	}
 	if err == nil {
 		s.prices, err = price.ListOwn(ctx, tx, org)
+	}
+	if err == nil {
+		s.rateLimits, err = ratelimit.List(ctx, tx, org)
 	}
 	return s, err
 }

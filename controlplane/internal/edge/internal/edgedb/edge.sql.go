@@ -53,31 +53,34 @@ func (q *Queries) GetProblem(ctx context.Context, orgID ident.Org) (GetProblemRo
 
 const listEdges = `-- name: ListEdges :many
 SELECT e.edge_id, e.name, e.region, e.version, e.connected_at, e.last_seen_at, e.spool_pending, e.spool_bytes, e.in_flight, e.requests,
-  e.clock_skew_ms, e.accepting, g.generation, g.acked_at, g.lag_ms, g.nack_generation, g.nack_path, g.nack_reason
+  e.clock_skew_ms, e.accepting, e.rate_counting, e.rate_counting_since, e.live_edges, g.generation, g.acked_at, g.lag_ms, g.nack_generation, g.nack_path, g.nack_reason
 FROM edge e LEFT JOIN edge_generation g ON g.edge_id = e.edge_id AND g.org_id = $1
 ORDER BY e.name, e.edge_id
 LIMIT 10000
 `
 
 type ListEdgesRow struct {
-	EdgeID         ident.Edge
-	Name           string
-	Region         string
-	Version        string
-	ConnectedAt    *time.Time
-	LastSeenAt     time.Time
-	SpoolPending   int64
-	SpoolBytes     int64
-	InFlight       int64
-	Requests       int64
-	ClockSkewMs    int64
-	Accepting      bool
-	Generation     *int64
-	AckedAt        *time.Time
-	LagMs          *int64
-	NackGeneration *int64
-	NackPath       *string
-	NackReason     *string
+	EdgeID            ident.Edge
+	Name              string
+	Region            string
+	Version           string
+	ConnectedAt       *time.Time
+	LastSeenAt        time.Time
+	SpoolPending      int64
+	SpoolBytes        int64
+	InFlight          int64
+	Requests          int64
+	ClockSkewMs       int64
+	Accepting         bool
+	RateCounting      string
+	RateCountingSince *time.Time
+	LiveEdges         int32
+	Generation        *int64
+	AckedAt           *time.Time
+	LagMs             *int64
+	NackGeneration    *int64
+	NackPath          *string
+	NackReason        *string
 }
 
 func (q *Queries) ListEdges(ctx context.Context, orgID ident.Org) ([]ListEdgesRow, error) {
@@ -102,6 +105,9 @@ func (q *Queries) ListEdges(ctx context.Context, orgID ident.Org) ([]ListEdgesRo
 			&i.Requests,
 			&i.ClockSkewMs,
 			&i.Accepting,
+			&i.RateCounting,
+			&i.RateCountingSince,
+			&i.LiveEdges,
 			&i.Generation,
 			&i.AckedAt,
 			&i.LagMs,

@@ -260,19 +260,23 @@ func (q *Queries) SaveNack(ctx context.Context, arg SaveNackParams) error {
 }
 
 const saveStatus = `-- name: SaveStatus :exec
-UPDATE edge SET last_seen_at = $2, spool_pending = $3, spool_bytes = $4, in_flight = $5, requests = $6, clock_skew_ms = $7, accepting = $8
+UPDATE edge SET last_seen_at = $2, spool_pending = $3, spool_bytes = $4, in_flight = $5, requests = $6, clock_skew_ms = $7, accepting = $8,
+  rate_counting = $9, rate_counting_since = $10, live_edges = $11
 WHERE edge_id = $1
 `
 
 type SaveStatusParams struct {
-	EdgeID       ident.Edge
-	LastSeenAt   time.Time
-	SpoolPending int64
-	SpoolBytes   int64
-	InFlight     int64
-	Requests     int64
-	ClockSkewMs  int64
-	Accepting    bool
+	EdgeID            ident.Edge
+	LastSeenAt        time.Time
+	SpoolPending      int64
+	SpoolBytes        int64
+	InFlight          int64
+	Requests          int64
+	ClockSkewMs       int64
+	Accepting         bool
+	RateCounting      string
+	RateCountingSince *time.Time
+	LiveEdges         int32
 }
 
 // @sqlc-vet-disable org-id-required
@@ -287,6 +291,9 @@ func (q *Queries) SaveStatus(ctx context.Context, arg SaveStatusParams) error {
 		arg.Requests,
 		arg.ClockSkewMs,
 		arg.Accepting,
+		arg.RateCounting,
+		arg.RateCountingSince,
+		arg.LiveEdges,
 	)
 	return err
 }

@@ -35,7 +35,7 @@ func Open(config Config) (*Spool, *Recovery, error) {
 	s := &Spool{
 		dir: config.Dir, size: size, epoch: config.Epoch, now: config.Now, logger: config.Logger, lock: lock,
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
-		intents: map[wire.ID]openIntent{}, leases: leaseTable{}, acked: readAcks(config.Dir),
+		intents: map[wire.ID]openIntent{}, leases: newLeaseTable(), acked: readAcks(config.Dir),
 	}
 	recovery, err := s.recover()
 	if err != nil {
@@ -67,7 +67,8 @@ func (s *Spool) recover() (*Recovery, error) {
 	if err := replay.settle(); err != nil {
 		return nil, err
 	}
-	replay.recovery.Leases = s.leases.all(s.now())
+	s.leases.expire(s.now())
+	replay.recovery.Leases = s.leases.states()
 	for _, done := range s.trim() {
 		done.remove()
 	}
@@ -79,7 +80,7 @@ func (s *Spool) first() error {
 	if n := len(s.sealed); n > 0 {
 		s.next = s.sealed[n-1].number
 	}
-	spare, err := createSegment(s.dir, s.size, s.epoch, s.takeNumber())
+	spare, err := createSegment(s.dir, s.segmentBytes(), s.epoch, s.takeNumber())
 	if err != nil {
 		return fmt.Errorf("allocate the first segment of %d bytes: %w", s.size, err)
 	}
@@ -110,7 +111,7 @@ func (r *replay) read(path string) error {
 	if err != nil {
 		return err
 	}
-	in := &segment{path: path, file: file, epoch: epoch, number: number, end: headBytes}
+	in := &segment{path: path, file: file, epoch: epoch, number: number, size: int64(len(raw)), end: headBytes}
 	skipped := scan(raw[headBytes:], func(f frame, offset int64) {
 		in.end = headBytes + offset + f.size
 		in.lastSeq = f.seq

@@ -35,6 +35,7 @@ type segment struct {
 	mapped []byte // nil once sealed
 	epoch  uint64
 	number uint64
+	size   int64
 
 	end       int64  // offset behind the last record; guarded by Spool.mu
 	lastSeq   uint64 // of the last record; guarded by Spool.mu
@@ -52,7 +53,7 @@ func createSegment(dir string, size int64, epoch, number uint64) (*segment, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &segment{path: file.Name(), file: file, epoch: epoch, number: number, end: headBytes}
+	s := &segment{path: file.Name(), file: file, epoch: epoch, number: number, size: size, end: headBytes}
 	if err := s.begin(dir, size); err != nil {
 		s.remove()
 		return nil, err

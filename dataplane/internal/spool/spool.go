@@ -104,9 +104,9 @@ func (s *Spool) Append(record *wire.SpoolRecord) (uint64, error) {
 // makeRoom rolls to the spare segment where the current one is too full, and refuses what would eat the room kept for settles.
 func (s *Spool) makeRoom(record *wire.SpoolRecord, framed int64) error {
 	_, settles := s.intents[eventID(record.GetEvent())]
-	if !settles && record.GetLease() == nil {
+	if !settles && (record.GetLease() == nil || !s.leases.knows(record.GetLease())) {
 		need := framed + s.reserved
-		if record.GetIntent() != nil {
+		if record.GetIntent() != nil || record.GetLease() != nil { // its settle, or its place at the next head
 			need += framed + settleMargin
 		}
 		if s.free() < need && (!s.takeSpare() || s.free() < need) {
@@ -130,7 +130,7 @@ func (s *Spool) takeSpare() bool {
 	if s.noRoom {
 		return false
 	}
-	spare, err := createSegment(s.dir, s.size, s.epoch, s.takeNumber())
+	spare, err := createSegment(s.dir, s.segmentBytes(), s.epoch, s.takeNumber())
 	if err != nil {
 		s.noRoom = true
 		s.logger.Error("no room for another spool segment", "error", err)
@@ -140,11 +140,19 @@ func (s *Spool) takeSpare() bool {
 	return true
 }
 
+// headShare is how many times the bytes of its head a segment has at least, so that heads are a small part of what is written.
+const headShare = 4
+
+// segmentBytes is the size of the next segment: the configured one, or more where very many leases are at its head.
+func (s *Spool) segmentBytes() int64 {
+	return max(s.size, (headShare*s.leases.framed+s.size-1)/s.size*s.size)
+}
+
 // free is how many bytes can be appended without asking the disk for more.
 func (s *Spool) free() int64 {
 	free := s.current.room()
 	if s.spare != nil {
-		free += max(0, s.spare.room()-s.leases.framedBytes()-s.slack())
+		free += max(0, s.spare.room()-s.leases.framed-s.slack())
 	}
 	return free
 }
@@ -152,8 +160,17 @@ func (s *Spool) free() int64 {
 // slack is what may be lost at the end of a segment because the next record is larger than the rest.
 func (s *Spool) slack() int64 { return min(recordBytes, s.size/8) }
 
-// roll makes the spare segment the current one and writes the leases at its head.
+// roll makes the spare segment the current one and writes the leases at its head. A spare that they have outgrown is made again.
 func (s *Spool) roll() error {
+	s.leases.expire(s.now())
+	if s.spare.room() < s.leases.framed+s.size/2 {
+		if larger, err := createSegment(s.dir, s.segmentBytes(), s.epoch, s.takeNumber()); err == nil {
+			s.spare.remove()
+			s.spare = larger
+		} else if s.spare.room() < s.leases.framed {
+			return ErrFull
+		}
+	}
 	if err := s.current.seal(); err != nil {
 		return fmt.Errorf("seal spool segment: %w", err)
 	}
@@ -165,8 +182,8 @@ func (s *Spool) roll() error {
 
 // writeLeases puts the totals of every live lease at the head of the current segment.
 func (s *Spool) writeLeases() error {
-	for _, lease := range s.leases.all(s.now()) {
-		record := &wire.SpoolRecord{Record: &wire.SpoolRecord_Lease{Lease: lease}}
+	for key := range s.leases.all {
+		record := &wire.SpoolRecord{Record: &wire.SpoolRecord_Lease{Lease: s.leases.state(key)}}
 		if err := s.current.put(record, proto.Size(record), s.seq+1); err != nil {
 			return err
 		}
@@ -215,9 +232,12 @@ func (s *Spool) Pending() uint64 {
 func (s *Spool) Bytes() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := int64(len(s.sealed)+1) * s.size
+	n := s.current.size
+	for _, sealed := range s.sealed {
+		n += sealed.size
+	}
 	if s.spare != nil {
-		n += s.size
+		n += s.spare.size
 	}
 	return uint64(n)
 }
@@ -273,9 +293,9 @@ func (s *Spool) prepare() {
 		s.mu.Unlock()
 		return
 	}
-	number := s.takeNumber()
+	number, size := s.takeNumber(), s.segmentBytes()
 	s.mu.Unlock()
-	spare, err := createSegment(s.dir, s.size, s.epoch, number)
+	spare, err := createSegment(s.dir, size, s.epoch, number)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {

@@ -117,7 +117,7 @@ func TestOpenIntentIsSettledAtItsCheckpoint(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s, _ := open(t, dir, 1)
-	mustAppend(t, s, lease(1000, 0, 0))
+	mustAppend(t, s, leaseRecord(1000, 0, 0))
 	mustAppend(t, s, intent(1, 300))
 	mustAppend(t, s, &wire.SpoolRecord{Record: &wire.SpoolRecord_Checkpoint{Checkpoint: &wire.Checkpoint{EventId: id(1), OutputTokens: 7, CostPico: 120}}})
 	mustAppend(t, s, intent(2, 200))
@@ -148,12 +148,12 @@ func TestLeaseTotalsOutliveTheirSegments(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s, _ := open(t, dir, 1)
-	mustAppend(t, s, lease(1_000_000, 0, 0))
+	mustAppend(t, s, leaseRecord(1_000_000, 0, 0))
 	for n := 1; n <= 2000; n++ {
 		mustAppend(t, s, intent(n, 300))
 		mustAppend(t, s, settle(n, 100))
 	}
-	mustAppend(t, s, lease(1_000_000, 5000, 0))
+	mustAppend(t, s, leaseRecord(1_000_000, 5000, 0))
 	sent := readAll(t, s)
 	if err := s.Ack(1, s.seq, len(sent)); err != nil {
 		t.Fatal(err)
@@ -443,7 +443,7 @@ func settle(n int, cost int64) *wire.SpoolRecord {
 	return &wire.SpoolRecord{Record: &wire.SpoolRecord_Event{Event: event(n, wire.Outcome_OUTCOME_OK, cost, 0)}}
 }
 
-func lease(granted, returned, settled int64) *wire.SpoolRecord {
+func leaseRecord(granted, returned, settled int64) *wire.SpoolRecord {
 	budget := wire.ID{1: 9}
 	return &wire.SpoolRecord{Record: &wire.SpoolRecord_Lease{Lease: &wire.LeaseState{
 		OrgId: id(500), BudgetId: budget[:], GrantedTotalPico: granted, ReturnedTotalPico: returned, SettledTotalPico: settled,

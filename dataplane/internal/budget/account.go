@@ -3,31 +3,45 @@ package budget
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tollgate.dev/dataplane/wire"
+	"tollgate.dev/dataplane/wire/lease"
 )
 
-// account is the lease of one budget in one period. Its totals only grow.
-type account struct {
+// accountKey names an account: of one budget in one period, and of one subject where the budget keeps an account for each.
+type accountKey struct {
 	org, budget wire.ID
+	subject     string
 	start       int64 // of the period, milliseconds of the Unix epoch
+}
+
+// account is a lease of an account in the ledger. Its totals only grow.
+type account struct {
+	accountKey
+	touched atomic.Int64 // last use, nanoseconds of the Unix epoch
 
 	mu       sync.Mutex
-	end      time.Time // of the period; zero: none, or not known yet
-	leased   bool      // the spool has a record of this lease
+	number   int64 // of the lease; 0 without a subject, and until the lease begins
+	end      int64 // of the period, nanoseconds of the Unix epoch; 0: none, or not known yet
+	leased   bool  // the spool has a record of this lease
 	granted  int64
 	returned int64
 	settled  int64 // never above granted − returned: what passes it is the ledger's overrun
 	reserved int64
 
-	remaining int64     // left in the ledger after the last answer
-	refusedAt time.Time // of the last EXHAUSTED
-	touched   time.Time // last use
-	recent    int64     // settled since the last tick
-	perSecond int64     // settled, smoothed
+	remaining int64 // left in the ledger after the last answer
+	refusedAt int64 // of the last EXHAUSTED, nanoseconds
+	askedAt   int64 // when the last grant was asked for, nanoseconds
+	lastGrant int64 // what it brought
+	recent    int64 // settled since the last tick
+	perSecond int64 // settled, smoothed
 	recalled  bool
-	answering bool // a hand-back waits for its answer
+	answering bool    // a hand-back waits for its answer
+	asking    bool    // a claim is on its way
+	closing   bool    // nothing is taken from it any more; it is forgotten once the ledger has closed the lease
+	queued    urgency // where it waits for the next exchange; guarded by Book.mu
 	waiters   []*waiter
 }
 
@@ -40,41 +54,64 @@ type waiter struct {
 
 type verdict struct {
 	ok        bool
+	number    int64 // of the lease that it is reserved in
 	remaining int64
+	stale     bool // the account is being forgotten: look again
 }
 
 func (a *account) available() int64 { return a.granted - a.returned - a.settled - a.reserved }
 
-// take reserves, if the lease suffices and nobody waits for it.
-func (a *account) take(pico int64, now time.Time) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.touched = now
-	if pico > 0 && (len(a.waiters) > 0 || a.available() < pico) {
-		return false
+// lease returns the number that a charge of what is reserved names; 0 before the lease begins.
+func (a *account) lease() int64 {
+	if !a.leased {
+		return 0
 	}
-	a.reserved += pico
-	return true
+	return a.number
 }
 
-// settle turns a reservation into what was spent.
-func (a *account) settle(reserved, actual int64) {
+// touch notes that the account is in use, to the second.
+func (a *account) touch(now time.Time) {
+	if at := now.UnixNano(); at-a.touched.Load() > int64(time.Second) {
+		a.touched.Store(at)
+	}
+}
+
+// take reserves, if the lease suffices and nobody waits for it.
+func (a *account) take(pico int64, now time.Time) verdict {
+	a.touch(now)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closing {
+		return verdict{stale: true}
+	}
+	if pico > 0 && (len(a.waiters) > 0 || a.available() < pico) {
+		return verdict{}
+	}
+	a.reserved += pico
+	return verdict{ok: true, number: a.lease()}
+}
+
+// settle turns a reservation into what was spent of the lease with that number.
+func (a *account) settle(reserved, actual, number int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.reserved -= reserved
-	a.recent += actual
-	if a.leased {
-		a.settled = min(a.settled+actual, max(a.granted-a.returned, a.settled))
+	a.recent = lease.Saturated(a.recent, max(actual, 0))
+	if a.leased && number == a.number {
+		a.settled = min(lease.Saturated(a.settled, max(actual, 0)), max(a.granted-a.returned, a.settled))
 	}
 	a.serve(false)
 }
 
 // serve hands what is available to the waiters in their order. After a refusal those that were asked for are told.
 func (a *account) serve(refused bool) {
+	if len(a.waiters) == 0 {
+		return
+	}
 	a.waiters = slices.DeleteFunc(a.waiters, func(w *waiter) bool {
 		if a.available() >= w.pico {
 			a.reserved += w.pico
-			w.done <- verdict{ok: true}
+			w.done <- verdict{ok: true, number: a.lease()}
 			return true
 		}
 		if refused && w.asked {
@@ -83,15 +120,14 @@ func (a *account) serve(refused bool) {
 		}
 		return false
 	})
+	if len(a.waiters) == 0 {
+		a.waiters = nil
+	}
 }
 
 // left is what is known to be left for new calls.
 func (a *account) left() int64 {
-	left := a.remaining + max(a.available(), 0)
-	if left < a.remaining { // saturate
-		return a.remaining
-	}
-	return max(left, 0)
+	return max(lease.Saturated(a.remaining, max(a.available(), 0)), 0)
 }
 
 // refusal is how long an EXHAUSTED stands without asking again.
@@ -101,11 +137,14 @@ const refusal = 50 * time.Millisecond
 func (a *account) queue(pico int64, now time.Time) (*waiter, verdict) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.closing {
+		return nil, verdict{stale: true}
+	}
 	if len(a.waiters) == 0 && a.available() >= pico {
 		a.reserved += pico
-		return nil, verdict{ok: true}
+		return nil, verdict{ok: true, number: a.lease()}
 	}
-	if age := now.Sub(a.refusedAt); age >= 0 && age < refusal && pico > a.left() {
+	if age := now.UnixNano() - a.refusedAt; age >= 0 && age < int64(refusal) && pico > a.left() {
 		return nil, verdict{remaining: a.left()}
 	}
 	w := &waiter{pico: pico, done: make(chan verdict, 1)}
@@ -128,24 +167,32 @@ func (a *account) leave(w *waiter) verdict {
 
 const (
 	idleAfter      = 30 * time.Second
-	secondsAhead   = 5 // of spending are wanted with a grant
-	wantMultiple   = 4 // of a single call are wanted at least
+	keptAfter      = time.Hour // behind the end of its period, for a clock that is set back
+	secondsAhead   = 5         // of spending are wanted with a grant
+	wantMultiple   = 4         // of a single call are wanted at least
+	growth         = 2         // times the last grant are wanted, when that did not last a second
 	smoothing      = 4
 	claimPicoLimit = 1 << 59 // keeps sums of wants in an int64
 )
 
-// tick smooths the rate of spending; it is called once a second.
-func (a *account) tick() {
+// tick smooths the rate of spending and says whether there is something to ask or to hand back; it is called once a second.
+func (a *account) tick(now time.Time) (wants bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.perSecond = (min(a.perSecond, claimPicoLimit)*(smoothing-1) + min(a.recent, claimPicoLimit)) / smoothing
 	a.recent = 0
+	need, _ := a.shortage(now)
+	return need > 0 || a.answering || a.closing || a.spare(now) > 0
 }
 
 // claim returns what to ask of the ledger and what to hand back, or nil. A hand-back is written to the spool by record before it is said.
-func (a *account) claim(now time.Time, record func(*wire.LeaseState) error) *wire.LeaseClaim {
+// fresh gives the next lease its number.
+func (a *account) claim(now time.Time, fresh func() int64, record func(*wire.LeaseState) error) *wire.LeaseClaim {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.asking {
+		return nil
+	}
 	need, want := a.shortage(now)
 	if need == 0 {
 		if back := a.spare(now); back > 0 {
@@ -153,27 +200,40 @@ func (a *account) claim(now time.Time, record func(*wire.LeaseState) error) *wir
 		}
 	}
 	a.recalled = false
-	if need == 0 && !a.answering || !a.known(record) {
+	closing := a.closing && a.granted == a.returned+a.settled
+	if need == 0 && !a.answering && !closing || !a.known(fresh, record) {
 		return nil
 	}
+	a.asking = true
+	if need > 0 {
+		a.askedAt = now.UnixNano()
+	}
+	for _, w := range a.waiters {
+		w.asked = true
+	}
 	return &wire.LeaseClaim{
-		OrgId: a.org.Bytes(), BudgetId: a.budget.Bytes(), PeriodStartUnixMs: a.start,
-		GrantedTotalPico: a.granted, ReturnedTotalPico: a.returned, NeedPico: need, WantPico: want,
+		OrgId: a.org.Bytes(), BudgetId: a.budget.Bytes(), PeriodStartUnixMs: a.start, Subject: a.subject, LeaseNo: a.number,
+		GrantedTotalPico: a.granted, ReturnedTotalPico: a.returned, NeedPico: need, WantPico: want, Closing: closing,
 	}
 }
 
 // known makes sure that the spool knows of the lease before the ledger does, so that a grant whose answer is lost is asked for again,
 // also by the next process.
-func (a *account) known(record func(*wire.LeaseState) error) bool {
-	a.leased = a.leased || record(a.state()) == nil
+func (a *account) known(fresh func() int64, record func(*wire.LeaseState) error) bool {
+	if a.leased {
+		return true
+	}
+	if a.subject != "" && a.number == 0 {
+		a.number = fresh()
+	}
+	a.leased = record(a.state()) == nil
 	return a.leased
 }
 
-// shortage returns the least and the most that a grant should bring, marking the waiters that it is for.
+// shortage returns the least and the most that a grant should bring.
 func (a *account) shortage(now time.Time) (need, want int64) {
 	free := a.available()
 	for _, w := range a.waiters {
-		w.asked = true
 		short := w.pico - free
 		if need == 0 || short < need {
 			need = short
@@ -183,6 +243,9 @@ func (a *account) shortage(now time.Time) (need, want int64) {
 	if need > 0 {
 		pico := min(a.waiters[0].pico, claimPicoLimit/wantMultiple)
 		ahead := min(a.perSecond, claimPicoLimit/secondsAhead) * secondsAhead
+		if now.UnixNano()-a.askedAt < int64(time.Second) {
+			ahead = max(ahead, min(a.lastGrant, claimPicoLimit/growth)*growth)
+		}
 		return need, max(want-free, pico*wantMultiple, ahead, need)
 	}
 	if floor := min(a.perSecond, claimPicoLimit/secondsAhead); floor > 0 && free < floor && a.remaining >= floor*secondsAhead && a.busy(now) {
@@ -201,8 +264,12 @@ func (a *account) spare(now time.Time) int64 {
 
 // busy says whether new calls may be expected soon on what is free.
 func (a *account) busy(now time.Time) bool {
-	over := !a.end.IsZero() && !now.Before(a.end)
-	return !a.recalled && !over && now.Sub(a.touched) < idleAfter
+	over := a.end != 0 && now.UnixNano() >= a.end
+	return !a.closing && !a.recalled && !over && !a.idle(now)
+}
+
+func (a *account) idle(now time.Time) bool {
+	return now.UnixNano()-a.touched.Load() >= int64(idleAfter)
 }
 
 func (a *account) handBack(pico int64, record func(*wire.LeaseState) error) {
@@ -214,57 +281,89 @@ func (a *account) handBack(pico int64, record func(*wire.LeaseState) error) {
 	a.returned, a.answering = state.GetReturnedTotalPico(), true
 }
 
-// answer takes the ledger's word. A grant is written to the spool before it may be spent.
-func (a *account) answer(grant *wire.LeaseGrant, now time.Time, record func(*wire.LeaseState) error) {
+// answer takes the ledger's word and says whether the account may be forgotten. A grant is written to the spool before it may be spent.
+func (a *account) answer(grant *wire.LeaseGrant, now time.Time, record func(*wire.LeaseState) error) (forget bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.asking = false
 	a.remaining = max(grant.GetRemainingPico(), 0)
-	a.answering = a.answering && grant.GetReturnedTotalPico() < a.returned
-	if total := grant.GetGrantedTotalPico(); total > a.granted {
-		state := a.state()
-		state.GrantedTotalPico = total
-		if record(state) == nil {
-			a.granted = total
-		} else {
-			a.answering = true
-		}
+	if grant.GetClosed() {
+		return a.closed(record)
 	}
+	a.answering = a.answering && grant.GetReturnedTotalPico() < a.returned
 	refused := grant.GetVerdict() != wire.LeaseVerdict_LEASE_VERDICT_OK
 	if refused {
-		a.refusedAt = now
+		a.refusedAt = now.UnixNano()
+	}
+	if total := grant.GetGrantedTotalPico(); total > a.granted && !a.grow(total, record) {
+		a.answering, refused = true, true
 	}
 	a.serve(refused)
 	for _, w := range a.waiters { // what was not enough for them is asked for again
 		w.asked = false
 	}
+	return a.closing && a.subject == "" && !a.answering && a.available() == 0 // the control plane is older and closes nothing
+}
+
+func (a *account) grow(total int64, record func(*wire.LeaseState) error) bool {
+	state := a.state()
+	state.GrantedTotalPico = total
+	if record(state) != nil {
+		return false
+	}
+	a.lastGrant, a.granted = total-a.granted, total
+	return true
+}
+
+// closed ends a lease that the ledger has closed. One that the edge did not close is left too, without what it may hold: it is not known
+// whose that is.
+func (a *account) closed(record func(*wire.LeaseState) error) (forget bool) {
+	a.closing = true
+	a.giveUp()
+	state := a.state()
+	state.Closed = true
+	return record(state) == nil
 }
 
 // fail tells those that were asked for that no answer came. There may have been one: it is asked for until it is there.
 func (a *account) fail() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.answering = true
+	a.answering, a.asking = true, false
 	a.serve(true)
 }
 
-// waiting says whether somebody waits who has not been asked for.
-func (a *account) waiting() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return slices.ContainsFunc(a.waiters, func(w *waiter) bool { return !w.asked })
+// giveUp refuses everybody who waits.
+func (a *account) giveUp() {
+	for _, w := range a.waiters {
+		w.asked = true
+	}
+	a.serve(true)
 }
 
-// done says that the account's period is over and nothing is left in it.
-func (a *account) done(now time.Time) bool {
+// again says whether there is something that the last claim did not ask for.
+func (a *account) again() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	over := !a.end.IsZero() && now.Sub(a.end) > idleAfter
-	return over && a.reserved == 0 && a.available() <= 0 && !a.answering && len(a.waiters) == 0
+	return a.recalled || a.closing && a.available() > 0 || slices.ContainsFunc(a.waiters, func(w *waiter) bool { return !w.asked })
+}
+
+// retire ends an account that nobody uses: one of a subject after it was idle, another long after its period. It says whether the account
+// leaves the book's index, and whether the ledger knows of it.
+func (a *account) retire(now time.Time) (retired, leased bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	over := a.end != 0 && now.UnixNano()-a.end > int64(keptAfter)
+	if !a.idle(now) || a.subject == "" && !over || a.reserved != 0 || a.asking || len(a.waiters) > 0 {
+		return false, false
+	}
+	a.closing = true
+	return true, a.leased
 }
 
 func (a *account) state() *wire.LeaseState {
 	return &wire.LeaseState{
-		OrgId: a.org.Bytes(), BudgetId: a.budget.Bytes(), PeriodStartUnixMs: a.start,
+		OrgId: a.org.Bytes(), BudgetId: a.budget.Bytes(), PeriodStartUnixMs: a.start, Subject: a.subject, LeaseNo: a.number,
 		GrantedTotalPico: a.granted, ReturnedTotalPico: a.returned, SettledTotalPico: a.settled,
 	}
 }

@@ -2,10 +2,10 @@ package budget
 
 import (
 	"context"
+	"hash/maphash"
 	"log/slog"
-	"maps"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -31,97 +31,169 @@ type Config struct {
 	Logger    *slog.Logger
 }
 
+// shardCount spreads accounts, so that a new one holds up few others.
+const shardCount = 64
+
 // Book is all leases of an edge.
 type Book struct {
 	config Config
-	live   atomic.Pointer[map[wire.ID]*entry] // by budget: the account in use
+	seed   maphash.Seed
+	shards [shardCount]shard
 	wake   chan struct{}
 
-	mu       sync.Mutex
+	mu      sync.Mutex
+	pending [urgencies][]*account // something is to be asked or handed back
+	closing map[*account]struct{} // not in the index any more; kept until the ledger has closed their leases
+	last    int64                 // the highest lease number so far
+}
+
+// shard is a part of the index.
+type shard struct {
+	mu       sync.RWMutex
+	live     map[liveKey]entry // the account in use
 	accounts map[accountKey]*account
 }
 
-type accountKey struct {
-	org, budget wire.ID
-	start       int64
+type liveKey struct {
+	budget  wire.ID
+	subject string
 }
 
-// entry is the account of a budget's present period. It never changes.
+// entry is the account of a budget's present period.
 type entry struct {
 	account    *account
 	period     wire.Period
 	zone       *time.Location
-	start, end time.Time
+	start, end int64 // nanoseconds of the Unix epoch; no end: 0
 }
 
-func (e *entry) covers(org wire.ID, budget *state.Budget, now time.Time) bool {
-	return e.account.org == org && e.period == budget.Period && !now.Before(e.start) && (e.end.IsZero() || now.Before(e.end)) &&
+func (e *entry) covers(org wire.ID, budget *state.Budget, now int64) bool {
+	return e.account != nil && e.account.org == org && e.period == budget.Period && now >= e.start && (e.end == 0 || now < e.end) &&
 		(e.zone == budget.Zone || e.zone.String() == budget.Zone.String())
+}
+
+// resets returns the end of the period; zero: never.
+func (e *entry) resets() time.Time {
+	if e.end == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, e.end)
 }
 
 // New returns a book with the recovered leases. Nothing is asked for before Run.
 func New(config Config) *Book {
-	b := &Book{config: config, wake: make(chan struct{}, 1), accounts: map[accountKey]*account{}}
-	b.live.Store(&map[wire.ID]*entry{})
+	b := &Book{config: config, seed: maphash.MakeSeed(), wake: make(chan struct{}, 1), closing: map[*account]struct{}{}}
+	for i := range b.shards {
+		b.shards[i].live, b.shards[i].accounts = map[liveKey]entry{}, map[accountKey]*account{}
+	}
 	for _, lease := range config.Recovered {
-		org, errOrg := wire.IDFromBytes(lease.GetOrgId())
-		budget, errBudget := wire.IDFromBytes(lease.GetBudgetId())
-		if errOrg != nil || errBudget != nil {
-			continue
-		}
-		a := b.account(accountKey{org, budget, lease.GetPeriodStartUnixMs()})
-		a.granted, a.returned, a.leased, a.answering = lease.GetGrantedTotalPico(), lease.GetReturnedTotalPico(), true, true
-		a.settled = min(lease.GetSettledTotalPico(), a.granted-a.returned)
+		b.recover(lease)
 	}
 	return b
 }
 
-func (b *Book) now() time.Time { return b.config.Now() }
-
-// account returns or makes the account. The caller holds the lock or is alone.
-func (b *Book) account(key accountKey) *account {
-	a := b.accounts[key]
-	if a == nil {
-		a = &account{org: key.org, budget: key.budget, start: key.start, touched: b.now()}
-		b.accounts[key] = a
+// recover takes over a lease of an earlier process. An empty one of a subject may be closed in the ledger already, so it is closed.
+func (b *Book) recover(lease *wire.LeaseState) {
+	org, errOrg := wire.IDFromBytes(lease.GetOrgId())
+	budget, errBudget := wire.IDFromBytes(lease.GetBudgetId())
+	if errOrg != nil || errBudget != nil {
+		return
 	}
-	return a
+	key := accountKey{org, budget, lease.GetSubject(), lease.GetPeriodStartUnixMs()}
+	a := &account{accountKey: key, number: lease.GetLeaseNo(), leased: true, answering: true}
+	a.granted, a.returned = lease.GetGrantedTotalPico(), lease.GetReturnedTotalPico()
+	a.settled = min(lease.GetSettledTotalPico(), a.granted-a.returned)
+	a.touched.Store(b.now().UnixNano())
+	b.last = max(b.last, a.number)
+	shard := b.shard(budget, key.subject)
+	if key.subject != "" && (a.available() == 0 || shard.accounts[key] != nil) {
+		a.closing = true
+		b.closing[a] = struct{}{}
+		return
+	}
+	shard.accounts[key] = a
 }
 
-// entry returns the account of the budget's period at now.
-func (b *Book) entry(org wire.ID, budget *state.Budget, now time.Time) *entry {
-	if found := (*b.live.Load())[budget.ID]; found != nil && found.covers(org, budget, now) {
+func (b *Book) now() time.Time { return b.config.Now() }
+
+func (b *Book) shard(budget wire.ID, subject string) *shard {
+	hash := uint64(budget[len(budget)-1])
+	if subject != "" {
+		hash ^= maphash.String(b.seed, subject)
+	}
+	return &b.shards[hash%shardCount]
+}
+
+// number gives a lease its number: the time in microseconds, or more.
+func (b *Book) number() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last = max(b.now().UnixMicro(), b.last+1)
+	return b.last
+}
+
+// entry returns the account of the budget's period at now, and of the subject.
+func (b *Book) entry(org wire.ID, budget *state.Budget, subject string, now time.Time) entry {
+	shard := b.shard(budget.ID, subject)
+	at := now.UnixNano()
+	shard.mu.RLock()
+	found := shard.live[liveKey{budget.ID, subject}]
+	shard.mu.RUnlock()
+	if found.covers(org, budget, at) {
 		return found
 	}
 	start, end := budget.Period.Bounds(now, budget.Zone)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	fresh := &entry{period: budget.Period, zone: budget.Zone, start: start, end: end}
-	fresh.account = b.account(accountKey{org, budget.ID, start.UnixMilli()})
+	fresh := entry{period: budget.Period, zone: budget.Zone, start: start.UnixNano()}
+	if !end.IsZero() {
+		fresh.end = end.UnixNano()
+	}
+	key := accountKey{org, budget.ID, subject, start.UnixMilli()}
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	if fresh.account = shard.accounts[key]; fresh.account == nil {
+		key.subject = strings.Clone(subject) // a part of a request's body otherwise
+		fresh.account = &account{accountKey: key}
+		fresh.account.touched.Store(at)
+		shard.accounts[key] = fresh.account
+	}
 	fresh.account.mu.Lock()
-	fresh.account.end = end
+	fresh.account.end = fresh.end
 	fresh.account.mu.Unlock()
-	live := maps.Clone(*b.live.Load())
-	live[budget.ID] = fresh
-	b.live.Store(&live)
+	if subject == "" {
+		shard.endBefore(key)
+	}
+	shard.live[liveKey{budget.ID, fresh.account.subject}] = fresh
 	return fresh
 }
 
-// patience is how long a call waits for a grant.
-const patience = 250 * time.Millisecond
+// endBefore notes the end of the budget's earlier periods where it is not known: that of recovered leases.
+func (s *shard) endBefore(next accountKey) {
+	for key, a := range s.accounts {
+		if key.budget == next.budget && key.subject == "" && key.start < next.start {
+			a.mu.Lock()
+			if a.end == 0 {
+				a.end = next.start * int64(time.Millisecond)
+			}
+			a.mu.Unlock()
+		}
+	}
+}
+
+// patience is how long a call waits for a grant: as long as a call to the ledger may take.
+const patience = leaseTimeout
 
 // await waits until pico is reserved in the account, or says what remains.
-func (b *Book) await(ctx context.Context, a *account, pico int64) (remaining int64, ok bool) {
+func (b *Book) await(ctx context.Context, a *account, pico int64) verdict {
 	if !b.config.Connected() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		return a.left(), false
+		return verdict{remaining: a.left()}
 	}
 	w, at := a.queue(pico, b.now())
 	if w == nil {
-		return at.remaining, at.ok
+		return at
 	}
-	b.nudge()
+	b.nudge(a, urgent)
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
@@ -131,7 +203,7 @@ func (b *Book) await(ctx context.Context, a *account, pico int64) (remaining int
 	case <-ctx.Done():
 		at = a.leave(w)
 	}
-	return at.remaining, at.ok
+	return at
 }
 
 // Recall answers the control plane's wish to have back what is free.
@@ -141,127 +213,18 @@ func (b *Book) Recall(recall *wire.LeaseRecall) {
 	if errOrg != nil || errBudget != nil {
 		return
 	}
-	b.mu.Lock()
-	a := b.accounts[accountKey{org, budget, recall.GetPeriodStartUnixMs()}]
-	b.mu.Unlock()
+	shard := b.shard(budget, recall.GetSubject())
+	shard.mu.RLock()
+	a := shard.accounts[accountKey{org, budget, recall.GetSubject(), recall.GetPeriodStartUnixMs()}]
+	shard.mu.RUnlock()
 	if a == nil {
 		return
 	}
 	a.mu.Lock()
-	a.recalled = true
+	meant := a.number == recall.GetLeaseNo() // the usage of an older lease is on its way
+	a.recalled = a.recalled || meant
 	a.mu.Unlock()
-	b.nudge()
-}
-
-func (b *Book) nudge() {
-	select {
-	case b.wake <- struct{}{}:
-	default:
+	if meant {
+		b.nudge(a, urgent)
 	}
-}
-
-const (
-	tickEvery    = time.Second
-	leaseTimeout = 2 * time.Second
-	claimsMax    = 1000 // in one call
-)
-
-// Run asks for grants and hands back, one call at a time, until ctx ends.
-func (b *Book) Run(ctx context.Context) error {
-	ticker := time.NewTicker(tickEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-			b.tick()
-		case <-b.wake:
-		}
-		b.exchange(ctx)
-	}
-}
-
-func (b *Book) tick() {
-	now := b.now()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	live := *b.live.Load()
-	for key, a := range b.accounts {
-		if a.tick(); a.done(now) && (live[key.budget] == nil || live[key.budget].account != a) {
-			delete(b.accounts, key)
-		}
-	}
-}
-
-// exchange makes one Lease call for everything that is to be asked and handed back.
-func (b *Book) exchange(ctx context.Context) {
-	if !b.config.Connected() {
-		for _, a := range b.all() {
-			a.giveUp()
-		}
-		return
-	}
-	now := b.now()
-	request := &wire.LeaseRequest{EdgeId: b.config.EdgeID.Bytes(), Epoch: b.config.Epoch}
-	asked := map[accountKey]*account{}
-	for key, a := range b.all() {
-		if claim := a.claim(now, b.config.Record); claim != nil {
-			request.Claims = append(request.Claims, claim)
-			asked[key] = a
-		}
-		if len(request.Claims) == claimsMax {
-			b.nudge()
-			break
-		}
-	}
-	if len(request.Claims) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
-	defer cancel()
-	response, err := b.config.Ledger.Lease(ctx, connect.NewRequest(request))
-	if err != nil {
-		b.config.Logger.Warn("lease call failed", "error", err, "claims", len(request.Claims))
-		for _, a := range asked {
-			a.fail()
-		}
-		return
-	}
-	b.apply(asked, response.Msg.GetGrants())
-}
-
-func (b *Book) apply(asked map[accountKey]*account, grants []*wire.LeaseGrant) {
-	now := b.now()
-	for _, grant := range grants {
-		org, _ := wire.IDFromBytes(grant.GetOrgId())
-		budget, _ := wire.IDFromBytes(grant.GetBudgetId())
-		key := accountKey{org, budget, grant.GetPeriodStartUnixMs()}
-		if a := asked[key]; a != nil {
-			a.answer(grant, now, b.config.Record)
-			delete(asked, key)
-			if a.waiting() {
-				b.nudge()
-			}
-		}
-	}
-	for _, a := range asked { // the ledger said nothing about them
-		a.fail()
-	}
-}
-
-func (b *Book) all() map[accountKey]*account {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return maps.Clone(b.accounts)
-}
-
-// giveUp refuses everybody who waits.
-func (a *account) giveUp() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, w := range a.waiters {
-		w.asked = true
-	}
-	a.serve(true)
 }

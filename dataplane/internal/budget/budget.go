@@ -6,6 +6,7 @@ package budget
 import (
 	"context"
 	"math"
+	"strings"
 	"time"
 
 	"tollgate.dev/dataplane/internal/state"
@@ -15,6 +16,7 @@ import (
 // Exhausted says which budget refuses a call.
 type Exhausted struct {
 	Budget        *state.Budget
+	Subject       string    // whose account it is, in a budget that keeps one for each; else empty
 	RemainingPico int64     // what the ledger and this edge have left, as far as is known
 	ResetsAt      time.Time // zero: never
 }
@@ -35,25 +37,46 @@ type Reservation struct {
 // hold is a reservation's part in one budget.
 type hold struct {
 	account *account
+	number  int64 // of the lease that it is taken from; 0 without one
 	budget  *state.Budget
 	soft    bool
 }
 
-// Reserve sets worstPico aside in each of the key's budgets. Where a lease does not suffice and the control plane is connected, it waits
-// for a grant, a quarter of a second at most. Soft budgets are only noted.
-func (b *Book) Reserve(ctx context.Context, key *state.Key, worstPico int64, now time.Time) (Reservation, *Exhausted) {
+// Reserve sets worstPico aside in each of the key's budgets that hold the call. Where a lease does not suffice and the control plane is
+// connected, it waits for a grant, two seconds at most. Soft budgets are only noted.
+func (b *Book) Reserve(ctx context.Context, key *state.Key, call state.Facts, worstPico int64, now time.Time) (Reservation, *Exhausted) {
 	r := Reservation{book: b, worst: max(worstPico, 0)}
 	for _, budget := range key.Budgets {
-		entry := b.entry(key.Org.ID, budget, now)
-		if !budget.Soft && !entry.account.take(r.worst, now) {
-			if remaining, ok := b.await(ctx, entry.account, r.worst); !ok {
-				r.Release()
-				return Reservation{}, &Exhausted{Budget: budget, RemainingPico: remaining, ResetsAt: entry.end}
-			}
+		subject, holds := budget.Selector.Subject(&call)
+		if !holds {
+			continue
 		}
-		r.add(hold{account: entry.account, budget: budget, soft: budget.Soft})
+		subject = wire.Subject(subject)
+		e, at := b.place(ctx, key.Org.ID, budget, subject, r.worst, now)
+		if !at.ok {
+			r.Release()
+			return Reservation{}, &Exhausted{Budget: budget, Subject: strings.Clone(subject), RemainingPico: at.remaining, ResetsAt: e.resets()}
+		}
+		r.add(hold{account: e.account, number: at.number, budget: budget, soft: budget.Soft})
 	}
 	return r, nil
+}
+
+// place finds the account and reserves in it, waiting for a grant if need be.
+func (b *Book) place(ctx context.Context, org wire.ID, budget *state.Budget, subject string, pico int64, now time.Time) (e entry, at verdict) {
+	for {
+		e = b.entry(org, budget, subject, now)
+		if budget.Soft {
+			e.account.touch(now)
+			return e, verdict{ok: true}
+		}
+		if at = e.account.take(pico, now); !at.ok && !at.stale {
+			at = b.await(ctx, e.account, pico)
+		}
+		if !at.stale {
+			return e, at
+		}
+	}
 }
 
 func (r *Reservation) add(h hold) {
@@ -105,7 +128,9 @@ func (r *Reservation) charges(spent, doubt int64) []*wire.Charge {
 	charges := make([]*wire.Charge, r.count)
 	for i := range charges {
 		h := r.hold(i)
-		charges[i] = &wire.Charge{BudgetId: h.budget.ID.Bytes(), PeriodStartUnixMs: h.account.start, SpentPico: spent, DoubtPico: doubt}
+		charges[i] = &wire.Charge{
+			BudgetId: h.budget.ID.Bytes(), PeriodStartUnixMs: h.account.start, Subject: h.account.subject, LeaseNo: h.number, SpentPico: spent, DoubtPico: doubt,
+		}
 	}
 	return charges
 }
@@ -114,7 +139,7 @@ func (r *Reservation) charges(spent, doubt int64) []*wire.Charge {
 func (r *Reservation) Settle(actualPico int64) {
 	for i := range r.count {
 		h := r.hold(i)
-		h.account.settle(h.reserved(r.worst), actualPico)
+		h.account.settle(h.reserved(r.worst), actualPico, h.number)
 	}
 	r.count, r.overflow, r.worst = 0, nil, 0
 }
@@ -132,15 +157,20 @@ func (r *Reservation) Extend(morePico int64) bool {
 	}
 	for i := range r.count {
 		h := r.hold(i)
-		if h.soft || h.account.take(morePico, r.book.now()) {
+		if h.soft {
 			continue
 		}
-		if _, ok := r.book.await(context.Background(), h.account, morePico); !ok {
+		at := h.account.take(morePico, r.book.now())
+		if !at.ok && !at.stale {
+			at = r.book.await(context.Background(), h.account, morePico)
+		}
+		if !at.ok {
 			for j := range i {
-				r.hold(j).account.settle(r.hold(j).reserved(morePico), 0)
+				r.hold(j).account.settle(r.hold(j).reserved(morePico), 0, r.hold(j).number)
 			}
 			return false
 		}
+		h.number = at.number
 	}
 	r.worst += morePico
 	return true

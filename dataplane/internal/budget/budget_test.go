@@ -3,6 +3,7 @@ package budget
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
 )
 
@@ -22,10 +24,37 @@ type rig struct {
 	connected atomic.Bool
 }
 
+// testSpool keeps what was recorded of each lease last.
+type testSpool struct {
+	mu     sync.Mutex
+	full   bool
+	leases map[claimKey]*wire.LeaseState
+}
+
+func newSpool() *testSpool { return &testSpool{leases: map[claimKey]*wire.LeaseState{}} }
+
+func (s *testSpool) record(lease *wire.LeaseState) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.full {
+		return errLost
+	}
+	s.leases[claimKey{keyOf(lease.GetOrgId(), lease.GetBudgetId(), lease.GetSubject(), lease.GetPeriodStartUnixMs()), lease.GetLeaseNo()}] = lease
+	return nil
+}
+
+func dayBudget(n byte, soft bool) *state.Budget {
+	return &state.Budget{ID: wire.ID{0: 9, 15: n}, Name: "team", Soft: soft, LimitPico: 20_000, Period: wire.Period_PERIOD_DAY, Zone: time.UTC}
+}
+
+func keyWith(budgets ...*state.Budget) *state.Key {
+	return &state.Key{ID: wire.ID{1}, Org: &state.Org{ID: wire.ID{2}}, Budgets: budgets}
+}
+
 // newRig runs a book against an honest ledger inside a synctest bubble.
 func newRig(t *testing.T, limit int64) *rig {
 	t.Helper()
-	r := &rig{ledger: newLedger(limit), spool: &testSpool{leases: map[int64]*wire.LeaseState{}}}
+	r := &rig{ledger: newLedger(limit), spool: newSpool()}
 	r.connected.Store(true)
 	r.book = New(Config{
 		EdgeID: wire.ID{1}, Epoch: 1, Ledger: r.ledger, Record: r.spool.record, Connected: r.connected.Load,
@@ -43,11 +72,11 @@ func TestReserveRefusesWhenSpent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 100)
 		key := keyWith(dayBudget(1, false))
-		first, refused := r.book.Reserve(t.Context(), key, 60, time.Now())
+		first, refused := r.book.Reserve(t.Context(), key, state.Facts{}, 60, time.Now())
 		if refused != nil {
 			t.Fatalf("the first call is refused: %+v", refused)
 		}
-		_, refused = r.book.Reserve(t.Context(), key, 60, time.Now())
+		_, refused = r.book.Reserve(t.Context(), key, state.Facts{}, 60, time.Now())
 		if refused == nil {
 			t.Fatal("120 of 100 were reserved")
 		}
@@ -56,7 +85,7 @@ func TestReserveRefusesWhenSpent(t *testing.T) {
 			t.Errorf("refusal = %+v", refused)
 		}
 		first.Settle(10)
-		second, refused := r.book.Reserve(t.Context(), key, 50, time.Now())
+		second, refused := r.book.Reserve(t.Context(), key, state.Facts{}, 50, time.Now())
 		if refused != nil {
 			t.Fatalf("what was settled lower is not free again: %+v", refused)
 		}
@@ -69,14 +98,14 @@ func TestReserveReleasesTheOthersWhenOneRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 100)
 		both := keyWith(dayBudget(1, false), dayBudget(2, false))
-		held, refused := r.book.Reserve(t.Context(), keyWith(both.Budgets[1]), 80, time.Now())
+		held, refused := r.book.Reserve(t.Context(), keyWith(both.Budgets[1]), state.Facts{}, 80, time.Now())
 		if refused != nil {
 			t.Fatal(refused)
 		}
-		if _, refused = r.book.Reserve(t.Context(), both, 80, time.Now()); refused == nil || refused.Budget != both.Budgets[1] {
+		if _, refused = r.book.Reserve(t.Context(), both, state.Facts{}, 80, time.Now()); refused == nil || refused.Budget != both.Budgets[1] {
 			t.Fatalf("refusal = %+v", refused)
 		}
-		whole, refused := r.book.Reserve(t.Context(), keyWith(both.Budgets[0]), 100, time.Now())
+		whole, refused := r.book.Reserve(t.Context(), keyWith(both.Budgets[0]), state.Facts{}, 100, time.Now())
 		if refused != nil {
 			t.Errorf("the first budget still holds the refused call: %+v", refused)
 		}
@@ -90,14 +119,14 @@ func TestReserveRefusesAtOnceWithoutControlPlane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 1000)
 		key := keyWith(dayBudget(1, false))
-		first, _ := r.book.Reserve(t.Context(), key, 10, time.Now())
+		first, _ := r.book.Reserve(t.Context(), key, state.Facts{}, 10, time.Now())
 		r.connected.Store(false)
 		before := time.Now()
-		second, refused := r.book.Reserve(t.Context(), key, 10, before)
+		second, refused := r.book.Reserve(t.Context(), key, state.Facts{}, 10, before)
 		if refused != nil {
 			t.Errorf("the lease is not spent without the control plane: %+v", refused)
 		}
-		if _, refused = r.book.Reserve(t.Context(), key, 900, before); refused == nil || time.Since(before) != 0 {
+		if _, refused = r.book.Reserve(t.Context(), key, state.Facts{}, 900, before); refused == nil || time.Since(before) != 0 {
 			t.Errorf("refusal = %+v after %v", refused, time.Since(before))
 		}
 		first.Release()
@@ -109,7 +138,7 @@ func TestSoftBudgetNeverRefuses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 0)
-		reservation, refused := r.book.Reserve(t.Context(), keyWith(dayBudget(1, true)), 1000, time.Now())
+		reservation, refused := r.book.Reserve(t.Context(), keyWith(dayBudget(1, true)), state.Facts{}, 1000, time.Now())
 		if refused != nil || !reservation.Extend(1000) {
 			t.Fatalf("a soft budget refuses: %+v", refused)
 		}
@@ -127,7 +156,7 @@ func TestExtendTakesMoreOrLeavesAllAsItWas(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 100)
-		reservation, _ := r.book.Reserve(t.Context(), keyWith(dayBudget(1, false)), 10, time.Now())
+		reservation, _ := r.book.Reserve(t.Context(), keyWith(dayBudget(1, false)), state.Facts{}, 10, time.Now())
 		if !reservation.Extend(50) || reservation.ReservedPico() != 60 {
 			t.Fatalf("reserved %d, want 60", reservation.ReservedPico())
 		}
@@ -138,7 +167,7 @@ func TestExtendTakesMoreOrLeavesAllAsItWas(t *testing.T) {
 			t.Errorf("charges = %v", charges)
 		}
 		reservation.Doubt()
-		rest, refused := r.book.Reserve(t.Context(), keyWith(dayBudget(1, false)), 41, time.Now())
+		rest, refused := r.book.Reserve(t.Context(), keyWith(dayBudget(1, false)), state.Facts{}, 41, time.Now())
 		if refused == nil {
 			t.Error("what is in doubt was spent again")
 		}
@@ -150,7 +179,7 @@ func TestIdleLeaseIsHandedBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 1000)
-		reservation, _ := r.book.Reserve(t.Context(), keyWith(dayBudget(1, false)), 10, time.Now())
+		reservation, _ := r.book.Reserve(t.Context(), keyWith(dayBudget(1, false)), state.Facts{}, 10, time.Now())
 		reservation.Settle(4)
 		<-time.After(idleAfter - 2*time.Second)
 		if leased := r.leased(); leased <= 4 {
@@ -167,9 +196,14 @@ func TestRecallIsAnsweredAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 1000)
-		reservation, _ := r.book.Reserve(t.Context(), keyWith(dayBudget(1, false)), 10, time.Now())
-		for start := range r.ledger.periods {
-			r.book.Recall(&wire.LeaseRecall{OrgId: wire.ID{2}.Bytes(), BudgetId: dayBudget(1, false).ID.Bytes(), PeriodStartUnixMs: start})
+		reservation, _ := r.book.Reserve(t.Context(), keyWith(dayBudget(1, false)), state.Facts{}, 10, time.Now())
+		for key := range r.ledger.accounts {
+			r.book.Recall(&wire.LeaseRecall{OrgId: key.org.Bytes(), BudgetId: key.budget.Bytes(), PeriodStartUnixMs: key.start, LeaseNo: 7})
+			synctest.Wait()
+			if r.leased() == 10 {
+				t.Error("the recall of another lease was answered")
+			}
+			r.book.Recall(&wire.LeaseRecall{OrgId: key.org.Bytes(), BudgetId: key.budget.Bytes(), PeriodStartUnixMs: key.start})
 		}
 		synctest.Wait()
 		if leased := r.leased(); leased != 10 {
@@ -184,12 +218,12 @@ func TestPeriodRollsOverAtItsBoundary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 100)
 		key := keyWith(dayBudget(1, false))
-		last, _ := r.book.Reserve(t.Context(), key, 100, time.Now())
+		last, _ := r.book.Reserve(t.Context(), key, state.Facts{}, 100, time.Now())
 		_, end := key.Budgets[0].Period.Bounds(time.Now(), time.UTC)
-		if _, refused := r.book.Reserve(t.Context(), key, 1, end.Add(-time.Nanosecond)); refused == nil {
+		if _, refused := r.book.Reserve(t.Context(), key, state.Facts{}, 1, end.Add(-time.Nanosecond)); refused == nil {
 			t.Error("the old period has more than its limit")
 		}
-		next, refused := r.book.Reserve(t.Context(), key, 100, end)
+		next, refused := r.book.Reserve(t.Context(), key, state.Facts{}, 100, end)
 		if refused != nil {
 			t.Fatalf("the new period is not open: %+v", refused)
 		}
@@ -205,27 +239,8 @@ func (r *rig) leased() (sum int64) {
 	synctest.Wait()
 	r.ledger.mu.Lock()
 	defer r.ledger.mu.Unlock()
-	for _, period := range r.ledger.periods {
-		sum += period.leased
+	for _, account := range r.ledger.accounts {
+		sum += account.leased
 	}
 	return sum
-}
-
-func BenchmarkReserveAndSettle(b *testing.B) {
-	spool := &testSpool{leases: map[int64]*wire.LeaseState{}}
-	book := New(Config{Ledger: newLedger(1 << 60), Record: spool.record, Connected: func() bool { return true }, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
-	key := keyWith(dayBudget(1, false), dayBudget(2, false), dayBudget(3, true))
-	now := time.Now()
-	for _, budget := range key.Budgets {
-		a := book.entry(key.Org.ID, budget, now).account
-		a.granted, a.leased = 1<<60, true
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		reservation, refused := book.Reserve(b.Context(), key, 1000, now)
-		if refused != nil {
-			b.Fatal(refused)
-		}
-		reservation.Settle(1)
-	}
 }

@@ -3,156 +3,170 @@ package budget
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"connectrpc.com/connect"
 
 	"tollgate.dev/dataplane/wire"
+	"tollgate.dev/dataplane/wire/lease"
 )
 
-// testLedger is the control plane's side, as the contract says.
+// testLedger is the control plane's side: the same rules that its ledger runs, over maps.
 type testLedger struct {
-	mu      sync.Mutex
-	limit   int64
-	calls   int
-	periods map[int64]*testPeriod
-	lose    func() (request, answer bool) // nil: nothing is lost
-	recall  func(edge wire.ID, start int64)
+	mu       sync.Mutex
+	limit    int64 // of every account
+	limits   map[wire.ID]int64
+	calls    int
+	claims   int
+	accounts map[accountKey]*testAccount
+	recall   func(edge wire.ID, key accountKey, number int64)
+	now      func() time.Time
 }
 
-type testPeriod struct {
-	spent, leased, inDoubt, overrun int64
-	leases                          map[wire.ID]*testLease
+// testAccount is the sums of an account and its leases.
+type testAccount struct {
+	spent, leased, inDoubt int64
+	leases                 map[testLine]*testLease
 }
 
-type testLease struct{ granted, returned, settled int64 }
+type testLine struct {
+	edge   wire.ID
+	number int64
+}
+
+type testLease struct {
+	lease.Lease
+	closedAt time.Time
+}
 
 var errLost = errors.New("lost")
 
 func newLedger(limit int64) *testLedger {
-	return &testLedger{limit: limit, periods: map[int64]*testPeriod{}}
+	return &testLedger{limit: limit, accounts: map[accountKey]*testAccount{}, now: time.Now}
 }
 
 func (l *testLedger) Lease(_ context.Context, request *connect.Request[wire.LeaseRequest]) (*connect.Response[wire.LeaseResponse], error) {
+	return connect.NewResponse(&wire.LeaseResponse{Grants: l.lend(request.Msg)}), nil
+}
+
+func (l *testLedger) lend(request *wire.LeaseRequest) (grants []*wire.LeaseGrant) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.calls++
-	loseRequest, loseAnswer := false, false
-	if l.lose != nil {
-		loseRequest, loseAnswer = l.lose()
+	edge, _ := wire.IDFromBytes(request.GetEdgeId())
+	for _, claim := range request.GetClaims() {
+		l.claims++
+		grants = append(grants, l.claim(edge, claim))
 	}
-	if loseRequest {
-		return nil, connect.NewError(connect.CodeUnavailable, errLost)
-	}
-	response := &wire.LeaseResponse{}
-	edge, _ := wire.IDFromBytes(request.Msg.GetEdgeId())
-	for _, claim := range request.Msg.GetClaims() {
-		response.Grants = append(response.Grants, l.claim(edge, claim))
-	}
-	if loseAnswer {
-		return nil, connect.NewError(connect.CodeUnavailable, errLost)
-	}
-	return connect.NewResponse(response), nil
+	return grants
 }
 
-func (l *testLedger) claim(edge wire.ID, claim *wire.LeaseClaim) *wire.LeaseGrant {
-	start := claim.GetPeriodStartUnixMs()
-	period := l.period(start)
-	lease := period.leases[edge]
-	if lease == nil {
-		lease = &testLease{}
-		period.leases[edge] = lease
+func (l *testLedger) claim(edge wire.ID, in *wire.LeaseClaim) *wire.LeaseGrant {
+	key := keyOf(in.GetOrgId(), in.GetBudgetId(), in.GetSubject(), in.GetPeriodStartUnixMs())
+	account := l.account(key)
+	held := account.lease(testLine{edge, in.GetLeaseNo()})
+	claim := lease.Claim{
+		GrantedTotal: in.GetGrantedTotalPico(), ReturnedTotal: in.GetReturnedTotalPico(), Need: in.GetNeedPico(), Want: in.GetWantPico(), Closing: in.GetClosing(),
 	}
-	if back := claim.GetReturnedTotalPico() - lease.returned; back > 0 {
-		period.leased -= back
-		lease.returned += back
+	account.apply(held.Adopt(claim.GrantedTotal))
+	account.apply(held.TakeBack(claim.ReturnedTotal))
+	if held.Close(claim); held.Closed {
+		held.closedAt = l.now()
 	}
 	verdict := wire.LeaseVerdict_LEASE_VERDICT_OK
-	if claim.GetGrantedTotalPico() == lease.granted && claim.GetNeedPico() > 0 {
-		free := l.limit - period.spent - period.leased - period.inDoubt
-		if free < claim.GetNeedPico() {
+	if held.Asks(claim) {
+		move := held.Grant(claim, l.free(key), account.others(edge)+1)
+		if account.apply(move); move.Leased == 0 {
 			verdict = wire.LeaseVerdict_LEASE_VERDICT_EXHAUSTED
-			for other := range period.leases {
-				if other != edge && l.recall != nil {
-					l.recall(other, start)
-				}
-			}
-		} else {
-			grant := max(claim.GetNeedPico(), min(claim.GetWantPico(), free/4))
-			period.leased += grant
-			lease.granted += grant
+			account.recall(edge, key, l.recall)
 		}
 	}
 	return &wire.LeaseGrant{
-		OrgId: claim.GetOrgId(), BudgetId: claim.GetBudgetId(), PeriodStartUnixMs: start, Verdict: verdict,
-		GrantedTotalPico: lease.granted, ReturnedTotalPico: lease.returned,
-		RemainingPico: l.limit - period.spent - period.leased - period.inDoubt,
+		OrgId: in.GetOrgId(), BudgetId: in.GetBudgetId(), PeriodStartUnixMs: key.start, Subject: key.subject, LeaseNo: in.GetLeaseNo(), Verdict: verdict,
+		GrantedTotalPico: held.Granted, ReturnedTotalPico: held.Returned, RemainingPico: l.free(key), Closed: held.Closed,
 	}
 }
 
-func (l *testLedger) period(start int64) *testPeriod {
-	if l.periods[start] == nil {
-		l.periods[start] = &testPeriod{leases: map[wire.ID]*testLease{}}
+func keyOf(org, budget []byte, subject string, start int64) accountKey {
+	o, _ := wire.IDFromBytes(org)
+	b, _ := wire.IDFromBytes(budget)
+	return accountKey{o, b, subject, start}
+}
+
+func (l *testLedger) account(key accountKey) *testAccount {
+	if l.accounts[key] == nil {
+		l.accounts[key] = &testAccount{leases: map[testLine]*testLease{}}
 	}
-	return l.periods[start]
+	return l.accounts[key]
+}
+
+func (l *testLedger) limitOf(key accountKey) int64 {
+	if limit, own := l.limits[key.budget]; own {
+		return limit
+	}
+	return l.limit
+}
+
+func (l *testLedger) free(key accountKey) int64 {
+	a := l.account(key)
+	return l.limitOf(key) - a.spent - a.leased - a.inDoubt
+}
+
+func (a *testAccount) lease(line testLine) *testLease {
+	if a.leases[line] == nil {
+		a.leases[line] = new(testLease)
+	}
+	return a.leases[line]
+}
+
+func (a *testAccount) apply(move lease.Move) {
+	a.spent += move.Spent
+	a.leased += move.Leased
+	a.inDoubt += move.InDoubt
+}
+
+func (a *testAccount) others(edge wire.ID) int64 {
+	seen := map[wire.ID]bool{}
+	for line := range a.leases {
+		seen[line.edge] = line.edge != edge
+	}
+	return int64(len(slices.DeleteFunc(slices.Collect(maps.Keys(seen)), func(id wire.ID) bool { return !seen[id] })))
+}
+
+func (a *testAccount) recall(except wire.ID, key accountKey, announce func(wire.ID, accountKey, int64)) {
+	if announce == nil {
+		return
+	}
+	for line, held := range a.leases {
+		if line.edge != except && held.Outstanding() > 0 {
+			announce(line.edge, key, line.number)
+		}
+	}
 }
 
 // ingest takes an event's charge, as it comes up with usage.
-func (l *testLedger) ingest(edge wire.ID, charge *wire.Charge) {
+func (l *testLedger) ingest(edge, org wire.ID, charge *wire.Charge) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	period := l.period(charge.GetPeriodStartUnixMs())
-	period.spent += charge.GetSpentPico()
-	period.inDoubt += charge.GetDoubtPico()
-	both := charge.GetSpentPico() + charge.GetDoubtPico()
-	period.overrun += max(both-period.leased, 0)
-	period.leased -= min(both, period.leased)
-	if lease := period.leases[edge]; lease != nil {
-		lease.settled += both
+	account := l.account(keyOf(org.Bytes(), charge.GetBudgetId(), charge.GetSubject(), charge.GetPeriodStartUnixMs()))
+	held := account.leases[testLine{edge, charge.GetLeaseNo()}]
+	if held == nil {
+		held = new(testLease) // usage makes no lease
 	}
+	account.apply(held.Settle(charge.GetSpentPico(), charge.GetDoubtPico()))
 }
 
-// testSpool keeps lease records and charges as the spool does: what is settled follows from events.
-type testSpool struct {
-	mu     sync.Mutex
-	full   bool
-	leases map[int64]*wire.LeaseState
-}
-
-func (s *testSpool) record(lease *wire.LeaseState) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.full {
-		return errLost
-	}
-	known := s.leases[lease.GetPeriodStartUnixMs()]
-	if known == nil {
-		known = &wire.LeaseState{OrgId: lease.GetOrgId(), BudgetId: lease.GetBudgetId(), PeriodStartUnixMs: lease.GetPeriodStartUnixMs(), SettledTotalPico: lease.GetSettledTotalPico()}
-		s.leases[lease.GetPeriodStartUnixMs()] = known
-	}
-	known.GrantedTotalPico = max(known.GetGrantedTotalPico(), lease.GetGrantedTotalPico())
-	known.ReturnedTotalPico = max(known.GetReturnedTotalPico(), lease.GetReturnedTotalPico())
-	return nil
-}
-
-func (s *testSpool) event(charge *wire.Charge) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if lease := s.leases[charge.GetPeriodStartUnixMs()]; lease != nil {
-		lease.SettledTotalPico += charge.GetSpentPico() + charge.GetDoubtPico()
+// sweep drops empty leases an hour after they were closed.
+func (l *testLedger) sweep() {
+	for _, account := range l.accounts {
+		maps.DeleteFunc(account.leases, func(_ testLine, held *testLease) bool {
+			return held.Empty() && l.now().Sub(held.closedAt) > time.Hour
+		})
 	}
 }
-
-func (s *testSpool) recover() (all []*wire.LeaseState) {
-	for _, lease := range s.leases {
-		all = append(all, lease)
-	}
-	return all
-}
-
-func seeded(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 7)) }
 
 type testClock struct {
 	mu  sync.Mutex

@@ -96,14 +96,15 @@ func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Er
 		return nil, priceUnknown()
 	}
 	a.idText = a.id.String()
-	hard := false
+	facts, hard := c.facts(), false
 	for _, b := range c.key.Budgets {
-		hard = hard || !b.Soft
+		_, holds := b.Selector.Subject(&facts)
+		hard = hard || holds && !b.Soft
 	}
 	a.input = c.ask.InputBound(len(c.body.B), a.price)
 	a.output, a.limit = c.ask.OutputBound(a.price, hard)
 	a.worst = a.price.Worst(a.input, a.output)
-	hold, exhausted := p.Book.Reserve(c.ctx, c.key, a.worst, now)
+	hold, exhausted := p.Book.Reserve(c.ctx, c.key, facts, a.worst, now)
 	if exhausted == nil {
 		a.hold = hold
 		return a, nil
@@ -114,7 +115,11 @@ func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Er
 func overBudget(e *budget.Exhausted, worst int64) *refusal.Error {
 	message := fmt.Appendf(nil, "The budget %q has ", e.Budget.Name)
 	message = refusal.AppendUSD(message, max(e.RemainingPico, 0))
-	message = append(message, " USD left, and this call can cost up to "...)
+	message = append(message, " USD left"...)
+	if e.Subject != "" {
+		message = fmt.Appendf(message, " for %s %s", e.Budget.Selector.Noun(), e.Subject)
+	}
+	message = append(message, ", and this call can cost up to "...)
 	message = refusal.AppendUSD(message, worst)
 	message = append(message, " USD."...)
 	if !e.ResetsAt.IsZero() {

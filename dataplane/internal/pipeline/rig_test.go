@@ -88,7 +88,7 @@ type coins struct {
 	worst int64
 }
 
-func (p *purse) Reserve(_ context.Context, _ *state.Key, worst int64, _ time.Time) (Hold, *budget.Exhausted) {
+func (p *purse) Reserve(_ context.Context, _ *state.Key, _ state.Facts, worst int64, _ time.Time) (Hold, *budget.Exhausted) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if left := p.limit - p.reserved - p.spent - p.lost; worst > left {

@@ -19,8 +19,8 @@ type Spool interface {
 
 // Book holds the money that this edge may spend.
 type Book interface {
-	// Reserve takes the worst case of one attempt from every budget of the key, or names the budget that has too little.
-	Reserve(ctx context.Context, key *state.Key, worstPico int64, now time.Time) (Hold, *budget.Exhausted)
+	// Reserve takes the worst case of one attempt from every budget of the key that holds the call, or names the budget that has too little.
+	Reserve(ctx context.Context, key *state.Key, call state.Facts, worstPico int64, now time.Time) (Hold, *budget.Exhausted)
 }
 
 // Hold is the money reserved for one attempt. Charges are asked for before it is settled.
@@ -39,8 +39,8 @@ func Leases(book *budget.Book) Book { return leases{book} }
 type leases struct{ book *budget.Book }
 
 // Reserve implements Book.
-func (l leases) Reserve(ctx context.Context, key *state.Key, worstPico int64, now time.Time) (Hold, *budget.Exhausted) {
-	reservation, exhausted := l.book.Reserve(ctx, key, worstPico, now)
+func (l leases) Reserve(ctx context.Context, key *state.Key, call state.Facts, worstPico int64, now time.Time) (Hold, *budget.Exhausted) {
+	reservation, exhausted := l.book.Reserve(ctx, key, call, worstPico, now)
 	if exhausted != nil {
 		return nil, exhausted
 	}

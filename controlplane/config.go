@@ -7,12 +7,16 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/mail"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
+	"tollgate.dev/controlplane/internal/channel"
 	"tollgate.dev/controlplane/internal/seal"
+	"tollgate.dev/dataplane/egress"
 	"tollgate.dev/dataplane/wire"
 )
 
@@ -34,6 +38,8 @@ type Config struct {
 	AdminToken         seal.Secret
 	LogLevel           slog.Level
 	OTLPEndpoint       string
+	EgressAllow        []netip.Prefix // private networks in which the mail server and webhooks may be
+	Mail               channel.Mail   // none: no e-mail
 }
 
 // variable is one line of the configuration table.
@@ -69,6 +75,9 @@ func variables() []variable {
 		{name: "TOLLGATE_ADMIN_EMAIL", help: "first start only: the first user, owner of the organization Demo", set: func(c *Config, text string) error { c.AdminEmail = text; return nil }},
 		{name: "TOLLGATE_ADMIN_PASSWORD", help: "first start only: the first user's password, at least 10 characters", set: setSecret(func(c *Config) *seal.Secret { return &c.AdminPassword })},
 		{name: "TOLLGATE_ADMIN_TOKEN", help: "first start only: the first API token, tga_<32 hex digits: the organization's id>_<at least 40 letters and digits>", set: setSecret(func(c *Config) *seal.Secret { return &c.AdminToken })},
+		{name: "TOLLGATE_SMTP_URL", help: "mail server of alerts: smtp://user:password@host:587 (STARTTLS is required, unless ?tls=none says otherwise) or smtps://host:465", set: setMail},
+		{name: "TOLLGATE_SMTP_FROM", help: "sender of alerts, such as Tollgate <alerts@example.com>", set: setMailFrom},
+		{name: "TOLLGATE_EGRESS_ALLOW", help: "private ranges in which the mail server and webhooks may be, such as 10.1.0.0/16,127.0.0.0/8; nothing else there is dialled", set: func(c *Config, text string) (err error) { c.EgressAllow, err = egress.ParseAllow(text); return err }},
 		{name: "TOLLGATE_LOG_LEVEL", help: "debug, info, warn or error", fallback: "info", set: func(c *Config, text string) error { return c.LogLevel.UnmarshalText([]byte(text)) }},
 		{name: "OTEL_EXPORTER_OTLP_ENDPOINT", help: "where traces and metrics go (OTLP over HTTP), such as http://127.0.0.1:4318", set: setOTLP},
 	}
@@ -96,6 +105,9 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	if first[0] != first[1] || first[1] != first[2] {
 		return Config{}, errors.New("TOLLGATE_ADMIN_EMAIL, TOLLGATE_ADMIN_PASSWORD and TOLLGATE_ADMIN_TOKEN go together: set all three or none")
 	}
+	if (config.Mail.Host == "") != (config.Mail.From.Address == "") {
+		return Config{}, errors.New("TOLLGATE_SMTP_URL and TOLLGATE_SMTP_FROM go together: set both or none")
+	}
 	return config, nil
 }
 
@@ -121,6 +133,22 @@ func setAddr(c *Config, text string) error {
 		return errors.New("is not host:port")
 	}
 	c.Addr = text
+	return nil
+}
+
+func setMail(c *Config, text string) error {
+	server, err := channel.ParseMailURL(text)
+	server.From = c.Mail.From
+	c.Mail = server
+	return err
+}
+
+func setMailFrom(c *Config, text string) error {
+	from, err := mail.ParseAddress(text)
+	if err != nil {
+		return errors.New("is not an e-mail address")
+	}
+	c.Mail.From = *from
 	return nil
 }
 

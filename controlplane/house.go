@@ -12,10 +12,12 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate.dev/controlplane/internal/agent"
+	"tollgate.dev/controlplane/internal/alert"
 	"tollgate.dev/controlplane/internal/apitoken"
 	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authn"
 	"tollgate.dev/controlplane/internal/budget"
+	"tollgate.dev/controlplane/internal/channel"
 	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/guardrail"
 	"tollgate.dev/controlplane/internal/member"
@@ -38,6 +40,7 @@ type house struct {
 	config   Config
 	pool     *pgxpool.Pool
 	db       *tenant.DB
+	box      *seal.Box
 	observed *telemetry.Telemetry
 	requests *telemetry.HTTP
 	logger   *slog.Logger
@@ -61,6 +64,8 @@ type house struct {
 	usage      *usage.Service
 	edges      *edge.Service
 	jobs       *work.Service
+	channels   *channel.Service
+	alerts     *alert.Service
 
 	web      *echo.Echo                    // console and admin API
 	handlers map[string]http.Handler       // what stands beside them, by path prefix
@@ -83,7 +88,7 @@ func build(config Config, pool *pgxpool.Pool, observed *telemetry.Telemetry, log
 		audits: audit.New(db), members: member.New(db, pool), workspaces: workspace.New(db), agents: agent.New(db),
 		providers: provider.New(db, box), routes: route.New(db), guardrails: guardrail.New(db), rateLimits: ratelimit.New(db),
 		prices: price.New(pool, time.Now), keys: virtualkey.New(db, config.KeyPepper, time.Now), tokens: apitoken.New(db, time.Now),
-		handlers: map[string]http.Handler{},
+		box: box, handlers: map[string]http.Handler{},
 	}
 	secure := config.PublicURL != nil && config.PublicURL.Scheme == "https"
 	h.authn = authn.New(pool, h.members, secure, h.now, logger)
@@ -96,6 +101,7 @@ func build(config Config, pool *pgxpool.Pool, observed *telemetry.Telemetry, log
 	if err := h.mountFleet(); err != nil {
 		return nil, err
 	}
+	h.mountAlerts()
 	if err := h.mountAPI(); err != nil {
 		return nil, err
 	}

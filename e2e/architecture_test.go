@@ -23,7 +23,7 @@ var (
 		"controlplane/internal/org", "controlplane/internal/member", "controlplane/internal/workspace", "controlplane/internal/agent",
 		"controlplane/internal/virtualkey", "controlplane/internal/provider", "controlplane/internal/route", "controlplane/internal/price",
 		"controlplane/internal/budget", "controlplane/internal/guardrail", "controlplane/internal/ratelimit", "controlplane/internal/usage", "controlplane/internal/edge", "controlplane/internal/authn",
-		"controlplane/internal/apitoken",
+		"controlplane/internal/apitoken", "controlplane/internal/channel", "controlplane/internal/alert",
 	}
 	contract = []string{"dataplane/wire", "dataplane/wire/wireconnect", "dataplane/wire/lease"}
 	carriers = []string{ // what every stage of an edge handles a request with; they decide nothing
@@ -64,6 +64,8 @@ var walls = []house.Wall{
 	{Room: "controlplane/internal/edges", May: list(foundations, nouns, contract, "controlplane/internal/publish", "controlplane/internal/ledger", "controlplane/internal/notice")},
 	{Room: "controlplane/internal/ingest", May: list(foundations, nouns, contract, "controlplane/internal/ledger")},
 	{Room: "controlplane/internal/budget", May: list(foundations, contract, "controlplane/internal/ledger")},
+	{Room: "controlplane/internal/channel", May: list(foundations, "dataplane/egress")},
+	{Room: "controlplane/internal/alert", May: list(foundations, "controlplane/internal/channel")},
 	{Room: "controlplane/internal/usage", May: list(foundations, contract, "controlplane/internal/notice")},
 	{Room: "controlplane/internal/*", May: list(foundations, contract)}, // the nouns
 	{Room: "controlplane", May: list("controlplane/internal/*", contract, "dataplane/egress", "migrations", "web/...")},
@@ -96,6 +98,8 @@ var owners = []house.Owner{
 	{Dependency: "github.com/stripe/stripe-go", Rooms: []string{"controlplane/internal/billing/*.go"}},
 	{Dependency: "github.com/redis/go-redis/v9", Rooms: []string{"dataplane/internal/limit/*.go"}},
 	{Dependency: "github.com/riverqueue/river", Rooms: []string{"controlplane/internal/work/*.go"}},
+	{Dependency: "github.com/wneessen/go-mail", Rooms: []string{"controlplane/internal/channel/mail.go"}},
+	{Dependency: "github.com/emersion/go-smtp", Rooms: []string{"controlplane/internal/channel/*_test.go", "e2e/*_test.go"}},
 	{Dependency: "github.com/alicebob/miniredis/v2", Rooms: []string{"cmd/tollgate/internal/redis/*.go"}},
 	{Dependency: "github.com/labstack/echo/v4", Rooms: []string{
 		"controlplane/*.go", "controlplane/internal/console/*.go", "controlplane/internal/api/*.go", "controlplane/internal/edges/*.go", "controlplane/internal/ingest/*.go",
@@ -119,6 +123,7 @@ var tableOwners = map[string]string{
 	"guardrail": "guardrail.sql", "rate_limit": "ratelimit.sql", "model_price": "price.sql", "org_price": "price.sql", "reprice": "reprice.sql", "usage_correction": "reprice.sql",
 	"budget": "budget.sql", "budget_raise": "budget.sql", "budget_period": "ledger.sql", "budget_lease": "ledger.sql",
 	"usage_event": "ingest.sql", "usage_hour": "ingest.sql", "usage_reject": "ingest.sql", "publish_problem": "publish.sql",
+	"channel": "channel.sql", "delivery": "channel.sql", "alert": "alert.sql", "alert_rule": "alert.sql",
 	"river_job": "work.sql", "river_leader": "work.sql", "river_queue": "work.sql", "river_notification": "work.sql",
 	"usage_day": "ingest.sql", "usage_tag_hour": "ingest.sql", "usage_tag_day": "ingest.sql", "usage_run": "ingest.sql",
 	"edge": "edges.sql", "edge_epoch": "edges.sql", "edge_generation": "edges.sql",
@@ -176,6 +181,8 @@ var foreignTables = []house.Foreign{
 	{File: "scope.sql", Table: "agent", Reason: "refuses a scope that is not the organization's"},
 	{File: "scope.sql", Table: "route", Reason: "a model is the name of a route"},
 	{File: "scope.sql", Table: "virtual_key", Reason: "refuses a scope that is not the organization's"},
+	{File: "channel.sql", Table: "org", Reason: "a message says whose it is"},
+	{File: "alert.sql", Table: "generation", Reason: "it holds a row for every organization"},
 	{File: "member.sql", Table: "org", Reason: "shows the names of a person's organizations"},
 }
 
@@ -195,7 +202,7 @@ const (
 
 // edgeRefuses is what the edge must not link.
 var edgeRefuses = []string{
-	"github.com/jackc", "github.com/riverqueue", "github.com/stripe", "github.com/a-h/templ", "github.com/labstack", "github.com/pressly/goose", "github.com/alexedwards",
+	"github.com/jackc", "github.com/riverqueue", "github.com/wneessen", "github.com/stripe", "github.com/a-h/templ", "github.com/labstack", "github.com/pressly/goose", "github.com/alexedwards",
 	"github.com/alicebob", "tollgate.dev/controlplane", "tollgate.dev/web", "tollgate.dev/migrations",
 }
 

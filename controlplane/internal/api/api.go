@@ -11,10 +11,12 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate.dev/controlplane/internal/agent"
+	"tollgate.dev/controlplane/internal/alert"
 	"tollgate.dev/controlplane/internal/apitoken"
 	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/budget"
+	"tollgate.dev/controlplane/internal/channel"
 	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/guardrail"
@@ -47,6 +49,8 @@ type Services struct {
 	Audits     *audit.Service
 	Usage      *usage.Service
 	Edges      *edge.Service
+	Channels   *channel.Service
+	Alerts     *alert.Service
 }
 
 // API is the transport.

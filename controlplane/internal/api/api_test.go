@@ -2,10 +2,12 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -15,10 +17,12 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate.dev/controlplane/internal/agent"
+	"tollgate.dev/controlplane/internal/alert"
 	"tollgate.dev/controlplane/internal/apitoken"
 	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/budget"
+	"tollgate.dev/controlplane/internal/channel"
 	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/guardrail"
 	"tollgate.dev/controlplane/internal/ident"
@@ -32,6 +36,7 @@ import (
 	"tollgate.dev/controlplane/internal/seal"
 	"tollgate.dev/controlplane/internal/usage"
 	"tollgate.dev/controlplane/internal/virtualkey"
+	"tollgate.dev/controlplane/internal/work"
 	"tollgate.dev/controlplane/internal/workspace"
 )
 
@@ -65,6 +70,7 @@ func newBench(t *testing.T) *bench {
 		Audits: audit.New(db.Tenant), Usage: usage.New(db.Tenant, usage.NewFeed(), time.Now),
 	}
 	services.Edges = edge.New(db.Tenant, time.Now)
+	services.Channels, services.Alerts = alerting(t, db, box, logger)
 	made, err := New(services, logger)
 	if err != nil {
 		t.Fatal(err)
@@ -87,6 +93,23 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
+// alerting returns channels whose deliveries are attempted, and alerts.
+func alerting(t *testing.T, db *pgtest.DB, box *seal.Box, logger *slog.Logger) (*channel.Service, *alert.Service) {
+	t.Helper()
+	jobs, err := work.New(db.Pool, logger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sender := channel.NewSender(nil, channel.Mail{}, &url.URL{Scheme: "https", Host: "tollgate.example"}, time.Now)
+	channels := channel.New(db.Tenant, box, jobs, sender, time.Now)
+	work.Do(jobs, time.Minute, channels.Deliver)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- jobs.Run(ctx) }()
+	t.Cleanup(func() { stop(); <-ended })
+	return channels, alert.New(db.Tenant, db.Pool, nil, channels, time.Now, logger)
+}
+
 // furnish gives a one of each noun.
 func (b *bench) furnish(t *testing.T, db *pgtest.DB) {
 	t.Helper()
@@ -102,6 +125,7 @@ func (b *bench) furnish(t *testing.T, db *pgtest.DB) {
 		{"{guardrail}", "/guardrails", `{"name":"{canary}","scope":"org","action":"block","words":["{canary}"]}`},
 		{"{key}", "/virtual-keys", `{"name":"{canary}","workspace_id":"{workspace}","agent_id":"{agent}","allowed_models":["{canary}-model"]}`},
 		{"{token}", "/api-tokens", `{"name":"{canary}","role":"viewer"}`},
+		{"{channel}", "/channels", `{"name":"{canary}","kind":"webhook","url":"https://127.0.0.1:1/sk-{canary}"}`},
 	} {
 		replace := strings.NewReplacer(pairs...)
 		status, answer := b.call(http.MethodPost, replace.Replace(prefix+step.path), replace.Replace(step.body), "a owner")
@@ -109,16 +133,17 @@ func (b *bench) furnish(t *testing.T, db *pgtest.DB) {
 			ID         string                `json:"id"`
 			VirtualKey struct{ ID string }   `json:"virtual_key"`
 			APIToken   struct{ ID string }   `json:"api_token"`
+			Channel    struct{ ID string }   `json:"channel"`
 			Error      struct{ Message any } `json:"error"`
 		}
 		if err := json.Unmarshal(answer, &made); err != nil || status != http.StatusCreated {
 			t.Fatalf("%s: %d %s", step.path, status, answer)
 		}
-		pairs = append(pairs, step.noun, made.ID+made.VirtualKey.ID+made.APIToken.ID)
+		pairs = append(pairs, step.noun, made.ID+made.VirtualKey.ID+made.APIToken.ID+made.Channel.ID)
 	}
-	event := ident.New[ident.Event]().String()
+	event, fired, sent := ident.New[ident.Event]().String(), ident.New[ident.Alert]().String(), ident.New[ident.Delivery]().String()
 	run := "run-of-a"
-	b.ids = strings.NewReplacer(append(pairs, "{event}", event, "{run}", run)...)
+	b.ids = strings.NewReplacer(append(pairs, "{event}", event, "{run}", run, "{alert}", fired, "{delivery}", sent)...)
 	err := db.Tenant.Write(t.Context(), b.a.Org, func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), `INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, workspace_id, virtual_key_id, end_user, labels,
 			dialect, model, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us, input_tokens,
@@ -135,6 +160,16 @@ func (b *bench) furnish(t *testing.T, db *pgtest.DB) {
 		}
 		_, err = tx.Exec(t.Context(), `INSERT INTO usage_tag_day VALUES ($1, date_trunc('day', now(), 'UTC'), $4, $4, $2, $2, $3, $2, $2, $4, 'ok', '', 1, 1, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0)`,
 			b.a.Org, b.ids.Replace("{workspace}"), b.ids.Replace("{key}"), canary)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(t.Context(), `INSERT INTO alert (org_id, alert_id, rule, subject, period, threshold, standing, severity, title, body, path, fired_at)
+			VALUES ($1, $2, 'edge_health', $3, 'p', 0, true, 3, $3, $3, '/edges', now())`, b.a.Org, fired, canary)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(t.Context(), `INSERT INTO delivery (org_id, delivery_id, channel_id, alert_id, event, message, state, created_at)
+			VALUES ($1, $2, $3, $4, 'fired', jsonb_build_object('title', $5::text), 'delivered', now())`, b.a.Org, sent, b.ids.Replace("{channel}"), fired, canary)
 		return err
 	})
 	if err != nil {
@@ -161,7 +196,7 @@ func nounOf(path string) string {
 		"/members/:id", "/members/{member}", "/workspaces/:id", "/workspaces/{workspace}", "/agents/:id", "/agents/{agent}",
 		"/providers/:id", "/providers/{provider}", ":credential_id", "{credential}", "/routes/:id", "/routes/{route}",
 		"/budgets/:id", "/budgets/{budget}", "/guardrails/:id", "/guardrails/{guardrail}", "/rate-limits/:id", "/rate-limits/{ratelimit}", "/virtual-keys/:id", "/virtual-keys/{key}", "/api-tokens/:id", "/api-tokens/{token}",
-		"/usage/events/:id", "/usage/events/{event}", "/usage/runs/:id", "/usage/runs/{run}",
+		"/usage/events/:id", "/usage/events/{event}", "/usage/runs/:id", "/usage/runs/{run}", "/channels/:id", "/channels/{channel}", "/alerts/:id", "/alerts/{alert}", "/deliveries/:id", "/deliveries/{delivery}",
 	).Replace(path)
 }
 
@@ -189,6 +224,9 @@ var bodies = map[string]string{
 	"POST /virtual-keys":              `{"name":"new","workspace_id":"{workspace}","agent_id":"{agent}"}`,
 	"POST /api-tokens":                `{"name":"new","role":"viewer"}`,
 	"PATCH /virtual-keys/:id":         `{"allowed_models":[]}`,
+	"POST /channels":                  `{"name":"new","kind":"slack","url":"https://hooks.slack.com/services/new"}`,
+	"PATCH /channels/:id":             `{"severity_min":"critical"}`,
+	"PATCH /alert-rules":              `{"rule":"guardrail_spike","number":20}`,
 }
 
 func (b *bench) request(t *testing.T, e endpoint) (path, body string) {
@@ -308,7 +346,7 @@ func TestAnotherOrganizationsOwnerReachesNothing(t *testing.T) {
 			t.Errorf("%s %s: %d, want 404", e.method, path, status)
 		}
 	}
-	for _, look := range []string{"/workspaces", "/agents", "/providers", "/routes", "/budgets", "/guardrails", "/rate-limits", "/virtual-keys", "/api-tokens", "/members", "/organization", "/usage/events"} {
+	for _, look := range []string{"/workspaces", "/agents", "/providers", "/routes", "/budgets", "/guardrails", "/rate-limits", "/virtual-keys", "/api-tokens", "/members", "/organization", "/usage/events", "/channels", "/alerts"} {
 		if status, answer := b.call(http.MethodGet, prefix+look, "", "a owner"); status != http.StatusOK || !bytes.Contains(answer, []byte(canary)) || bytes.Contains(answer, []byte("evil")) {
 			t.Errorf("a's own %s: %d %s", look, status, answer)
 		}
@@ -317,7 +355,7 @@ func TestAnotherOrganizationsOwnerReachesNothing(t *testing.T) {
 
 // referring says whether the text holds one of a's ids.
 func referring(b *bench, text string) bool {
-	for _, noun := range []string{"{member}", "{workspace}", "{agent}", "{provider}", "{credential}", "{route}", "{budget}", "{guardrail}", "{ratelimit}", "{key}", "{token}", "{event}"} {
+	for _, noun := range []string{"{member}", "{workspace}", "{agent}", "{provider}", "{credential}", "{route}", "{budget}", "{guardrail}", "{ratelimit}", "{key}", "{token}", "{event}", "{channel}", "{alert}", "{delivery}"} {
 		if strings.Contains(text, b.ids.Replace(noun)) {
 			return true
 		}

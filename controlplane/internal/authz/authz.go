@@ -54,16 +54,20 @@ const (
 	UsageRead       Permission = "usage.read"
 	EdgeRead        Permission = "edge.read"
 	AuditRead       Permission = "audit.read"
+	AlertRead       Permission = "alert.read"
+	AlertWrite      Permission = "alert.write"
+	ChannelRead     Permission = "channel.read"
+	ChannelWrite    Permission = "channel.write"
 )
 
 // reading is what every role may do.
 var reading = []Permission{
-	OrgRead, WorkspaceRead, AgentRead, VirtualKeyRead, ProviderRead, RouteRead, BudgetRead, RateLimitRead, GuardrailRead, PriceRead, UsageRead, EdgeRead,
+	OrgRead, WorkspaceRead, AgentRead, VirtualKeyRead, ProviderRead, RouteRead, BudgetRead, RateLimitRead, GuardrailRead, PriceRead, UsageRead, EdgeRead, AlertRead, ChannelRead,
 }
 
 // granted is what a role may do on top of reading. Owner and Admin are in May.
 var granted = map[Role][]Permission{
-	Finance:   {BudgetWrite, PriceWrite, AuditRead},
+	Finance:   {BudgetWrite, PriceWrite, AuditRead, AlertWrite, ChannelWrite},
 	Developer: {AgentWrite, VirtualKeyWrite, RouteWrite},
 	Viewer:    {},
 }

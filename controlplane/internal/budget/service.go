@@ -139,6 +139,18 @@ func (s *Service) List(ctx context.Context, actor authz.Actor) ([]Standing, erro
 // Standings returns what List does, for the rooms that watch over budgets.
 func (s *Service) Standings(ctx context.Context, org ident.Org) (all []Standing, err error) {
 	now := s.now()
+	if all, err = s.accounts(ctx, org, now); err != nil {
+		return nil, err
+	}
+	return all, s.foresee(ctx, org, all, now)
+}
+
+// Accounts returns what Standings does without the forecasts, for who looks every few seconds.
+func (s *Service) Accounts(ctx context.Context, org ident.Org) ([]Standing, error) {
+	return s.accounts(ctx, org, s.now())
+}
+
+func (s *Service) accounts(ctx context.Context, org ident.Org, now time.Time) (all []Standing, err error) {
 	err = s.db.Read(ctx, org, func(tx pgx.Tx) error {
 		budgets, err := List(ctx, tx, org)
 		if err != nil {
@@ -147,10 +159,7 @@ func (s *Service) Standings(ctx context.Context, org ident.Org) (all []Standing,
 		all, err = standings(ctx, tx, org, budgets, nil, now)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return all, s.foresee(ctx, org, all, now)
+	return all, err
 }
 
 func (s *Service) foreseen(ctx context.Context, org ident.Org, one Standing, now time.Time) (Standing, error) {

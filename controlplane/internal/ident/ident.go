@@ -33,6 +33,9 @@ type (
 	eventKind      struct{}
 	requestKind    struct{}
 	scopeKind      struct{}
+	channelKind    struct{}
+	deliveryKind   struct{}
+	alertKind      struct{}
 )
 
 // The identifiers, one per noun.
@@ -55,6 +58,9 @@ type (
 	Edge       = ID[edgeKind]
 	Event      = ID[eventKind]
 	Request    = ID[requestKind]
+	Channel    = ID[channelKind]
+	Delivery   = ID[deliveryKind]
+	Alert      = ID[alertKind]
 	Scope      = ID[scopeKind] // a workspace or virtual key, or none for the organization: where a budget or guardrail holds
 )
 

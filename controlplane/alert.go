@@ -1,0 +1,177 @@
+package controlplane
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"time"
+
+	"tollgate.dev/controlplane/internal/alert"
+	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/budget"
+	"tollgate.dev/controlplane/internal/channel"
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/scope"
+	"tollgate.dev/controlplane/internal/usage"
+	"tollgate.dev/controlplane/internal/work"
+)
+
+// mountAlerts wires channels and alerts, and hands their jobs to who does them.
+func (h *house) mountAlerts() {
+	base := h.config.PublicURL
+	if base == nil {
+		base = &url.URL{Scheme: "http", Host: h.config.Addr}
+	}
+	sender := channel.NewSender(h.config.EgressAllow, h.config.Mail, base, h.now)
+	h.channels = channel.New(h.db, h.box, h.jobs, sender, h.now)
+	h.alerts = alert.New(h.db, h.pool, watch{h}, h.channels, h.now, h.logger)
+	work.Do(h.jobs, time.Minute, h.channels.Deliver)
+	work.Do(h.jobs, time.Minute, h.alerts.EvaluateQuick)
+	work.Do(h.jobs, time.Minute, h.alerts.EvaluateSlow)
+	h.jobs.Every(alert.QuickEvery, alert.Quick{})
+	h.jobs.Every(alert.SlowEvery, alert.Slow{})
+}
+
+// watch shows alerts what the other nouns know.
+type watch struct{ house *house }
+
+const (
+	unpricedEvents = 500 // of today, which are looked at
+	unpricedMax    = 20  // models
+	pastHours      = 14 * 24
+)
+
+func watcher(org ident.Org) authz.Actor {
+	return authz.Actor{Org: org, Kind: authz.SystemActor, Name: "alerts", Role: authz.Viewer}
+}
+
+// Accounts returns the accounts of an organization's budgets, without forecasts.
+func (w watch) Accounts(ctx context.Context, org ident.Org) ([]alert.Account, error) {
+	return accountsOf(w.house.budgets.Accounts(ctx, org))
+}
+
+func accountsOf(standings []budget.Standing, err error) ([]alert.Account, error) {
+	accounts := make([]alert.Account, len(standings))
+	for i, one := range standings {
+		accounts[i] = account(one)
+	}
+	return accounts, err
+}
+
+func account(one budget.Standing) alert.Account {
+	a := alert.Account{
+		Budget: one.ID, Name: one.Name, Accounts: 1, PeriodStart: one.PeriodStart, Limit: one.InForce(), Used: one.Used(), InDoubt: one.InDoubt, Percents: one.AlertPercents,
+	}
+	if scope.EachValue(one.Scope, one.ScopeValue) {
+		a.Accounts, a.Used = one.Accounts, one.InForce().Sub(one.Left) // of the fullest; what edges hold counts too
+	}
+	if one.ResetsAt != nil {
+		a.PeriodEnd = *one.ResetsAt
+	}
+	if one.AlertForecast && one.Verdict == budget.RunsOut {
+		a.RunsOutAt = one.RunsOutAt
+	}
+	return a
+}
+
+// Signals returns what an organization's other rules look at.
+func (w watch) Signals(ctx context.Context, org ident.Org) (seen alert.Signals, err error) {
+	actor, now := watcher(org), w.house.now()
+	if seen.Accounts, err = accountsOf(w.house.budgets.Standings(ctx, org)); err != nil {
+		return seen, err
+	}
+	for _, group := range []usage.Group{usage.ByAgent, usage.ByWorkspace} {
+		spent, err := w.hours(ctx, actor, group, now)
+		if err != nil {
+			return seen, err
+		}
+		seen.Spend = append(seen.Spend, spent...)
+	}
+	if err := w.refusals(ctx, actor, now, &seen); err != nil {
+		return seen, err
+	}
+	return seen, w.fleet(ctx, actor, &seen)
+}
+
+// hours returns what each agent or workspace spent in this hour and in those of the last two weeks.
+func (w watch) hours(ctx context.Context, actor authz.Actor, group usage.Group, now time.Time) ([]alert.Hours, error) {
+	hour := now.UTC().Truncate(time.Hour)
+	sums, err := w.house.usage.Hours(ctx, actor, usage.HoursQuery{From: hour.Add(-pastHours * time.Hour), To: hour.Add(time.Hour), GroupBy: group})
+	if err != nil {
+		return nil, err
+	}
+	spent := map[string]*alert.Hours{}
+	var order []string
+	for _, sum := range sums {
+		if sum.GroupID == "" || sum.Cost.Sign() <= 0 {
+			continue
+		}
+		one := spent[sum.GroupID]
+		if one == nil {
+			one = &alert.Hours{Subject: string(group) + ":" + sum.GroupID, Name: "The " + string(group) + " “" + sum.GroupName + "”", Path: "/spend?group=" + string(group)}
+			spent[sum.GroupID] = one
+			order = append(order, sum.GroupID)
+		}
+		if sum.Hour.Equal(hour) {
+			one.Now = one.Now.Add(sum.Cost)
+		} else {
+			one.Past = append(one.Past, sum.Cost)
+		}
+	}
+	all := make([]alert.Hours, len(order))
+	for i, id := range order {
+		all[i] = *spent[id]
+	}
+	return all, nil
+}
+
+// refusals counts what budgets and guardrails refused, and names the models without a price.
+func (w watch) refusals(ctx context.Context, actor authz.Actor, now time.Time, seen *alert.Signals) error {
+	hour := now.UTC().Truncate(time.Hour)
+	this, err := w.house.usage.Refusals(ctx, actor, hour, hour.Add(time.Hour))
+	if err != nil {
+		return err
+	}
+	before, err := w.house.usage.Refusals(ctx, actor, hour.Add(-24*time.Hour), hour)
+	if err != nil {
+		return err
+	}
+	count := func(all []usage.Refusal, code string) (sum int64) {
+		for _, one := range all {
+			if one.Code == code {
+				sum += one.Count
+			}
+		}
+		return sum
+	}
+	seen.BudgetRefusals = count(this, "budget_exhausted")
+	seen.GuardrailBlocks, seen.GuardrailBefore = count(this, "guardrail_blocked"), count(before, "guardrail_blocked")
+	page, err := w.house.usage.Events(ctx, actor, usage.Filter{Code: "price_unknown", From: now.UTC().Truncate(24 * time.Hour), Limit: unpricedEvents})
+	if err != nil {
+		return err
+	}
+	for _, event := range page.Items {
+		if len(seen.Unpriced) < unpricedMax && !slices.Contains(seen.Unpriced, event.Model) {
+			seen.Unpriced = append(seen.Unpriced, event.Model)
+		}
+	}
+	return nil
+}
+
+// fleet shows the edges and why the newest configuration is not pushed.
+func (w watch) fleet(ctx context.Context, actor authz.Actor, seen *alert.Signals) error {
+	edges, err := w.house.edges.List(ctx, actor)
+	if err != nil {
+		return err
+	}
+	for _, one := range edges {
+		seen.Edges = append(seen.Edges, alert.Edge{
+			ID: one.ID, Name: one.Name, Connected: one.Connected, Accepting: one.Accepting, LastSeenAt: one.LastSeenAt, NackPath: one.NackPath, NackReason: one.NackReason,
+		})
+	}
+	problem, err := w.house.edges.Problem(ctx, actor)
+	if problem != nil {
+		seen.ProblemPath, seen.Problem = problem.Path, problem.Reason
+	}
+	return err
+}

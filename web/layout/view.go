@@ -50,6 +50,8 @@ type Item struct {
 	Label   string
 	Href    string
 	Icon    string
+	Count   string // of what waits there; empty: nothing
+	CountOf string // "open"
 	Current bool
 }
 

@@ -10,10 +10,12 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate.dev/controlplane/internal/agent"
+	"tollgate.dev/controlplane/internal/alert"
 	"tollgate.dev/controlplane/internal/apitoken"
 	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authn"
 	"tollgate.dev/controlplane/internal/budget"
+	"tollgate.dev/controlplane/internal/channel"
 	"tollgate.dev/controlplane/internal/guardrail"
 	"tollgate.dev/controlplane/internal/member"
 	"tollgate.dev/controlplane/internal/org"
@@ -44,6 +46,8 @@ type Services struct {
 	Audit       *audit.Service
 	Usage       usages
 	Edges       fleet
+	Channels    *channel.Service
+	Alerts      *alert.Service
 }
 
 // Config is what the console needs to know about its surroundings.
@@ -87,6 +91,7 @@ func (c *Console) Mount(server *echo.Echo) {
 	open(http.MethodPost, "/theme", c.theme)
 	post("/organizations/switch", c.switchOrg)
 	c.mountNouns(get, both)
+	c.mountAlerts(get, post, both)
 	c.mountSeeing(get)
 	pages.RouteNotFound("/*", c.visit(c.nothing, true))
 }
@@ -136,6 +141,19 @@ func (c *Console) mountNouns(get, both func(string, func(*visit) error)) {
 	both(tokensPath+"/:id/revoke", c.revokeAPIToken)
 	both("/account", c.account)
 	get("/audit", c.audit)
+}
+
+func (c *Console) mountAlerts(get, post, both func(string, func(*visit) error)) {
+	get("/alerts", c.alerts)
+	get("/alerts/:id", c.alert)
+	get("/alerts/rules", c.alertRules)
+	both("/alerts/rules/:rule", c.editAlertRule)
+	get("/channels", c.channels)
+	both("/channels/new", c.newChannel)
+	both("/channels/:id", c.channel)
+	post("/channels/:id/test", c.testChannel)
+	both("/channels/:id/archive", c.archiveChannel)
+	post("/deliveries/:id/resend", c.resend)
 }
 
 func (c *Console) mountSeeing(get func(string, func(*visit) error)) {

@@ -16,11 +16,13 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate.dev/controlplane/internal/agent"
+	"tollgate.dev/controlplane/internal/alert"
 	"tollgate.dev/controlplane/internal/apitoken"
 	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authn"
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/budget"
+	"tollgate.dev/controlplane/internal/channel"
 	"tollgate.dev/controlplane/internal/console"
 	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/fault"
@@ -38,6 +40,7 @@ import (
 	"tollgate.dev/controlplane/internal/seal"
 	"tollgate.dev/controlplane/internal/usage"
 	"tollgate.dev/controlplane/internal/virtualkey"
+	"tollgate.dev/controlplane/internal/work"
 	"tollgate.dev/controlplane/internal/workspace"
 )
 
@@ -100,10 +103,17 @@ func open(t *testing.T) *browser {
 	if _, err := orgs.Bootstrap(t.Context(), org.First{Email: ownerEmail, Password: seal.NewSecret(ownerPassword), Token: token}); err != nil {
 		t.Fatal(err)
 	}
+	jobs, err := work.New(db.Pool, logger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sender := channel.NewSender(nil, channel.Mail{}, &url.URL{Scheme: "https", Host: "tollgate.example"}, time.Now)
+	channels := channel.New(db.Tenant, box, jobs, sender, time.Now)
 	shown, err := console.New(console.Services{
 		Authn: who, Tokens: tokens, Prices: price.New(db.Pool, time.Now), Orgs: orgs, Members: people, Workspaces: workspace.New(db.Tenant), Agents: agent.New(db.Tenant), Providers: provider.New(db.Tenant, box),
 		Routes: route.New(db.Tenant), Budgets: budget.New(db.Tenant, quiet{}, time.Now), Guardrails: guardrail.New(db.Tenant), RateLimits: ratelimit.New(db.Tenant),
 		VirtualKeys: virtualkey.New(db.Tenant, seal.NewSecret(strings.Repeat("p", 32)), time.Now), Audit: audit.New(db.Tenant), Usage: quiet{}, Edges: quiet{},
+		Channels: channels, Alerts: alert.New(db.Tenant, db.Pool, nil, channels, time.Now, logger),
 	}, console.Config{EdgeURL: "http://edge.example", Now: time.Now, Logger: logger})
 	if err != nil {
 		t.Fatal(err)

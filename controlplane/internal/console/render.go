@@ -127,14 +127,22 @@ func (c *Console) frame(v *visit, w view) (layout.Page, error) {
 		page.Orgs = append(page.Orgs, one)
 	}
 	page.Person = layout.Person{Name: v.actor.Name, Initials: initials(v.actor.Name), Role: string(v.actor.Role)}
-	page.Nav = navigation(v.actor, w.Active)
+	open, err := c.Alerts.CountOpen(v.Request().Context(), v.actor)
+	if err != nil {
+		return page, err
+	}
+	page.Nav = navigation(v.actor, w.Active, open)
 	page.Flash = c.takeFlash(v)
 	return page, nil
 }
 
-func navigation(actor authz.Actor, active string) []layout.Group {
+func navigation(actor authz.Actor, active string, openAlerts int) []layout.Group {
 	item := func(label, href, icon string) layout.Item {
 		return layout.Item{Label: label, Href: href, Icon: icon, Current: href == active}
+	}
+	alerts := item("Alerts", "/alerts", "triangle-alert")
+	if openAlerts > 0 {
+		alerts.Count, alerts.CountOf = grouped(int64(openAlerts)), "open"
 	}
 	last := []layout.Item{item("Settings", "/settings", "settings")}
 	if actor.May(authz.AuditRead) {
@@ -144,13 +152,13 @@ func navigation(actor authz.Actor, active string) []layout.Group {
 		last = append([]layout.Item{item("Members", "/members", "users")}, last...)
 	}
 	return []layout.Group{
-		{Items: []layout.Item{item("Overview", "/", "layout-dashboard"), item("Spend", "/spend", "chart-column"), item("Usage", "/usage", "list")}},
+		{Items: []layout.Item{item("Overview", "/", "layout-dashboard"), item("Spend", "/spend", "chart-column"), item("Usage", "/usage", "list"), alerts}},
 		{Title: "Control", Items: []layout.Item{
 			item("Virtual keys", "/virtual-keys", "key-round"), item("Budgets", "/budgets", "wallet"), item("Rate limits", "/rate-limits", "gauge"),
 			item("Routes", "/routes", "git-branch"), item("Guardrails", "/guardrails", "shield-check"),
 		}},
 		{Title: "Connect", Items: []layout.Item{
-			item("Agents", "/agents", "bot"), item("Workspaces", "/workspaces", "layers"), item("Providers", "/providers", "plug"), item("Prices", "/prices", "database"), item("Edges", "/edges", "server"),
+			item("Agents", "/agents", "bot"), item("Workspaces", "/workspaces", "layers"), item("Providers", "/providers", "plug"), item("Prices", "/prices", "database"), item("Edges", "/edges", "server"), item("Channels", "/channels", "radio"),
 		}},
 		{Title: "Organization", Items: last},
 	}

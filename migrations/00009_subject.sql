@@ -2,6 +2,9 @@
 -- account, and is closed when the edge will not come back to it.
 
 -- +goose Up
+-- A foreign key is checked against existing rows as the owner, who is under the row policies too and needs an organization, even one without
+-- rows. What is there was under such a key before.
+SELECT set_config('app.org', '00000000-0000-0000-0000-000000000000', true);
 ALTER TABLE budget_lease DROP CONSTRAINT budget_lease_org_id_budget_id_period_start_fkey, DROP CONSTRAINT budget_lease_pkey;
 ALTER TABLE budget_period
   DROP CONSTRAINT budget_period_pkey,
@@ -46,6 +49,9 @@ $$;
 -- +goose StatementEnd
 DELETE FROM budget_lease WHERE subject <> '' OR lease_no <> 0;
 DELETE FROM budget_period WHERE subject <> '';
+-- A foreign key is checked against existing rows as the owner, who is under the row policies too and needs an organization, even one without
+-- rows. What is there was under such a key before.
+SELECT set_config('app.org', '00000000-0000-0000-0000-000000000000', true);
 REVOKE DELETE ON budget_lease FROM tollgate_app;
 DROP INDEX budget_lease_empty_idx;
 ALTER TABLE budget_lease DROP CONSTRAINT budget_lease_org_id_budget_id_period_start_subject_fkey, DROP CONSTRAINT budget_lease_pkey;

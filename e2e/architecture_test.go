@@ -121,7 +121,7 @@ var tableOwners = map[string]string{
 	"workspace": "workspace.sql", "agent": "agent.sql", "virtual_key": "virtualkey.sql",
 	"provider": "provider.sql", "credential": "provider.sql", "route": "route.sql", "route_target": "route.sql",
 	"guardrail": "guardrail.sql", "rate_limit": "ratelimit.sql", "model_price": "price.sql", "org_price": "price.sql", "reprice": "reprice.sql", "usage_correction": "reprice.sql",
-	"budget": "budget.sql", "budget_raise": "budget.sql", "budget_period": "ledger.sql", "budget_lease": "ledger.sql",
+	"budget": "budget.sql", "budget_raise": "budget.sql", "budget_period": "ledger.sql", "budget_lease": "ledger.sql", "budget_doubt": "ledger.sql",
 	"usage_event": "ingest.sql", "usage_hour": "ingest.sql", "usage_reject": "ingest.sql", "publish_problem": "publish.sql",
 	"channel": "channel.sql", "delivery": "channel.sql", "alert": "alert.sql", "alert_rule": "alert.sql",
 	"river_job": "work.sql", "river_leader": "work.sql", "river_queue": "work.sql", "river_notification": "work.sql",

@@ -50,7 +50,8 @@ FROM budget
 WHERE org_id = $1 AND budget_id = ANY (sqlc.arg(budgets)::pg_catalog.uuid[]);
 
 -- name: ListLeases :many
-SELECT l.budget_id, l.period_start, l.subject, l.lease_no, l.granted_total, l.returned_total, l.settled_total, l.doubted_total, l.closed
+SELECT l.budget_id, l.period_start, l.subject, l.lease_no, l.granted_total, l.returned_total, l.settled_total, l.doubted_total,
+  l.presumed_total, l.closed
 FROM (
   SELECT unnest(sqlc.arg(budgets)::pg_catalog.uuid[]) AS budget,
     unnest(sqlc.arg(starts)::timestamptz[]) AS start,
@@ -91,8 +92,9 @@ WHERE p.org_id = $1 AND p.budget_id = u.budget AND p.period_start = u.start AND 
 
 -- name: SaveLeases :exec
 INSERT INTO budget_lease (org_id, budget_id, period_start, subject, edge_id, lease_no, granted_total, returned_total, settled_total,
-  doubted_total, closed, updated_at)
-SELECT $1, u.budget, u.start, u.subject, sqlc.arg(edge_id)::uuid, u.number, u.granted, u.returned, u.settled, u.doubted, u.closed, sqlc.arg(updated_at)
+  doubted_total, presumed_total, closed, updated_at)
+SELECT $1, u.budget, u.start, u.subject, sqlc.arg(edge_id)::uuid, u.number, u.granted, u.returned, u.settled, u.doubted, u.presumed, u.closed,
+  sqlc.arg(updated_at)
 FROM (
   SELECT unnest(sqlc.arg(budgets)::pg_catalog.uuid[]) AS budget,
     unnest(sqlc.arg(starts)::timestamptz[]) AS start,
@@ -102,11 +104,12 @@ FROM (
     unnest(sqlc.arg(returned)::bigint[]) AS returned,
     unnest(sqlc.arg(settled)::bigint[]) AS settled,
     unnest(sqlc.arg(doubted)::bigint[]) AS doubted,
+    unnest(sqlc.arg(presumed)::bigint[]) AS presumed,
     unnest(sqlc.arg(closed)::boolean[]) AS closed
 ) AS u
 ON CONFLICT (org_id, budget_id, period_start, subject, edge_id, lease_no) DO UPDATE SET
   granted_total = excluded.granted_total, returned_total = excluded.returned_total, settled_total = excluded.settled_total,
-  doubted_total = excluded.doubted_total, closed = excluded.closed, updated_at = excluded.updated_at;
+  doubted_total = excluded.doubted_total, presumed_total = excluded.presumed_total, closed = excluded.closed, updated_at = excluded.updated_at;
 
 -- name: DropEmptyLeases :execrows
 -- Waits for nobody, so that it needs no place in the lock order.
@@ -114,7 +117,7 @@ DELETE FROM budget_lease
 WHERE (org_id, budget_id, period_start, subject, edge_id, lease_no) IN (
   SELECT l.org_id, l.budget_id, l.period_start, l.subject, l.edge_id, l.lease_no
   FROM budget_lease l
-  WHERE l.org_id = $1 AND l.closed AND l.granted_total - l.returned_total - l.settled_total = 0 AND l.doubted_total = 0
+  WHERE l.org_id = $1 AND l.closed AND l.granted_total - l.returned_total - l.settled_total = 0 AND l.doubted_total = 0 AND l.presumed_total = 0
     AND l.updated_at < sqlc.arg(before)
   ORDER BY l.updated_at
   LIMIT $2
@@ -152,3 +155,60 @@ LIMIT 100000;
 -- @sqlc-vet-disable org-id-required
 -- Touches no row.
 SELECT pg_notify('tollgate_recall', sqlc.arg(payload)::text);
+
+-- name: NoteDoubts :exec
+INSERT INTO budget_doubt (org_id, event_id, budget_id, period_start, subject, pico)
+SELECT $1, u.event, u.budget, u.start, u.subject, u.pico
+FROM (
+  SELECT unnest(sqlc.arg(events)::pg_catalog.uuid[]) AS event,
+    unnest(sqlc.arg(budgets)::pg_catalog.uuid[]) AS budget,
+    unnest(sqlc.arg(starts)::timestamptz[]) AS start,
+    unnest(sqlc.arg(subjects)::text[]) AS subject,
+    unnest(sqlc.arg(picos)::bigint[]) AS pico
+) AS u
+JOIN budget_period p ON p.org_id = $1 AND p.budget_id = u.budget AND p.period_start = u.start AND p.subject = u.subject
+ON CONFLICT DO NOTHING;
+
+-- name: ListDoubts :many
+SELECT event_id, period_start, subject, pico, noted_at
+FROM budget_doubt
+WHERE org_id = $1 AND budget_id = $2 AND released_at IS NULL
+ORDER BY noted_at DESC, event_id
+LIMIT $3;
+
+-- name: LockDoubted :many
+-- The accounts of a budget in which something is in doubt.
+SELECT period_start, subject, in_doubt
+FROM budget_period
+WHERE org_id = $1 AND budget_id = $2 AND in_doubt > 0
+ORDER BY period_start, subject
+FOR UPDATE;
+
+-- name: DoubtsOfEvent :many
+SELECT budget_id, period_start, subject
+FROM budget_doubt
+WHERE org_id = $1 AND event_id = $2 AND released_at IS NULL
+ORDER BY budget_id, period_start, subject
+LIMIT 1000;
+
+-- name: ReleaseEvent :many
+-- The accounts are locked.
+UPDATE budget_doubt SET released_at = sqlc.arg(at)::timestamptz, as_spent = sqlc.arg(spent)::boolean
+WHERE org_id = $1 AND event_id = $2 AND released_at IS NULL
+RETURNING budget_id, period_start, subject, pico;
+
+-- name: ReleaseEvents :exec
+-- All calls in doubt of one account, which is locked.
+UPDATE budget_doubt SET released_at = sqlc.arg(at)::timestamptz, as_spent = sqlc.arg(spent)::boolean
+WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND subject = $4 AND released_at IS NULL;
+
+-- name: ReleaseLeases :exec
+-- What lost edges held of one account, which is locked. Usage that comes after all counts only beyond what was released as spent.
+UPDATE budget_lease SET presumed_total = presumed_total + CASE WHEN sqlc.arg(spent)::boolean THEN doubted_total ELSE 0 END, doubted_total = 0
+WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND subject = $4 AND doubted_total > 0;
+
+-- name: ReleaseAccount :exec
+UPDATE budget_period SET in_doubt = in_doubt - sqlc.arg(pico)::numeric,
+  spent = spent + CASE WHEN sqlc.arg(as_spent)::boolean THEN sqlc.arg(pico)::numeric ELSE 0 END,
+  overrun = CASE WHEN sqlc.arg(as_spent)::boolean THEN overrun ELSE greatest(0, overrun - sqlc.arg(pico)::numeric) END
+WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND subject = $4;

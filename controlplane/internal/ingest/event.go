@@ -197,3 +197,15 @@ func outcomeOf(outcome wire.Outcome) string {
 		return indeterminate
 	}
 }
+
+// doubtsOf is what the events left in doubt, by event and account.
+func doubtsOf(events []event) (doubts []ledger.Doubt) {
+	for i := range events {
+		for _, charge := range events[i].charges {
+			if charge.InDoubt > 0 {
+				doubts = append(doubts, ledger.Doubt{Key: charge.Key, Event: events[i].id, Pico: charge.InDoubt})
+			}
+		}
+	}
+	return doubts
+}

@@ -193,6 +193,9 @@ func (s *Service) takeOrg(ctx context.Context, tx pgx.Tx, edge ident.Edge, event
 	if err != nil {
 		return 0, nil, err
 	}
+	if err := ledger.NoteDoubts(ctx, tx, org, doubtsOf(added)); err != nil {
+		return 0, nil, err
+	}
 	for _, each := range unknown {
 		s.logger.WarnContext(ctx, "a charge names an unknown budget", "org_id", org, "budget_id", each.Budget, "spent_pico_usd", each.Spent, "doubt_pico_usd", each.InDoubt)
 	}

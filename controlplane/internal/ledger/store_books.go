@@ -140,7 +140,7 @@ func (b *books) readLeases(ctx context.Context) error {
 	}
 	for _, row := range rows {
 		stored := lease.Lease{
-			Granted: row.GrantedTotal, Returned: row.ReturnedTotal, Settled: row.SettledTotal, Doubted: row.DoubtedTotal, Closed: row.Closed,
+			Granted: row.GrantedTotal, Returned: row.ReturnedTotal, Settled: row.SettledTotal, Doubted: row.DoubtedTotal, Presumed: row.PresumedTotal, Closed: row.Closed,
 		}
 		b.leases[Line{Key{b.org, row.BudgetID, row.PeriodStart.UTC(), row.Subject}, row.LeaseNo}] = &held{stored, stored, true}
 	}
@@ -194,7 +194,7 @@ func (b *books) save(ctx context.Context) error {
 		p.Subjects, p.Numbers = append(p.Subjects, line.Subject), append(p.Numbers, line.LeaseNo)
 		p.Granted, p.Returned = append(p.Granted, held.Granted), append(p.Returned, held.Returned)
 		p.Settled, p.Doubted = append(p.Settled, held.Settled), append(p.Doubted, held.Doubted)
-		p.Closed = append(p.Closed, held.Closed)
+		p.Presumed, p.Closed = append(p.Presumed, held.Presumed), append(p.Closed, held.Closed)
 	}
 	if len(p.Budgets) == 0 {
 		return nil

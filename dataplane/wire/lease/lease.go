@@ -5,12 +5,13 @@ package lease
 
 import "math"
 
-// Lease is what one edge holds of an account. Its totals only grow, but for Doubted.
+// Lease is what one edge holds of an account. Its totals only grow, but for Doubted and Presumed.
 type Lease struct {
 	Granted  int64
 	Returned int64
 	Settled  int64
 	Doubted  int64 // of Settled: in doubt only because the edge was declared lost, and not used up by usage that came after all
+	Presumed int64 // was Doubted, is released as spent, and not used up by usage that came after all
 	Closed   bool  // the edge forgets it: nothing more is granted
 }
 
@@ -30,7 +31,7 @@ type Claim struct {
 func (l Lease) Outstanding() int64 { return l.Granted - l.Returned - l.Settled }
 
 // Empty says that nothing can come of the lease any more, so that it may be forgotten.
-func (l Lease) Empty() bool { return l.Closed && l.Outstanding() == 0 && l.Doubted == 0 }
+func (l Lease) Empty() bool { return l.Closed && l.Outstanding() == 0 && l.Doubted == 0 && l.Presumed == 0 }
 
 // Adopt books a grant that the edge remembers and the books do not: they were restored from an older copy. What was given may be spent.
 func (l *Lease) Adopt(grantedTotal int64) Move {
@@ -81,15 +82,17 @@ func (l *Lease) Doubt() Move {
 	return Move{Leased: -amount, InDoubt: amount}
 }
 
-// Settle books usage. It leaves the lease as far as the lease reaches, then what is in doubt because the edge was declared lost; the rest is
-// spent all the same.
+// Settle books usage. It leaves the lease as far as the lease reaches, then what is in doubt because the edge was declared lost, then what
+// of that was released as spent, and so is counted already; the rest is spent all the same.
 func (l *Lease) Settle(spent, inDoubt int64) Move {
 	total := Saturated(spent, inDoubt)
 	covered := min(total, max(l.Outstanding(), 0))
 	l.Settled += covered
 	found := min(total-covered, l.Doubted)
 	l.Doubted -= found
-	return Move{Spent: spent, Leased: -covered, InDoubt: inDoubt - found}
+	known := min(total-covered-found, l.Presumed)
+	l.Presumed -= known
+	return Move{Spent: spent - known, Leased: -covered, InDoubt: inDoubt - found}
 }
 
 // Saturated adds two amounts that are not negative.

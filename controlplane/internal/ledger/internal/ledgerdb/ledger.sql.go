@@ -76,12 +76,51 @@ func (q *Queries) CountActiveEdges(ctx context.Context, arg CountActiveEdgesPara
 	return items, nil
 }
 
+const doubtsOfEvent = `-- name: DoubtsOfEvent :many
+SELECT budget_id, period_start, subject
+FROM budget_doubt
+WHERE org_id = $1 AND event_id = $2 AND released_at IS NULL
+ORDER BY budget_id, period_start, subject
+LIMIT 1000
+`
+
+type DoubtsOfEventParams struct {
+	OrgID   ident.Org
+	EventID ident.Event
+}
+
+type DoubtsOfEventRow struct {
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+	Subject     string
+}
+
+func (q *Queries) DoubtsOfEvent(ctx context.Context, arg DoubtsOfEventParams) ([]DoubtsOfEventRow, error) {
+	rows, err := q.db.Query(ctx, doubtsOfEvent, arg.OrgID, arg.EventID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DoubtsOfEventRow
+	for rows.Next() {
+		var i DoubtsOfEventRow
+		if err := rows.Scan(&i.BudgetID, &i.PeriodStart, &i.Subject); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const dropEmptyLeases = `-- name: DropEmptyLeases :execrows
 DELETE FROM budget_lease
 WHERE (org_id, budget_id, period_start, subject, edge_id, lease_no) IN (
   SELECT l.org_id, l.budget_id, l.period_start, l.subject, l.edge_id, l.lease_no
   FROM budget_lease l
-  WHERE l.org_id = $1 AND l.closed AND l.granted_total - l.returned_total - l.settled_total = 0 AND l.doubted_total = 0
+  WHERE l.org_id = $1 AND l.closed AND l.granted_total - l.returned_total - l.settled_total = 0 AND l.doubted_total = 0 AND l.presumed_total = 0
     AND l.updated_at < $3
   ORDER BY l.updated_at
   LIMIT $2
@@ -242,6 +281,54 @@ func (q *Queries) ListAccounts(ctx context.Context, arg ListAccountsParams) ([]L
 	return items, nil
 }
 
+const listDoubts = `-- name: ListDoubts :many
+SELECT event_id, period_start, subject, pico, noted_at
+FROM budget_doubt
+WHERE org_id = $1 AND budget_id = $2 AND released_at IS NULL
+ORDER BY noted_at DESC, event_id
+LIMIT $3
+`
+
+type ListDoubtsParams struct {
+	OrgID    ident.Org
+	BudgetID ident.Budget
+	Limit    int32
+}
+
+type ListDoubtsRow struct {
+	EventID     ident.Event
+	PeriodStart time.Time
+	Subject     string
+	Pico        int64
+	NotedAt     time.Time
+}
+
+func (q *Queries) ListDoubts(ctx context.Context, arg ListDoubtsParams) ([]ListDoubtsRow, error) {
+	rows, err := q.db.Query(ctx, listDoubts, arg.OrgID, arg.BudgetID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListDoubtsRow
+	for rows.Next() {
+		var i ListDoubtsRow
+		if err := rows.Scan(
+			&i.EventID,
+			&i.PeriodStart,
+			&i.Subject,
+			&i.Pico,
+			&i.NotedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listHolders = `-- name: ListHolders :many
 SELECT l.budget_id, l.period_start, l.subject, l.edge_id, l.lease_no
 FROM (
@@ -304,7 +391,8 @@ func (q *Queries) ListHolders(ctx context.Context, arg ListHoldersParams) ([]Lis
 }
 
 const listLeases = `-- name: ListLeases :many
-SELECT l.budget_id, l.period_start, l.subject, l.lease_no, l.granted_total, l.returned_total, l.settled_total, l.doubted_total, l.closed
+SELECT l.budget_id, l.period_start, l.subject, l.lease_no, l.granted_total, l.returned_total, l.settled_total, l.doubted_total,
+  l.presumed_total, l.closed
 FROM (
   SELECT unnest($3::pg_catalog.uuid[]) AS budget,
     unnest($4::timestamptz[]) AS start,
@@ -333,6 +421,7 @@ type ListLeasesRow struct {
 	ReturnedTotal int64
 	SettledTotal  int64
 	DoubtedTotal  int64
+	PresumedTotal int64
 	Closed        bool
 }
 
@@ -361,6 +450,7 @@ func (q *Queries) ListLeases(ctx context.Context, arg ListLeasesParams) ([]ListL
 			&i.ReturnedTotal,
 			&i.SettledTotal,
 			&i.DoubtedTotal,
+			&i.PresumedTotal,
 			&i.Closed,
 		); err != nil {
 			return nil, err
@@ -457,6 +547,46 @@ func (q *Queries) ListTerms(ctx context.Context, arg ListTermsParams) ([]ListTer
 	return items, nil
 }
 
+const lockDoubted = `-- name: LockDoubted :many
+SELECT period_start, subject, in_doubt
+FROM budget_period
+WHERE org_id = $1 AND budget_id = $2 AND in_doubt > 0
+ORDER BY period_start, subject
+FOR UPDATE
+`
+
+type LockDoubtedParams struct {
+	OrgID    ident.Org
+	BudgetID ident.Budget
+}
+
+type LockDoubtedRow struct {
+	PeriodStart time.Time
+	Subject     string
+	InDoubt     money.Amount
+}
+
+// The accounts of a budget in which something is in doubt.
+func (q *Queries) LockDoubted(ctx context.Context, arg LockDoubtedParams) ([]LockDoubtedRow, error) {
+	rows, err := q.db.Query(ctx, lockDoubted, arg.OrgID, arg.BudgetID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LockDoubtedRow
+	for rows.Next() {
+		var i LockDoubtedRow
+		if err := rows.Scan(&i.PeriodStart, &i.Subject, &i.InDoubt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lockPeriods = `-- name: LockPeriods :many
 SELECT p.budget_id, p.period_start, p.subject, p.spent, p.leased, p.in_doubt
 FROM (
@@ -517,6 +647,41 @@ func (q *Queries) LockPeriods(ctx context.Context, arg LockPeriodsParams) ([]Loc
 	return items, nil
 }
 
+const noteDoubts = `-- name: NoteDoubts :exec
+INSERT INTO budget_doubt (org_id, event_id, budget_id, period_start, subject, pico)
+SELECT $1, u.event, u.budget, u.start, u.subject, u.pico
+FROM (
+  SELECT unnest($2::pg_catalog.uuid[]) AS event,
+    unnest($3::pg_catalog.uuid[]) AS budget,
+    unnest($4::timestamptz[]) AS start,
+    unnest($5::text[]) AS subject,
+    unnest($6::bigint[]) AS pico
+) AS u
+JOIN budget_period p ON p.org_id = $1 AND p.budget_id = u.budget AND p.period_start = u.start AND p.subject = u.subject
+ON CONFLICT DO NOTHING
+`
+
+type NoteDoubtsParams struct {
+	OrgID    ident.Org
+	Events   []pgtype.UUID
+	Budgets  []pgtype.UUID
+	Starts   []time.Time
+	Subjects []string
+	Picos    []int64
+}
+
+func (q *Queries) NoteDoubts(ctx context.Context, arg NoteDoubtsParams) error {
+	_, err := q.db.Exec(ctx, noteDoubts,
+		arg.OrgID,
+		arg.Events,
+		arg.Budgets,
+		arg.Starts,
+		arg.Subjects,
+		arg.Picos,
+	)
+	return err
+}
+
 const notifyRecall = `-- name: NotifyRecall :exec
 SELECT pg_notify('tollgate_recall', $1::text)
 `
@@ -528,10 +693,142 @@ func (q *Queries) NotifyRecall(ctx context.Context, payload string) error {
 	return err
 }
 
+const releaseAccount = `-- name: ReleaseAccount :exec
+UPDATE budget_period SET in_doubt = in_doubt - $5::numeric,
+  spent = spent + CASE WHEN $6::boolean THEN $5::numeric ELSE 0 END,
+  overrun = CASE WHEN $6::boolean THEN overrun ELSE greatest(0, overrun - $5::numeric) END
+WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND subject = $4
+`
+
+type ReleaseAccountParams struct {
+	OrgID       ident.Org
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+	Subject     string
+	Pico        money.Amount
+	AsSpent     bool
+}
+
+func (q *Queries) ReleaseAccount(ctx context.Context, arg ReleaseAccountParams) error {
+	_, err := q.db.Exec(ctx, releaseAccount,
+		arg.OrgID,
+		arg.BudgetID,
+		arg.PeriodStart,
+		arg.Subject,
+		arg.Pico,
+		arg.AsSpent,
+	)
+	return err
+}
+
+const releaseEvent = `-- name: ReleaseEvent :many
+UPDATE budget_doubt SET released_at = $3::timestamptz, as_spent = $4::boolean
+WHERE org_id = $1 AND event_id = $2 AND released_at IS NULL
+RETURNING budget_id, period_start, subject, pico
+`
+
+type ReleaseEventParams struct {
+	OrgID   ident.Org
+	EventID ident.Event
+	At      time.Time
+	Spent   bool
+}
+
+type ReleaseEventRow struct {
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+	Subject     string
+	Pico        int64
+}
+
+// The accounts are locked.
+func (q *Queries) ReleaseEvent(ctx context.Context, arg ReleaseEventParams) ([]ReleaseEventRow, error) {
+	rows, err := q.db.Query(ctx, releaseEvent,
+		arg.OrgID,
+		arg.EventID,
+		arg.At,
+		arg.Spent,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ReleaseEventRow
+	for rows.Next() {
+		var i ReleaseEventRow
+		if err := rows.Scan(
+			&i.BudgetID,
+			&i.PeriodStart,
+			&i.Subject,
+			&i.Pico,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const releaseEvents = `-- name: ReleaseEvents :exec
+UPDATE budget_doubt SET released_at = $5::timestamptz, as_spent = $6::boolean
+WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND subject = $4 AND released_at IS NULL
+`
+
+type ReleaseEventsParams struct {
+	OrgID       ident.Org
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+	Subject     string
+	At          time.Time
+	Spent       bool
+}
+
+// All calls in doubt of one account, which is locked.
+func (q *Queries) ReleaseEvents(ctx context.Context, arg ReleaseEventsParams) error {
+	_, err := q.db.Exec(ctx, releaseEvents,
+		arg.OrgID,
+		arg.BudgetID,
+		arg.PeriodStart,
+		arg.Subject,
+		arg.At,
+		arg.Spent,
+	)
+	return err
+}
+
+const releaseLeases = `-- name: ReleaseLeases :exec
+UPDATE budget_lease SET presumed_total = presumed_total + CASE WHEN $5::boolean THEN doubted_total ELSE 0 END, doubted_total = 0
+WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND subject = $4 AND doubted_total > 0
+`
+
+type ReleaseLeasesParams struct {
+	OrgID       ident.Org
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+	Subject     string
+	Spent       bool
+}
+
+// What lost edges held of one account, which is locked. Usage that comes after all counts only beyond what was released as spent.
+func (q *Queries) ReleaseLeases(ctx context.Context, arg ReleaseLeasesParams) error {
+	_, err := q.db.Exec(ctx, releaseLeases,
+		arg.OrgID,
+		arg.BudgetID,
+		arg.PeriodStart,
+		arg.Subject,
+		arg.Spent,
+	)
+	return err
+}
+
 const saveLeases = `-- name: SaveLeases :exec
 INSERT INTO budget_lease (org_id, budget_id, period_start, subject, edge_id, lease_no, granted_total, returned_total, settled_total,
-  doubted_total, closed, updated_at)
-SELECT $1, u.budget, u.start, u.subject, $2::uuid, u.number, u.granted, u.returned, u.settled, u.doubted, u.closed, $3
+  doubted_total, presumed_total, closed, updated_at)
+SELECT $1, u.budget, u.start, u.subject, $2::uuid, u.number, u.granted, u.returned, u.settled, u.doubted, u.presumed, u.closed,
+  $3
 FROM (
   SELECT unnest($4::pg_catalog.uuid[]) AS budget,
     unnest($5::timestamptz[]) AS start,
@@ -541,11 +838,12 @@ FROM (
     unnest($9::bigint[]) AS returned,
     unnest($10::bigint[]) AS settled,
     unnest($11::bigint[]) AS doubted,
-    unnest($12::boolean[]) AS closed
+    unnest($12::bigint[]) AS presumed,
+    unnest($13::boolean[]) AS closed
 ) AS u
 ON CONFLICT (org_id, budget_id, period_start, subject, edge_id, lease_no) DO UPDATE SET
   granted_total = excluded.granted_total, returned_total = excluded.returned_total, settled_total = excluded.settled_total,
-  doubted_total = excluded.doubted_total, closed = excluded.closed, updated_at = excluded.updated_at
+  doubted_total = excluded.doubted_total, presumed_total = excluded.presumed_total, closed = excluded.closed, updated_at = excluded.updated_at
 `
 
 type SaveLeasesParams struct {
@@ -560,6 +858,7 @@ type SaveLeasesParams struct {
 	Returned  []int64
 	Settled   []int64
 	Doubted   []int64
+	Presumed  []int64
 	Closed    []bool
 }
 
@@ -576,6 +875,7 @@ func (q *Queries) SaveLeases(ctx context.Context, arg SaveLeasesParams) error {
 		arg.Returned,
 		arg.Settled,
 		arg.Doubted,
+		arg.Presumed,
 		arg.Closed,
 	)
 	return err

@@ -1,0 +1,55 @@
+package budget
+
+import (
+	"time"
+
+	"tollgate.dev/controlplane/internal/fault"
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/input"
+	"tollgate.dev/controlplane/internal/money"
+)
+
+// ReleaseAs says what becomes of money in doubt.
+type ReleaseAs string
+
+// What a release can say.
+const (
+	WasSpent    ReleaseAs = "spent"
+	WasNotSpent ReleaseAs = "not_spent"
+)
+
+// Release is an operator's word on money in doubt.
+type Release struct {
+	As     ReleaseAs `json:"as"`
+	Reason string    `json:"reason"`
+}
+
+// Released is what a release has moved.
+type Released struct {
+	Release
+	Amount money.Amount `json:"amount_pico"`
+}
+
+// Doubt is what one call left in doubt of a budget.
+type Doubt struct {
+	EventID     ident.Event  `json:"event_id"`
+	PeriodStart time.Time    `json:"period_start"`
+	Subject     string       `json:"subject"`
+	Amount      money.Amount `json:"amount_pico"`
+	NotedAt     time.Time    `json:"noted_at"`
+}
+
+const doubtsMost = 200 // shown of a budget
+
+// clean trims the input and says what is wrong.
+func (r Release) clean() (Release, error) {
+	var wrong fault.Fields
+	if r.As != WasSpent && r.As != WasNotSpent {
+		wrong.Add("as", "choose %q or %q", WasSpent, WasNotSpent)
+	}
+	r.Reason = input.Text(&wrong, "reason", r.Reason, reasonMax)
+	if len(wrong) == 0 && r.Reason == "" {
+		wrong.Add("reason", "say how you know; it is kept in the audit log")
+	}
+	return r, wrong.Err()
+}

@@ -22,6 +22,7 @@ func (h *house) mountFleet() error {
 	feed.Listen(notifications)
 	h.usage = usage.New(h.db, feed, h.now)
 	h.budgets = budget.New(h.db, h.usage, h.now)
+	h.doubts = budget.NewDoubts(h.db, ledger.Doubts{}, h.now)
 	publisher := publish.New(publish.Config{SigningKey: h.config.SigningKey, FleetKey: h.config.FleetKey}, h.pool, h.providers, h.now, h.logger)
 	h.edges = edge.New(h.db, h.now)
 	taken := ingest.New(h.pool, h.now, h.logger)

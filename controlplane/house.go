@@ -57,6 +57,7 @@ type house struct {
 	providers  *provider.Service
 	routes     *route.Service
 	budgets    *budget.Service
+	doubts     *budget.DoubtService
 	guardrails *guardrail.Service
 	rateLimits *ratelimit.Service
 	prices     *price.Service

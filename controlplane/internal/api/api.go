@@ -42,6 +42,7 @@ type Services struct {
 	Providers  *provider.Service
 	Routes     *route.Service
 	Budgets    *budget.Service
+	Doubts     *budget.DoubtService
 	Guardrails *guardrail.Service
 	RateLimits *ratelimit.Service
 	Prices     *price.Service

@@ -14,11 +14,11 @@ func doubtTable(s Services) []endpoint {
 	return []endpoint{
 		getting("/budgets/:id/doubts", authz.BudgetRead, "The latest calls that left something of a budget in doubt",
 			func(ctx context.Context, actor authz.Actor, id ident.Budget) (items[budget.Doubt], error) {
-				all, err := s.Budgets.Doubts(ctx, actor, id)
+				all, err := s.Doubts.List(ctx, actor, id)
 				return items[budget.Doubt]{append([]budget.Doubt{}, all...)}, err
 			}),
-		releasing("/budgets/:id/release-doubt", "Take everything out of doubt in a budget, as spent or as not spent", s.Budgets.ReleaseDoubt),
-		releasing("/usage/events/:id/release-doubt", "Take what one call left in doubt out of it, in every budget", s.Budgets.ReleaseEventDoubt),
+		releasing("/budgets/:id/release-doubt", "Take everything out of doubt in a budget, as spent or as not spent", s.Doubts.Release),
+		releasing("/usage/events/:id/release-doubt", "Take what one call left in doubt out of it, in every budget", s.Doubts.ReleaseEvent),
 	}
 }
 

@@ -2,6 +2,7 @@ package budget
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -9,12 +10,31 @@ import (
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
-	"tollgate.dev/controlplane/internal/ledger"
 	"tollgate.dev/controlplane/internal/money"
+	"tollgate.dev/controlplane/internal/tenant"
 )
 
-// Doubts lists the latest calls that left something of a budget in doubt; what a lost edge held is in doubt too, but of no call.
-func (s *Service) Doubts(ctx context.Context, actor authz.Actor, id ident.Budget) (all []Doubt, err error) {
+// doubts are the ledger's books of what is in doubt, inside a transaction that has entered org.
+type doubts interface {
+	Each(ctx context.Context, tx pgx.Tx, org ident.Org, budget ident.Budget, atMost int, see func(event ident.Event, periodStart time.Time, subject string, amount money.Amount, notedAt time.Time)) error
+	Release(ctx context.Context, tx pgx.Tx, org ident.Org, budget ident.Budget, asSpent bool, now time.Time) (money.Amount, error)
+	ReleaseEvent(ctx context.Context, tx pgx.Tx, org ident.Org, event ident.Event, asSpent bool, now time.Time) (money.Amount, error)
+}
+
+// DoubtService is what people do with money in doubt.
+type DoubtService struct {
+	db    *tenant.DB
+	books doubts
+	now   func() time.Time
+}
+
+// NewDoubts returns a DoubtService over the tenants' database, the ledger's books and a clock.
+func NewDoubts(db *tenant.DB, books doubts, now func() time.Time) *DoubtService {
+	return &DoubtService{db: db, books: books, now: now}
+}
+
+// List lists the latest calls that left something of a budget in doubt; what a lost edge held is in doubt too, but of no call.
+func (s *DoubtService) List(ctx context.Context, actor authz.Actor, id ident.Budget) (all []Doubt, err error) {
 	if err := actor.Require(authz.BudgetRead); err != nil {
 		return nil, err
 	}
@@ -22,24 +42,22 @@ func (s *Service) Doubts(ctx context.Context, actor authz.Actor, id ident.Budget
 		if _, err := get(ctx, tx, actor.Org, id); err != nil {
 			return err
 		}
-		found, err := ledger.Doubts(ctx, tx, actor.Org, id, doubtsMost)
-		for _, each := range found {
-			all = append(all, Doubt{each.Event, each.PeriodStart, each.Subject, money.FromPico(each.Pico), each.NotedAt})
-		}
-		return err
+		return s.books.Each(ctx, tx, actor.Org, id, doubtsMost, func(event ident.Event, periodStart time.Time, subject string, amount money.Amount, notedAt time.Time) {
+			all = append(all, Doubt{event, periodStart, subject, amount, notedAt})
+		})
 	})
 	return all, err
 }
 
-// ReleaseDoubt takes everything out of doubt in a budget, as spent or as free again, with the reason in the audit log. Usage of a lost edge
+// Release takes everything out of doubt in a budget, as spent or as free again, with the reason in the audit log. Usage of a lost edge
 // that turns up later is not counted twice. A budget with nothing in doubt is a Conflict.
-func (s *Service) ReleaseDoubt(ctx context.Context, actor authz.Actor, id ident.Budget, in Release) (Released, error) {
+func (s *DoubtService) Release(ctx context.Context, actor authz.Actor, id ident.Budget, in Release) (Released, error) {
 	return s.release(ctx, actor, in, func(tx pgx.Tx, in Release) (audit.Entry, money.Amount, error) {
 		found, err := get(ctx, tx, actor.Org, id)
 		if err != nil {
 			return audit.Entry{}, money.Amount{}, err
 		}
-		sum, err := ledger.Release(ctx, tx, actor.Org, id, in.As == WasSpent, s.now())
+		sum, err := s.books.Release(ctx, tx, actor.Org, id, in.As == WasSpent, s.now())
 		if err == nil && sum.Sign() == 0 {
 			err = fault.New(fault.Conflict, "nothing of the budget %q is in doubt", found.Name)
 		}
@@ -47,11 +65,11 @@ func (s *Service) ReleaseDoubt(ctx context.Context, actor authz.Actor, id ident.
 	})
 }
 
-// ReleaseEventDoubt takes what one call left in doubt out of it, in every budget that it was charged to. A call of which nothing is in doubt is
+// ReleaseEvent takes what one call left in doubt out of it, in every budget that it was charged to. A call of which nothing is in doubt is
 // NotFound.
-func (s *Service) ReleaseEventDoubt(ctx context.Context, actor authz.Actor, event ident.Event, in Release) (Released, error) {
+func (s *DoubtService) ReleaseEvent(ctx context.Context, actor authz.Actor, event ident.Event, in Release) (Released, error) {
 	return s.release(ctx, actor, in, func(tx pgx.Tx, in Release) (audit.Entry, money.Amount, error) {
-		most, err := ledger.ReleaseEvent(ctx, tx, actor.Org, event, in.As == WasSpent, s.now())
+		most, err := s.books.ReleaseEvent(ctx, tx, actor.Org, event, in.As == WasSpent, s.now())
 		if err == nil && most.Sign() == 0 {
 			err = fault.New(fault.NotFound, "nothing of the call %s is in doubt", event)
 		}
@@ -59,7 +77,7 @@ func (s *Service) ReleaseEventDoubt(ctx context.Context, actor authz.Actor, even
 	})
 }
 
-func (s *Service) release(ctx context.Context, actor authz.Actor, in Release, do func(pgx.Tx, Release) (audit.Entry, money.Amount, error)) (Released, error) {
+func (s *DoubtService) release(ctx context.Context, actor authz.Actor, in Release, do func(pgx.Tx, Release) (audit.Entry, money.Amount, error)) (Released, error) {
 	if err := actor.Require(authz.BudgetWrite); err != nil {
 		return Released{}, err
 	}

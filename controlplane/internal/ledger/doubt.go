@@ -1,15 +1,10 @@
 package ledger
 
-import (
-	"time"
-
-	"tollgate.dev/controlplane/internal/ident"
-)
+import "tollgate.dev/controlplane/internal/ident"
 
 // Doubt is what one call left in doubt of one account.
 type Doubt struct {
 	Key
-	Event   ident.Event
-	Pico    int64     // reserved, and neither proven spent nor proven free
-	NotedAt time.Time // when its usage came
+	Event ident.Event
+	Pico  int64 // reserved, and neither proven spent nor proven free
 }

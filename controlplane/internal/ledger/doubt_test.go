@@ -16,7 +16,7 @@ import (
 func (f *fixture) release(t *testing.T, key ledger.Key, asSpent bool) (sum money.Amount) {
 	t.Helper()
 	err := f.db.Tenant.Write(t.Context(), key.Org, func(tx pgx.Tx) (err error) {
-		sum, err = ledger.Release(t.Context(), tx, key.Org, key.Budget, asSpent, time.Now())
+		sum, err = ledger.Doubts{}.Release(t.Context(), tx, key.Org, key.Budget, asSpent, time.Now())
 		return err
 	})
 	if err != nil {
@@ -81,7 +81,7 @@ func TestOneCallLeavesDoubtInEveryBudget(t *testing.T) {
 	}
 	releaseEvent := func(org ident.Org, event ident.Event, asSpent bool) (most money.Amount) {
 		err := f.db.Tenant.Write(t.Context(), org, func(tx pgx.Tx) (err error) {
-			most, err = ledger.ReleaseEvent(t.Context(), tx, org, event, asSpent, time.Now())
+			most, err = ledger.Doubts{}.ReleaseEvent(t.Context(), tx, org, event, asSpent, time.Now())
 			return err
 		})
 		if err != nil {

@@ -29,23 +29,23 @@ func NoteDoubts(ctx context.Context, tx pgx.Tx, org ident.Org, doubts []Doubt) e
 	return nil
 }
 
-// Doubts lists calls that left something of a budget in doubt that nobody has released, the latest first, inside a transaction that has
-// entered org.
-func Doubts(ctx context.Context, tx pgx.Tx, org ident.Org, budget ident.Budget, atMost int) ([]Doubt, error) {
+// Doubts are the books of what is in doubt. Its methods run inside a transaction that has entered org.
+type Doubts struct{}
+
+// Each shows the calls that left something of a budget in doubt that nobody has released, the latest first.
+func (Doubts) Each(ctx context.Context, tx pgx.Tx, org ident.Org, budget ident.Budget, atMost int, see func(ident.Event, time.Time, string, money.Amount, time.Time)) error {
 	rows, err := ledgerdb.New(tx).ListDoubts(ctx, ledgerdb.ListDoubtsParams{OrgID: org, BudgetID: budget, Limit: int32(atMost)})
 	if err != nil {
-		return nil, fmt.Errorf("list what is in doubt of budget %s: %w", budget, err)
+		return fmt.Errorf("list what is in doubt of budget %s: %w", budget, err)
 	}
-	all := make([]Doubt, len(rows))
-	for i, row := range rows {
-		all[i] = Doubt{Key{org, budget, row.PeriodStart.UTC(), row.Subject}, row.EventID, row.Pico, row.NotedAt}
+	for _, row := range rows {
+		see(row.EventID, row.PeriodStart.UTC(), row.Subject, money.FromPico(row.Pico), row.NotedAt)
 	}
-	return all, nil
+	return nil
 }
 
-// Release takes everything out of doubt in every account of a budget, as spent or as free, inside a transaction that has entered org. It
-// returns the sum. What was released as spent is not counted again when the usage of a lost edge turns up.
-func Release(ctx context.Context, tx pgx.Tx, org ident.Org, budget ident.Budget, asSpent bool, now time.Time) (sum money.Amount, err error) {
+// Release takes everything out of doubt in every account of a budget, as spent or as free, and returns the sum. What was released as spent is not counted again when the usage of a lost edge turns up.
+func (Doubts) Release(ctx context.Context, tx pgx.Tx, org ident.Org, budget ident.Budget, asSpent bool, now time.Time) (sum money.Amount, err error) {
 	queries := ledgerdb.New(tx)
 	accounts, err := queries.LockDoubted(ctx, ledgerdb.LockDoubtedParams{OrgID: org, BudgetID: budget})
 	if err != nil {
@@ -72,9 +72,8 @@ func Release(ctx context.Context, tx pgx.Tx, org ident.Org, budget ident.Budget,
 	return sum, nil
 }
 
-// ReleaseEvent takes what one call left in doubt out of it, in every budget, as spent or as free, inside a transaction that has entered org.
-// It returns the largest part; nothing is in doubt when that is zero.
-func ReleaseEvent(ctx context.Context, tx pgx.Tx, org ident.Org, event ident.Event, asSpent bool, now time.Time) (most money.Amount, err error) {
+// ReleaseEvent takes what one call left in doubt out of it, in every budget, as spent or as free. It returns the largest part; nothing is in doubt when that is zero.
+func (Doubts) ReleaseEvent(ctx context.Context, tx pgx.Tx, org ident.Org, event ident.Event, asSpent bool, now time.Time) (most money.Amount, err error) {
 	queries := ledgerdb.New(tx)
 	rows, err := queries.DoubtsOfEvent(ctx, ledgerdb.DoubtsOfEventParams{OrgID: org, EventID: event})
 	if err != nil || len(rows) == 0 {

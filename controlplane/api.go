@@ -11,6 +11,7 @@ func (h *house) mountAPI() error {
 	admin, err := api.New(api.Services{
 		Tokens: h.tokens, Orgs: h.orgs, Members: h.members, Workspaces: h.workspaces, Agents: h.agents, Providers: h.providers, Routes: h.routes,
 		Budgets: h.budgets, Doubts: h.doubts, Guardrails: h.guardrails, RateLimits: h.rateLimits, Prices: h.prices, Keys: h.keys, Audits: h.audits, Usage: h.usage, Edges: h.edges, Channels: h.channels, Alerts: h.alerts,
+		Reprices: h.reprices,
 	}, h.logger)
 	if err != nil {
 		return fmt.Errorf("make the admin API: %w", err)

@@ -10,8 +10,10 @@ import (
 	"tollgate.dev/controlplane/internal/ledger"
 	"tollgate.dev/controlplane/internal/notice"
 	"tollgate.dev/controlplane/internal/publish"
+	"tollgate.dev/controlplane/internal/reprice"
 	"tollgate.dev/controlplane/internal/telemetry"
 	"tollgate.dev/controlplane/internal/usage"
+	"tollgate.dev/controlplane/internal/work"
 )
 
 // mountFleet wires what talks with the edges: publish, edges, ingest, ledger, usage and budgets. Their Connect handlers go into h.handlers by
@@ -26,6 +28,8 @@ func (h *house) mountFleet() error {
 	publisher := publish.New(publish.Config{SigningKey: h.config.SigningKey, FleetKey: h.config.FleetKey}, h.pool, h.providers, h.now, h.logger)
 	h.edges = edge.New(h.db, h.now)
 	taken := ingest.New(h.pool, h.now, h.logger)
+	h.reprices = reprice.New(h.db, taken, h.jobs, h.now, h.logger)
+	work.Do(h.jobs, reprice.Timeout, h.reprices.Do)
 	lender := ledger.New(h.db, h.now, h.logger)
 	served := edges.New(h.pool, publisher, lender, taken, h.now, h.logger)
 	served.Listen(notifications)

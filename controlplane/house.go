@@ -25,6 +25,7 @@ import (
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
 	"tollgate.dev/controlplane/internal/ratelimit"
+	"tollgate.dev/controlplane/internal/reprice"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/seal"
 	"tollgate.dev/controlplane/internal/telemetry"
@@ -61,6 +62,7 @@ type house struct {
 	guardrails *guardrail.Service
 	rateLimits *ratelimit.Service
 	prices     *price.Service
+	reprices   *reprice.Service
 	keys       *virtualkey.Service
 	usage      *usage.Service
 	edges      *edge.Service

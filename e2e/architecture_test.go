@@ -23,7 +23,7 @@ var (
 		"controlplane/internal/org", "controlplane/internal/member", "controlplane/internal/workspace", "controlplane/internal/agent",
 		"controlplane/internal/virtualkey", "controlplane/internal/provider", "controlplane/internal/route", "controlplane/internal/price",
 		"controlplane/internal/budget", "controlplane/internal/guardrail", "controlplane/internal/ratelimit", "controlplane/internal/usage", "controlplane/internal/edge", "controlplane/internal/authn",
-		"controlplane/internal/apitoken", "controlplane/internal/channel", "controlplane/internal/alert",
+		"controlplane/internal/apitoken", "controlplane/internal/channel", "controlplane/internal/alert", "controlplane/internal/reprice",
 	}
 	contract = []string{"dataplane/wire", "dataplane/wire/wireconnect", "dataplane/wire/lease"}
 	carriers = []string{ // what every stage of an edge handles a request with; they decide nothing
@@ -63,6 +63,7 @@ var walls = []house.Wall{
 	{Room: "controlplane/internal/ledger", May: list(foundations, contract)},
 	{Room: "controlplane/internal/edges", May: list(foundations, nouns, contract, "controlplane/internal/publish", "controlplane/internal/ledger", "controlplane/internal/notice")},
 	{Room: "controlplane/internal/ingest", May: list(foundations, nouns, contract, "controlplane/internal/ledger")},
+	{Room: "controlplane/internal/reprice", May: list(foundations, contract, "controlplane/internal/price", "controlplane/internal/ingest", "controlplane/internal/ledger", "controlplane/internal/work")},
 	{Room: "controlplane/internal/budget", May: list(foundations, contract, "controlplane/internal/ledger")},
 	{Room: "controlplane/internal/channel", May: list(foundations, "dataplane/egress")},
 	{Room: "controlplane/internal/alert", May: list(foundations, "controlplane/internal/channel")},
@@ -146,6 +147,8 @@ var foreignTables = []house.Foreign{
 	{File: "usage.sql", Table: "usage_hour", Reason: "ingest writes what usage reads"},
 	{File: "usage.sql", Table: "usage_tag_day", Reason: "ingest writes what usage reads"},
 	{File: "usage.sql", Table: "usage_run", Reason: "ingest writes what usage reads"},
+	{File: "reprice.sql", Table: "usage_event", Reason: "what is priced again, read in the transaction that corrects"},
+	{File: "reprice.sql", Table: "provider", Reason: "the catalog that an event's provider has its prices in"},
 	{File: "usage.sql", Table: "org_price", Reason: "an event is shown with the price that it was charged at"},
 	{File: "usage.sql", Table: "usage_correction", Reason: "reprice writes what usage reads"},
 	{File: "usage.sql", Table: "reprice", Reason: "reprice writes what usage reads"},

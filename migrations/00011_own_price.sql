@@ -62,7 +62,7 @@ ALTER TABLE usage_event
   ADD COLUMN service_tier            text NOT NULL DEFAULT '',
   ADD COLUMN reported                boolean NOT NULL DEFAULT false,
   ADD COLUMN discount_id             uuid,
-  ADD COLUMN charges                 bytea NOT NULL DEFAULT ''; -- a UsageEvent of the contract with nothing but its charges
+  ADD COLUMN charges                 bytea; -- null: taken in before this column; else a UsageEvent of the contract with nothing but its charges
 
 -- One run of a re-price job. Its place is the event up to which it has come; a chunk moves it in the transaction that corrects.
 CREATE TABLE reprice (

@@ -76,7 +76,7 @@ LIMIT 100000;
 
 -- name: LockOwnPrices :exec
 -- One change of an organization's prices after the other, so that what is compared is what is written.
-SELECT pg_advisory_xact_lock(7046029256, hashtext($1::uuid::text)) FROM org WHERE org_id = $1;
+SELECT org_id FROM org WHERE org_id = $1 FOR NO KEY UPDATE;
 
 -- name: InsertOwnPrice :exec
 INSERT INTO org_price (org_id, price_id, kind, catalog, model, effective_at, ended_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico,

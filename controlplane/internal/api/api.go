@@ -25,6 +25,7 @@ import (
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
 	"tollgate.dev/controlplane/internal/ratelimit"
+	"tollgate.dev/controlplane/internal/reprice"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/seal"
 	"tollgate.dev/controlplane/internal/usage"
@@ -46,6 +47,7 @@ type Services struct {
 	Guardrails *guardrail.Service
 	RateLimits *ratelimit.Service
 	Prices     *price.Service
+	Reprices   *reprice.Service
 	Keys       *virtualkey.Service
 	Audits     *audit.Service
 	Usage      *usage.Service

@@ -29,8 +29,8 @@ func (e endpoint) read(c echo.Context) (*sent, error) {
 		return nil, nil
 	}
 	media, _, err := mime.ParseMediaType(c.Request().Header.Get(echo.HeaderContentType))
-	if err != nil || media != echo.MIMEApplicationJSON {
-		return nil, errMedia
+	if err != nil || media != e.mediaType() {
+		return nil, wrongMedia{e.mediaType()}
 	}
 	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(bodyTimeout)) // a recorder in tests has none
 	raw, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, bodyBytesMax))
@@ -42,6 +42,14 @@ func (e endpoint) read(c echo.Context) (*sent, error) {
 		return nil, malformed{"the body did not arrive whole"}
 	}
 	return &sent{raw}, nil
+}
+
+// mediaType is what the body of a request must be.
+func (e endpoint) mediaType() string {
+	if e.media != "" {
+		return e.media
+	}
+	return echo.MIMEApplicationJSON
 }
 
 // into decodes the body, which must be one object of known fields.

@@ -21,6 +21,7 @@ type endpoint struct {
 	status     int
 	parameters []parameter
 	body       reflect.Type // nil: none
+	media      string       // of the body; empty: JSON
 	answer     reflect.Type // nil: none
 	serve      func(*call) (any, error)
 }

@@ -77,7 +77,7 @@ func (s shapes) operation(e endpoint) object {
 		operation["parameters"] = parameters
 	}
 	if e.body != nil {
-		operation["requestBody"] = object{"required": true, "content": content(s.of(e.body))}
+		operation["requestBody"] = object{"required": true, "content": object{e.mediaType(): object{"schema": s.of(e.body)}}}
 	}
 	return operation
 }

@@ -13,8 +13,13 @@ import (
 var (
 	errMethod   = errors.New("this path does not know that method")
 	errTooLarge = errors.New("the body is larger than 1 MiB")
-	errMedia    = errors.New("send the body as application/json")
 )
+
+// wrongMedia is a body that is not of the endpoint's media type.
+type wrongMedia struct{ want string }
+
+// Error implements error.
+func (w wrongMedia) Error() string { return "send the body as " + w.want }
 
 // malformed is a body that is not the JSON of the endpoint.
 type malformed struct{ message string }
@@ -39,12 +44,13 @@ type errorField struct {
 // statusOf is the only place where a kind of fault becomes a status and a code.
 func statusOf(err error) (status int, code string) {
 	var bad malformed
+	var media wrongMedia
 	switch {
 	case errors.Is(err, errMethod):
 		return http.StatusMethodNotAllowed, "method_not_allowed"
 	case errors.Is(err, errTooLarge):
 		return http.StatusRequestEntityTooLarge, "body_too_large"
-	case errors.Is(err, errMedia):
+	case errors.As(err, &media):
 		return http.StatusUnsupportedMediaType, "unsupported_media_type"
 	case errors.As(err, &bad):
 		return http.StatusBadRequest, "malformed"
@@ -93,5 +99,6 @@ func (a *API) problem(c echo.Context, err error) error {
 // transportFailure says whether the error is the transport's own, whose text strangers may read.
 func transportFailure(err error) bool {
 	var bad malformed
-	return errors.As(err, &bad) || errors.Is(err, errMethod) || errors.Is(err, errTooLarge) || errors.Is(err, errMedia)
+	var media wrongMedia
+	return errors.As(err, &bad) || errors.Is(err, errMethod) || errors.Is(err, errTooLarge) || errors.As(err, &media)
 }

@@ -179,15 +179,6 @@ func policyTable(s Services) []endpoint {
 				return guardrail.Input{Name: found.Name, Scope: found.Scope, ScopeID: found.ScopeID, Action: found.Action, Words: found.Words}, err
 			}, s.Guardrails.Update),
 		archiving("/guardrails/:id", authz.GuardrailWrite, "Archive a guardrail", s.Guardrails.Archive),
-		{
-			method: http.MethodGet, path: "/prices", permission: authz.PriceRead, summary: "The price catalog", status: http.StatusOK,
-			parameters: []parameter{{"search", "a part of <catalog>/<model>"}}, answer: typeOf[items[priceOut]](),
-			serve: func(c *call) (any, error) {
-				all, err := s.Prices.List(c.ctx, c.actor, c.query("search"))
-				return items[priceOut]{append([]priceOut{}, all...)}, err
-			},
-		},
-		exportingPrices(s),
 	}
 }
 

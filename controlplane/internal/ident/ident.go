@@ -28,6 +28,7 @@ type (
 	budgetKind     struct{}
 	raiseKind      struct{}
 	priceKind      struct{}
+	repriceKind    struct{}
 	auditKind      struct{}
 	edgeKind       struct{}
 	eventKind      struct{}
@@ -54,6 +55,7 @@ type (
 	Budget     = ID[budgetKind]
 	Raise      = ID[raiseKind] // of a budget's limit
 	Price      = ID[priceKind]
+	Reprice    = ID[repriceKind]
 	Audit      = ID[auditKind]
 	Edge       = ID[edgeKind]
 	Event      = ID[eventKind]

@@ -45,6 +45,7 @@ type event struct {
 	tags      []tag  // what its labels and end user are summed up as
 	charges   []ledger.Charge
 	charged   []byte // the charges as they came, see usage_event
+	fix       *fix   // the event is taken in already, this is added to it; nil: it is new
 	in        *wire.UsageEvent
 }
 
@@ -71,12 +72,19 @@ func read(in record) (event, error) {
 	if err := proto.Unmarshal(in.raw, e.in); err != nil {
 		return event{}, errors.New("the record does not decode")
 	}
-	for _, step := range []func() error{e.readIDs, e.readFigures, e.readTexts, e.readCharges} {
-		if err := step(); err != nil {
-			return event{}, err
-		}
+	if err := e.readAll(); err != nil {
+		return event{}, err
 	}
 	return e, nil
+}
+
+func (e *event) readAll() error {
+	for _, step := range []func() error{e.readIDs, e.readFigures, e.readTexts, e.readCharges} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (e *event) readIDs() error {

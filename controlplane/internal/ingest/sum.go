@@ -45,6 +45,10 @@ type figures struct {
 }
 
 func (f *figures) add(e *event) {
+	if e.fix != nil {
+		f.correct(e)
+		return
+	}
 	f.events += e.count
 	f.input += e.in.GetInputTokens()
 	f.cachedInput += e.in.GetCachedInputTokens()

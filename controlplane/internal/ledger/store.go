@@ -3,12 +3,14 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/ledger/internal/ledgerdb"
+	"tollgate.dev/controlplane/internal/money"
 )
 
 // RecallChannel is the Postgres notification channel on which an edge's replica is told to recall a lease; see ParseRecall.
@@ -53,6 +55,39 @@ func Settle(ctx context.Context, tx pgx.Tx, org ident.Org, edge ident.Edge, char
 			continue
 		}
 		book.apply(held.Settle(charge.Spent, charge.InDoubt))
+	}
+	return unknown, books.save(ctx)
+}
+
+// Adjust books corrections of what was spent inside a transaction that has entered org. The accounts are all org's. It returns those whose
+// budget does not exist; they are booked nowhere.
+func Adjust(ctx context.Context, tx pgx.Tx, org ident.Org, spent map[Key]money.Amount, now time.Time) (unknown []Adjustment, err error) {
+	var all []Adjustment
+	var lines []Line
+	for key, amount := range spent {
+		if key.Org != org {
+			return nil, fmt.Errorf("adjust an account of %s for %s", key.Org, org)
+		}
+		all = append(all, Adjustment{key, amount})
+	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	slices.SortFunc(all, func(a, b Adjustment) int { return a.compare(b.Key) })
+	for _, each := range all {
+		lines = append(lines, Line{Key: each.Key})
+	}
+	books, err := openBooks(ctx, tx, ident.Edge{}, lines, now, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, each := range all {
+		book := books.byKey[each.Key]
+		if book == nil {
+			unknown = append(unknown, each)
+			continue
+		}
+		book.adjust(each.Spent)
 	}
 	return unknown, books.save(ctx)
 }

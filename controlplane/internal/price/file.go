@@ -164,7 +164,7 @@ func write(into io.Writer, all []Own, own bool) error {
 }
 
 // WriteJSONL writes prices as one JSON object a line.
-func WriteJSONL(into io.Writer, all []Price) error {
+func WriteJSONL[T Price | Own](into io.Writer, all []T) error {
 	out := json.NewEncoder(into)
 	for _, p := range all {
 		if err := out.Encode(p); err != nil {

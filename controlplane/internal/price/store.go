@@ -132,7 +132,7 @@ func columnsOf(table []Price, imported bool) pricedb.UpsertPricesParams {
 }
 
 func lockOwn(ctx context.Context, tx pgx.Tx, org ident.Org) error {
-	if err := pricedb.New(tx).LockOwnPrices(ctx, org.UUID); err != nil {
+	if err := pricedb.New(tx).LockOwnPrices(ctx, org); err != nil {
 		return fmt.Errorf("lock own prices of %s: %w", org, err)
 	}
 	return nil

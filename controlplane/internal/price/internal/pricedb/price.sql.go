@@ -380,12 +380,12 @@ func (q *Queries) ListUnpriced(ctx context.Context, arg ListUnpricedParams) ([]L
 }
 
 const lockOwnPrices = `-- name: LockOwnPrices :exec
-SELECT pg_advisory_xact_lock(7046029256, hashtext($1::uuid::text)) FROM org WHERE org_id = $1
+SELECT org_id FROM org WHERE org_id = $1 FOR NO KEY UPDATE
 `
 
 // One change of an organization's prices after the other, so that what is compared is what is written.
-func (q *Queries) LockOwnPrices(ctx context.Context, dollar_1 uuid.UUID) error {
-	_, err := q.db.Exec(ctx, lockOwnPrices, dollar_1)
+func (q *Queries) LockOwnPrices(ctx context.Context, orgID ident.Org) error {
+	_, err := q.db.Exec(ctx, lockOwnPrices, orgID)
 	return err
 }
 

@@ -63,7 +63,7 @@ var walls = []house.Wall{
 	{Room: "controlplane/internal/ledger", May: list(foundations, contract)},
 	{Room: "controlplane/internal/edges", May: list(foundations, nouns, contract, "controlplane/internal/publish", "controlplane/internal/ledger", "controlplane/internal/notice")},
 	{Room: "controlplane/internal/ingest", May: list(foundations, nouns, contract, "controlplane/internal/ledger")},
-	{Room: "controlplane/internal/reprice", May: list(foundations, contract, "controlplane/internal/price", "controlplane/internal/ingest", "controlplane/internal/ledger", "controlplane/internal/work")},
+	{Room: "controlplane/internal/reprice", May: list(foundations, contract, "controlplane/internal/price", "controlplane/internal/ledger")},
 	{Room: "controlplane/internal/budget", May: list(foundations, contract, "controlplane/internal/ledger")},
 	{Room: "controlplane/internal/channel", May: list(foundations, "dataplane/egress")},
 	{Room: "controlplane/internal/alert", May: list(foundations, "controlplane/internal/channel")},

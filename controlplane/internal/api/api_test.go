@@ -26,6 +26,7 @@ import (
 	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/guardrail"
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/ingest"
 	"tollgate.dev/controlplane/internal/ledger"
 	"tollgate.dev/controlplane/internal/member"
 	"tollgate.dev/controlplane/internal/org"
@@ -33,6 +34,7 @@ import (
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
 	"tollgate.dev/controlplane/internal/ratelimit"
+	"tollgate.dev/controlplane/internal/reprice"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/seal"
 	"tollgate.dev/controlplane/internal/usage"
@@ -72,6 +74,11 @@ func newBench(t *testing.T) *bench {
 	}
 	services.Edges = edge.New(db.Tenant, time.Now)
 	services.Channels, services.Alerts = alerting(t, db, box, logger)
+	jobs, err := work.New(db.Pool, logger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	services.Reprices = reprice.New(db.Tenant, ingest.New(db.Pool, time.Now, logger), jobs, time.Now, logger)
 	made, err := New(services, logger)
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +132,7 @@ func (b *bench) furnish(t *testing.T, db *pgtest.DB) {
 		{"{ratelimit}", "/rate-limits", `{"name":"{canary}","scope":"label","scope_value":"{canary}=*","what":"requests","amount":5,"per":"hour"}`},
 		{"{guardrail}", "/guardrails", `{"name":"{canary}","scope":"org","action":"block","words":["{canary}"]}`},
 		{"{key}", "/virtual-keys", `{"name":"{canary}","workspace_id":"{workspace}","agent_id":"{agent}","allowed_models":["{canary}-model"]}`},
+		{"{price}", "/prices/own", `{"catalog":"{canary}","model":"{canary}","input_usd":"1","output_usd":"2.50","note":"{canary}"}`},
 		{"{token}", "/api-tokens", `{"name":"{canary}","role":"viewer"}`},
 		{"{channel}", "/channels", `{"name":"{canary}","kind":"webhook","url":"https://127.0.0.1:1/sk-{canary}"}`},
 	} {
@@ -182,6 +190,9 @@ func (b *bench) call(method, path, body, who string) (status int, answer []byte)
 	request := httptest.NewRequest(method, path, strings.NewReader(body))
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json; charset=utf-8")
+		if strings.HasPrefix(body, "catalog,") {
+			request.Header.Set("Content-Type", "text/csv")
+		}
 	}
 	if token := b.tokens[who]; token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
@@ -197,7 +208,7 @@ func nounOf(path string) string {
 		"/members/:id", "/members/{member}", "/workspaces/:id", "/workspaces/{workspace}", "/agents/:id", "/agents/{agent}",
 		"/providers/:id", "/providers/{provider}", ":credential_id", "{credential}", "/routes/:id", "/routes/{route}",
 		"/budgets/:id", "/budgets/{budget}", "/guardrails/:id", "/guardrails/{guardrail}", "/rate-limits/:id", "/rate-limits/{ratelimit}", "/virtual-keys/:id", "/virtual-keys/{key}", "/api-tokens/:id", "/api-tokens/{token}",
-		"/usage/events/:id", "/usage/events/{event}", "/usage/runs/:id", "/usage/runs/{run}", "/channels/:id", "/channels/{channel}", "/alerts/:id", "/alerts/{alert}", "/deliveries/:id", "/deliveries/{delivery}",
+		"/prices/own/:id", "/prices/own/{price}", "/usage/events/:id", "/usage/events/{event}", "/usage/runs/:id", "/usage/runs/{run}", "/channels/:id", "/channels/{channel}", "/alerts/:id", "/alerts/{alert}", "/deliveries/:id", "/deliveries/{delivery}",
 	).Replace(path)
 }
 
@@ -230,6 +241,12 @@ var bodies = map[string]string{
 	"POST /channels":                       `{"name":"new","kind":"slack","url":"https://hooks.slack.com/services/new"}`,
 	"PATCH /channels/:id":                  `{"severity_min":"critical"}`,
 	"PATCH /alert-rules":                   `{"rule":"guardrail_spike","number":20}`,
+	"POST /prices/own":                     `{"kind":"discount","catalog":"azure","discount_percent":"15"}`,
+	"POST /prices/own/:id/end":             `{}`,
+	"PUT /prices/unknown":                  `{"policy":"ceiling","input_usd":"30","output_usd":"150"}`,
+	"POST /prices/import":                  "catalog,model,effective,input,output\nlab,new,2026-01-01,1,2\n",
+	"POST /reprices":                       `{"from":"2026-01-01T00:00:00Z","reason":"r"}`,
+	"POST /reprices/preview":               `{"from":"2026-01-01T00:00:00Z"}`,
 }
 
 func (b *bench) request(t *testing.T, e endpoint) (path, body string) {
@@ -349,7 +366,7 @@ func TestAnotherOrganizationsOwnerReachesNothing(t *testing.T) {
 			t.Errorf("%s %s: %d, want 404", e.method, path, status)
 		}
 	}
-	for _, look := range []string{"/workspaces", "/agents", "/providers", "/routes", "/budgets", "/guardrails", "/rate-limits", "/virtual-keys", "/api-tokens", "/members", "/organization", "/usage/events", "/channels", "/alerts"} {
+	for _, look := range []string{"/workspaces", "/agents", "/providers", "/routes", "/budgets", "/guardrails", "/rate-limits", "/virtual-keys", "/api-tokens", "/members", "/organization", "/usage/events", "/prices/own", "/prices/export?of=own", "/channels", "/alerts"} {
 		if status, answer := b.call(http.MethodGet, prefix+look, "", "a owner"); status != http.StatusOK || !bytes.Contains(answer, []byte(canary)) || bytes.Contains(answer, []byte("evil")) {
 			t.Errorf("a's own %s: %d %s", look, status, answer)
 		}

@@ -20,7 +20,7 @@ import (
 func table(s Services) []endpoint {
 	var all []endpoint
 	for _, part := range [][]endpoint{
-		organizationTable(s), workspaceTable(s), providerTable(s), policyTable(s), budgetTable(s), rateLimitTable(s), keyTable(s), tokenTable(s), auditTable(s), edgeTable(s), usageTable(s), spendTable(s), channelTable(s), alertTable(s), doubtTable(s),
+		organizationTable(s), workspaceTable(s), providerTable(s), policyTable(s), priceTable(s), budgetTable(s), rateLimitTable(s), keyTable(s), tokenTable(s), auditTable(s), edgeTable(s), usageTable(s), spendTable(s), channelTable(s), alertTable(s), doubtTable(s),
 	} {
 		all = append(all, part...)
 	}

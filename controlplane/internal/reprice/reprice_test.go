@@ -221,7 +221,7 @@ type failing struct {
 
 var errKilled = errors.New("killed")
 
-func (s *failing) Correct(ctx context.Context, tx pgx.Tx, org ident.Org, all []ingest.Correction) ([]ledger.Adjustment, error) {
+func (s *failing) Correct(ctx context.Context, tx pgx.Tx, org ident.Org, all []ledger.Correction) ([]ledger.Adjustment, error) {
 	unknown, err := s.Service.Correct(ctx, tx, org, all)
 	if s.calls++; s.calls > 1 && !s.mended {
 		return nil, errKilled

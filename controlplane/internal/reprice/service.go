@@ -10,7 +10,6 @@ import (
 	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/ident"
-	"tollgate.dev/controlplane/internal/ingest"
 	"tollgate.dev/controlplane/internal/ledger"
 	"tollgate.dev/controlplane/internal/tenant"
 	"tollgate.dev/controlplane/internal/work"
@@ -26,7 +25,7 @@ const (
 
 // books adds corrections to the sums and accounts of an organization.
 type books interface {
-	Correct(ctx context.Context, tx pgx.Tx, org ident.Org, all []ingest.Correction) (unknown []ledger.Adjustment, err error)
+	Correct(ctx context.Context, tx pgx.Tx, org ident.Org, all []ledger.Correction) (unknown []ledger.Adjustment, err error)
 }
 
 // jobs keeps what is to be done.
@@ -195,7 +194,7 @@ func (s *Service) finish(ctx context.Context, tx pgx.Tx, org ident.Org, run Repr
 
 func (s *Service) correct(ctx context.Context, tx pgx.Tx, job Job, run *Reprice, prices *book, events []kept) error {
 	var fixes []correction
-	var sums []ingest.Correction
+	var sums []ledger.Correction
 	for i := range events {
 		fix, leftOut := prices.judge(&events[i])
 		run.add(fix, leftOut)
@@ -203,7 +202,7 @@ func (s *Service) correct(ctx context.Context, tx pgx.Tx, job Job, run *Reprice,
 			continue
 		}
 		fixes = append(fixes, *fix)
-		sums = append(sums, ingest.Correction{Event: fix.event, CostPico: fix.after - fix.cost, SavedPico: fix.afterSaved - fix.saved})
+		sums = append(sums, ledger.Correction{Event: fix.event, CostPico: fix.after - fix.cost, SavedPico: fix.afterSaved - fix.saved})
 	}
 	if len(fixes) == 0 {
 		return nil

@@ -10,22 +10,14 @@ import (
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/ledger"
 	"tollgate.dev/controlplane/internal/money"
-	"tollgate.dev/dataplane/wire"
 )
-
-// Correction is by how much an event that was taken in costs more than the books say, and saves more; below zero: less.
-type Correction struct {
-	Event     *wire.UsageEvent // as it was taken in, its charges too
-	CostPico  int64
-	SavedPico int64
-}
 
 // fix is a correction's part of an event that is only added up: it counts for nothing but this.
 type fix struct{ cost, saved big.Int }
 
 // Correct adds corrections of one organization to the sums and accounts that the events were added to, inside a transaction that has entered
 // org, and announces them. It keeps the lock order of a batch. What it returns are charges of budgets that do not exist.
-func (s *Service) Correct(ctx context.Context, tx pgx.Tx, org ident.Org, all []Correction) (unknown []ledger.Adjustment, err error) {
+func (s *Service) Correct(ctx context.Context, tx pgx.Tx, org ident.Org, all []ledger.Correction) (unknown []ledger.Adjustment, err error) {
 	events := make([]event, 0, len(all))
 	adjust := map[ledger.Key]money.Amount{}
 	for _, each := range all {

@@ -10,11 +10,12 @@ UP_FLAGS      ?=
 BENCH_FLAGS   ?=
 KILLS         ?= 30
 SEED          ?= 1
+BENCHTIME     ?= 60s
 ROUNDS        ?= 1
 
 export CGO_ENABLED ?= 0
 .DEFAULT_GOAL := help
-.PHONY: help up dev build prepare generate fmt lint test race e2e fuzz bench torture overshoot check
+.PHONY: help up dev build prepare generate fmt lint test race e2e fuzz bench bench-ingest torture overshoot check
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -67,6 +68,9 @@ fuzz: ## every fuzz target for FUZZTIME each
 bench: build ## the edge beside nginx, in the table of figures; the last line is JSON (BENCH_FLAGS=-quick for a smoke test)
 	@command -v nginx >/dev/null || { echo "make: please install nginx (as root: apt-get install nginx-light)"; exit 1; }
 	@$(SERVICES) $(GO) run ./e2e/bench $(BENCH_FLAGS)
+
+bench-ingest: build ## usage events a second that one control plane takes in, on a Postgres that waits for the disk (BENCHTIME=60s)
+	@bin/tollgate services --durable -- $(GO) test ./controlplane/internal/ingest -run '^$$' -bench '^BenchmarkIngest$$' -benchtime $(BENCHTIME) -timeout 20m
 
 torture: build ## kill edges, control plane, Postgres and Redis under load and compare every ledger (KILLS=800 SEED=1)
 	@$(GO) run ./e2e/torture -kills $(KILLS) -seed $(SEED)

@@ -13,6 +13,7 @@ import (
 func services(ctx context.Context, args []string) (int, error) {
 	flags := flag.NewFlagSet("tollgate services [flags] -- command …", flag.ContinueOnError)
 	dir := flags.String("dir", ".tollgate", "directory for throwaway data")
+	durable := flags.Bool("durable", false, "Postgres waits for the disk, for measurements")
 	if done, err := parse(flags, args); done {
 		return exitOf(err, 2), err
 	}
@@ -20,7 +21,7 @@ func services(ctx context.Context, args []string) (int, error) {
 		return 2, errors.New("give a command after the flags, as in: tollgate services -- go test ./pkg")
 	}
 	code, err := service.Run(context.WithoutCancel(ctx), service.Config{
-		Dir: *dir, Cache: cacheDir(*dir), Command: flags.Args(), Notice: os.Stderr,
+		Dir: *dir, Cache: cacheDir(*dir), Command: flags.Args(), Durable: *durable, Notice: os.Stderr,
 	})
 	return max(code, exitOf(err, 1)), err
 }

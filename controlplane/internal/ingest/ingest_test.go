@@ -46,11 +46,11 @@ func (f *fixture) addEdge(t testing.TB, edge ident.Edge) {
 	}
 }
 
-func (f *fixture) budget(t testing.TB, actor authz.Actor) ident.Budget {
+func (f *fixture) budget(t testing.TB, actor authz.Actor, name string) ident.Budget {
 	t.Helper()
 	id := ident.New[ident.Budget]()
 	err := f.db.Tenant.Write(t.Context(), actor.Org, func(tx pgx.Tx) error {
-		_, err := tx.Exec(t.Context(), "INSERT INTO budget (org_id, budget_id, name, scope, limit_pico, period, time_zone) VALUES ($1, $2, 'b', 'org', 1000000, 'total', 'UTC')", actor.Org, id)
+		_, err := tx.Exec(t.Context(), "INSERT INTO budget (org_id, budget_id, name, scope, limit_pico, period, time_zone) VALUES ($1, $2, $3, 'org', 1000000, 'total', 'UTC')", actor.Org, id, name)
 		return err
 	})
 	if err != nil {
@@ -145,7 +145,7 @@ func TestARepeatedBatchCountsOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	actor := f.db.Org(t, "a")
-	budget := f.budget(t, actor)
+	budget := f.budget(t, actor, "b")
 	one, two := event(actor.Org, charged(budget, 100)), event(actor.Org, charged(budget, 100))
 	batch := f.batch(t, 9, 1, one, two, one) // and a duplicate inside
 	for range 3 {
@@ -252,7 +252,7 @@ func TestConcurrentReplaysOfInterleavedEpochsAddUp(t *testing.T) {
 	const workers, rounds, size = 6, 5, 20
 	f := newFixture(t)
 	a, b := f.db.Org(t, "a"), f.db.Org(t, "b")
-	budgets := map[ident.Org]ident.Budget{a.Org: f.budget(t, a), b.Org: f.budget(t, b)}
+	budgets := map[ident.Org]ident.Budget{a.Org: f.budget(t, a, "b"), b.Org: f.budget(t, b, "b")}
 	batches := make([]*wire.UsageBatch, rounds)
 	for i := range batches {
 		var events []*wire.UsageEvent

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	batchRecords  = 500
+	batchRecords  = 2000
 	batchesFlying = 4                     // sent and not acked
 	gather        = 20 * time.Millisecond // how long events collect before a batch goes out
 	retryFirst    = 500 * time.Millisecond

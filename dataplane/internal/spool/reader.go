@@ -15,7 +15,11 @@ import (
 type Batch struct {
 	Epoch   uint64
 	Records []*wire.UsageRecord
+	bytes   int // of the events
 }
+
+// batchBytes is how much a batch gathers before it is full. One event more than that fits what the control plane reads at once (8 MiB).
+const batchBytes = 4 << 20
 
 // Reader walks over the events that are not acked, oldest first. It belongs to one goroutine.
 type Reader struct {
@@ -28,10 +32,11 @@ type Reader struct {
 // NewReader begins at the oldest event that is not acked.
 func (s *Spool) NewReader() *Reader { return &Reader{spool: s, buffer: make([]byte, 1<<18)} }
 
-// Next returns up to atMost further events; none when the reader is at the end. It returns early at the end of an epoch.
+// Next returns up to atMost further events; none when the reader is at the end. It returns early at the end of an epoch and after some MiB:
+// what callers write into an event may be long.
 func (r *Reader) Next(atMost int) (Batch, error) {
 	var batch Batch
-	for len(batch.Records) < atMost {
+	for len(batch.Records) < atMost && batch.bytes < batchBytes {
 		end, more := r.position(batch)
 		if !more {
 			return batch, nil
@@ -96,7 +101,7 @@ func (r *Reader) read(end int64) ([]byte, error) {
 func (r *Reader) collect(chunk []byte, atMost int, batch *Batch) {
 	acked := r.spool.ackedOf(r.at.epoch)
 	consumed := int64(0)
-	for len(batch.Records) < atMost && consumed < int64(len(chunk)) {
+	for len(batch.Records) < atMost && batch.bytes < batchBytes && consumed < int64(len(chunk)) {
 		f, ok := parseFrame(chunk[consumed:])
 		if !ok {
 			if consumed > 0 {
@@ -108,6 +113,7 @@ func (r *Reader) collect(chunk []byte, atMost int, batch *Batch) {
 		consumed += f.size
 		if event := eventBytes(f.payload); event != nil && f.seq > acked {
 			batch.Epoch = r.at.epoch
+			batch.bytes += len(event)
 			batch.Records = append(batch.Records, &wire.UsageRecord{Seq: f.seq, Event: append([]byte(nil), event...)})
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -370,6 +371,37 @@ func BenchmarkAppend(b *testing.B) {
 	}
 	cancel()
 	<-done
+}
+
+func TestABatchIsNoLargerThanTheControlPlaneReads(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t, t.TempDir(), 1)
+	defer closeSpool(t, s)
+	labels := map[string]string{}
+	for i := range 32 {
+		labels[strconv.Itoa(i)] = strings.Repeat("x", 512)
+	}
+	const events = 600
+	for i := range events {
+		mustAppend(t, s, &wire.SpoolRecord{Record: &wire.SpoolRecord_Event{Event: &wire.UsageEvent{EventId: id(i), Labels: labels}}})
+	}
+	reader, seen := s.NewReader(), 0
+	for {
+		batch, err := reader.Next(2000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(batch.Records) == 0 {
+			break
+		}
+		seen += len(batch.Records)
+		if size := proto.Size(&wire.UsageBatch{EdgeId: id(1), Epoch: batch.Epoch, Records: batch.Records}); size > 5<<20 {
+			t.Errorf("a batch of %d events has %d bytes", len(batch.Records), size)
+		}
+	}
+	if seen != events {
+		t.Errorf("%d of %d events were read", seen, events)
+	}
 }
 
 func open(tb testing.TB, dir string, epoch uint64) (*Spool, *Recovery) {

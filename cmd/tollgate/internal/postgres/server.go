@@ -34,6 +34,7 @@ type Config struct {
 	// Password is the superuser's. Empty makes a server for tests: it trusts everybody on the loopback and does not
 	// wait for the disk.
 	Password string
+	Durable  bool // waits for the disk without a password too, for measurements
 	Mortal   bool // is killed when this process dies, instead of shutting down
 }
 
@@ -145,7 +146,7 @@ func (s *Server) launch() error {
 		"-D", filepath.Join(config.Dir, "data"), "-p", strconv.Itoa(config.Port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200", "-c", "shared_buffers=64MB",
 	}
-	if config.Password == "" {
+	if config.Password == "" && !config.Durable {
 		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 	}
 	command := exec.Command(filepath.Join(config.Binaries.Dir, "postgres"), args...)

@@ -24,6 +24,7 @@ type Config struct {
 	Dir     string // throwaway directories are made in it
 	Cache   string // fetched programs are kept here
 	Command []string
+	Durable bool      // Postgres waits for the disk, as in production
 	Notice  io.Writer // progress lines
 }
 
@@ -76,6 +77,7 @@ func startPostgres(ctx context.Context, config Config, dir string) (*postgres.Se
 	}
 	return postgres.Start(ctx, postgres.Config{
 		Binaries: binaries, Identity: identity, Dir: filepath.Join(dir, "postgres"), Port: port, LogPath: filepath.Join(dir, "postgres.log"),
+		Durable: config.Durable,
 	})
 }
 

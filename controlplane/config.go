@@ -71,7 +71,7 @@ func variables() []variable {
 		{name: "TOLLGATE_SIGNING_KEY", help: "ed25519 seed that signs snapshots: " + base64Help, required: true, set: setKey(func(c *Config, raw []byte) { c.SigningKey = ed25519.NewKeyFromSeed(raw) })},
 		{name: "TOLLGATE_EDGE_TOKEN", help: "what edges show to be let in, at least 20 characters, the same at every edge", required: true, set: setEdgeToken},
 		{name: "TOLLGATE_EDGE_URL", help: "where agents call, shown with a new virtual key", fallback: "http://127.0.0.1:8410", set: setEdgeURL},
-		{name: "TOLLGATE_USAGE_RETENTION_DAYS", help: "days for which single usage events are kept, 0: for ever; sums by hour are always kept", fallback: "0", set: setRetention},
+		{name: "TOLLGATE_USAGE_RETENTION_DAYS", help: "days for which single usage events are kept, 0: for ever; sums and runs are always kept", fallback: "0", set: setRetention},
 		{name: "TOLLGATE_ADMIN_EMAIL", help: "first start only: the first user, owner of the organization Demo", set: func(c *Config, text string) error { c.AdminEmail = text; return nil }},
 		{name: "TOLLGATE_ADMIN_PASSWORD", help: "first start only: the first user's password, at least 10 characters", set: setSecret(func(c *Config) *seal.Secret { return &c.AdminPassword })},
 		{name: "TOLLGATE_ADMIN_TOKEN", help: "first start only: the first API token, tga_<32 hex digits: the organization's id>_<at least 40 letters and digits>", set: setSecret(func(c *Config) *seal.Secret { return &c.AdminToken })},

@@ -11,6 +11,10 @@ import (
 type View struct {
 	Ranges   []Choice
 	Groups   []Choice
+	Labels   []Choice // labels whose values can be the groups
+	Chips    []Chip   // restrictions in force
+	Notes    []string // what in the sums is not certain
+	Kept     string   // since when single calls are kept; empty: all of the range
 	Custom   Custom
 	Live     string // where the page listens for changes; empty: the range is over
 	Figures  []component.Stat
@@ -22,6 +26,13 @@ type View struct {
 	AnyEver  bool   // there was a call before
 }
 
+// Chip is one restriction.
+type Chip struct {
+	Name    string // "Agent"
+	Value   string
+	Without string // the page without it
+}
+
 // Choice is one range or grouping that can be chosen.
 type Choice struct {
 	Label   string
@@ -31,10 +42,10 @@ type Choice struct {
 
 // Custom is the form of a range of one's own.
 type Custom struct {
-	Group string
-	From  component.Field
-	To    component.Field
-	Open  bool
+	Kept []component.Option // the address's other parameters, by name
+	From component.Field
+	To   component.Field
+	Open bool
 }
 
 // Table is the chart's figures as a table: groups as rows.
@@ -47,7 +58,9 @@ type Table struct {
 // Row is one group.
 type Row struct {
 	Name   string
-	Color  int // 0: none
+	Href   string // what the group's name leads to; empty: nothing
+	Unsure bool   // some of it is estimated or indeterminate
+	Color  int    // 0: none
 	Calls  string
 	Tokens string
 	Waste  string

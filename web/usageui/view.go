@@ -78,3 +78,14 @@ func (d Detail) tone() component.Tone {
 	}
 	return component.Info
 }
+
+// Run is one run with its calls.
+type Run struct {
+	ID      string
+	First   component.Moment
+	Figures []component.Stat
+	Notes   []string // what in the sums is not certain
+	Facts   []Fact
+	Calls   List
+	Missing int // calls that are not shown
+}

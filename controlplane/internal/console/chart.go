@@ -25,18 +25,24 @@ func (t totals) color(place int) int {
 }
 
 // table lays out the groups, dearest first.
-func (t totals) table(by string) spendui.Table {
-	table := spendui.Table{By: by, Total: spendRow(&t.all, t.all.cost)}
+func (t totals) table(v *visit, by grouping) spendui.Table {
+	table := spendui.Table{By: by.label, Total: spendRow(&t.all, t.all.Cost)}
 	for place, group := range t.groups {
-		row := spendRow(group, t.all.cost)
-		row.Color = t.color(place)
+		row := spendRow(group, t.all.Cost)
+		row.Href = drill(v, by, group.id)
+		if by.value != "run" { // the chart shows agents
+			row.Color = t.color(place)
+		}
 		table.Rows = append(table.Rows, row)
+	}
+	if t.rest != nil {
+		table.Rows = append(table.Rows, spendRow(t.rest, t.all.Cost))
 	}
 	return table
 }
 
 func spendRow(s *sum, whole money.Amount) spendui.Row {
-	return spendui.Row{Name: s.name, Calls: grouped(s.events), Tokens: grouped(s.tokens), Waste: s.waste.USD(), Cost: s.cost.USD(), Share: perCent(s.cost.PerMille(whole))}
+	return spendui.Row{Name: s.name, Calls: grouped(s.Events), Tokens: grouped(tokensOf(s.Figures)), Waste: s.Waste.USD(), Cost: s.Cost.USD(), Share: perCent(s.Cost.PerMille(whole)), Unsure: s.Doubt.Sign() > 0 || s.EstimatedEvents > 0}
 }
 
 // chart stacks the groups by hour or day. All arithmetic is on integers; heights are thousandths of the axis.
@@ -67,19 +73,19 @@ func (t totals) chart(title string, s span) component.Chart {
 
 func (t totals) column(start time.Time, costs map[string]money.Amount, top money.Amount) component.Column {
 	column := component.Column{Start: component.At(start, "minute"), Total: sumOf(costs).USD()}
-	others := money.Amount{}
+	rest := costs[others]
 	for place, group := range t.groups {
 		cost := costs[group.id]
 		if t.color(place) == colors && len(t.groups) > colors {
-			others = others.Add(cost)
+			rest = rest.Add(cost)
 			continue
 		}
 		if cost.Sign() > 0 {
 			column.Parts = append(column.Parts, component.ColumnPart{Name: group.name, Cost: cost.USD(), PerMille: max(cost.PerMille(top), 2), Color: t.color(place)})
 		}
 	}
-	if others.Sign() > 0 {
-		column.Parts = append(column.Parts, component.ColumnPart{Name: "others", Cost: others.USD(), PerMille: max(others.PerMille(top), 2), Color: colors})
+	if rest.Sign() > 0 {
+		column.Parts = append(column.Parts, component.ColumnPart{Name: "others", Cost: rest.USD(), PerMille: max(rest.PerMille(top), 2), Color: colors})
 	}
 	return column
 }

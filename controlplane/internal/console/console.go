@@ -55,7 +55,9 @@ type Config struct {
 	EdgeURL string // where agents call, shown with a new key; no trailing slash
 	Secure  bool   // the console is reached by https: cookies are for https only
 	Now     func() time.Time
-	Logger  *slog.Logger
+	// UsageRetention is how long single calls are kept; 0: for ever.
+	UsageRetention time.Duration
+	Logger         *slog.Logger
 }
 
 // Console answers browsers.
@@ -167,4 +169,5 @@ func (c *Console) mountSeeing(get func(string, func(*visit) error)) {
 	get("/usage", c.usage)
 	get("/usage/live", c.usageLive)
 	get("/usage/:id", c.call)
+	get("/runs/:id", c.run)
 }

@@ -47,9 +47,19 @@ import (
 // quiet answers that nothing was called and no edge is there: what those rooms know is tested with them.
 type quiet struct{}
 
-func (quiet) Hours(context.Context, authz.Actor, usage.HoursQuery) ([]usage.HourCost, error) {
-	return nil, nil
+func (quiet) Spend(context.Context, authz.Actor, usage.SpendQuery) (usage.Spend, error) {
+	return usage.Spend{}, nil
 }
+
+func (quiet) Labels(context.Context, authz.Actor, time.Time, time.Time) ([]string, error) {
+	return []string{"team"}, nil
+}
+
+func (quiet) Run(_ context.Context, _ authz.Actor, id string) (usage.RunDetail, error) {
+	return usage.RunDetail{}, fault.New(fault.NotFound, "there is no run %q", id)
+}
+
+func (quiet) Kept(context.Context, authz.Actor) (time.Time, error) { return time.Time{}, nil }
 
 func (quiet) Events(context.Context, authz.Actor, usage.Filter) (usage.Page, error) {
 	return usage.Page{}, nil

@@ -57,7 +57,7 @@ func (c *Console) homeView(v *visit) (homeui.View, error) {
 	}
 	s := span{name: "24h", to: c.config.Now().UTC().Truncate(time.Hour).Add(time.Hour), step: time.Hour}
 	s.from = s.to.Add(-day)
-	hours, err := c.Usage.Hours(ctx, v.actor, usage.HoursQuery{From: s.from, To: s.to, GroupBy: "agent"})
+	spent, err := c.Usage.Spend(ctx, v.actor, usage.SpendQuery{From: s.from, To: s.to, GroupBy: usage.ByAgent, Step: usage.ByHour, Cells: colors})
 	if err != nil {
 		return homeui.View{}, err
 	}
@@ -74,7 +74,7 @@ func (c *Console) homeView(v *visit) (homeui.View, error) {
 		return homeui.View{}, err
 	}
 	return homeui.View{
-		Figures: figures, Chart: sumsOf(hours, s).chart("Cost per agent, last 24 hours", s), Quiet: len(hours) == 0,
+		Figures: figures, Chart: sumsOf(spent, s).chart("Cost per agent, last 24 hours", s), Quiet: spent.Total.Events == 0,
 		Budgets: nearest(budgets), Edges: edgeLines(all), Refused: refused,
 	}, nil
 }
@@ -101,22 +101,20 @@ func edgeLines(all []edge.Edge) []homeui.Edge {
 	return lines
 }
 
-// homeFigures sums today and the month, in UTC, from the hours by outcome.
+// homeFigures sums today and the month, in UTC, from the days by outcome.
 func (c *Console) homeFigures(v *visit) ([]component.Stat, error) {
 	now := c.config.Now().UTC()
 	today, month := now.Truncate(day), time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
 	end := now.Truncate(time.Hour).Add(time.Hour)
-	hours, err := c.Usage.Hours(v.Request().Context(), v.actor, usage.HoursQuery{From: earlier(month, today), To: end, GroupBy: "outcome"})
+	days, err := c.Usage.Spend(v.Request().Context(), v.actor, usage.SpendQuery{From: month, To: today.AddDate(0, 0, 1), GroupBy: usage.ByOutcome, Step: usage.ByDay})
 	if err != nil {
 		return nil, err
 	}
 	var spentToday, spentMonth money.Amount
 	var calls, refused, answered int64
-	for _, one := range hours {
-		if !one.Hour.Before(month) {
-			spentMonth = spentMonth.Add(one.Cost)
-		}
-		if one.Hour.Before(today) {
+	for _, one := range days.Cells {
+		spentMonth = spentMonth.Add(one.Cost)
+		if one.Start.Before(today) {
 			continue
 		}
 		spentToday = spentToday.Add(one.Cost)
@@ -138,13 +136,6 @@ func (c *Console) homeFigures(v *visit) ([]component.Stat, error) {
 		{Label: "Calls today", Value: grouped(calls), Note: answeredNote(answered, calls), TestID: "calls-today"},
 		{Label: "Refused today", Value: grouped(refused), Note: note, TestID: "refused-today"},
 	}, nil
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }
 
 func answeredNote(answered, calls int64) string {
@@ -237,13 +228,13 @@ func (c *Console) have(v *visit) (inventory, error) {
 func (c *Console) monthByAgent(v *visit) (map[string]money.Amount, error) {
 	now := c.config.Now().UTC()
 	month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
-	hours, err := c.Usage.Hours(v.Request().Context(), v.actor, usage.HoursQuery{From: month, To: now.Truncate(time.Hour).Add(time.Hour), GroupBy: "agent"})
+	spent, err := c.Usage.Spend(v.Request().Context(), v.actor, usage.SpendQuery{From: month, To: now.Truncate(day).AddDate(0, 0, 1), GroupBy: usage.ByAgent, Limit: 1000})
 	if err != nil {
 		return nil, err
 	}
 	sums := map[string]money.Amount{}
-	for _, one := range hours {
-		sums[one.GroupID] = sums[one.GroupID].Add(one.Cost)
+	for _, one := range spent.Groups {
+		sums[one.GroupID] = one.Cost
 	}
 	return sums, nil
 }

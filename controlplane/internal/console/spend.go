@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"tollgate.dev/controlplane/internal/money"
@@ -88,26 +89,6 @@ func customSpan(from, to string, instead span) (span, mends) {
 	return s, mends{}
 }
 
-// grouping is one way to group spend.
-type grouping struct {
-	value string // in the address and for the noun
-	label string
-	word  string // "agent"
-}
-
-func groupings() []grouping {
-	return []grouping{{"agent", "Agent", "agent"}, {"model", "Model", "model"}, {"virtual_key", "Key", "virtual key"}, {"provider", "Provider", "provider"}}
-}
-
-func groupOf(v *visit) grouping {
-	for _, one := range groupings() {
-		if one.value == v.QueryParam("group") {
-			return one
-		}
-	}
-	return groupings()[0]
-}
-
 func (c *Console) spend(v *visit) error {
 	s, wrong := c.spanOf(v)
 	shown, err := c.spendView(v, s, groupOf(v), wrong)
@@ -135,38 +116,115 @@ func (c *Console) spendLive(v *visit) error {
 
 const callsBehind = 12
 
+// spendOf asks for the groups of a range and their columns. Runs have none: agents stand in for them.
+func (c *Console) spendOf(v *visit, s span, by grouping) (groups, columns usage.Spend, err error) {
+	query := usage.SpendQuery{From: s.from, To: s.to, GroupBy: usage.Group(by.value), Where: whereOf(v), Step: usage.ByHour, Cells: colors}
+	if by.value == "label" {
+		query.Label = by.label
+	}
+	if s.step >= day {
+		query.Step = usage.ByDay
+	}
+	groups, err = c.Usage.Spend(v.Request().Context(), v.actor, query)
+	if err != nil || by.value != "run" {
+		return groups, groups, err
+	}
+	query.GroupBy = usage.ByAgent
+	columns, err = c.Usage.Spend(v.Request().Context(), v.actor, query)
+	return groups, columns, err
+}
+
 func (c *Console) spendView(v *visit, s span, by grouping, wrong mends) (spendui.View, error) {
-	hours, err := c.Usage.Hours(v.Request().Context(), v.actor, usage.HoursQuery{From: s.from, To: s.to, GroupBy: usage.Group(by.value)})
+	groups, columns, err := c.spendOf(v, s, by)
 	if err != nil {
 		return spendui.View{}, err
 	}
-	calls, _, err := c.callList(v, usage.Filter{Limit: callsBehind, From: s.from, To: s.to})
+	filter := usageFilter(v)
+	filter.Limit, filter.Before, filter.From, filter.To = callsBehind, "", s.from, s.to
+	calls, _, err := c.callList(v, filter)
 	if err != nil {
 		return spendui.View{}, err
 	}
 	calls.Filters = false
-	sums := sumsOf(hours, s)
 	shown := spendui.View{
-		Figures: spendFigures(sums), Chart: sums.chart("Cost per "+by.word+" "+every(s), s), Table: sums.table(by.label), Calls: calls,
-		CallsURL: "/usage?" + rangeQuery(s.from, s.to), Empty: len(hours) == 0, AnyEver: len(calls.Rows) > 0 || s.name != "24h",
+		Figures: spendFigures(groups), Table: sumsOf(groups, s).table(v, by), Calls: calls, CallsURL: callsOf(v, s),
+		Empty: groups.Total.Events == 0, AnyEver: len(calls.Rows) > 0 || s.name != "24h", Notes: spendNotes(groups),
 	}
+	word := by.word
+	if by.value == "run" {
+		word = groupings()[0].word
+	}
+	shown.Chart = sumsOf(columns, s).chart("Cost per "+word+" "+every(s), s)
+	if shown.Chips, err = c.chips(v); err != nil {
+		return spendui.View{}, err
+	}
+	if shown.Labels, err = c.labelsOf(v.Request().Context(), v.actor, v, s); err != nil {
+		return spendui.View{}, err
+	}
+	if shown.Kept, err = c.keptNote(v, s.from); err != nil {
+		return spendui.View{}, err
+	}
+	c.spendChoices(v, s, by, wrong, &shown)
+	return shown, nil
+}
+
+// spendChoices fills in what can be chosen.
+func (c *Console) spendChoices(v *visit, s span, by grouping, wrong mends, shown *spendui.View) {
 	for _, one := range []struct{ name, label string }{{"24h", "24 hours"}, {"7d", "7 days"}, {"30d", "30 days"}} {
-		shown.Ranges = append(shown.Ranges, spendui.Choice{Label: one.label, Href: "/spend?range=" + one.name + "&group=" + by.value, Current: one.name == s.name})
+		query := changed(v, "range", one.name)
+		query.Del("from")
+		query.Del("to")
+		query.Set("group", by.value)
+		shown.Ranges = append(shown.Ranges, spendui.Choice{Label: one.label, Href: "/spend?" + query.Encode(), Current: one.name == s.name})
 	}
 	for _, one := range groupings() {
-		query := maps.Clone(v.QueryParams()) // the request's own stays as it was asked
-		query.Set("group", one.value)
+		query := changed(v, "group", one.value)
+		query.Del("label")
 		shown.Groups = append(shown.Groups, spendui.Choice{Label: one.label, Href: "/spend?" + query.Encode(), Current: one == by})
 	}
 	shown.Custom = spendui.Custom{
-		Group: by.value, Open: s.name == "custom",
+		Kept: keptFields(v), Open: s.name == "custom",
 		From: component.Field{Name: "from", Label: "First day (UTC)", Kind: "date", Value: cmp.Or(v.QueryParam("from"), s.from.Format(dateLayout)), Error: wrong.of("from")},
 		To:   component.Field{Name: "to", Label: "Last day (UTC)", Kind: "date", Value: cmp.Or(v.QueryParam("to"), s.to.Add(-time.Hour).Format(dateLayout)), Error: wrong.of("to")},
 	}
 	if s.live {
 		shown.Live = "/spend/live?" + v.QueryParams().Encode()
 	}
-	return shown, nil
+}
+
+// keptFields are the address's other parameters, which a range of one's own keeps.
+func keptFields(v *visit) []component.Option {
+	var kept []component.Option
+	for _, name := range slices.Sorted(maps.Keys(v.QueryParams())) {
+		if name != "from" && name != "to" && name != "range" {
+			kept = append(kept, component.Option{Value: v.QueryParam(name), Label: name})
+		}
+	}
+	return kept
+}
+
+// keptNote says where single calls of a range are not kept any more.
+func (c *Console) keptNote(v *visit, from time.Time) (string, error) {
+	since, err := c.Usage.Kept(v.Request().Context(), v.actor)
+	if err != nil || c.config.UsageRetention <= 0 || since.IsZero() {
+		return "", err
+	}
+	if kept := c.config.Now().UTC().Truncate(day).Add(-c.config.UsageRetention); from.Before(kept) {
+		return "Single calls are kept since " + kept.Format(dateLayout) + ". The sums of before are whole.", nil
+	}
+	return "", nil
+}
+
+// spendNotes says what in the sums is not certain.
+func spendNotes(s usage.Spend) []string {
+	var notes []string
+	if n := s.Total.Indeterminate; n > 0 {
+		notes = append(notes, grouped(n)+" calls are indeterminate, because an edge stopped in between: beyond the cost shown they may have cost up to "+s.Total.Doubt.USD()+".")
+	}
+	if n := s.Total.EstimatedEvents; n > 0 {
+		notes = append(notes, s.Total.Estimated.USD()+" of "+grouped(n)+" calls is estimated: the provider sent no counts, so tokens were counted on the edge.")
+	}
+	return notes
 }
 
 // unitOf says what a column's beginning is shown as: a day, or a day and an hour.
@@ -191,14 +249,29 @@ func every(s span) string {
 	}
 }
 
-func spendFigures(sums totals) []component.Stat {
-	waste := component.Stat{Label: "Wasted", Value: sums.all.waste.USD(), Note: "on answers that nobody got", TestID: "spend-waste"}
-	return []component.Stat{
-		{Label: "Cost", Value: sums.all.cost.USD(), TestID: "spend-cost"},
-		{Label: "Calls", Value: grouped(sums.all.events), Note: "refusals included", TestID: "spend-events"},
-		{Label: "Tokens", Value: grouped(sums.all.tokens), TestID: "spend-tokens"},
-		waste,
+func spendFigures(s usage.Spend) []component.Stat {
+	var parts []string
+	for _, one := range []struct {
+		cost money.Amount
+		on   string
+	}{
+		{s.Wasted.Failed, "failed or cut"}, {s.Wasted.Left, "callers gone"}, {s.Wasted.Refused, "withheld by a rule"}, {s.Wasted.Doubt, "edge stopped"}, {s.Wasted.Other, "of no use"},
+	} {
+		if one.cost.Sign() > 0 {
+			parts = append(parts, one.on+" "+one.cost.USD())
+		}
 	}
+	return []component.Stat{
+		{Label: "Cost", Value: s.Total.Cost.USD(), TestID: "spend-cost"},
+		{Label: "Calls", Value: grouped(s.Total.Events), Note: "refusals included", TestID: "spend-events"},
+		{Label: "Tokens", Value: grouped(tokensOf(s.Total.Figures)), Note: grouped(s.Total.CachedInputTokens) + " read from caches", TestID: "spend-tokens"},
+		{Label: "Wasted", Value: s.Total.Waste.USD(), Note: cmp.Or(strings.Join(parts, " · "), "on answers that nobody got"), TestID: "spend-waste"},
+		{Label: "Saved by caches", Value: s.Total.Saved.USD(), Note: "against plain input", TestID: "spend-saved"},
+	}
+}
+
+func tokensOf(f usage.Figures) int64 {
+	return f.InputTokens + f.CachedInputTokens + f.CacheWriteTokens + f.OutputTokens
 }
 
 // columns is how many columns the range has; the last one may be cut short by the range's end.
@@ -207,46 +280,41 @@ func (s span) columns() int { return max(int((s.to.Sub(s.from)+s.step-1)/s.step)
 // sum is what one group used.
 type sum struct {
 	id, name string
-	events   int64
-	tokens   int64
-	cost     money.Amount
-	waste    money.Amount
+	usage.Figures
 }
 
-func (s *sum) add(one usage.HourCost) {
-	s.events += one.Events
-	s.tokens += one.InputTokens + one.CachedInputTokens + one.CacheWriteTokens + one.OutputTokens
-	s.cost, s.waste = s.cost.Add(one.Cost), s.waste.Add(one.Waste)
-}
+// others is the id of all groups without columns of their own.
+const others = "\x00others"
 
 // totals are the sums of a range: of all, of each group (dearest first), and of each group in each column.
 type totals struct {
 	all     sum
 	groups  []*sum
+	rest    *sum // what is in no group; nil: nothing
 	columns []map[string]money.Amount
 }
 
-func sumsOf(hours []usage.HourCost, s span) totals {
-	t := totals{columns: make([]map[string]money.Amount, s.columns())}
-	byID := map[string]*sum{}
-	for _, one := range hours {
-		group := byID[one.GroupID]
-		if group == nil {
-			group = &sum{id: one.GroupID, name: cmp.Or(one.GroupName, "none")}
-			byID[one.GroupID] = group
-			t.groups = append(t.groups, group)
-		}
-		group.add(one)
-		t.all.add(one)
-		column := int(one.Hour.Sub(s.from) / s.step)
+func sumsOf(found usage.Spend, s span) totals {
+	t := totals{all: sum{Figures: found.Total.Figures}, columns: make([]map[string]money.Amount, s.columns())}
+	for _, one := range found.Groups {
+		t.groups = append(t.groups, &sum{id: one.GroupID, name: cmp.Or(one.GroupName, one.GroupID, "none"), Figures: one.Figures})
+	}
+	if found.Others.Events > 0 {
+		t.rest = &sum{name: "all others", Figures: found.Others}
+	}
+	for _, one := range found.Cells {
+		column := int(one.Start.Sub(s.from) / s.step)
 		if column < 0 || column >= len(t.columns) {
 			continue
 		}
 		if t.columns[column] == nil {
 			t.columns[column] = map[string]money.Amount{}
 		}
-		t.columns[column][one.GroupID] = t.columns[column][one.GroupID].Add(one.Cost)
+		id := one.GroupID
+		if one.Others {
+			id = others
+		}
+		t.columns[column][id] = t.columns[column][id].Add(one.Cost)
 	}
-	slices.SortFunc(t.groups, func(a, b *sum) int { return cmp.Or(b.cost.Cmp(a.cost), cmp.Compare(a.name, b.name)) })
 	return t
 }

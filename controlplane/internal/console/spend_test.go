@@ -43,13 +43,13 @@ func TestEveryHourOfTheRangeFallsIntoItsColumn(t *testing.T) {
 	t.Parallel()
 	from := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	s := span{from: from, to: from.Add(9 * day), step: week}
-	var hours []usage.HourCost
+	found := usage.Spend{Total: usage.Totals{Figures: usage.Figures{Cost: money.FromPico(216)}}}
 	for hour := range 9 * 24 {
-		hours = append(hours, usage.HourCost{Hour: from.Add(time.Duration(hour) * time.Hour), GroupID: "a", Figures: usage.Figures{Cost: money.FromPico(1)}})
+		found.Cells = append(found.Cells, usage.Cell{Start: from.Add(time.Duration(hour) * time.Hour), GroupID: "a", Figures: usage.Figures{Cost: money.FromPico(1)}})
 	}
-	sums := sumsOf(hours, s)
-	if len(sums.columns) != 2 || sums.columns[0]["a"].Pico() != 168 || sums.columns[1]["a"].Pico() != 48 || sums.all.cost.Pico() != 216 {
-		t.Errorf("%v, %s", sums.columns, sums.all.cost)
+	sums := sumsOf(found, s)
+	if len(sums.columns) != 2 || sums.columns[0]["a"].Pico() != 168 || sums.columns[1]["a"].Pico() != 48 || sums.all.Cost.Pico() != 216 {
+		t.Errorf("%v, %s", sums.columns, sums.all.Cost)
 	}
 }
 

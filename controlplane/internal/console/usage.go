@@ -19,7 +19,10 @@ import (
 
 // usages knows what was called and what it cost.
 type usages interface {
-	Hours(ctx context.Context, actor authz.Actor, query usage.HoursQuery) ([]usage.HourCost, error)
+	Spend(ctx context.Context, actor authz.Actor, query usage.SpendQuery) (usage.Spend, error)
+	Labels(ctx context.Context, actor authz.Actor, from, to time.Time) ([]string, error)
+	Run(ctx context.Context, actor authz.Actor, id string) (usage.RunDetail, error)
+	Kept(ctx context.Context, actor authz.Actor) (since time.Time, err error)
 	Events(ctx context.Context, actor authz.Actor, filter usage.Filter) (usage.Page, error)
 	Event(ctx context.Context, actor authz.Actor, id ident.Event) (usage.Detail, error)
 	Refusals(ctx context.Context, actor authz.Actor, from, to time.Time) ([]usage.Refusal, error)
@@ -78,13 +81,16 @@ func usageFilter(v *visit) usage.Filter {
 	filter.WorkspaceID, _ = ident.Parse[ident.Workspace](v.QueryParam("workspace_id"))
 	filter.VirtualKeyID, _ = ident.Parse[ident.VirtualKey](v.QueryParam("virtual_key_id"))
 	filter.ProviderID, _ = ident.Parse[ident.Provider](v.QueryParam("provider_id"))
+	filter.RouteID, _ = ident.Parse[ident.Route](v.QueryParam("route_id"))
+	filter.RunID, filter.EndUser = v.QueryParam("run_id"), v.QueryParam("end_user")
+	filter.LabelName, filter.LabelValue = v.QueryParam("label_name"), v.QueryParam("label_value")
 	filter.From, _ = time.Parse(time.RFC3339, v.QueryParam("from"))
 	filter.To, _ = time.Parse(time.RFC3339, v.QueryParam("to"))
 	return filter
 }
 
 func filtered(f usage.Filter) bool {
-	return f.Model != "" || f.Outcome != "" || f.Code != "" || !f.AgentID.IsZero() || !f.WorkspaceID.IsZero() || !f.VirtualKeyID.IsZero() || !f.ProviderID.IsZero() || !f.From.IsZero()
+	return f.Model != "" || f.Outcome != "" || f.Code != "" || !f.AgentID.IsZero() || !f.WorkspaceID.IsZero() || !f.VirtualKeyID.IsZero() || !f.ProviderID.IsZero() || !f.RouteID.IsZero() || f.RunID != "" || f.EndUser != "" || f.LabelName != "" || !f.From.IsZero()
 }
 
 func (c *Console) callList(v *visit, filter usage.Filter) (usageui.List, string, error) {

@@ -41,7 +41,8 @@ type story struct {
 func stories() []story {
 	all := append(emptyStories(), nounStories()...)
 	all = append(all, formStories()...)
-	return append(all, moneyStories()...)
+	all = append(all, moneyStories()...)
+	return append(all, alertStories()...)
 }
 
 func emptyStories() []story {

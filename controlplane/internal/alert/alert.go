@@ -44,7 +44,7 @@ type kind struct {
 var kinds = []kind{
 	{
 		rule: BudgetThreshold, topic: channel.Budgets, severity: channel.Warning, name: "Budget threshold", quick: true, quiet: true,
-		says: "Fires when a budget reaches one of its thresholds, once for each in a period. At the whole limit it is critical, below 80 % info. Crossing several at once is one alert.",
+		says: "Fires when a budget reaches one of its thresholds, once for each in a period. At the whole limit it is critical, below 80% info. Crossing several at once is one alert.",
 	},
 	{
 		rule: BudgetForecast, topic: channel.Budgets, severity: channel.Warning, name: "Budget forecast", quiet: true,
@@ -87,6 +87,12 @@ func kindOf(rule Rule) (kind, bool) {
 		}
 	}
 	return kind{}, false
+}
+
+// Name is what people call the rule.
+func (r Rule) Name() string {
+	one, _ := kindOf(r)
+	return one.name
 }
 
 // Setting is a rule as an organization has it.

@@ -60,7 +60,7 @@ func (s settings) threshold(a Account) (finding, bool) {
 	}
 	f := a.finding(BudgetThreshold, setting.Severity)
 	f.threshold = reached
-	f.title = fmt.Sprintf("%s has reached %d %% of its limit", a.called(), reached)
+	f.title = fmt.Sprintf("%s has reached %d%% of its limit", a.called(), reached)
 	f.text = fmt.Sprintf("%s of %s are used in the period since %s.", a.Used.USD(), a.Limit.USD(), day(a.PeriodStart))
 	switch {
 	case reached >= whole:

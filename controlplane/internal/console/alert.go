@@ -51,7 +51,7 @@ func (c *Console) alerts(v *visit) error {
 
 func alertRow(one alert.Alert) alertui.Row {
 	row := alertui.Row{
-		ID: one.ID.String(), Href: "/alerts/" + one.ID.String(), Title: one.Title, Text: one.Text, Severity: severityBadge(one.Severity), Rule: string(one.Rule),
+		ID: one.ID.String(), Href: "/alerts/" + one.ID.String(), Title: one.Title, Text: one.Text, Severity: severityBadge(one.Severity), Rule: one.Rule.Name(),
 		Fired: component.At(one.FiredAt, "minute"), Resolved: component.AtPointer(one.ResolvedAt, "minute"),
 	}
 	for _, d := range one.Deliveries {
@@ -74,7 +74,7 @@ func stateBadge(state channel.State) component.Badge {
 	case channel.Delivered:
 		return component.Badge{Text: "delivered", Tone: component.OK}
 	case channel.Failed:
-		return component.Badge{Text: "failed, tried again", Tone: component.Warn}
+		return component.Badge{Text: "failed", Tone: component.Warn}
 	case channel.GivenUp:
 		return component.Badge{Text: "given up", Tone: component.Bad}
 	default:
@@ -108,7 +108,7 @@ func (c *Console) alert(v *visit) error {
 	if err != nil {
 		return err
 	}
-	detail := alertui.Detail{Row: alertRow(found), About: component.Link{Label: "See more", Href: found.Path}, Deliveries: c.deliveriesView(v, found.Deliveries)}
+	detail := alertui.Detail{Row: alertRow(found), About: component.Link{Label: "See what it is about", Href: found.Path}, Deliveries: c.deliveriesView(v, found.Deliveries)}
 	return c.draw(v, view{Title: found.Title, Active: "/alerts", Crumbs: under("Alerts", "/alerts"), Content: alertui.DetailPage(detail)})
 }
 

@@ -19,6 +19,7 @@ import (
 	"tollgate.dev/dataplane/internal/ingress"
 	"tollgate.dev/dataplane/internal/limit"
 	"tollgate.dev/dataplane/internal/pipeline"
+	"tollgate.dev/dataplane/internal/queue"
 	"tollgate.dev/dataplane/internal/report"
 	"tollgate.dev/dataplane/internal/spool"
 	"tollgate.dev/dataplane/internal/state"
@@ -75,7 +76,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 	}
 	requests := pipeline.New(pipeline.Config{
 		Authenticator: authenticate.New([]byte(config.KeyPepper.Reveal()), func(hash [32]byte) *state.Key { return store.Current().Key(hash) }),
-		Limiter:       limiter, Book: pipeline.Leases(book), Spool: records, Sender: pipeline.Providers(sender),
+		Limiter:       limiter, Gates: queue.New(limiter.Share, observed.Registry()), Book: pipeline.Leases(book), Spool: records, Sender: pipeline.Providers(sender),
 		Registry: observed.Registry(), Observe: observed.Attempt, Logger: logger, Now: now.Now, BodyBytesMax: config.BodyMaxBytes,
 	})
 	e.subscription, err = subscription.New(subscription.Config{

@@ -25,6 +25,7 @@ type Detail struct {
 	Row
 	Catalog        string
 	Network        string
+	Queue          string // "20 at a time; 100 may wait on each edge, up to 30s"
 	MayChange      bool
 	EditHref       string
 	ArchiveHref    string
@@ -59,5 +60,8 @@ type Form struct {
 	BaseURL        component.Field
 	Catalog        component.Field
 	PrivateNetwork component.Field
+	MaxConcurrency component.Field
+	QueueLength    component.Field
+	QueueWait      component.Field
 	Credential     component.Field // zero Name: not asked for
 }

@@ -41,10 +41,11 @@ type Created struct {
 // Form creates or changes a virtual key.
 type Form struct {
 	component.Form
-	Title   string
-	Name    component.Field
-	Owner   component.Field // workspace, or workspace and agent
-	Models  component.Field
-	Expires component.Field
-	Limit   component.Field
+	Title    string
+	Name     component.Field
+	Owner    component.Field // workspace, or workspace and agent
+	Models   component.Field
+	Expires  component.Field
+	Limit    component.Field
+	Priority component.Field // among the waiting calls of its workspace
 }

@@ -120,10 +120,13 @@ func providerTable(s Services) []endpoint {
 		listing("/providers", authz.ProviderRead, "All providers", s.Providers.List),
 		creating("/providers", authz.ProviderWrite, "Create a provider, with its first credential when one is given", s.Providers.Create),
 		getting("/providers/:id", authz.ProviderRead, "One provider", s.Providers.Get),
-		changing("/providers/:id", authz.ProviderWrite, "Change a provider's name, address, catalog and network",
+		changing("/providers/:id", authz.ProviderWrite, "Change a provider's name, address, catalog, network and queue",
 			func(ctx context.Context, actor authz.Actor, id ident.Provider) (provider.Input, error) {
 				found, err := s.Providers.Get(ctx, actor, id)
-				return provider.Input{Name: found.Name, Kind: found.Kind, BaseURL: found.BaseURL, Catalog: found.Catalog, PrivateNetwork: found.PrivateNetwork}, err
+				return provider.Input{
+					Name: found.Name, Kind: found.Kind, BaseURL: found.BaseURL, Catalog: found.Catalog, PrivateNetwork: found.PrivateNetwork,
+					MaxConcurrency: found.MaxConcurrency, QueueLength: found.QueueLength, QueueWaitMS: found.QueueWaitMS,
+				}, err
 			}, s.Providers.Update),
 		archiving("/providers/:id", authz.ProviderWrite, "Archive a provider that no route targets", s.Providers.Archive),
 		{
@@ -199,12 +202,12 @@ func keyTable(s Services) []endpoint {
 				return createdKey{created, text.Reveal()}, err
 			}),
 		getting("/virtual-keys/:id", authz.VirtualKeyRead, "One virtual key", s.Keys.Get),
-		changing("/virtual-keys/:id", authz.VirtualKeyWrite, "Change a virtual key's name, agent, models, limit and expiry",
+		changing("/virtual-keys/:id", authz.VirtualKeyWrite, "Change a virtual key's name, agent, models, limit, priority and expiry",
 			func(ctx context.Context, actor authz.Actor, id ident.VirtualKey) (virtualkey.Input, error) {
 				found, err := s.Keys.Get(ctx, actor, id)
 				return virtualkey.Input{
 					Name: found.Name, WorkspaceID: found.WorkspaceID, AgentID: found.AgentID, AllowedModels: found.AllowedModels,
-					ExpiresAt: found.ExpiresAt, RequestsPerMinute: found.RequestsPerMinute,
+					ExpiresAt: found.ExpiresAt, RequestsPerMinute: found.RequestsPerMinute, Priority: found.Priority,
 				}, err
 			}, s.Keys.Update),
 		revoke,

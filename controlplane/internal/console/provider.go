@@ -1,8 +1,11 @@
 package console
 
 import (
+	"math"
 	"net/http"
 	"strconv"
+	"strings"
+	"time"
 
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/ident"
@@ -53,7 +56,7 @@ func (c *Console) provider(v *visit) error {
 func (c *Console) drawProvider(v *visit, found provider.Provider, wrong mends, name string, status int) error {
 	row := providerRow(found)
 	d := providerui.Detail{
-		Row: row, Catalog: found.Catalog, Network: "public addresses only", MayChange: v.actor.May(authz.ProviderWrite) && found.ArchivedAt == nil,
+		Row: row, Catalog: found.Catalog, Network: "public addresses only", Queue: queueText(found), MayChange: v.actor.May(authz.ProviderWrite) && found.ArchivedAt == nil,
 		EditHref: row.Href + "/edit", ArchiveHref: row.Href + "/archive",
 	}
 	if found.PrivateNetwork {
@@ -157,7 +160,23 @@ func (c *Console) newProvider(v *visit) error {
 }
 
 func providerInput(v *visit) provider.Input {
-	return provider.Input{Name: v.FormValue("name"), BaseURL: v.FormValue("base_url"), Catalog: v.FormValue("catalog"), PrivateNetwork: v.FormValue("private_network") != ""}
+	return provider.Input{
+		Name: v.FormValue("name"), BaseURL: v.FormValue("base_url"), Catalog: v.FormValue("catalog"), PrivateNetwork: v.FormValue("private_network") != "",
+		MaxConcurrency: countOf(v, "max_concurrency", 1), QueueLength: countOf(v, "queue_length", 1), QueueWaitMS: countOf(v, "queue_wait", 1000),
+	}
+}
+
+// countOf reads a whole number of some unit; nothing is 0, and what is no number is refused by the noun.
+func countOf(v *visit, field string, unit int) int {
+	text := strings.TrimSpace(v.FormValue(field))
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n > math.MaxInt32/unit {
+		return -1
+	}
+	return n * unit
 }
 
 func (c *Console) editProvider(v *visit) error {
@@ -169,7 +188,10 @@ func (c *Console) editProvider(v *visit) error {
 	if err := v.actor.Require(authz.ProviderWrite); err != nil {
 		return err
 	}
-	in := provider.Input{Name: found.Name, BaseURL: found.BaseURL, Catalog: found.Catalog, PrivateNetwork: found.PrivateNetwork}
+	in := provider.Input{
+		Name: found.Name, BaseURL: found.BaseURL, Catalog: found.Catalog, PrivateNetwork: found.PrivateNetwork,
+		MaxConcurrency: found.MaxConcurrency, QueueLength: found.QueueLength, QueueWaitMS: found.QueueWaitMS,
+	}
 	if v.posted() {
 		in = providerInput(v)
 	}
@@ -196,14 +218,41 @@ func (c *Console) providerForm(v *visit, form providerui.Form, in provider.Input
 		}
 		status = http.StatusUnprocessableEntity
 	}
-	form.Form = v.frameOf("provider-form", submit, back, wrong, "name", "kind", "base_url", "catalog", "private_network", "credential")
+	form.Form = v.frameOf("provider-form", submit, back, wrong, "name", "kind", "base_url", "catalog", "private_network", "credential", "max_concurrency", "queue_length", "queue_wait_ms")
 	form.Name = component.Field{Name: "name", Label: "Name", Value: in.Name, Error: wrong.of("name"), Mono: true, Help: "Lower-case letters, digits and hyphens."}
 	form.Kind.Error = wrong.of("kind")
 	form.BaseURL = component.Field{Name: "base_url", Label: "Base URL", Value: in.BaseURL, Error: wrong.of("base_url"), Mono: true, Placeholder: "https://api.openai.com"}
 	form.Catalog = component.Field{Name: "catalog", Label: "Price catalog", Value: in.Catalog, Error: wrong.of("catalog"), Mono: true, Optional: true, Help: "Left empty, the format's own: openai or anthropic."}
 	form.PrivateNetwork = component.Field{Name: "private_network", Label: "On a private network", Value: "yes", Checked: in.PrivateNetwork, Error: wrong.of("private_network"), Help: "Allow this address to be private or loopback, for models that you host. Edges must allow it too."}
+	form.MaxConcurrency = countField(v, "max_concurrency", "Calls at a time", in.MaxConcurrency, wrong.of("max_concurrency"), "Over all edges. Empty: no limit.")
+	form.QueueLength = countField(v, "queue_length", "Calls that may wait", in.QueueLength, wrong.of("queue_length"), "On each edge. Empty: none waits.")
+	form.QueueWait = countField(v, "queue_wait", "Longest wait, in seconds", in.QueueWaitMS/1000, wrong.of("queue_wait_ms"), "Then the call is refused with 429.")
 	form.Credential.Error = wrong.of("credential")
 	return c.draw(v, view{Title: form.Title, Active: "/providers", Crumbs: under("Providers", "/providers"), Status: status, Content: providerui.FormPage(form), Fragment: providerui.Edit(form)})
+}
+
+func countField(v *visit, name, label string, n int, wrong, help string) component.Field {
+	text := ""
+	if n > 0 {
+		text = strconv.Itoa(n)
+	}
+	if v.posted() {
+		text = v.FormValue(name)
+	}
+	return component.Field{Name: name, Label: label, Value: text, Error: wrong, InputMode: "numeric", Optional: true, Help: help}
+}
+
+// queueText says how many calls a provider carries at a time and how many wait.
+func queueText(one provider.Provider) string {
+	switch {
+	case one.MaxConcurrency == 0:
+		return "no limit"
+	case one.QueueLength == 0:
+		return grouped(int64(one.MaxConcurrency)) + " at a time; none waits"
+	default:
+		wait := time.Duration(one.QueueWaitMS) * time.Millisecond
+		return grouped(int64(one.MaxConcurrency)) + " at a time; " + grouped(int64(one.QueueLength)) + " may wait on each edge, up to " + wait.String()
+	}
 }
 
 func (c *Console) archiveProvider(v *visit) error {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
@@ -96,7 +97,7 @@ func (c *Console) newVirtualKey(v *visit) error {
 	form := keyForm(v, in, wrong)
 	form.Title = "New virtual key"
 	form.Owner = component.Field{Name: "owner", Label: "Stands for", Value: v.FormValue("owner"), Options: owners, Error: wrong.of("workspace_id", "agent_id"), Help: "The agent whose spend it is. It cannot be moved to another workspace later."}
-	form.Form = v.frameOf("virtual-key-form", "Create key", "/virtual-keys", wrong, "name", "workspace_id", "agent_id", "allowed_models", "expires_at", "requests_per_minute")
+	form.Form = v.frameOf("virtual-key-form", "Create key", "/virtual-keys", wrong, "name", "workspace_id", "agent_id", "allowed_models", "expires_at", "requests_per_minute", "priority")
 	return c.draw(v, view{Title: form.Title, Active: "/virtual-keys", Crumbs: under("Virtual keys", "/virtual-keys"), Status: status, Content: virtualkeyui.FormPage(form), Fragment: virtualkeyui.Edit(form)})
 }
 
@@ -185,7 +186,7 @@ const dateLayout = "2006-01-02"
 // keyInput reads what can be changed later too, and what of it cannot be read.
 func keyInput(v *visit) (virtualkey.Input, fault.Fields) {
 	var misread fault.Fields
-	in := virtualkey.Input{Name: v.FormValue("name"), AllowedModels: linesOf(v.FormValue("allowed_models"))}
+	in := virtualkey.Input{Name: v.FormValue("name"), AllowedModels: linesOf(v.FormValue("allowed_models")), Priority: virtualkey.Priority(v.FormValue("priority"))}
 	if text := strings.TrimSpace(v.FormValue("expires_at")); text != "" {
 		day, err := time.Parse(dateLayout, text)
 		if err != nil {
@@ -219,6 +220,11 @@ func keyForm(v *visit, in virtualkey.Input, wrong mends) virtualkeyui.Form {
 		Models:  component.Field{Name: "allowed_models", Label: "Allowed models", Value: models, Error: wrong.of("allowed_models"), Optional: true, Mono: true, Help: "Names of routes, one on each line. Empty: every route of the workspace."},
 		Expires: component.Field{Name: "expires_at", Label: "Expires on", Kind: "date", Value: expires, Error: wrong.of("expires_at"), Optional: true, Help: "Refused from the beginning of this day, UTC."},
 		Limit:   component.Field{Name: "requests_per_minute", Label: "Requests per minute", Value: limit, Error: wrong.of("requests_per_minute"), InputMode: "numeric", Optional: true, Help: "Empty: no limit."},
+		Priority: component.Field{Name: "priority", Label: "When calls wait for a provider", Value: string(cmp.Or(in.Priority, virtualkey.Normal)), Error: wrong.of("priority"), Options: []component.Option{
+			{Value: string(virtualkey.High), Label: "First in its workspace"},
+			{Value: string(virtualkey.Normal), Label: "In the order of coming"},
+			{Value: string(virtualkey.Low), Label: "Last in its workspace"},
+		}, Help: "Workspaces take turns, whatever the priorities of their keys."},
 	}
 }
 
@@ -231,7 +237,7 @@ func (c *Console) editVirtualKey(v *visit) error {
 	if err := v.actor.Require(authz.VirtualKeyWrite); err != nil {
 		return err
 	}
-	in := virtualkey.Input{Name: found.Name, AgentID: found.AgentID, AllowedModels: found.AllowedModels, ExpiresAt: found.ExpiresAt, RequestsPerMinute: found.RequestsPerMinute}
+	in := virtualkey.Input{Name: found.Name, AgentID: found.AgentID, AllowedModels: found.AllowedModels, ExpiresAt: found.ExpiresAt, RequestsPerMinute: found.RequestsPerMinute, Priority: found.Priority}
 	var misread fault.Fields
 	if v.posted() {
 		in, misread = keyInput(v)
@@ -254,7 +260,7 @@ func (c *Console) editVirtualKey(v *visit) error {
 		owner = found.AgentName + " (" + found.WorkspaceName + ")"
 	}
 	form.Owner = component.Field{Name: "owner", Label: "Stands for", Disabled: true, Options: []component.Option{{Label: owner}}}
-	form.Form = v.frameOf("virtual-key-form", "Save", "/virtual-keys", wrong, "name", "allowed_models", "expires_at", "requests_per_minute")
+	form.Form = v.frameOf("virtual-key-form", "Save", "/virtual-keys", wrong, "name", "allowed_models", "expires_at", "requests_per_minute", "priority")
 	return c.draw(v, view{Title: form.Title, Active: "/virtual-keys", Crumbs: under("Virtual keys", "/virtual-keys"), Status: status, Content: virtualkeyui.FormPage(form), Fragment: virtualkeyui.Edit(form)})
 }
 

@@ -31,7 +31,10 @@ type Provider struct {
 	BaseURL        string         `json:"base_url"` // scheme, host, optional port and path prefix; no trailing slash; without the API version
 	Catalog        string         `json:"catalog"`  // its name in the price catalog
 	PrivateNetwork bool           `json:"private_network"`
-	Credentials    []Credential   `json:"credentials"` // those in use
+	MaxConcurrency int            `json:"max_concurrency"` // calls at a time over all edges; 0: no limit
+	QueueLength    int            `json:"queue_length"`    // calls that may wait for a place, on each edge
+	QueueWaitMS    int            `json:"queue_wait_ms"`   // how long one may wait
+	Credentials    []Credential   `json:"credentials"`     // those in use
 	CreatedAt      time.Time      `json:"created_at"`
 	ArchivedAt     *time.Time     `json:"archived_at,omitempty"`
 }
@@ -58,6 +61,9 @@ type Input struct {
 	BaseURL        string      `json:"base_url"`
 	Catalog        string      `json:"catalog"`
 	PrivateNetwork bool        `json:"private_network"`
+	MaxConcurrency int         `json:"max_concurrency"`
+	QueueLength    int         `json:"queue_length"`
+	QueueWaitMS    int         `json:"queue_wait_ms"`
 	Credential     seal.Secret `json:"credential,omitzero"` // the first credential; none: added later
 }
 
@@ -73,6 +79,9 @@ const (
 	urlBytesMax       = 2000
 	secretBytesMax    = 8192
 	firstCredential   = "default"
+	maxConcurrencyMax = 1_000_000
+	queueLengthMax    = 100_000
+	queueWaitMSMax    = 600_000
 )
 
 // clean trims the input, fills in the catalog and says what is wrong.
@@ -89,10 +98,28 @@ func (in Input) clean() (Input, error) {
 	if in.Catalog != "" {
 		in.Catalog = input.Name(&wrong, "catalog", in.Catalog, catalogMax)
 	}
+	in.cleanQueue(&wrong)
 	if !in.Credential.IsZero() {
 		in.Credential = cleanSecret(&wrong, "credential", in.Credential)
 	}
 	return in, wrong.Err()
+}
+
+// cleanQueue refuses a queue that nobody would ever leave or enter.
+func (in *Input) cleanQueue(wrong *fault.Fields) {
+	if in.MaxConcurrency < 0 || in.MaxConcurrency > maxConcurrencyMax {
+		wrong.Add("max_concurrency", "enter a number between 1 and %d, or 0 for no limit", maxConcurrencyMax)
+	}
+	if in.QueueLength < 0 || in.QueueLength > queueLengthMax {
+		wrong.Add("queue_length", "enter a number between 0 and %d", queueLengthMax)
+	} else if in.QueueLength > 0 && in.MaxConcurrency == 0 {
+		wrong.Add("queue_length", "nobody waits where there is no limit; set max_concurrency too, or 0 here")
+	}
+	if in.QueueWaitMS < 0 || in.QueueWaitMS > queueWaitMSMax {
+		wrong.Add("queue_wait_ms", "enter a number of milliseconds between 0 and %d", queueWaitMSMax)
+	} else if in.QueueLength > 0 && in.QueueWaitMS == 0 {
+		wrong.Add("queue_wait_ms", "say how long a call may wait, for example 30000")
+	}
 }
 
 // clean trims the input and says what is wrong.

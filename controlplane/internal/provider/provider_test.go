@@ -189,3 +189,34 @@ func openAll(t *testing.T, db *pgtest.DB, service *provider.Service, org ident.O
 	}
 	return opened
 }
+
+func TestAQueueIsRefusedThatNobodyCouldUse(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a := db.Org(t, "a")
+	service := newService(t, db)
+	made := create(t, service, a, "openai")
+	for name, test := range map[string]struct {
+		places, length, wait int
+		field                string
+	}{
+		"waiting without a limit": {0, 5, 1000, "queue_length"},
+		"no time to wait":         {5, 5, 0, "queue_wait_ms"},
+		"fewer than none":         {-1, 0, 0, "max_concurrency"},
+		"for ever":                {5, 5, 600_001, "queue_wait_ms"},
+		"none waits":              {5, 0, 0, ""},
+		"good":                    {5, 7, 1000, ""},
+	} {
+		in := provider.Input{Name: "openai", BaseURL: "https://api.example", MaxConcurrency: test.places, QueueLength: test.length, QueueWaitMS: test.wait}
+		changed, err := service.Update(t.Context(), a, made.ID, in)
+		if test.field == "" {
+			if err != nil || changed.MaxConcurrency != 5 || changed.QueueLength != test.length || changed.QueueWaitMS != test.wait {
+				t.Errorf("%s: %+v, %v", name, changed, err)
+			}
+			continue
+		}
+		if fields := fault.Of(err).Fields; len(fields) != 1 || fields[0].Name != test.field {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 func providerBody(fleet wire.FleetKey, org ident.Org, in provider.Provider, opened []provider.Opened) (*wire.ItemBody, error) {
 	out := &wire.Provider{
 		Id: in.ID.Bytes(), Name: in.Name, Kind: providerKind(in.Kind), BaseUrl: in.BaseURL, Catalog: in.Catalog, PrivateNetwork: in.PrivateNetwork,
+		MaxConcurrency: uint32(max(in.MaxConcurrency, 0)), QueueLength: uint32(max(in.QueueLength, 0)), QueueWaitMs: uint32(max(in.QueueWaitMS, 0)),
 	}
 	for _, each := range opened {
 		if each.ProviderID != in.ID {

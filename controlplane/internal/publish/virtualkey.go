@@ -23,10 +23,21 @@ func virtualKeyBody(in virtualkey.VirtualKey) *wire.ItemBody {
 	out := &wire.VirtualKey{
 		Id: in.ID.Bytes(), Hash: in.Hash[:], WorkspaceId: in.WorkspaceID.Bytes(), AgentId: in.AgentID.Bytes(), Name: in.Name,
 		Revoked: in.RevokedAt != nil, RequestsPerMinute: uint32(max(in.RequestsPerMinute, 0)),
-		AllowedModels: slices.Sorted(slices.Values(in.AllowedModels)),
+		AllowedModels: slices.Sorted(slices.Values(in.AllowedModels)), Priority: priorityOf(in.Priority),
 	}
 	if in.ExpiresAt != nil {
 		out.ExpiresUnixMs = in.ExpiresAt.UnixMilli()
 	}
 	return &wire.ItemBody{Body: &wire.ItemBody_VirtualKey{VirtualKey: out}}
+}
+
+func priorityOf(priority virtualkey.Priority) wire.Priority {
+	switch priority {
+	case virtualkey.High:
+		return wire.Priority_PRIORITY_HIGH
+	case virtualkey.Low:
+		return wire.Priority_PRIORITY_LOW
+	default:
+		return wire.Priority_PRIORITY_UNSPECIFIED // normal; keys of old fragments say the same
+	}
 }

@@ -30,7 +30,7 @@ func insert(ctx context.Context, tx pgx.Tx, org ident.Org, in Input, prefix stri
 	id := ident.New[ident.VirtualKey]()
 	err := virtualkeydb.New(tx).InsertVirtualKey(ctx, virtualkeydb.InsertVirtualKeyParams{
 		OrgID: org, VirtualKeyID: id, WorkspaceID: in.WorkspaceID, AgentID: in.AgentID, Name: in.Name, Prefix: prefix, KeyHash: hash[:],
-		AllowedModels: in.AllowedModels, RequestsPerMinute: int32(in.RequestsPerMinute), ExpiresAt: in.ExpiresAt,
+		AllowedModels: in.AllowedModels, RequestsPerMinute: int32(in.RequestsPerMinute), ExpiresAt: in.ExpiresAt, Priority: string(in.Priority),
 	})
 	if err != nil {
 		return VirtualKey{}, fmt.Errorf("insert virtual key: %w", err)
@@ -41,7 +41,7 @@ func insert(ctx context.Context, tx pgx.Tx, org ident.Org, in Input, prefix stri
 func update(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.VirtualKey, in Input) (VirtualKey, error) {
 	count, err := virtualkeydb.New(tx).UpdateVirtualKey(ctx, virtualkeydb.UpdateVirtualKeyParams{
 		OrgID: org, VirtualKeyID: id, Name: in.Name, AgentID: in.AgentID,
-		AllowedModels: in.AllowedModels, RequestsPerMinute: int32(in.RequestsPerMinute), ExpiresAt: in.ExpiresAt,
+		AllowedModels: in.AllowedModels, RequestsPerMinute: int32(in.RequestsPerMinute), ExpiresAt: in.ExpiresAt, Priority: string(in.Priority),
 	})
 	if err != nil {
 		return VirtualKey{}, fmt.Errorf("update virtual key %s: %w", id, err)
@@ -105,7 +105,7 @@ func routeNames(ctx context.Context, tx pgx.Tx, org ident.Org, workspace ident.W
 func fromRow(row virtualkeydb.GetVirtualKeyRow) VirtualKey {
 	key := VirtualKey{
 		ID: row.VirtualKeyID, WorkspaceID: row.WorkspaceID, WorkspaceName: row.WorkspaceName, AgentID: row.AgentID, Name: row.Name,
-		Prefix: row.Prefix, AllowedModels: row.AllowedModels, RequestsPerMinute: int(row.RequestsPerMinute),
+		Prefix: row.Prefix, AllowedModels: row.AllowedModels, RequestsPerMinute: int(row.RequestsPerMinute), Priority: Priority(row.Priority),
 		CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt, RevokedAt: row.RevokedAt,
 	}
 	if row.AgentName != nil {

@@ -18,6 +18,16 @@ import (
 // RevocationChannel is the Postgres notification channel of revocations; the payload is "<org id> <key id> <hash in hex>".
 const RevocationChannel = "tollgate_revocation"
 
+// Priority orders the calls of one workspace that wait for a provider. It never reaches past the workspace.
+type Priority string
+
+// The priorities.
+const (
+	High   Priority = "high"
+	Normal Priority = "normal"
+	Low    Priority = "low"
+)
+
 // VirtualKey is what is shown of a key.
 type VirtualKey struct {
 	ID                ident.VirtualKey `json:"id"`
@@ -29,6 +39,7 @@ type VirtualKey struct {
 	Prefix            string           `json:"prefix"`              // how the key begins: enough to tell keys apart, of no help in guessing one
 	AllowedModels     []string         `json:"allowed_models"`      // names of routes; none: every route of the workspace
 	RequestsPerMinute int              `json:"requests_per_minute"` // 0: no limit
+	Priority          Priority         `json:"priority"`            // among the calls of its workspace that wait for a provider
 	CreatedAt         time.Time        `json:"created_at"`
 	ExpiresAt         *time.Time       `json:"expires_at"`
 	RevokedAt         *time.Time       `json:"revoked_at"`
@@ -43,6 +54,7 @@ type Input struct {
 	AllowedModels     []string        `json:"allowed_models"`
 	ExpiresAt         *time.Time      `json:"expires_at"`
 	RequestsPerMinute int             `json:"requests_per_minute"`
+	Priority          Priority        `json:"priority"` // empty: normal
 }
 
 const (
@@ -64,6 +76,12 @@ func (in Input) clean(now time.Time) (Input, fault.Fields) {
 	}
 	if in.RequestsPerMinute < 0 || in.RequestsPerMinute > requestsPerMinuteMax {
 		wrong.Add("requests_per_minute", "enter a number between 1 and %d, or 0 for no limit", requestsPerMinuteMax)
+	}
+	if in.Priority == "" {
+		in.Priority = Normal
+	}
+	if in.Priority != High && in.Priority != Normal && in.Priority != Low {
+		wrong.Add("priority", "choose %q, %q or %q", High, Normal, Low)
 	}
 	models := make([]string, 0, len(in.AllowedModels))
 	for _, model := range in.AllowedModels {

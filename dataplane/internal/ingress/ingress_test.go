@@ -17,6 +17,7 @@ import (
 	"tollgate.dev/dataplane/internal/authenticate"
 	"tollgate.dev/dataplane/internal/limit"
 	"tollgate.dev/dataplane/internal/pipeline"
+	"tollgate.dev/dataplane/internal/queue"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
 )
@@ -29,7 +30,7 @@ func (deaf) HasRoom() bool                            { return true }
 func handler(key *state.Key, ready error) *Handler {
 	logger := slog.New(slog.DiscardHandler)
 	p := pipeline.New(pipeline.Config{
-		Authenticator: authenticate.New([]byte("pepper"), func([32]byte) *state.Key { return key }), Limiter: limit.New(time.Now), Spool: deaf{},
+		Authenticator: authenticate.New([]byte("pepper"), func([32]byte) *state.Key { return key }), Limiter: limit.New(time.Now), Gates: queue.New(func(n int64) int64 { return n }, nil), Spool: deaf{},
 		Logger: logger, Now: time.Now, BodyBytesMax: 1000,
 	})
 	return New(Config{

@@ -12,6 +12,7 @@ import (
 
 	"tollgate.dev/dataplane/internal/budget"
 	"tollgate.dev/dataplane/internal/meter"
+	"tollgate.dev/dataplane/internal/queue"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/route"
 	"tollgate.dev/dataplane/internal/scan"
@@ -67,12 +68,18 @@ func (c *call) failed(last *refusal.Error) *refusal.Error {
 // statusClientClosed is what logs say when nobody is left to answer; nginx' number.
 const statusClientClosed = 499
 
-// tryTarget makes one attempt: reserve, intent, send, answer, settle. Again says whether another target may be tried.
+// tryTarget makes one attempt: a place at the provider, reserve, intent, send, answer, settle. Again says whether another target may be tried.
 func (p *Pipeline) tryTarget(c *call, target *state.Target) (again bool, problem *refusal.Error) {
 	c.try++
 	if len(target.Provider.Credentials) == 0 {
 		return true, c.note(target, 0, wire.CodeUpstreamFailed, "it has no credential")
 	}
+	slot, problem := p.enter(c, target)
+	if problem != nil {
+		c.recorded = false
+		return problem.Status == http.StatusTooManyRequests, problem
+	}
+	defer slot.Leave()
 	a, problem := p.reserve(c, target)
 	if problem != nil {
 		c.recorded = false // the attempts before have their own events; this refusal is one more
@@ -85,6 +92,19 @@ func (p *Pipeline) tryTarget(c *call, target *state.Target) (again bool, problem
 	}
 	c.open = a
 	return p.exchange(c, a)
+}
+
+// enter takes a place at the target's provider. Nothing is reserved and no intent is open while a call waits for it.
+func (p *Pipeline) enter(c *call, target *state.Target) (queue.Slot, *refusal.Error) {
+	slot, problem := p.Gates.Enter(c.ctx, target.Provider, queue.Caller{Workspace: c.key.WorkspaceID, Priority: c.key.Priority, Gone: c.gone})
+	if problem != nil && problem.Status == http.StatusTooManyRequests {
+		c.tries = append(c.tries, refusal.Attempt{Provider: target.Provider.Name, Model: target.Model, Status: problem.Status, Reason: "no place was free"})
+	}
+	if slot.Waited > 0 {
+		c.waited += slot.Waited
+		c.set("X-Tollgate-Queued-Ms", strconv.FormatInt(c.waited.Milliseconds(), 10))
+	}
+	return slot, problem
 }
 
 // reserve takes the worst case from the budgets.

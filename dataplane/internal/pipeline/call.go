@@ -46,6 +46,7 @@ type call struct {
 	grant      limit.Grant // what it took from rate limits
 	usedInput  int64       // tokens, of all its attempts
 	usedOutput int64
+	waited     time.Duration // for places at providers
 
 	tries     []refusal.Attempt // failed ones
 	try       uint32            // number of the attempt under way
@@ -111,7 +112,7 @@ func (c *call) restore(keep *call) {
 	c.w, c.r, c.ctx, c.key, c.target, c.open = nil, nil, nil, nil, nil, nil
 	c.runID, c.endUser, c.labels, c.body, c.requestText, c.code = "", "", nil, nil, "", ""
 	c.scan, c.answer, c.ask, c.checker, c.targets = keep.scan, keep.answer, translate.Ask{}, keep.checker, keep.targets
-	c.grant, c.usedInput, c.usedOutput = limit.Grant{}, 0, 0
+	c.grant, c.usedInput, c.usedOutput, c.waited = limit.Grant{}, 0, 0, 0
 	c.tries, c.try, c.recorded, c.committed, c.status = nil, 0, false, false, 0
 	c.attempt, c.split, c.stream = attempt{}, keep.split, meter.Stream{}
 	c.edits, c.pieces, c.fields, c.scratch, c.out = keep.edits, keep.pieces, keep.fields, keep.scratch, keep.out

@@ -19,6 +19,7 @@ import (
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/guardrail"
 	"tollgate.dev/dataplane/internal/limit"
+	"tollgate.dev/dataplane/internal/queue"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/route"
 	"tollgate.dev/dataplane/internal/state"
@@ -30,6 +31,7 @@ import (
 type Config struct {
 	Authenticator *authenticate.Authenticator
 	Limiter       *limit.Limiter
+	Gates         *queue.Gates // of providers
 	Book          Book
 	Spool         Spool
 	Sender        Sender
@@ -101,7 +103,7 @@ func (p *Pipeline) order() []stage {
 		{"limit", p.limit},               // requests, tokens, concurrent calls; what the call did not use goes back at its end
 		{"guardrail", p.guardrail},       // what goes in
 		{"route", p.route},               // which targets, in which order
-		{"attempt", p.attempt},           // for each target: budget → intent → translate → upstream → guardrail out → meter → settle
+		{"attempt", p.attempt},           // for each target: place at the provider → budget → intent → translate → upstream → guardrail out → meter → settle
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"tollgate.dev/dataplane/internal/budget"
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/limit"
+	"tollgate.dev/dataplane/internal/queue"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/internal/upstream"
 	"tollgate.dev/dataplane/wire"
@@ -175,7 +176,7 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 		return g.key
 	}
 	g.pipeline = New(Config{
-		Authenticator: authenticate.New(pepper, lookup), Limiter: limit.New(time.Now), Book: g.purse, Spool: g.spool,
+		Authenticator: authenticate.New(pepper, lookup), Limiter: limit.New(time.Now), Gates: queue.New(func(n int64) int64 { return n }, nil), Book: g.purse, Spool: g.spool,
 		Sender: sender(),
 		Logger: slog.New(slog.DiscardHandler), Now: time.Now, BodyBytesMax: 1 << 20,
 	})

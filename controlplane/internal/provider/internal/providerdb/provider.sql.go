@@ -31,7 +31,7 @@ func (q *Queries) ArchiveProvider(ctx context.Context, arg ArchiveProviderParams
 }
 
 const getProvider = `-- name: GetProvider :one
-SELECT provider_id, name, kind, base_url, catalog, private_network, created_at, archived_at
+SELECT provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, created_at, archived_at
 FROM provider
 WHERE org_id = $1 AND provider_id = $2
 `
@@ -48,6 +48,9 @@ type GetProviderRow struct {
 	BaseUrl        string
 	Catalog        string
 	PrivateNetwork bool
+	MaxConcurrency int32
+	QueueLength    int32
+	QueueWaitMs    int32
 	CreatedAt      time.Time
 	ArchivedAt     *time.Time
 }
@@ -62,6 +65,9 @@ func (q *Queries) GetProvider(ctx context.Context, arg GetProviderParams) (GetPr
 		&i.BaseUrl,
 		&i.Catalog,
 		&i.PrivateNetwork,
+		&i.MaxConcurrency,
+		&i.QueueLength,
+		&i.QueueWaitMs,
 		&i.CreatedAt,
 		&i.ArchivedAt,
 	)
@@ -104,8 +110,8 @@ func (q *Queries) InsertCredential(ctx context.Context, arg InsertCredentialPara
 }
 
 const insertProvider = `-- name: InsertProvider :exec
-INSERT INTO provider (org_id, provider_id, name, kind, base_url, catalog, private_network)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO provider (org_id, provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 `
 
 type InsertProviderParams struct {
@@ -116,6 +122,9 @@ type InsertProviderParams struct {
 	BaseUrl        string
 	Catalog        string
 	PrivateNetwork bool
+	MaxConcurrency int32
+	QueueLength    int32
+	QueueWaitMs    int32
 }
 
 func (q *Queries) InsertProvider(ctx context.Context, arg InsertProviderParams) error {
@@ -127,6 +136,9 @@ func (q *Queries) InsertProvider(ctx context.Context, arg InsertProviderParams) 
 		arg.BaseUrl,
 		arg.Catalog,
 		arg.PrivateNetwork,
+		arg.MaxConcurrency,
+		arg.QueueLength,
+		arg.QueueWaitMs,
 	)
 	return err
 }
@@ -217,7 +229,7 @@ func (q *Queries) ListCredentialsOfProvider(ctx context.Context, arg ListCredent
 }
 
 const listProviders = `-- name: ListProviders :many
-SELECT provider_id, name, kind, base_url, catalog, private_network, created_at, archived_at
+SELECT provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, created_at, archived_at
 FROM provider
 WHERE org_id = $1 AND archived_at IS NULL
 ORDER BY name, provider_id
@@ -231,6 +243,9 @@ type ListProvidersRow struct {
 	BaseUrl        string
 	Catalog        string
 	PrivateNetwork bool
+	MaxConcurrency int32
+	QueueLength    int32
+	QueueWaitMs    int32
 	CreatedAt      time.Time
 	ArchivedAt     *time.Time
 }
@@ -251,6 +266,9 @@ func (q *Queries) ListProviders(ctx context.Context, orgID ident.Org) ([]ListPro
 			&i.BaseUrl,
 			&i.Catalog,
 			&i.PrivateNetwork,
+			&i.MaxConcurrency,
+			&i.QueueLength,
+			&i.QueueWaitMs,
 			&i.CreatedAt,
 			&i.ArchivedAt,
 		); err != nil {
@@ -422,7 +440,7 @@ func (q *Queries) RetireCredential(ctx context.Context, arg RetireCredentialPara
 }
 
 const updateProvider = `-- name: UpdateProvider :execrows
-UPDATE provider SET name = $3, base_url = $4, catalog = $5, private_network = $6
+UPDATE provider SET name = $3, base_url = $4, catalog = $5, private_network = $6, max_concurrency = $7, queue_length = $8, queue_wait_ms = $9
 WHERE org_id = $1 AND provider_id = $2 AND archived_at IS NULL
 `
 
@@ -433,6 +451,9 @@ type UpdateProviderParams struct {
 	BaseUrl        string
 	Catalog        string
 	PrivateNetwork bool
+	MaxConcurrency int32
+	QueueLength    int32
+	QueueWaitMs    int32
 }
 
 func (q *Queries) UpdateProvider(ctx context.Context, arg UpdateProviderParams) (int64, error) {
@@ -443,6 +464,9 @@ func (q *Queries) UpdateProvider(ctx context.Context, arg UpdateProviderParams) 
 		arg.BaseUrl,
 		arg.Catalog,
 		arg.PrivateNetwork,
+		arg.MaxConcurrency,
+		arg.QueueLength,
+		arg.QueueWaitMs,
 	)
 	if err != nil {
 		return 0, err

@@ -31,7 +31,7 @@ func (q *Queries) AgentExists(ctx context.Context, arg AgentExistsParams) (bool,
 
 const getVirtualKey = `-- name: GetVirtualKey :one
 SELECT k.virtual_key_id, k.workspace_id, w.name AS workspace_name, k.agent_id, a.name AS agent_name, k.name, k.prefix, k.key_hash,
-  k.allowed_models, k.requests_per_minute, k.created_at, k.expires_at, k.revoked_at
+  k.allowed_models, k.requests_per_minute, k.priority, k.created_at, k.expires_at, k.revoked_at
 FROM virtual_key k
 JOIN workspace w ON w.org_id = k.org_id AND w.workspace_id = k.workspace_id
 LEFT JOIN agent a ON a.org_id = k.org_id AND a.agent_id = k.agent_id
@@ -54,6 +54,7 @@ type GetVirtualKeyRow struct {
 	KeyHash           []byte
 	AllowedModels     []string
 	RequestsPerMinute int32
+	Priority          string
 	CreatedAt         time.Time
 	ExpiresAt         *time.Time
 	RevokedAt         *time.Time
@@ -73,6 +74,7 @@ func (q *Queries) GetVirtualKey(ctx context.Context, arg GetVirtualKeyParams) (G
 		&i.KeyHash,
 		&i.AllowedModels,
 		&i.RequestsPerMinute,
+		&i.Priority,
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.RevokedAt,
@@ -81,8 +83,8 @@ func (q *Queries) GetVirtualKey(ctx context.Context, arg GetVirtualKeyParams) (G
 }
 
 const insertVirtualKey = `-- name: InsertVirtualKey :exec
-INSERT INTO virtual_key (org_id, virtual_key_id, workspace_id, agent_id, name, prefix, key_hash, allowed_models, requests_per_minute, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO virtual_key (org_id, virtual_key_id, workspace_id, agent_id, name, prefix, key_hash, allowed_models, requests_per_minute, expires_at, priority)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 `
 
 type InsertVirtualKeyParams struct {
@@ -96,6 +98,7 @@ type InsertVirtualKeyParams struct {
 	AllowedModels     []string
 	RequestsPerMinute int32
 	ExpiresAt         *time.Time
+	Priority          string
 }
 
 func (q *Queries) InsertVirtualKey(ctx context.Context, arg InsertVirtualKeyParams) error {
@@ -110,6 +113,7 @@ func (q *Queries) InsertVirtualKey(ctx context.Context, arg InsertVirtualKeyPara
 		arg.AllowedModels,
 		arg.RequestsPerMinute,
 		arg.ExpiresAt,
+		arg.Priority,
 	)
 	return err
 }
@@ -150,7 +154,7 @@ func (q *Queries) ListRouteNames(ctx context.Context, arg ListRouteNamesParams) 
 
 const listVirtualKeys = `-- name: ListVirtualKeys :many
 SELECT k.virtual_key_id, k.workspace_id, w.name AS workspace_name, k.agent_id, a.name AS agent_name, k.name, k.prefix, k.key_hash,
-  k.allowed_models, k.requests_per_minute, k.created_at, k.expires_at, k.revoked_at
+  k.allowed_models, k.requests_per_minute, k.priority, k.created_at, k.expires_at, k.revoked_at
 FROM virtual_key k
 JOIN workspace w ON w.org_id = k.org_id AND w.workspace_id = k.workspace_id
 LEFT JOIN agent a ON a.org_id = k.org_id AND a.agent_id = k.agent_id
@@ -170,6 +174,7 @@ type ListVirtualKeysRow struct {
 	KeyHash           []byte
 	AllowedModels     []string
 	RequestsPerMinute int32
+	Priority          string
 	CreatedAt         time.Time
 	ExpiresAt         *time.Time
 	RevokedAt         *time.Time
@@ -196,6 +201,7 @@ func (q *Queries) ListVirtualKeys(ctx context.Context, orgID ident.Org) ([]ListV
 			&i.KeyHash,
 			&i.AllowedModels,
 			&i.RequestsPerMinute,
+			&i.Priority,
 			&i.CreatedAt,
 			&i.ExpiresAt,
 			&i.RevokedAt,
@@ -240,7 +246,7 @@ func (q *Queries) RevokeVirtualKey(ctx context.Context, arg RevokeVirtualKeyPara
 }
 
 const updateVirtualKey = `-- name: UpdateVirtualKey :execrows
-UPDATE virtual_key SET name = $3, agent_id = $4, allowed_models = $5, requests_per_minute = $6, expires_at = $7
+UPDATE virtual_key SET name = $3, agent_id = $4, allowed_models = $5, requests_per_minute = $6, expires_at = $7, priority = $8
 WHERE org_id = $1 AND virtual_key_id = $2 AND revoked_at IS NULL
 `
 
@@ -252,6 +258,7 @@ type UpdateVirtualKeyParams struct {
 	AllowedModels     []string
 	RequestsPerMinute int32
 	ExpiresAt         *time.Time
+	Priority          string
 }
 
 func (q *Queries) UpdateVirtualKey(ctx context.Context, arg UpdateVirtualKeyParams) (int64, error) {
@@ -263,6 +270,7 @@ func (q *Queries) UpdateVirtualKey(ctx context.Context, arg UpdateVirtualKeyPara
 		arg.AllowedModels,
 		arg.RequestsPerMinute,
 		arg.ExpiresAt,
+		arg.Priority,
 	)
 	if err != nil {
 		return 0, err

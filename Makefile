@@ -78,6 +78,9 @@ torture: build ## kill edges, control plane, Postgres and Redis under load and c
 overshoot: build ## call hard budgets dry from eight edges, 1,000 calls at a time (ROUNDS=1)
 	@$(SERVICES) $(GO) test -count=$(ROUNDS) -timeout 5h -v -run '^TestHardBudgets' ./e2e
 
+redis-loss: build ## lose Redis in every way under load: counters, speed, recovery (ROUNDS=200)
+	@$(SERVICES) env TOLLGATE_REDIS_LOSS_ROUNDS=$(if $(filter-out 1,$(ROUNDS)),$(ROUNDS),200) $(GO) test -count=1 -timeout 1h -v -run '^(TestRedisLoss|TestLiteLLM.*)$$' ./dataplane/internal/limit
+
 check: $(SQLC) $(BUF) $(GOLANGCI_LINT) ## formatting, lint, generated code, architecture
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "make: run make fmt:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...

@@ -2,11 +2,12 @@
 
 -- name: LockEdge :one
 -- @sqlc-vet-disable org-id-required
--- Edges belong to no organization.
+-- Edges belong to no organization. The lock lets epochs and leases of the edge be added meanwhile: ingest, which adds an epoch first and then
+-- needs its edge, would wait for it for ever.
 SELECT e.epoch, coalesce((SELECT p.fenced_at IS NOT NULL FROM edge_epoch p WHERE p.edge_id = e.edge_id AND p.epoch = e.epoch), false)::boolean AS fenced
 FROM edge e
 WHERE e.edge_id = $1
-FOR UPDATE;
+FOR NO KEY UPDATE;
 
 -- name: InsertEdge :execrows
 -- @sqlc-vet-disable org-id-required
@@ -31,7 +32,8 @@ RETURNING fenced_at;
 
 -- name: GetEpoch :one
 -- @sqlc-vet-disable org-id-required
--- Edges belong to no organization.
+-- Edges belong to no organization. The lock lets epochs and leases of the edge be added meanwhile: ingest, which adds an epoch first and then
+-- needs its edge, would wait for it for ever.
 SELECT e.epoch, coalesce((SELECT p.fenced_at IS NOT NULL FROM edge_epoch p WHERE p.edge_id = e.edge_id AND p.epoch = e.epoch), false)::boolean AS fenced
 FROM edge e
 WHERE e.edge_id = $1;
@@ -50,7 +52,7 @@ ON CONFLICT (edge_id, epoch) DO UPDATE SET fenced_at = coalesce(edge_epoch.fence
 SELECT name
 FROM edge
 WHERE edge_id = $1
-FOR UPDATE;
+FOR NO KEY UPDATE;
 
 -- name: DisconnectEdge :exec
 -- @sqlc-vet-disable org-id-required

@@ -114,7 +114,7 @@ const getEdgeName = `-- name: GetEdgeName :one
 SELECT name
 FROM edge
 WHERE edge_id = $1
-FOR UPDATE
+FOR NO KEY UPDATE
 `
 
 // @sqlc-vet-disable org-id-required
@@ -138,7 +138,8 @@ type GetEpochRow struct {
 }
 
 // @sqlc-vet-disable org-id-required
-// Edges belong to no organization.
+// Edges belong to no organization. The lock lets epochs and leases of the edge be added meanwhile: ingest, which adds an epoch first and then
+// needs its edge, would wait for it for ever.
 func (q *Queries) GetEpoch(ctx context.Context, edgeID ident.Edge) (GetEpochRow, error) {
 	row := q.db.QueryRow(ctx, getEpoch, edgeID)
 	var i GetEpochRow
@@ -183,7 +184,7 @@ const lockEdge = `-- name: LockEdge :one
 SELECT e.epoch, coalesce((SELECT p.fenced_at IS NOT NULL FROM edge_epoch p WHERE p.edge_id = e.edge_id AND p.epoch = e.epoch), false)::boolean AS fenced
 FROM edge e
 WHERE e.edge_id = $1
-FOR UPDATE
+FOR NO KEY UPDATE
 `
 
 type LockEdgeRow struct {
@@ -193,7 +194,8 @@ type LockEdgeRow struct {
 
 // Edges serve every organization, so that their own rows carry no org_id; edge_generation says what each runs of one organization.
 // @sqlc-vet-disable org-id-required
-// Edges belong to no organization.
+// Edges belong to no organization. The lock lets epochs and leases of the edge be added meanwhile: ingest, which adds an epoch first and then
+// needs its edge, would wait for it for ever.
 func (q *Queries) LockEdge(ctx context.Context, edgeID ident.Edge) (LockEdgeRow, error) {
 	row := q.db.QueryRow(ctx, lockEdge, edgeID)
 	var i LockEdgeRow

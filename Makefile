@@ -11,11 +11,12 @@ BENCH_FLAGS   ?=
 KILLS         ?= 30
 SEED          ?= 1
 BENCHTIME     ?= 60s
+STEPS         ?= 1000000
 ROUNDS        ?= 1
 
 export CGO_ENABLED ?= 0
 .DEFAULT_GOAL := help
-.PHONY: help up dev build prepare generate fmt lint test race e2e fuzz bench bench-ingest torture overshoot check
+.PHONY: help up dev build prepare generate fmt lint test race e2e fuzz bench bench-ingest torture overshoot property check
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -80,6 +81,8 @@ overshoot: build ## call hard budgets dry from eight edges, 1,000 calls at a tim
 
 redis-loss: build ## lose Redis in every way under load: counters, speed, recovery (ROUNDS=200)
 	@$(SERVICES) env TOLLGATE_REDIS_LOSS_ROUNDS=$(if $(filter-out 1,$(ROUNDS)),$(ROUNDS),200) $(GO) test -count=1 -timeout 1h -v -run '^(TestRedisLoss|TestLiteLLM.*)$$' ./dataplane/internal/limit
+property: ## edges' leases against the ledger's rules through crashes and partitions (STEPS=1000000 SEED=1)
+	$(GO) test -count=1 -timeout 60m -run '^TestLeasesAreExactThroughCrashesAndPartitions$$' -v ./dataplane/internal/budget -property.steps=$(STEPS) -property.seed=$(SEED)
 
 check: $(SQLC) $(BUF) $(GOLANGCI_LINT) ## formatting, lint, generated code, architecture
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "make: run make fmt:"; gofmt -l $$(git ls-files '*.go'); exit 1; }

@@ -3629,9 +3629,10 @@ type Charge struct {
 	BudgetId          []byte                 `protobuf:"bytes,1,opt,name=budget_id,json=budgetId,proto3" json:"budget_id,omitempty"`
 	PeriodStartUnixMs int64                  `protobuf:"varint,2,opt,name=period_start_unix_ms,json=periodStartUnixMs,proto3" json:"period_start_unix_ms,omitempty"`
 	SpentPico         int64                  `protobuf:"varint,3,opt,name=spent_pico,json=spentPico,proto3" json:"spent_pico,omitempty"`
-	DoubtPico         int64                  `protobuf:"varint,4,opt,name=doubt_pico,json=doubtPico,proto3" json:"doubt_pico,omitempty"` // indeterminate: reserved and neither proven spent nor proven free
-	Subject           string                 `protobuf:"bytes,5,opt,name=subject,proto3" json:"subject,omitempty"`                       // as in LeaseClaim
-	LeaseNo           int64                  `protobuf:"varint,6,opt,name=lease_no,json=leaseNo,proto3" json:"lease_no,omitempty"`       // of the lease that it leaves
+	DoubtPico         int64                  `protobuf:"varint,4,opt,name=doubt_pico,json=doubtPico,proto3" json:"doubt_pico,omitempty"`             // indeterminate: reserved and neither proven spent nor proven free
+	Subject           string                 `protobuf:"bytes,5,opt,name=subject,proto3" json:"subject,omitempty"`                                   // as in LeaseClaim
+	LeaseNo           int64                  `protobuf:"varint,6,opt,name=lease_no,json=leaseNo,proto3" json:"lease_no,omitempty"`                   // of the lease that it leaves
+	UncoveredPico     int64                  `protobuf:"varint,7,opt,name=uncovered_pico,json=uncoveredPico,proto3" json:"uncovered_pico,omitempty"` // of spent and doubt: what does not leave the lease, because the budget is soft or a provider charged more than could be reserved
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -3704,6 +3705,13 @@ func (x *Charge) GetSubject() string {
 func (x *Charge) GetLeaseNo() int64 {
 	if x != nil {
 		return x.LeaseNo
+	}
+	return 0
+}
+
+func (x *Charge) GetUncoveredPico() int64 {
+	if x != nil {
+		return x.UncoveredPico
 	}
 	return 0
 }
@@ -3955,6 +3963,7 @@ type LeaseClaim struct {
 	Subject           string                 `protobuf:"bytes,8,opt,name=subject,proto3" json:"subject,omitempty"`                                                 // whose account it is in a budget that keeps one for each: an end user, a model, a label's value, a run (see Subject); else empty
 	LeaseNo           int64                  `protobuf:"varint,9,opt,name=lease_no,json=leaseNo,proto3" json:"lease_no,omitempty"`                                 // larger than of any lease before that the edge held of this account; 0 where the subject is empty
 	Closing           bool                   `protobuf:"varint,10,opt,name=closing,proto3" json:"closing,omitempty"`                                               // the edge forgets the lease once this is confirmed: nothing more may be granted to it
+	SettledTotalPico  int64                  `protobuf:"varint,11,opt,name=settled_total_pico,json=settledTotalPico,proto3" json:"settled_total_pico,omitempty"`   // what its usage has taken since the lease began, arrived or not; for books that were restored
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -4057,6 +4066,13 @@ func (x *LeaseClaim) GetClosing() bool {
 		return x.Closing
 	}
 	return false
+}
+
+func (x *LeaseClaim) GetSettledTotalPico() int64 {
+	if x != nil {
+		return x.SettledTotalPico
+	}
+	return 0
 }
 
 type LeaseGrant struct {
@@ -4849,7 +4865,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x05count\x184 \x01(\x04R\x05count\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc9\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf0\x01\n" +
 	"\x06Charge\x12\x1b\n" +
 	"\tbudget_id\x18\x01 \x01(\fR\bbudgetId\x12/\n" +
 	"\x14period_start_unix_ms\x18\x02 \x01(\x03R\x11periodStartUnixMs\x12\x1d\n" +
@@ -4858,7 +4874,8 @@ const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"doubt_pico\x18\x04 \x01(\x03R\tdoubtPico\x12\x18\n" +
 	"\asubject\x18\x05 \x01(\tR\asubject\x12\x19\n" +
-	"\blease_no\x18\x06 \x01(\x03R\aleaseNo\"t\n" +
+	"\blease_no\x18\x06 \x01(\x03R\aleaseNo\x12%\n" +
+	"\x0euncovered_pico\x18\a \x01(\x03R\runcoveredPico\"t\n" +
 	"\n" +
 	"UsageBatch\x12\x17\n" +
 	"\aedge_id\x18\x01 \x01(\fR\x06edgeId\x12\x14\n" +
@@ -4875,7 +4892,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x124\n" +
 	"\x06claims\x18\x03 \x03(\v2\x1c.tollgate.wire.v1.LeaseClaimR\x06claims\x12 \n" +
 	"\fsent_unix_ms\x18\x04 \x01(\x03R\n" +
-	"sentUnixMs\"\xd8\x02\n" +
+	"sentUnixMs\"\x86\x03\n" +
 	"\n" +
 	"LeaseClaim\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x1b\n" +
@@ -4888,7 +4905,8 @@ const file_wire_proto_rawDesc = "" +
 	"\asubject\x18\b \x01(\tR\asubject\x12\x19\n" +
 	"\blease_no\x18\t \x01(\x03R\aleaseNo\x12\x18\n" +
 	"\aclosing\x18\n" +
-	" \x01(\bR\aclosing\"\xfd\x02\n" +
+	" \x01(\bR\aclosing\x12,\n" +
+	"\x12settled_total_pico\x18\v \x01(\x03R\x10settledTotalPico\"\xfd\x02\n" +
 	"\n" +
 	"LeaseGrant\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x1b\n" +

@@ -62,7 +62,7 @@ func readClaims(in *wire.LeaseRequest) (ident.Edge, []ledger.Claim, error) {
 		if orgErr != nil || budgetErr != nil || org.IsZero() || budget.IsZero() {
 			return ident.Edge{}, nil, fmt.Errorf("claims[%d]: org_id and budget_id must have 16 bytes", i)
 		}
-		if min(each.GetGrantedTotalPico(), each.GetReturnedTotalPico(), each.GetNeedPico(), each.GetWantPico()) < 0 {
+		if min(each.GetGrantedTotalPico(), each.GetReturnedTotalPico(), each.GetSettledTotalPico(), each.GetNeedPico(), each.GetWantPico()) < 0 {
 			return ident.Edge{}, nil, fmt.Errorf("claims[%d]: an amount is negative", i)
 		}
 		if !wire.ValidSubject(each.GetSubject()) {
@@ -71,7 +71,7 @@ func readClaims(in *wire.LeaseRequest) (ident.Edge, []ledger.Claim, error) {
 		key := ledger.Key{Org: org, Budget: budget, PeriodStart: time.UnixMilli(each.GetPeriodStartUnixMs()).UTC(), Subject: each.GetSubject()}
 		claims[i] = ledger.Claim{Line: ledger.Line{Key: key, LeaseNo: each.GetLeaseNo()}, Claim: lease.Claim{
 			GrantedTotal: each.GetGrantedTotalPico(), ReturnedTotal: each.GetReturnedTotalPico(), Need: each.GetNeedPico(), Want: each.GetWantPico(),
-			Closing: each.GetClosing(),
+			SettledTotal: each.GetSettledTotalPico(), Closing: each.GetClosing(),
 		}}
 	}
 	return edge, claims, nil

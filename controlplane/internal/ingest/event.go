@@ -169,7 +169,7 @@ func (e *event) readCharges() error {
 		if err := into(&budget, fmt.Sprintf("charges[%d].budget_id", i), each.GetBudgetId(), true); err != nil {
 			return err
 		}
-		if min(each.GetSpentPico(), each.GetDoubtPico()) < 0 {
+		if min(each.GetSpentPico(), each.GetDoubtPico(), each.GetUncoveredPico()) < 0 {
 			return fmt.Errorf("charges[%d] is negative", i)
 		}
 		start := time.UnixMilli(each.GetPeriodStartUnixMs()).UTC()
@@ -181,7 +181,7 @@ func (e *event) readCharges() error {
 		}
 		key := ledger.Key{Org: e.org, Budget: budget, PeriodStart: start, Subject: each.GetSubject()}
 		e.charges = append(e.charges, ledger.Charge{
-			Line: ledger.Line{Key: key, LeaseNo: each.GetLeaseNo()}, Spent: each.GetSpentPico(), InDoubt: each.GetDoubtPico(),
+			Line: ledger.Line{Key: key, LeaseNo: each.GetLeaseNo()}, Spent: each.GetSpentPico(), InDoubt: each.GetDoubtPico(), Uncovered: each.GetUncoveredPico(),
 		})
 	}
 	var err error

@@ -69,8 +69,9 @@ type Grant struct {
 // Charge is what usage takes from one account: its sum leaves the edge's lease.
 type Charge struct {
 	Line
-	Spent   int64 // pico-USD
-	InDoubt int64 // pico-USD that is neither proven spent nor proven free
+	Spent     int64 // pico-USD
+	InDoubt   int64 // pico-USD that is neither proven spent nor proven free
+	Uncovered int64 // pico-USD of the two that does not leave the lease
 }
 
 // Account is what stands in the books of one budget for one period, and one subject where the budget keeps an account for each.

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	recallWait  = 50 * time.Millisecond  // how long a claim waits for what other edges hand back
+	recallWait  = 150 * time.Millisecond // how long a claim waits for what other edges hand back
 	recallApart = 200 * time.Millisecond // between two recalls of one account
 	activeFor   = 10 * time.Minute       // an edge that used an account so lately gets a share of what is left
 	emptyFor    = time.Hour              // an empty lease is kept so long after it was closed, far longer than a claim may be on its way
@@ -144,14 +144,12 @@ func (s *Service) hear(ctx context.Context, books *books, claim Claim) (back boo
 	if book == nil {
 		return false
 	}
-	adopted := held.Adopt(claim.GrantedTotal)
+	adopted, returned := held.Hear(claim.Claim)
 	if adopted.Leased > 0 {
 		s.logger.WarnContext(ctx, "an edge remembers a grant that the ledger does not", "org_id", claim.Org, "budget_id", claim.Budget, "edge_id", books.edge, "pico_usd", adopted.Leased)
 	}
 	book.apply(adopted)
-	returned := held.TakeBack(claim.ReturnedTotal)
 	book.apply(returned)
-	held.Close(claim.Claim)
 	return returned.Leased < 0
 }
 
@@ -305,6 +303,7 @@ func Sum(charges []Charge) []Charge {
 		if n := len(sums); n > 0 && sums[n-1].Line == charge.Line {
 			sums[n-1].Spent = lease.Saturated(sums[n-1].Spent, charge.Spent)
 			sums[n-1].InDoubt = lease.Saturated(sums[n-1].InDoubt, charge.InDoubt)
+			sums[n-1].Uncovered = lease.Saturated(sums[n-1].Uncovered, charge.Uncovered)
 			continue
 		}
 		sums = append(sums, charge)

@@ -54,7 +54,7 @@ func Settle(ctx context.Context, tx pgx.Tx, org ident.Org, edge ident.Edge, char
 			unknown = append(unknown, charge)
 			continue
 		}
-		book.apply(held.Settle(charge.Spent, charge.InDoubt))
+		book.apply(held.Settle(charge.Spent, charge.InDoubt, charge.Uncovered))
 	}
 	return unknown, books.save(ctx)
 }

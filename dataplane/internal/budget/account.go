@@ -28,7 +28,7 @@ type account struct {
 	leased   bool  // the spool has a record of this lease
 	granted  int64
 	returned int64
-	settled  int64 // never above granted − returned: what passes it is the ledger's overrun
+	settled  int64 // never above granted − returned: what is not reserved first is the ledger's overrun
 	reserved int64
 
 	remaining int64 // left in the ledger after the last answer
@@ -91,15 +91,22 @@ func (a *account) take(pico int64, now time.Time) verdict {
 	return verdict{ok: true, number: a.lease()}
 }
 
-// settle turns a reservation into what was spent of the lease with that number.
-func (a *account) settle(reserved, actual, number int64) {
+// takeUpTo reserves what is free of an amount that has been spent already, and returns that.
+func (a *account) takeUpTo(pico int64) verdict {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	taken := max(min(pico, a.available()), 0)
+	a.reserved += taken
+	return verdict{ok: taken > 0, number: a.lease(), remaining: taken}
+}
+
+// settle turns a reservation into what was spent of it.
+func (a *account) settle(reserved, actual int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.reserved -= reserved
-	a.recent = lease.Saturated(a.recent, max(actual, 0))
-	if a.leased && number == a.number {
-		a.settled = min(lease.Saturated(a.settled, max(actual, 0)), max(a.granted-a.returned, a.settled))
-	}
+	a.settled += actual
+	a.recent = lease.Saturated(a.recent, actual)
 	a.serve(false)
 }
 
@@ -213,7 +220,8 @@ func (a *account) claim(now time.Time, fresh func() int64, record func(*wire.Lea
 	}
 	return &wire.LeaseClaim{
 		OrgId: a.org.Bytes(), BudgetId: a.budget.Bytes(), PeriodStartUnixMs: a.start, Subject: a.subject, LeaseNo: a.number,
-		GrantedTotalPico: a.granted, ReturnedTotalPico: a.returned, NeedPico: need, WantPico: want, Closing: closing,
+		GrantedTotalPico: a.granted, ReturnedTotalPico: a.returned, SettledTotalPico: a.settled,
+		NeedPico: need, WantPico: want, Closing: closing,
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
+	"tollgate.dev/dataplane/wire/lease"
 )
 
 // Exhausted says which budget refuses a call.
@@ -38,6 +39,7 @@ type Reservation struct {
 type hold struct {
 	account *account
 	number  int64 // of the lease that it is taken from; 0 without one
+	beyond  int64 // set aside here for what the call cost more than its worst case
 	budget  *state.Budget
 	soft    bool
 }
@@ -129,23 +131,43 @@ func (r *Reservation) charges(spent, doubt int64) []*wire.Charge {
 	for i := range charges {
 		h := r.hold(i)
 		charges[i] = &wire.Charge{
-			BudgetId: h.budget.ID.Bytes(), PeriodStartUnixMs: h.account.start, Subject: h.account.subject, LeaseNo: h.number, SpentPico: spent, DoubtPico: doubt,
+			BudgetId: h.budget.ID.Bytes(), PeriodStartUnixMs: h.account.start, Subject: h.account.subject,
+			SpentPico: spent, DoubtPico: doubt, UncoveredPico: h.cover(lease.Saturated(spent, doubt), r.worst),
 		}
+		charges[i].LeaseNo = h.number
 	}
 	return charges
 }
 
-// Settle ends the reservation with what the call cost; the rest is free again. Call it after the settling event is in the spool.
+// cover sets aside what a call cost more than its worst case, as far as it is free, and returns what no lease covers.
+func (h *hold) cover(total, worst int64) (uncovered int64) {
+	if h.soft {
+		return total
+	}
+	more := total - worst - h.beyond
+	if more <= 0 {
+		return 0
+	}
+	at := h.account.takeUpTo(more)
+	if at.ok {
+		h.beyond, h.number = h.beyond+at.remaining, at.number
+	}
+	return more - at.remaining
+}
+
+// Settle ends the reservation with what the call cost; the rest is free again. Call it after the settling event, with its charges, is in the
+// spool.
 func (r *Reservation) Settle(actualPico int64) {
 	for i := range r.count {
 		h := r.hold(i)
-		h.account.settle(h.reserved(r.worst), actualPico, h.number)
+		reserved := h.reserved(r.worst)
+		h.account.settle(reserved, min(max(actualPico, 0), reserved))
 	}
 	r.count, r.overflow, r.worst = 0, nil, 0
 }
 
 // Doubt ends the reservation as spent in full, for a call of which nobody knows what it cost.
-func (r *Reservation) Doubt() { r.Settle(r.worst) }
+func (r *Reservation) Doubt() { r.Settle(math.MaxInt64) }
 
 // Release ends the reservation with nothing spent.
 func (r *Reservation) Release() { r.Settle(0) }
@@ -166,7 +188,9 @@ func (r *Reservation) Extend(morePico int64) bool {
 		}
 		if !at.ok {
 			for j := range i {
-				r.hold(j).account.settle(r.hold(j).reserved(morePico), 0, r.hold(j).number)
+				if !r.hold(j).soft {
+					r.hold(j).account.settle(morePico, 0)
+				}
 			}
 			return false
 		}
@@ -180,5 +204,5 @@ func (h *hold) reserved(pico int64) int64 {
 	if h.soft {
 		return 0
 	}
-	return pico
+	return pico + h.beyond
 }

@@ -219,7 +219,9 @@ func (b *Book) apply(ask *ask, grants []*wire.LeaseGrant) {
 		}
 	}
 	for _, a := range ask.asked { // the ledger said nothing about them
-		a.fail()
+		if a.fail(); a.again() {
+			b.nudge(a, urgent)
+		}
 	}
 }
 

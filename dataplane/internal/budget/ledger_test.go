@@ -69,11 +69,12 @@ func (l *testLedger) claim(edge wire.ID, in *wire.LeaseClaim) *wire.LeaseGrant {
 	account := l.account(key)
 	held := account.lease(testLine{edge, in.GetLeaseNo()})
 	claim := lease.Claim{
-		GrantedTotal: in.GetGrantedTotalPico(), ReturnedTotal: in.GetReturnedTotalPico(), Need: in.GetNeedPico(), Want: in.GetWantPico(), Closing: in.GetClosing(),
+		GrantedTotal: in.GetGrantedTotalPico(), ReturnedTotal: in.GetReturnedTotalPico(), Need: in.GetNeedPico(), Want: in.GetWantPico(),
+		SettledTotal: in.GetSettledTotalPico(), Closing: in.GetClosing(),
 	}
-	account.apply(held.Adopt(claim.GrantedTotal))
-	account.apply(held.TakeBack(claim.ReturnedTotal))
-	if held.Close(claim); held.Closed {
+	adopted, back := held.Hear(claim)
+	account.apply(adopted)
+	if account.apply(back); held.Closed {
 		held.closedAt = l.now()
 	}
 	verdict := wire.LeaseVerdict_LEASE_VERDICT_OK
@@ -156,7 +157,7 @@ func (l *testLedger) ingest(edge, org wire.ID, charge *wire.Charge) {
 	if held == nil {
 		held = new(testLease) // usage makes no lease
 	}
-	account.apply(held.Settle(charge.GetSpentPico(), charge.GetDoubtPico()))
+	account.apply(held.Settle(charge.GetSpentPico(), charge.GetDoubtPico(), charge.GetUncoveredPico()))
 }
 
 // sweep drops empty leases an hour after they were closed.

@@ -71,7 +71,8 @@ func (t *leaseTable) charge(event *wire.UsageEvent) {
 	for _, charge := range event.GetCharges() {
 		key, ok := keyOf(event.GetOrgId(), charge.GetBudgetId(), charge.GetSubject(), charge.GetPeriodStartUnixMs(), charge.GetLeaseNo())
 		if known, found := t.all[key]; ok && found {
-			known.settled = lease.Saturated(known.settled, lease.Saturated(charge.GetSpentPico(), charge.GetDoubtPico()))
+			total := lease.Saturated(charge.GetSpentPico(), charge.GetDoubtPico())
+			known.settled = lease.Saturated(known.settled, max(total-charge.GetUncoveredPico(), 0))
 			t.all[key] = known
 		}
 	}

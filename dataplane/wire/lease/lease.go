@@ -22,6 +22,7 @@ type Move struct{ Spent, Leased, InDoubt int64 }
 type Claim struct {
 	GrantedTotal  int64 // that the edge knows of
 	ReturnedTotal int64 // that it has handed back, this claim included
+	SettledTotal  int64 // that its usage has taken, arrived or not; 0 from edges of an older version
 	Need          int64 // at least this much, or nothing; 0 asks for nothing
 	Want          int64 // up to this much
 	Closing       bool  // it will forget the lease
@@ -33,25 +34,33 @@ func (l Lease) Outstanding() int64 { return l.Granted - l.Returned - l.Settled }
 // Empty says that nothing can come of the lease any more, so that it may be forgotten.
 func (l Lease) Empty() bool { return l.Closed && l.Outstanding() == 0 && l.Doubted == 0 && l.Presumed == 0 }
 
-// Adopt books a grant that the edge remembers and the books do not: they were restored from an older copy. What was given may be spent.
-func (l *Lease) Adopt(grantedTotal int64) Move {
-	amount := max(grantedTotal-l.Granted, 0)
-	l.Granted += amount
-	return Move{Leased: amount}
+// Hear books what a claim says: a grant that the books do not know, what was handed back since the last claim, and the end of the lease, if
+// the edge knows of everything that it was granted. An edge that does not is told first.
+func (l *Lease) Hear(claim Claim) (adopted, back Move) {
+	if claim.GrantedTotal > l.Granted {
+		adopted = l.adopt(claim)
+	} else {
+		back = l.takeBack(claim.ReturnedTotal)
+	}
+	l.Closed = l.Closed || claim.Closing && claim.GrantedTotal >= l.Granted
+	return adopted, back
 }
 
-// TakeBack books what the edge has handed back since its last claim, never more than it holds.
-func (l *Lease) TakeBack(returnedTotal int64) Move {
+// adopt takes the edge's word for a lease that the books know less of: they were restored from an older copy, or the lease was closed and
+// deleted and the edge did not hear of it. What the edge holds is leased; usage of it that still comes is spent all the same.
+func (l *Lease) adopt(claim Claim) Move {
+	before := l.Outstanding()
+	l.Granted, l.Returned = claim.GrantedTotal, max(l.Returned, claim.ReturnedTotal)
+	holds := max(l.Granted-l.Returned-claim.SettledTotal, 0)
+	l.Settled = l.Granted - l.Returned - holds
+	return Move{Leased: holds - before}
+}
+
+// takeBack books what the edge has handed back since its last claim, never more than it holds.
+func (l *Lease) takeBack(returnedTotal int64) Move {
 	amount := max(min(returnedTotal-l.Returned, l.Outstanding()), 0)
 	l.Returned += amount
 	return Move{Leased: -amount}
-}
-
-// Close ends the lease if the claim says so and the edge knows of everything that it was granted. An edge that does not is told first.
-func (l *Lease) Close(claim Claim) {
-	if claim.Closing && claim.GrantedTotal >= l.Granted {
-		l.Closed = true
-	}
 }
 
 // Asks says whether the claim is to be granted something. An edge that does not know of its last grant is told of it and gets nothing
@@ -82,10 +91,10 @@ func (l *Lease) Doubt() Move {
 	return Move{Leased: -amount, InDoubt: amount}
 }
 
-// Settle books usage. It leaves the lease as far as the lease reaches, then what is in doubt because the edge was declared lost, then what
-// of that was released as spent, and so is counted already; the rest is spent all the same.
-func (l *Lease) Settle(spent, inDoubt int64) Move {
-	total := Saturated(spent, inDoubt)
+// Settle books usage. It leaves the lease but for what the edge says is uncovered, and as far as the lease reaches, then what is in doubt
+// because the edge was declared lost, then what of that was released as spent, and so is counted already; the rest is spent all the same.
+func (l *Lease) Settle(spent, inDoubt, uncovered int64) Move {
+	total := max(Saturated(spent, inDoubt)-uncovered, 0)
 	covered := min(total, max(l.Outstanding(), 0))
 	l.Settled += covered
 	found := min(total-covered, l.Doubted)

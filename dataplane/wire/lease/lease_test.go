@@ -31,39 +31,49 @@ func TestTotalsBookEachMovementOnce(t *testing.T) {
 	t.Parallel()
 	l := Lease{Granted: 100}
 	for i, want := range []Move{{Leased: -30}, {}, {}} {
-		if got := l.TakeBack([]int64{30, 30, 10}[i]); got != want {
+		if got := l.takeBack([]int64{30, 30, 10}[i]); got != want {
 			t.Errorf("hand-back %d moved %+v", i, got)
 		}
 	}
-	if got := l.Settle(60, 20); got != (Move{Spent: 60, Leased: -70, InDoubt: 20}) {
+	if got := l.Settle(60, 20, 0); got != (Move{Spent: 60, Leased: -70, InDoubt: 20}) {
 		t.Errorf("a settlement past the lease moved %+v", got)
 	}
-	if got := l.TakeBack(100); got != (Move{}) {
+	if got := l.takeBack(100); got != (Move{}) {
 		t.Errorf("what was settled came back: %+v", got)
 	}
-	if got := l.Adopt(120); got != (Move{Leased: 20}) || l.Adopt(90) != (Move{}) {
+	if got, _ := l.Hear(Claim{GrantedTotal: 120, ReturnedTotal: 30, SettledTotal: 70}); got != (Move{Leased: 20}) {
 		t.Errorf("adopted %+v", got)
 	}
 	if got := l.Doubt(); got != (Move{Leased: -20, InDoubt: 20}) || l.Doubt() != (Move{}) {
 		t.Errorf("doubted %+v", got)
 	}
-	if got := l.Settle(15, 0); got != (Move{Spent: 15, InDoubt: -15}) || l.Empty() {
+	if got := l.Settle(15, 0, 0); got != (Move{Spent: 15, InDoubt: -15}) || l.Empty() {
 		t.Errorf("usage of a lost edge moved %+v, lease %+v", got, l)
 	}
-	if l.Settle(5, 0); !l.Empty() {
-		t.Errorf("not empty: %+v", l)
+	if got := l.Settle(9, 0, 4); got != (Move{Spent: 9, InDoubt: -5}) || !l.Empty() {
+		t.Errorf("moved %+v, not empty: %+v", got, l)
 	}
 }
 
 func TestCloseWaitsUntilTheEdgeKnowsItsGrants(t *testing.T) {
 	t.Parallel()
 	l := Lease{Granted: 100}
-	l.Close(Claim{GrantedTotal: 90, Closing: true})
+	l.Hear(Claim{GrantedTotal: 90, Closing: true})
 	if l.Closed || l.Asks(Claim{GrantedTotal: 90, Need: 1}) || !l.Asks(Claim{GrantedTotal: 100, Need: 1}) {
 		t.Errorf("closed %v, or asks before it knows", l.Closed)
 	}
-	l.Close(Claim{GrantedTotal: 100, Closing: true})
+	l.Hear(Claim{GrantedTotal: 100, Closing: true})
 	if !l.Closed || l.Asks(Claim{GrantedTotal: 100, Need: 1}) {
 		t.Errorf("not closed: %+v", l)
+	}
+}
+
+func TestCloseOfALeaseThatWasDeletedLeasesNothing(t *testing.T) {
+	t.Parallel()
+	var l Lease
+	for range 2 {
+		if adopted, back := l.Hear(Claim{GrantedTotal: 100, ReturnedTotal: 30, SettledTotal: 70, Closing: true}); adopted != (Move{}) || back != (Move{}) || !l.Empty() {
+			t.Errorf("moved %+v, %+v, lease %+v", adopted, back, l)
+		}
 	}
 }

@@ -1,5 +1,5 @@
 // Command controlplane runs one control plane, configured by TOLLGATE_* variables.
-// It refuses arguments but fence <edge id>: --help lists the variables.
+// It refuses arguments but fence <edge id>, prices import [--dry-run] <file> and prices export: --help lists the variables.
 package main
 
 import (
@@ -30,6 +30,12 @@ func run() int {
 			start = func(ctx context.Context, config controlplane.Config) error {
 				return controlplane.Fence(ctx, config, os.Args[2], os.Stdout)
 			}
+		case "prices":
+			var ok bool
+			if start, ok = prices(os.Args[2:]); !ok {
+				fmt.Fprintln(os.Stderr, "controlplane: it is prices import [--dry-run] <file> or prices export: see controlplane --help")
+				return 1
+			}
 		case "--help", "-h", "help":
 			fmt.Print(controlplane.Help())
 			return 0
@@ -52,6 +58,27 @@ func run() int {
 		return 1
 	}
 	return 0
+}
+
+// prices returns what is done with the price catalog, or that the arguments say nothing.
+func prices(args []string) (func(context.Context, controlplane.Config) error, bool) {
+	switch {
+	case len(args) == 1 && args[0] == "export":
+		return func(ctx context.Context, config controlplane.Config) error {
+			return controlplane.ExportPrices(ctx, config, os.Stdout)
+		}, true
+	case len(args) == 2 && args[0] == "import", len(args) == 3 && args[0] == "import" && args[1] == "--dry-run":
+		return func(ctx context.Context, config controlplane.Config) error {
+			file, err := os.Open(args[len(args)-1])
+			if err != nil {
+				return err
+			}
+			defer func() { _ = file.Close() }()
+			return controlplane.ImportPrices(ctx, config, file, len(args) == 3, os.Stdout)
+		}, true
+	default:
+		return nil, false
+	}
 }
 
 func version() string {

@@ -1,5 +1,5 @@
-// Package priceui draws the price catalog.
-// It refuses to change a price.
+// Package priceui draws the price catalog and what an organization pays instead.
+// It refuses to compute a price.
 package priceui
 
 import "tollgate.dev/web/component"
@@ -31,4 +31,60 @@ type Row struct {
 	Longest     string // most tokens out; empty: unknown
 	From        component.Moment
 	State       component.Badge // zero Text: in force
+}
+
+// OwnList is what the organization pays instead of the catalog's prices.
+type OwnList struct {
+	Rows   []OwnRow
+	MayAdd bool
+}
+
+// OwnRow is one price of the organization's own. Prices are per million tokens.
+type OwnRow struct {
+	ID          string
+	Model       string
+	Catalog     string
+	Discount    string // percents off the list; empty: it has prices
+	Input       string
+	ListInput   string // empty: the catalog has none
+	CachedInput string
+	Output      string
+	ListOutput  string
+	From        component.Moment
+	Until       component.Moment // zero: no end
+	Note        string
+	By          string
+	State       component.Badge
+	EndHref     string // empty: it cannot be ended
+}
+
+// OwnForm adds a price of the organization's own.
+type OwnForm struct {
+	component.Form
+
+	Kind     component.Field
+	Catalog  component.Field
+	Model    component.Field
+	Discount component.Field
+	Amounts  []component.Field
+	From     component.Field
+	Note     component.Field
+}
+
+// Unknown is what happens to models that have no price.
+type Unknown struct {
+	component.Form
+
+	Policy    component.Field
+	Amounts   []component.Field
+	MayChange bool
+	Count     string
+	Models    []UnpricedModel
+}
+
+// UnpricedModel is a model of a route that has no price.
+type UnpricedModel struct {
+	Name     string
+	Provider string
+	Href     string // where its price is added; empty: by somebody else
 }

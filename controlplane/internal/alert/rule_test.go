@@ -37,8 +37,13 @@ func TestOnlyTheHighestThresholdIsFound(t *testing.T) {
 		threshold int
 		severity  channel.Severity
 	}{
-		{"4.99", []int{50, 80, 100}, 0, ""}, {"5", []int{50, 80, 100}, 50, channel.Info}, {"8.1", []int{50, 80, 100}, 80, channel.Warning},
-		{"10", []int{50, 80, 100}, 100, channel.Critical}, {"30", []int{50, 80, 100}, 100, channel.Critical}, {"9.99", []int{100}, 0, ""}, {"9.99", nil, 0, ""},
+		{"4.99", []int{50, 80, 100}, 0, ""},
+		{"5", []int{50, 80, 100}, 50, channel.Info},
+		{"8.1", []int{50, 80, 100}, 80, channel.Warning},
+		{"10", []int{50, 80, 100}, 100, channel.Critical},
+		{"30", []int{50, 80, 100}, 100, channel.Critical},
+		{"9.99", []int{100}, 0, ""},
+		{"9.99", nil, 0, ""},
 	} {
 		found := defaults().ofBudgets([]Account{{Name: "b", Limit: usd(t, "10"), Used: usd(t, test.used), Percents: test.percents, PeriodStart: noon}})
 		if (len(found) == 0) != (test.threshold == 0) {
@@ -139,9 +144,12 @@ func TestSettleFiresResolvesAndSupersedes(t *testing.T) {
 		{ID: ident.New[ident.Alert](), Rule: EdgeHealth, Subject: "back", Period: "whenever", standing: true},
 	}
 	changes := settle([]finding{
-		{rule: BudgetThreshold, subject: "still", period: "p", threshold: 80}, {rule: BudgetThreshold, subject: "higher", period: "p", threshold: 100},
-		{rule: BudgetThreshold, subject: "lower", period: "p", threshold: 80}, {rule: BudgetThreshold, subject: "period over", period: "p", threshold: 50},
-		{rule: EdgeHealth, subject: "away"}, {rule: EdgeHealth, subject: "new"},
+		{rule: BudgetThreshold, subject: "still", period: "p", threshold: 80},
+		{rule: BudgetThreshold, subject: "higher", period: "p", threshold: 100},
+		{rule: BudgetThreshold, subject: "lower", period: "p", threshold: 80},
+		{rule: BudgetThreshold, subject: "period over", period: "p", threshold: 50},
+		{rule: EdgeHealth, subject: "away"},
+		{rule: EdgeHealth, subject: "new"},
 	}, open)
 	var got []string
 	for _, f := range changes.fire {

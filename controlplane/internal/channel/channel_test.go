@@ -205,8 +205,10 @@ func TestAChannelTakesWhatItAskedFor(t *testing.T) {
 	b := newBench(t)
 	actor := b.db.Org(t, "a")
 	for _, in := range []channel.Input{
-		{Name: "all", Kind: channel.Webhook}, {Name: "critical", Kind: channel.Webhook, SeverityMin: channel.Critical},
-		{Name: "edges", Kind: channel.Webhook, Topics: []channel.Topic{channel.Edges}}, {Name: "chat", Kind: channel.Slack},
+		{Name: "all", Kind: channel.Webhook},
+		{Name: "critical", Kind: channel.Webhook, SeverityMin: channel.Critical},
+		{Name: "edges", Kind: channel.Webhook, Topics: []channel.Topic{channel.Edges}},
+		{Name: "chat", Kind: channel.Slack},
 	} {
 		in.URL = seal.NewSecret("https://127.0.0.1:1/")
 		if _, _, err := b.channels.Create(t.Context(), actor, in); err != nil {

@@ -136,10 +136,23 @@ func TestAnswersAreJudgedByTheirStatus(t *testing.T) {
 		state  State
 		wait   time.Duration
 	}{
-		{200, "", Delivered, 0}, {202, "", Delivered, 0}, {204, "", Delivered, 0}, {301, "", GivenUp, 0}, {307, "", GivenUp, 0}, {400, "", GivenUp, 0},
-		{401, "", GivenUp, 0}, {404, "", GivenUp, 0}, {410, "", GivenUp, 0}, {408, "", Failed, 10 * time.Second}, {429, "120", Failed, 2 * time.Minute},
-		{429, "Sat, 21 Nov 2026 13:00:00 GMT", Failed, time.Hour}, {429, "1", Failed, 10 * time.Second}, {429, "99999999999", Failed, 24 * time.Hour},
-		{429, "-5", Failed, 10 * time.Second}, {500, "", Failed, 10 * time.Second}, {503, "60", Failed, time.Minute},
+		{200, "", Delivered, 0},
+		{202, "", Delivered, 0},
+		{204, "", Delivered, 0},
+		{301, "", GivenUp, 0},
+		{307, "", GivenUp, 0},
+		{400, "", GivenUp, 0},
+		{401, "", GivenUp, 0},
+		{404, "", GivenUp, 0},
+		{410, "", GivenUp, 0},
+		{408, "", Failed, 10 * time.Second},
+		{429, "120", Failed, 2 * time.Minute},
+		{429, "Sat, 21 Nov 2026 13:00:00 GMT", Failed, time.Hour},
+		{429, "1", Failed, 10 * time.Second},
+		{429, "99999999999", Failed, 24 * time.Hour},
+		{429, "-5", Failed, 10 * time.Second},
+		{500, "", Failed, 10 * time.Second},
+		{503, "60", Failed, time.Minute},
 	} {
 		got := answered(&http.Response{StatusCode: test.status, Header: http.Header{"Retry-After": {test.after}}}, now)
 		if state, wait := judge(1, got); state != test.state || wait != test.wait {

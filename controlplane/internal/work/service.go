@@ -139,7 +139,7 @@ func (s *Service) guard(ctx context.Context, pool *pgxpool.Pool, session *pgxpoo
 		if err := s.reclaim(ctx, session, number); err != nil {
 			drop(session)
 			for session = nil; session == nil && ctx.Err() == nil; wait(ctx, retryWait) {
-				session, err = live(ctx, pool, number)
+				session, _ = live(ctx, pool, number)
 			}
 		}
 		if wait(ctx, reclaimEvery); ctx.Err() != nil {

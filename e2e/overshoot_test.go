@@ -51,7 +51,7 @@ func TestHardBudgetsNeverOvershoot(t *testing.T) {
 		name string
 		run  func(*testing.T, *project)
 	}{
-		{"five dollars", fiveDollars}, {"nested", nested}, {"lowered", lowered}, {"edge killed", edgeKilled},
+		{"five dollars", fiveDollars}, {"enough for all", enoughForAll}, {"nested", nested}, {"lowered", lowered}, {"edge killed", edgeKilled},
 		{"cut off", cutOff}, {"long answers", longAnswers}, {"no usage", noUsage}, {"no limit set", noLimitSet}, {"second target", secondTarget}, {"embeddings", embeddings},
 	}
 	for _, c := range cases {
@@ -64,6 +64,15 @@ func fiveDollars(t *testing.T, p *project) {
 	t.Log(u.salvo(t.Context(), manyCalls))
 	worst := u.drain(t)
 	u.usable(t, u.held(t, 0), worst)
+}
+
+func enoughForAll(t *testing.T, p *project) {
+	u := newPurse(t, p, "enough", "250", nil)
+	sum := u.salvo(t.Context(), manyCalls)
+	if sum.answered.Load() != manyCalls {
+		t.Errorf("a budget of 250 USD refuses some of 1,000 calls of 10 cents: %s", sum)
+	}
+	u.held(t, 0)
 }
 
 func nested(t *testing.T, p *project) {

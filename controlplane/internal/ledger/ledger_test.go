@@ -210,6 +210,7 @@ func TestGrantsShrinkTowardsTheNeedAsTheBudgetRunsOut(t *testing.T) {
 func TestARecallBringsBackWhatTheClaimNeeds(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 2)
+	f.service.SetPatience(time.Minute) // also on a machine that has no time for us
 	key := f.budget(t, f.db.Org(t, "a"), "b", usd)
 	f.claim(t, f.edges[0], ledger.Claim{Line: line(key), Claim: lease.Claim{Need: usd, Want: usd}})
 	conn, err := pgx.Connect(t.Context(), f.db.AppURL)

@@ -29,10 +29,11 @@ const (
 
 // Service answers the claims of edges.
 type Service struct {
-	db      *tenant.DB
-	now     func() time.Time
-	logger  *slog.Logger
-	returns *returns
+	db       *tenant.DB
+	now      func() time.Time
+	logger   *slog.Logger
+	returns  *returns
+	patience time.Duration // recallWait
 
 	granted, exhausted, unknown atomic.Uint64
 }
@@ -60,7 +61,7 @@ func (s *Service) count(claims []Claim, grants []Grant) {
 
 // New returns a Service over the tenants' database.
 func New(db *tenant.DB, now func() time.Time, logger *slog.Logger) *Service {
-	return &Service{db: db, now: now, logger: logger, returns: newReturns()}
+	return &Service{db: db, now: now, logger: logger, returns: newReturns(), patience: recallWait}
 }
 
 // Claim answers an edge's claims in their order. A budget without enough left is Exhausted only after the other edges that hold
@@ -212,7 +213,7 @@ func (s *Service) retry(ctx context.Context, edge ident.Edge, claims []Claim, gr
 		return err
 	}
 	waiting = slices.DeleteFunc(waiting, func(i int) bool { return holders[claims[i].Key] == 0 })
-	over := time.NewTimer(recallWait)
+	over := time.NewTimer(s.patience)
 	defer over.Stop()
 	for last := false; !last && len(waiting) > 0; {
 		select {

@@ -1,0 +1,6 @@
+package ledger
+
+import "time"
+
+// SetPatience sets how long a claim waits for what other edges hand back.
+func (s *Service) SetPatience(d time.Duration) { s.patience = d }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -120,19 +121,29 @@ type shownAlert struct {
 // alertOf waits for the alert of a budget until it is as wanted.
 func alertOf(t *testing.T, house *rig.Rig, budget string, wanted func(shownAlert) bool) shownAlert {
 	t.Helper()
-	var list struct{ Items []shownAlert }
-	for deadline := time.Now().Add(toldWithin); ; time.Sleep(100 * time.Millisecond) {
+	var found shownAlert
+	within(t, toldWithin, func() error {
+		var list struct{ Items []shownAlert }
 		if err := house.Admin.Do(t.Context(), http.MethodGet, "/alerts", nil, &list); err != nil {
-			t.Fatal(err)
+			return err
 		}
-		for _, one := range list.Items {
-			if strings.Contains(one.Title, budget) && wanted(one) {
-				return one
+		for _, found = range list.Items {
+			if strings.Contains(found.Title, budget) && wanted(found) {
+				return nil
 			}
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("no such alert of %s: %+v", budget, list.Items)
-		}
+		return fmt.Errorf("no such alert of %s: %+v", budget, list.Items)
+	})
+	return found
+}
+
+// within asks again until the answer is nil, and fails with the last one when the time is over.
+func within(t *testing.T, patience time.Duration, ask func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := rig.Until(ctx, ask); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -160,23 +171,24 @@ func (p *project) callOnce(t *testing.T) {
 func (p *project) costOfOne(t *testing.T) *big.Int {
 	t.Helper()
 	p.callOnce(t)
-	var list struct {
-		Items []struct {
-			Cost string `json:"cost_pico"`
-		}
-	}
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if err := p.house.Admin.Do(t.Context(), http.MethodGet, "/usage/events?virtual_key_id="+p.keyID, nil, &list); err != nil {
-			t.Fatal(err)
-		}
-		if len(list.Items) > 0 {
-			if cost, ok := new(big.Int).SetString(list.Items[0].Cost, 10); ok && cost.Sign() > 0 {
-				return cost
+	cost := new(big.Int)
+	within(t, patience, func() error {
+		var list struct {
+			Items []struct {
+				Cost string `json:"cost_pico"`
 			}
 		}
-	}
-	t.Fatalf("the call has no cost: %+v", list)
-	return nil
+		if err := p.house.Admin.Do(t.Context(), http.MethodGet, "/usage/events?virtual_key_id="+p.keyID, nil, &list); err != nil {
+			return err
+		}
+		if len(list.Items) > 0 {
+			if _, ok := cost.SetString(list.Items[0].Cost, 10); ok && cost.Sign() > 0 {
+				return nil
+			}
+		}
+		return fmt.Errorf("the call has no cost: %+v", list)
+	})
+	return cost
 }
 
 func alertingHouse(t *testing.T, to *receivers) *rig.Rig {
@@ -266,11 +278,12 @@ func TestACrossedThresholdArrivesOnceEverywhereWhateverDiesMeanwhile(t *testing.
 	to.answer("/hook", func(http.ResponseWriter, *http.Request) { <-hung })
 	p.softBudget(t, "second", cost, 60)
 	p.callOnce(t)
-	for deadline := time.Now().Add(toldWithin); len(to.about("/hook", "second")) == 0; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("no second message")
+	within(t, toldWithin, func() error {
+		if len(to.about("/hook", "second")) == 0 {
+			return errors.New("no second message")
 		}
-	}
+		return nil
+	})
 	house.ControlPlane.Kill()
 	close(hung)
 	to.answer("/hook", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })

@@ -280,5 +280,5 @@ func choices(labels ...string) []spendui.Choice {
 }
 
 func custom() spendui.Custom {
-	return spendui.Custom{Group: "agent", From: component.Field{Name: "from", Label: "From", Kind: "date", Value: "2026-11-01"}, To: component.Field{Name: "to", Label: "To", Kind: "date", Value: "2026-11-20"}}
+	return spendui.Custom{Kept: []component.Option{{Label: "group", Value: "agent"}}, From: component.Field{Name: "from", Label: "From", Kind: "date", Value: "2026-11-01"}, To: component.Field{Name: "to", Label: "To", Kind: "date", Value: "2026-11-20"}}
 }

@@ -144,14 +144,14 @@ func mailed(err error, delivered bool) answer {
 }
 
 // mailHTML is the simple form beside the plain text.
-var mailHTML = template.Must(template.New("mail").Parse(`<!DOCTYPE html>
+const mailHTML = `<!DOCTYPE html>
 <html lang="en"><body style="font-family:sans-serif;font-size:15px;line-height:1.5;color:#1d2733">
 <p style="font-size:17px"><strong>{{.Heading}}</strong></p>
 <p>{{.Text}}</p>
 <p><a href="{{.Link}}">Open in Tollgate</a></p>
 <p style="color:#66727f;font-size:13px">{{.Severity}} · {{.Org}} · {{.At}}</p>
 </body></html>
-`))
+`
 
 func (m Mail) message(to []string, id ident.Delivery, about Message, link string) (*gomail.Msg, error) {
 	at := about.At.UTC().Format(time.RFC1123)
@@ -166,8 +166,12 @@ func (m Mail) message(to []string, id ident.Delivery, about Message, link string
 	message.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no out-of-office answers
 	message.Subject(oneLine("[Tollgate] " + about.heading()))
 	message.SetBodyString(gomail.TypeTextPlain, about.heading()+"\n\n"+about.Text+"\n\n"+link+"\n\n"+string(about.Severity)+" · "+about.Org+" · "+at+"\n")
+	form, err := template.New("mail").Parse(mailHTML)
+	if err != nil {
+		return nil, fmt.Errorf("read the form of mails: %w", err)
+	}
 	var html bytes.Buffer
-	err := mailHTML.Execute(&html, struct{ Heading, Text, Link, Severity, Org, At string }{about.heading(), about.Text, link, string(about.Severity), about.Org, at})
+	err = form.Execute(&html, struct{ Heading, Text, Link, Severity, Org, At string }{about.heading(), about.Text, link, string(about.Severity), about.Org, at})
 	if err != nil {
 		return nil, fmt.Errorf("write the mail: %w", err)
 	}

@@ -5,6 +5,6 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
 -- name: ListEntries :many
 SELECT audit_id, at, actor_kind, actor_name, actor_address, action, subject_id, subject_name, before, after, generation
 FROM audit_entry
-WHERE org_id = $1 AND at < sqlc.arg(before_at)
+WHERE org_id = $1 AND at < sqlc.arg(before_at) AND (sqlc.narg(subject)::uuid IS NULL OR subject_id = sqlc.narg(subject)::uuid)
 ORDER BY at DESC, audit_id DESC
 LIMIT sqlc.arg(at_most);

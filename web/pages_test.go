@@ -42,6 +42,7 @@ func stories() []story {
 	all := append(emptyStories(), nounStories()...)
 	all = append(all, formStories()...)
 	all = append(all, moneyStories()...)
+	all = append(all, priceStories()...)
 	return append(all, alertStories()...)
 }
 

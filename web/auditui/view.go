@@ -7,6 +7,7 @@ import "tollgate.dev/web/component"
 // List is a page of changes, newest first.
 type List struct {
 	Rows  []Row
+	Every string // where all changes are; empty: here
 	Pager component.Pager
 }
 

@@ -6,10 +6,11 @@ import "tollgate.dev/web/component"
 
 // List is the page of the catalog, or of what a search found in it.
 type List struct {
-	Rows   []Row
-	Search component.Field
-	Clear  string // empty: nothing to clear
-	Count  string // "120 prices", or that there are more than are shown
+	Rows     []Row
+	Search   component.Field
+	Clear    string // empty: nothing to clear
+	Count    string // "120 prices", or that there are more than are shown
+	Download string // the file of what was found
 }
 
 // Row is what one model costs from a date on. Prices are per million tokens.
@@ -87,4 +88,78 @@ type UnpricedModel struct {
 	Name     string
 	Provider string
 	Href     string // where its price is added; empty: by somebody else
+}
+
+// Import takes a table of the organization's own prices.
+type Import struct {
+	CSRF    string
+	File    component.Field
+	Columns string
+	Wrong   []Wrong
+	Tried   bool // the table was read: Changes are what it would change
+	Summary string
+	Changes []ChangeRow
+	More    string // how many changes are not shown; empty: none
+	Table   string // what was read, to be applied
+	Apply   bool   // there is something to apply
+}
+
+// Wrong is a mistake in a table.
+type Wrong struct{ Where, Message string }
+
+// ChangeRow is one price that a table adds or changes; Was is what it said before.
+type ChangeRow struct {
+	Line  string
+	State component.Badge
+	Model string
+	About string
+	Was   string
+	Says  string
+	From  component.Moment
+}
+
+// RepriceList is the re-price jobs, newest first.
+type RepriceList struct {
+	Rows     []RepriceRow
+	MayStart bool
+	Running  bool
+}
+
+// RepriceRow is one job.
+type RepriceRow struct {
+	ID         string
+	Reason     string
+	What       string
+	From       component.Moment
+	Until      component.Moment
+	State      component.Badge
+	Seen       string
+	Changed    string
+	LeftOut    string // empty: none
+	Before     string
+	After      string
+	Difference string
+	By         string
+	Created    component.Moment
+	Audit      string // empty: not for this viewer
+}
+
+// RepriceForm chooses usage to be priced again; with a preview it can be started.
+type RepriceForm struct {
+	component.Form
+
+	Catalog component.Field
+	Model   component.Field
+	From    component.Field
+	Until   component.Field
+	Reason  component.Field
+	Preview *RepricePreview
+}
+
+// RepricePreview is what a job would change.
+type RepricePreview struct {
+	Figures []component.Stat
+	Notes   []string
+	Chosen  []component.Field // what was chosen, to be started as it is
+	Start   bool              // there is something to change
 }

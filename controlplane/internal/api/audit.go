@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
+
 	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/fault"
@@ -28,14 +30,19 @@ const (
 func auditTable(s Services) []endpoint {
 	return []endpoint{{
 		method: http.MethodGet, path: "/audit", permission: authz.AuditRead, summary: "What was done, newest first", status: http.StatusOK,
-		parameters: []parameter{{"limit", "at most so many, 1 to 1000, default 100"}, {"before", "only what was done before this time, RFC 3339"}},
+		parameters: []parameter{{"limit", "at most so many, 1 to 1000, default 100"}, {"before", "only what was done before this time, RFC 3339"}, {"subject_id", "only what was done to this"}},
 		answer:     typeOf[auditPage](),
 		serve: func(c *call) (any, error) {
 			limit, before, err := pageOf(c)
 			if err != nil {
 				return nil, err
 			}
-			all, err := s.Audits.List(c.ctx, c.actor, limit, before)
+			var wrong fault.Fields
+			subject := queryID[struct{ uuid.UUID }](c, "subject_id", &wrong)
+			if err := wrong.Err(); err != nil {
+				return nil, err
+			}
+			all, err := s.Audits.List(c.ctx, c.actor, limit, before, subject.UUID)
 			page := auditPage{Items: append([]audit.Recorded{}, all...)}
 			if len(all) == limit {
 				page.Next = all[len(all)-1].At.Format(time.RFC3339Nano)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"tollgate.dev/controlplane/internal/authz"
@@ -21,13 +22,13 @@ type Service struct{ db reader }
 // New returns a Service over the tenants' database.
 func New(db reader) *Service { return &Service{db: db} }
 
-// List returns at most limit entries from before a time, newest first.
-func (s *Service) List(ctx context.Context, actor authz.Actor, limit int, before time.Time) (all []Recorded, err error) {
+// List returns at most limit entries from before a time, newest first; of one subject, unless that is uuid.Nil.
+func (s *Service) List(ctx context.Context, actor authz.Actor, limit int, before time.Time, subject uuid.UUID) (all []Recorded, err error) {
 	if err := actor.Require(authz.AuditRead); err != nil {
 		return nil, err
 	}
 	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
-		all, err = list(ctx, tx, actor.Org, limit, before)
+		all, err = list(ctx, tx, actor.Org, limit, before, subject)
 		return err
 	})
 	return all, err

@@ -51,8 +51,12 @@ func encode(state any) ([]byte, error) {
 	return raw, nil
 }
 
-func list(ctx context.Context, tx pgx.Tx, org ident.Org, limit int, before time.Time) ([]Recorded, error) {
-	rows, err := auditdb.New(tx).ListEntries(ctx, auditdb.ListEntriesParams{OrgID: org, BeforeAt: before, AtMost: int32(limit)})
+func list(ctx context.Context, tx pgx.Tx, org ident.Org, limit int, before time.Time, subject uuid.UUID) ([]Recorded, error) {
+	only := auditdb.ListEntriesParams{OrgID: org, BeforeAt: before, AtMost: int32(limit)}
+	if subject != uuid.Nil {
+		only.Subject = &subject
+	}
+	rows, err := auditdb.New(tx).ListEntries(ctx, only)
 	if err != nil {
 		return nil, fmt.Errorf("list audit entries of %s: %w", org, err)
 	}

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/google/uuid"
+
 	"tollgate.dev/web/auditui"
 	"tollgate.dev/web/component"
 )
@@ -18,11 +20,18 @@ func (c *Console) audit(v *visit) error {
 	if first {
 		before = c.config.Now().Add(time.Minute)
 	}
-	all, err := c.Audit.List(v.Request().Context(), v.actor, auditPage, before)
+	subject, err := uuid.Parse(v.QueryParam("subject"))
+	if err != nil {
+		subject = uuid.Nil
+	}
+	all, err := c.Audit.List(v.Request().Context(), v.actor, auditPage, before, subject)
 	if err != nil {
 		return err
 	}
-	list := auditui.List{}
+	list, of := auditui.List{}, ""
+	if subject != uuid.Nil {
+		list.Every, of = "/audit", "subject="+subject.String()
+	}
 	for _, one := range all {
 		kind := one.ActorKind
 		if kind == "api_token" {
@@ -34,10 +43,10 @@ func (c *Console) audit(v *visit) error {
 		})
 	}
 	if !first {
-		list.Pager.First = "/audit"
+		list.Pager.First = "/audit?" + of
 	}
 	if len(all) == auditPage {
-		list.Pager.Older = "/audit?before=" + url.QueryEscape(all[len(all)-1].At.UTC().Format(time.RFC3339Nano))
+		list.Pager.Older = "/audit?" + of + "&before=" + url.QueryEscape(all[len(all)-1].At.UTC().Format(time.RFC3339Nano))
 	}
 	return c.draw(v, view{Title: "Audit", Active: "/audit", Content: auditui.Page(list)})
 }

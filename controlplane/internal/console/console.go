@@ -22,6 +22,7 @@ import (
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
 	"tollgate.dev/controlplane/internal/ratelimit"
+	"tollgate.dev/controlplane/internal/reprice"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/virtualkey"
 	"tollgate.dev/controlplane/internal/workspace"
@@ -33,6 +34,7 @@ type Services struct {
 	Authn       *authn.Service
 	Tokens      *apitoken.Service
 	Prices      *price.Service
+	Reprices    *reprice.Service
 	Orgs        *org.Service
 	Members     *member.Service
 	Workspaces  *workspace.Service
@@ -121,6 +123,8 @@ func (c *Console) mountNouns(get, both func(string, func(*visit) error)) {
 	both("/budgets/new", c.newBudget)
 	both("/prices/own/new", c.newPrice)
 	both("/prices/own/:id/end", c.endPrice)
+	both(importPath, c.importPrices)
+	both(repricePath+"/new", c.newReprice)
 	both("/prices/unknown", c.unknownPrices)
 	both("/budgets/:id", c.editBudget)
 	both("/budgets/:id/archive", c.archiveBudget)
@@ -166,6 +170,9 @@ func (c *Console) mountSeeing(get func(string, func(*visit) error)) {
 	get("/live", c.homeLive)
 	get("/prices", c.prices)
 	get("/prices/own", c.ownPrices)
+	get("/prices/catalog.csv", c.catalogFile)
+	get("/prices/own.csv", c.ownFile)
+	get(repricePath, c.repricings)
 	get("/edges", c.edges)
 	get("/edges/live", c.edgesLive)
 	get("/spend", c.spend)

@@ -28,6 +28,7 @@ import (
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/guardrail"
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/ingest"
 	"tollgate.dev/controlplane/internal/member"
 	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/controlplane/internal/org"
@@ -35,6 +36,7 @@ import (
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
 	"tollgate.dev/controlplane/internal/ratelimit"
+	"tollgate.dev/controlplane/internal/reprice"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/scope"
 	"tollgate.dev/controlplane/internal/seal"
@@ -120,7 +122,7 @@ func open(t *testing.T) *browser {
 	sender := channel.NewSender(nil, channel.Mail{}, &url.URL{Scheme: "https", Host: "tollgate.example"}, time.Now)
 	channels := channel.New(db.Tenant, box, jobs, sender, time.Now)
 	shown, err := console.New(console.Services{
-		Authn: who, Tokens: tokens, Prices: price.New(db.Pool, time.Now), Orgs: orgs, Members: people, Workspaces: workspace.New(db.Tenant), Agents: agent.New(db.Tenant), Providers: provider.New(db.Tenant, box),
+		Authn: who, Tokens: tokens, Prices: price.New(db.Pool, time.Now), Reprices: reprice.New(db.Tenant, ingest.New(db.Pool, time.Now, logger), jobs, time.Now, logger), Orgs: orgs, Members: people, Workspaces: workspace.New(db.Tenant), Agents: agent.New(db.Tenant), Providers: provider.New(db.Tenant, box),
 		Routes: route.New(db.Tenant), Budgets: budget.New(db.Tenant, quiet{}, time.Now), Guardrails: guardrail.New(db.Tenant), RateLimits: ratelimit.New(db.Tenant),
 		VirtualKeys: virtualkey.New(db.Tenant, seal.NewSecret(strings.Repeat("p", 32)), time.Now), Audit: audit.New(db.Tenant), Usage: quiet{}, Edges: quiet{},
 		Channels: channels, Alerts: alert.New(db.Tenant, db.Pool, nil, channels, time.Now, logger),
@@ -222,6 +224,6 @@ func pages() []string {
 	return []string{
 		"/", "/spend", "/spend?range=7d&group=model", "/spend?range=30d", "/spend?from=2026-11-01&to=2026-11-03", "/usage", "/usage?outcome=refused", "/virtual-keys", "/virtual-keys/new",
 		"/budgets", "/budgets/new", "/routes", "/routes/new", "/guardrails", "/guardrails/new", "/rate-limits", "/rate-limits/new", "/agents", "/agents/new", "/workspaces", "/workspaces/new", "/providers", "/providers/new",
-		"/edges", "/prices", "/prices?search=gpt", "/settings/api-tokens", "/settings/api-tokens/new", "/account", "/members", "/members/new", "/audit", "/settings",
+		"/edges", "/prices", "/prices?search=gpt", "/prices/own", "/prices/own/new", "/prices/own/import", "/prices/unknown", "/prices/reprice", "/prices/reprice/new", "/audit?subject=0190a1b2-0000-7000-8000-000000000000", "/settings/api-tokens", "/settings/api-tokens/new", "/account", "/members", "/members/new", "/audit", "/settings",
 	}
 }

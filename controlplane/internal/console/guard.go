@@ -48,6 +48,11 @@ func (c *Console) sameOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 		if request.Method == http.MethodGet || request.Method == http.MethodHead {
 			return next(ec)
 		}
+		if request.ContentLength > formBytesMax {
+			return c.visit(func(*visit) error {
+				return fault.New(fault.Invalid, "what was sent is larger than %d KiB; send it in parts", formBytesMax>>10)
+			}, false)(ec)
+		}
 		request.Body = http.MaxBytesReader(ec.Response(), request.Body, formBytesMax)
 		if !cameFromHere(request) || !sent(request, token) {
 			return c.visit(func(*visit) error {

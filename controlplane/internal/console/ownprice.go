@@ -121,7 +121,7 @@ func (c *Console) newPrice(v *visit) error {
 	from := v.FormValue("effective_at")
 	wrong, status, given, err := c.send(v, func() (string, string, error) {
 		var err error
-		if in.EffectiveAt, err = formMoment(from); err != nil {
+		if in.EffectiveAt, err = formMoment("effective_at", from); err != nil {
 			return "", "", err
 		}
 		made, err := c.Prices.Add(v.Request().Context(), v.actor, in)
@@ -146,8 +146,8 @@ func (c *Console) newPrice(v *visit) error {
 	return c.draw(v, view{Title: "New price", Active: "/prices", Crumbs: under("Your prices", ownPricesPath), Status: status, Content: priceui.OwnFormPage(form), Fragment: priceui.OwnEdit(form)})
 }
 
-// formMoment reads a day or a moment; empty is the zero time.
-func formMoment(text string) (time.Time, error) {
+// formMoment reads the day or moment of a field; empty is the zero time.
+func formMoment(name, text string) (time.Time, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
 		return time.Time{}, nil
@@ -158,7 +158,7 @@ func formMoment(text string) (time.Time, error) {
 		}
 	}
 	var wrong fault.Fields
-	wrong.Add("effective_at", "enter a day such as 2026-01-31, or a moment such as 2026-01-31T12:00:00Z")
+	wrong.Add(name, "enter a day such as 2026-01-31, or a moment such as 2026-01-31T12:00:00Z")
 	return time.Time{}, wrong.Err()
 }
 

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -25,8 +26,9 @@ func (c *Console) prices(v *visit) error {
 		return err
 	}
 	list := priceui.List{
-		Search: component.Field{Name: "search", Label: "Catalog or model", Kind: "search", Value: search, Placeholder: "gpt-4o"},
-		Count:  grouped(int64(len(all))) + " prices.",
+		Download: "/prices/catalog.csv?" + url.Values{"search": {search}}.Encode(),
+		Search:   component.Field{Name: "search", Label: "Catalog or model", Kind: "search", Value: search, Placeholder: "gpt-4o"},
+		Count:    grouped(int64(len(all))) + " prices.",
 	}
 	if len(all) == 1 {
 		list.Count = "1 price."

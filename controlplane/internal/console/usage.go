@@ -221,7 +221,7 @@ func callDetail(one usage.Detail, edgeName string) usageui.Detail {
 	d.Labels = labelFacts(one.Labels)
 	d.Priced, d.Ceiling = priceFacts(one), one.Price != nil && one.Price.Kind == "ceiling"
 	if fix := one.Correction; fix != nil {
-		d.Corrected = "Re-priced: it was charged " + fix.Charged.USD() + " first. Reason: " + fix.Reason
+		d.Corrected = "Corrected from " + fix.Charged.USD() + " to " + one.Cost.USD() + " by a re-price job of " + fix.By + ". Reason: " + fix.Reason
 	}
 	return d
 }

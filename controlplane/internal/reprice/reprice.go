@@ -39,7 +39,8 @@ type Reprice struct {
 	CreatedBy string    `json:"created_by"`
 	CreatedAt time.Time `json:"created_at"`
 	Totals
-	DoneAt *time.Time `json:"done_at"` // none: it is under way
+	ReachedAt time.Time  `json:"reached_at"` // usage before it has been looked at
+	DoneAt    *time.Time `json:"done_at"`    // none: it is under way
 }
 
 // Preview is what a run would change, had it run just now.

@@ -103,7 +103,7 @@ func (s *Service) Start(ctx context.Context, actor authz.Actor, in Input) (start
 	if in, err = in.clean(s.now(), false); err != nil {
 		return Reprice{}, err
 	}
-	started = Reprice{ID: ident.New[ident.Reprice](), Input: in, CreatedBy: actor.Name, CreatedAt: s.now().UTC()}
+	started = Reprice{ID: ident.New[ident.Reprice](), Input: in, CreatedBy: actor.Name, CreatedAt: s.now().UTC(), ReachedAt: in.From}
 	err = s.db.Change(ctx, actor, func(tx pgx.Tx) (audit.Entry, error) {
 		if err := insert(ctx, tx, actor.Org, started); err != nil {
 			return audit.Entry{}, err

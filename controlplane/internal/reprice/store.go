@@ -66,7 +66,7 @@ func list(ctx context.Context, tx pgx.Tx, org ident.Org) ([]Reprice, error) {
 func fromRow(row repricedb.ListRepricesRow) Reprice {
 	return Reprice{
 		ID: row.RepriceID, Input: Input{Catalog: row.Catalog, Model: row.Model, From: row.FromAt.UTC(), Until: row.UntilAt.UTC(), Reason: row.Reason},
-		CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt.UTC(), DoneAt: row.DoneAt,
+		CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt.UTC(), ReachedAt: row.PlaceAt.UTC(), DoneAt: row.DoneAt,
 		Totals: Totals{Seen: row.Seen, Changed: row.Changed, LeftOut: row.LeftOut, Before: row.BeforePico, After: row.AfterPico},
 	}
 }

@@ -143,7 +143,7 @@ func fromRow(row usagedb.ListEventsRow) Event {
 		Count: row.Count, Saved: money.FromPico(row.SavedPico),
 	}
 	if row.RepriceID != uuid.Nil {
-		event.Correction = &Correction{RepriceID: row.RepriceID, Reason: row.RepriceReason, Charged: money.FromPico(row.CostPico), CorrectedAt: row.CorrectedAt.UTC()}
+		event.Correction = &Correction{RepriceID: row.RepriceID, Reason: row.RepriceReason, By: row.RepriceBy, Charged: money.FromPico(row.CostPico), CorrectedAt: row.CorrectedAt.UTC()}
 	}
 	return event
 }

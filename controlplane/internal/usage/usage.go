@@ -166,6 +166,7 @@ type Event struct {
 type Correction struct {
 	RepriceID   uuid.UUID    `json:"reprice_id"`
 	Reason      string       `json:"reason"`
+	By          string       `json:"by"`           // who started the job
 	Charged     money.Amount `json:"charged_pico"` // as it was charged first
 	CorrectedAt time.Time    `json:"corrected_at"`
 }

@@ -54,14 +54,15 @@ func (q *Queries) InsertEntry(ctx context.Context, arg InsertEntryParams) error 
 const listEntries = `-- name: ListEntries :many
 SELECT audit_id, at, actor_kind, actor_name, actor_address, action, subject_id, subject_name, before, after, generation
 FROM audit_entry
-WHERE org_id = $1 AND at < $2
+WHERE org_id = $1 AND at < $2 AND ($3::uuid IS NULL OR subject_id = $3::uuid)
 ORDER BY at DESC, audit_id DESC
-LIMIT $3
+LIMIT $4
 `
 
 type ListEntriesParams struct {
 	OrgID    ident.Org
 	BeforeAt time.Time
+	Subject  *uuid.UUID
 	AtMost   int32
 }
 
@@ -80,7 +81,12 @@ type ListEntriesRow struct {
 }
 
 func (q *Queries) ListEntries(ctx context.Context, arg ListEntriesParams) ([]ListEntriesRow, error) {
-	rows, err := q.db.Query(ctx, listEntries, arg.OrgID, arg.BeforeAt, arg.AtMost)
+	rows, err := q.db.Query(ctx, listEntries,
+		arg.OrgID,
+		arg.BeforeAt,
+		arg.Subject,
+		arg.AtMost,
+	)
 	if err != nil {
 		return nil, err
 	}

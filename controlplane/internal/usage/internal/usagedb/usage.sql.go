@@ -251,7 +251,7 @@ SELECT e.event_id, e.started_at, e.request_id, e.run_id, e.workspace_id, e.agent
   e.image_input_tokens, e.image_output_tokens, e.service_tier, e.reported, e.discount_id,
   coalesce(c.after_pico, e.cost_pico)::bigint AS current_pico, coalesce(c.price_id, e.price_id, '00000000-0000-0000-0000-000000000000')::uuid AS current_price,
   coalesce(CASE WHEN c.event_id IS NULL THEN e.discount_id ELSE c.discount_id END, '00000000-0000-0000-0000-000000000000')::uuid AS current_discount,
-  coalesce(c.corrected_at, e.recorded_at)::timestamptz AS corrected_at, coalesce(c.reprice_id, '00000000-0000-0000-0000-000000000000')::uuid AS reprice_id, coalesce(c.reason, '')::text AS reprice_reason,
+  coalesce(c.corrected_at, e.recorded_at)::timestamptz AS corrected_at, coalesce(c.reprice_id, '00000000-0000-0000-0000-000000000000')::uuid AS reprice_id, coalesce(c.reason, '')::text AS reprice_reason, coalesce(c.created_by, '')::text AS reprice_by,
   coalesce(w.name, '')::text AS workspace_name, coalesce(a.name, '')::text AS agent_name, coalesce(k.name, '')::text AS virtual_key_name,
   coalesce(p.name, '')::text AS provider_name
 FROM usage_event e
@@ -260,7 +260,7 @@ LEFT JOIN agent a ON a.org_id = e.org_id AND a.agent_id = e.agent_id
 LEFT JOIN virtual_key k ON k.org_id = e.org_id AND k.virtual_key_id = e.virtual_key_id
 LEFT JOIN provider p ON p.org_id = e.org_id AND p.provider_id = e.provider_id
 LEFT JOIN LATERAL (
-  SELECT x.event_id, x.after_pico, x.saved_pico, x.price_id, x.discount_id, x.corrected_at, x.reprice_id, r.reason
+  SELECT x.event_id, x.after_pico, x.saved_pico, x.price_id, x.discount_id, x.corrected_at, x.reprice_id, r.reason, r.created_by
   FROM usage_correction x JOIN reprice r ON r.org_id = x.org_id AND r.reprice_id = x.reprice_id
   WHERE x.org_id = e.org_id AND x.event_id = e.event_id AND x.started_at = e.started_at
   ORDER BY x.corrected_at DESC LIMIT 1
@@ -360,6 +360,7 @@ type ListEventsRow struct {
 	CorrectedAt          time.Time
 	RepriceID            uuid.UUID
 	RepriceReason        string
+	RepriceBy            string
 	WorkspaceName        string
 	AgentName            string
 	VirtualKeyName       string
@@ -449,6 +450,7 @@ func (q *Queries) ListEvents(ctx context.Context, arg ListEventsParams) ([]ListE
 			&i.CorrectedAt,
 			&i.RepriceID,
 			&i.RepriceReason,
+			&i.RepriceBy,
 			&i.WorkspaceName,
 			&i.AgentName,
 			&i.VirtualKeyName,

@@ -62,7 +62,7 @@ func emptyStories() []story {
 		{name: "guardrails-empty", title: "Guardrails", active: "Guardrails", content: guardrailui.Page(guardrailui.List{MayAdd: true})},
 		{name: "virtual-keys-empty", title: "Virtual keys", active: "Virtual keys", content: virtualkeyui.Page(virtualkeyui.List{MayAdd: true, HasWorkspace: true})},
 		{name: "api-tokens-empty", title: "API tokens", active: "Settings", content: apitokenui.Page(apitokenui.List{MayAdd: true, APIURL: "http://127.0.0.1:8400/api/v1"})},
-		{name: "prices-empty", title: "Prices", active: "Prices", content: priceui.Page(priceui.List{Search: component.Field{Name: "search", Label: "Catalog or model", Kind: "search"}})},
+		{name: "prices-empty", title: "Prices", active: "Prices", content: priceui.Page(priceui.List{Download: "/prices/catalog.csv", Search: component.Field{Name: "search", Label: "Catalog or model", Kind: "search"}})},
 		{name: "edges-empty", title: "Edges", active: "Edges", content: edgeui.Page(edgeui.List{})},
 		{name: "usage-empty", title: "Usage", active: "Usage", content: usageui.ListPage(usageui.Page{})},
 		{name: "audit-empty", title: "Audit", active: "Audit", content: auditui.Page(auditui.List{})},
@@ -133,7 +133,8 @@ func nounStories() []story {
 			{ID: "t3", Name: "old laptop", Role: "owner", State: component.Badge{Text: "revoked", Tone: component.Bad}, Created: component.At(noon, "day"), Revoked: component.At(noon, "minute")},
 		}})},
 		{name: "prices", title: "Prices", active: "Prices", content: priceui.Page(priceui.List{
-			Search: component.Field{Name: "search", Label: "Catalog or model", Kind: "search", Value: "gpt-4o"}, Clear: "/prices", Count: "3 prices.", Rows: []priceui.Row{
+			Download: "/prices/catalog.csv",
+			Search:   component.Field{Name: "search", Label: "Catalog or model", Kind: "search", Value: "gpt-4o"}, Clear: "/prices", Count: "3 prices.", Rows: []priceui.Row{
 				{ID: "p1", Model: "gpt-4o", Catalog: "openai", Input: "$5.00", CachedInput: "$2.50", CacheWrite: "$5.00", Output: "$15.00", Reasoning: "as output", Context: "128,000", Longest: "16,384", From: component.At(noon, "day"), State: component.Badge{Text: "past", Tone: component.Plain}},
 				{ID: "p2", Model: "gpt-4o", Catalog: "openai", Tier: "above 200,000 tokens in", Request: "and $0.01 a request", AudioInput: "$40.00", HourWrite: "$6.00", AudioOutput: "$80.00", Input: "$2.50", CachedInput: "$1.25", CacheWrite: "$2.50", Output: "$10.00", Reasoning: "$12.00", Context: "128,000", Longest: "16,384", From: component.At(noon, "day")},
 				{ID: "p3", Model: "gpt-4o-mini", Catalog: "openai", Input: "$0.15", CachedInput: "$0.075", CacheWrite: "$0.15", Output: "$0.60", Reasoning: "as output", Context: "–", Longest: "–", From: component.At(noon, "day"), State: component.Badge{Text: "to come", Tone: component.Info}},

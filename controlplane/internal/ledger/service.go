@@ -22,7 +22,7 @@ import (
 
 const (
 	recallWait  = 150 * time.Millisecond // how long a claim waits for what other edges hand back
-	recallApart = 200 * time.Millisecond // between two recalls of one account
+	recallApart = 75 * time.Millisecond  // between two recalls of one account, shorter than the wait, so that each claim that waits makes or meets one
 	activeFor   = 10 * time.Minute       // an edge that used an account so lately gets a share of what is left
 	emptyFor    = time.Hour              // an empty lease is kept so long after it was closed, far longer than a claim may be on its way
 )
@@ -197,15 +197,15 @@ func (s *Service) decide(ctx context.Context, books *books, claims []Claim, orde
 // retry recalls the other leases of exhausted accounts and claims again whenever something came back, until the wait is over.
 func (s *Service) retry(ctx context.Context, edge ident.Edge, claims []Claim, grants []Grant) error {
 	var waiting []int
-	var keys []Key
 	for i, grant := range grants {
 		if grant.Verdict == Exhausted && !grant.Closed {
-			waiting, keys = append(waiting, i), append(keys, grant.Key)
+			waiting = append(waiting, i)
 		}
 	}
 	if len(waiting) == 0 {
 		return nil
 	}
+	keys := keysOf(claims, waiting)
 	back, stop := s.returns.wait(keys)
 	defer stop()
 	holders, err := s.recall(ctx, edge, keys)
@@ -213,8 +213,9 @@ func (s *Service) retry(ctx context.Context, edge ident.Edge, claims []Claim, gr
 		return err
 	}
 	waiting = slices.DeleteFunc(waiting, func(i int) bool { return holders[claims[i].Key] == 0 })
-	over := time.NewTimer(s.patience)
+	over, again := time.NewTimer(s.patience), time.NewTicker(recallApart)
 	defer over.Stop()
+	defer again.Stop()
 	for last := false; !last && len(waiting) > 0; {
 		select {
 		case <-ctx.Done():
@@ -222,6 +223,11 @@ func (s *Service) retry(ctx context.Context, edge ident.Edge, claims []Claim, gr
 		case <-over.C:
 			last = true
 		case <-back:
+		case <-again.C: // the last recall may have been another edge's, or come before what is free now was
+			if _, err := s.recall(ctx, edge, keysOf(claims, waiting)); err != nil {
+				return err
+			}
+			continue
 		}
 		if err := s.claimAll(ctx, edge, claims, waiting, grants); err != nil {
 			return err
@@ -229,6 +235,14 @@ func (s *Service) retry(ctx context.Context, edge ident.Edge, claims []Claim, gr
 		waiting = slices.DeleteFunc(waiting, func(i int) bool { return grants[i].Verdict != Exhausted })
 	}
 	return nil
+}
+
+func keysOf(claims []Claim, indexes []int) []Key {
+	keys := make([]Key, len(indexes))
+	for n, i := range indexes {
+		keys[n] = claims[i].Key
+	}
+	return keys
 }
 
 // recall asks the other holders of the accounts to hand back, unless they have just been asked, and returns how many hold something.
@@ -252,7 +266,9 @@ func (s *Service) recall(ctx context.Context, edge ident.Edge, keys []Key) (hold
 			return nil, err
 		}
 		for _, key := range keys {
-			s.returns.note(key, holders[key], s.now())
+			if holders[key] > 0 { // that nobody else holds something may change with the next grant, and the next edge that asks may hold it
+				s.returns.note(key, holders[key], s.now())
+			}
 		}
 	}
 	return holders, nil

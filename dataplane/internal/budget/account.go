@@ -206,7 +206,7 @@ func (a *account) claim(now time.Time, fresh func() int64, record func(*wire.Lea
 			a.handBack(back, record)
 		}
 	}
-	a.recalled = false
+	a.recalled = a.recalled && need > 0 // what the waiters leave goes back after them
 	closing := a.closing && a.granted == a.returned+a.settled
 	if need == 0 && !a.answering && !closing || !a.known(fresh, record) {
 		return nil

@@ -78,17 +78,19 @@ func (l *line) carry(fly func([]*flight)) {
 
 const (
 	openAfter  = 50 * time.Millisecond // of failures without an answer in between
+	openSlow   = time.Second           // of slow answers without a prompt one in between
 	probeEvery = 100 * time.Millisecond
 )
 
-// circuit keeps calls away from a Redis that does not answer: it opens after failures that go on for 50 ms, and closes when a probe is
-// answered in time.
+// circuit keeps calls away from a Redis that does not answer: it opens after failures that go on for 50 ms, or slow answers that go on for
+// a second, and closes when a probe is answered promptly.
 type circuit struct {
-	mutex   sync.Mutex
-	suspect time.Time // the first failure since the last answer
-	opened  time.Time
-	closed  time.Time // the first answer after it was open, or the first at all
-	open    atomic.Bool
+	mutex    sync.Mutex
+	suspect  time.Time // the first failure since the last answer
+	sluggish time.Time // the first slow answer since the last prompt one
+	opened   time.Time
+	closed   time.Time // the first answer after it was open, or the first at all
+	open     atomic.Bool
 }
 
 func (c *circuit) isOpen() bool { return c.open.Load() }
@@ -105,13 +107,27 @@ func (c *circuit) failed(now time.Time) {
 	}
 }
 
+// slow notes an answer that came late. It closes nothing.
+func (c *circuit) slow(now time.Time) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.suspect = time.Time{}
+	if c.sluggish.IsZero() {
+		c.sluggish = now
+	}
+	if !c.open.Load() && now.Sub(c.sluggish) >= openSlow {
+		c.opened = c.sluggish
+		c.open.Store(true)
+	}
+}
+
 func (c *circuit) answered() {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if c.closed.IsZero() || c.open.Load() {
 		c.closed = time.Now()
 	}
-	c.suspect = time.Time{}
+	c.suspect, c.sluggish = time.Time{}, time.Time{}
 	c.open.Store(false)
 }
 

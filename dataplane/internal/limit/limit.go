@@ -141,7 +141,7 @@ func (l *Limiter) together(g *Grant, lacking int, now time.Time) *refusal.Error 
 		if answer.refuses == at+1 {
 			refused = i
 		}
-		if p.meter.granted(p, asks[at], answer, answer.grants[at], now) {
+		if p.meter.granted(p, asks[at], answer, answer.grants[at], l.spare(answer.grants[at].free), now) {
 			l.dirty.add(p.meter)
 		}
 		at++
@@ -152,6 +152,14 @@ func (l *Limiter) together(g *Grant, lacking int, now time.Time) *refusal.Error 
 	p := *g.part(refused)
 	g.release(now)
 	return refuse(&p, answer.grants[answer.refuses-1].free, answer.wait, now)
+}
+
+// spare returns this edge's part of what is free, which may be none.
+func (l *Limiter) spare(free int64) int64 {
+	if free == 0 {
+		return 0
+	}
+	return l.shared.share(free)
 }
 
 // turns waits for the turn of every meter of slots, in the order of the limits' ids, so that nobody waits in a circle. What became free
@@ -175,13 +183,23 @@ func (l *Limiter) turns(g *Grant) bool {
 	return true
 }
 
-// unanswered decides a call whose question was not answered in time: what Redis last said still counts for a moment.
+// unanswered decides a call whose question was not answered in time: for a moment this edge's part of what Redis last said to be free
+// still counts, and not more than that; without it, the edge's share of the limit does.
 func (l *Limiter) unanswered(g *Grant, now time.Time) *refusal.Error {
 	for i := range g.count {
 		p := g.part(i)
-		if p.lack > 0 && p.meter.trust(p, now) {
+		if p.lack == 0 {
+			continue
+		}
+		trusted, known := p.meter.trust(p, now)
+		switch {
+		case trusted:
 			p.lack = 0
 			l.dirty.add(p.meter)
+		case known:
+			over := *p
+			g.release(now)
+			return refuse(&over, 0, time.Second, now)
 		}
 	}
 	return l.alone(g, now)

@@ -37,6 +37,7 @@ type meter struct {
 	flying  bool             // a batch is being asked for
 	free    int64            // units left, as Redis last said it
 	heard   time.Time        // when it did
+	spare   int64            // this edge's part of it, for calls that are not answered
 	full    time.Time        // until then a call that needs more than is free is refused without asking
 	resets  time.Time        // when it fits again
 	backs   []back           // units to give back that are too old for the stock
@@ -142,7 +143,7 @@ func (m *meter) take(p *part, within time.Duration) bool {
 func (m *meter) pass() { <-m.turn }
 
 // granted takes Redis' answer and reports whether something is here that must go back in time.
-func (m *meter) granted(p *part, a ask, all answer, got grant, now time.Time) bool {
+func (m *meter) granted(p *part, a ask, all answer, got grant, spare int64, now time.Time) bool {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	if m.slots {
@@ -151,7 +152,7 @@ func (m *meter) granted(p *part, a ask, all answer, got grant, now time.Time) bo
 	if a.batch {
 		m.flying = false
 	}
-	m.free, m.heard = got.free, now
+	m.free, m.heard, m.spare = got.free, now, spare
 	if all.refuses > 0 {
 		if got.free < a.need {
 			m.full, m.resets = now.Add(min(recallMost, m.shape.length/4)), now.Add(all.wait)
@@ -190,17 +191,19 @@ func (m *meter) store(n, bucket, local int64, now time.Time) bool {
 	return true
 }
 
-// trust takes what Redis said to be free a moment ago, and owes it.
-func (m *meter) trust(p *part, now time.Time) bool {
+// trust takes of this edge's part of what Redis said to be free a moment ago, and owes it.
+// Known says whether Redis said so lately.
+func (m *meter) trust(p *part, now time.Time) (trusted, known bool) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	if m.slots || now.Sub(m.heard) > trustFor || m.free < p.lack {
-		return false
+	known = !m.slots && now.Sub(m.heard) <= trustFor
+	if !known || m.spare < p.lack {
+		return false, known
 	}
-	m.free -= p.lack
+	m.free, m.spare = m.free-p.lack, m.spare-p.lack
 	m.owed += p.lack
 	p.local = older(p.local, m.mine.add(m.shape.bucket(now), m.shape.buckets, p.lack))
-	return true
+	return true, true
 }
 
 // alone takes from this edge's share, or says what is left of it and when the part fits.
@@ -224,7 +227,7 @@ func (m *meter) alone(p *part, share int64, now time.Time) (free int64, wait tim
 	}
 	p.local = older(p.local, m.self.add(bucket, m.shape.buckets, need))
 	m.mine.add(bucket, m.shape.buckets, p.lack)
-	m.free, m.heard = free-need, now
+	m.free = free - need
 	p.self, p.lack = need, 0
 	return m.free, 0, true
 }

@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	answerWithin = 4 * time.Millisecond
+	promptly     = 4 * time.Millisecond  // an answer that takes longer is slow
+	answerWithin = 50 * time.Millisecond // a call waits no longer, and when none is answered in that time the circuit opens
 	socketWithin = 100 * time.Millisecond
 	edgeSeconds  = 5 // an edge that has not said for so long that it lives is not counted, and its slots are free
 	slotLease    = edgeSeconds * time.Second
@@ -55,6 +56,8 @@ type Redis struct {
 	late     func([]ask, answer)
 	socket   time.Duration // a round trip waits no longer
 	patience time.Duration // a call waits no longer
+	loaded   bool          // the scripts are there; of Run alone
+	prompt   time.Duration // an answer that takes longer is slow
 	circuit  circuit
 	line     line
 	alive    atomic.Int64 // edges
@@ -67,15 +70,18 @@ func NewRedis(url string, edge wire.ID) (*Redis, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the Redis URL: %w", err)
 	}
-	return newRedis(options, edge, socketWithin, answerWithin), nil
+	r := newRedis(options, edge, socketWithin, answerWithin)
+	r.prompt = promptly
+	return r, nil
 }
 
 func newRedis(options *redis.Options, edge wire.ID, socket, patience time.Duration) *Redis {
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = socket, socket, socket, socket
 	options.MaxRetries = -1
+	options.MinIdleConns = flightsMost + 1 // a burst finds them open
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	options.ContextTimeoutEnabled = true
-	r := &Redis{client: redis.NewClient(options), scripts: newScripts(), edge: edge.String(), socket: socket, patience: patience, late: func([]ask, answer) {}}
+	r := &Redis{client: redis.NewClient(options), scripts: newScripts(), edge: edge.String(), socket: socket, patience: patience, prompt: patience, late: func([]ask, answer) {}}
 	r.alive.Store(1)
 	return r
 }
@@ -106,19 +112,33 @@ func (r *Redis) announce(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, r.socket)
 	defer cancel()
 	begin := time.Now()
+	if !r.loaded {
+		r.loaded = r.load(ctx) == nil
+	}
 	answer, err := r.scripts.live.Run(ctx, r.client, []string{"tollgate:edges"}, r.edge, strconv.Itoa(edgeSeconds)).Int64Slice()
 	now := time.Now()
 	if err != nil || len(answer) != 2 || answer[0] < 1 || answer[1] < 0 || answer[1] >= answer[0] {
 		r.circuit.failed(now)
+		r.loaded = false
 		return
 	}
 	r.alive.Store(answer[0])
 	r.before.Store(answer[1])
-	if now.Sub(begin) <= r.patience {
+	if now.Sub(begin) <= r.prompt {
 		r.circuit.answered()
 	} else {
-		r.circuit.failed(now)
+		r.circuit.slow(now)
 	}
+}
+
+// load sends the scripts ahead, so that no call has to.
+func (r *Redis) load(ctx context.Context) error {
+	for _, script := range []*redis.Script{r.scripts.take, r.scripts.settle, r.scripts.hold} {
+		if err := script.Load(ctx, r.client).Err(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *Redis) up() bool { return !r.circuit.isOpen() }
@@ -156,6 +176,7 @@ func (r *Redis) take(asks []ask) (answer, error) {
 func (r *Redis) fly(flights []*flight) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.socket)
 	defer cancel()
+	began := time.Now()
 	script := r.scripts.take
 	results := make([]*redis.Cmd, len(flights))
 	send := func(run func(redis.Pipeliner, *flight) *redis.Cmd) error {
@@ -182,8 +203,10 @@ func (r *Redis) fly(flights []*flight) {
 		switch {
 		case f.err != nil:
 			r.circuit.failed(time.Now())
-		case inTime:
+		case inTime && time.Since(began) <= r.prompt:
 			r.circuit.answered()
+		case inTime:
+			r.circuit.slow(time.Now())
 		default:
 			r.late(f.asks, f.answer)
 		}

@@ -35,7 +35,7 @@ func (h *house) mountFleet() error {
 	served.Listen(notifications)
 	path, handler := served.Handler(h.config.EdgeToken.Reveal())
 	h.handlers[path] = handler
-	h.runs = append(h.runs, notifications.Run, served.Run, taken.Keeper(h.config.UsageRetention).Run)
+	h.runs = append(h.runs, notifications.Run, served.Run, taken.Keeper(h.config.UsageRetention).Run, taken.Folder().Run)
 	return h.measureFleet(taken, served, lender)
 }
 

@@ -1,10 +1,57 @@
--- One transaction holds a batch: organizations by id, in each of them events by id, then hours, days, labels by hour
--- and by day, and runs, each by key, then money (see ledger.sql).
+-- One transaction holds a batch: its hour, then organizations by id, in each of them events by id, then how far it is folded, if a day gets
+-- something at once, then hours, labels by hour, days, labels by day, and runs, each by key, then money (see ledger.sql).
 
 -- name: SetDurable :exec
 -- @sqlc-vet-disable org-id-required
 -- Touches no row: an ack is a promise that survives the loss of power.
 SELECT set_config('synchronous_commit', 'on', true);
+
+-- name: EnterHour :one
+-- @sqlc-vet-disable org-id-required
+-- Touches no row. Says which hour it is on the database's clock and holds that hour until the transaction ends, so that FreeHours does not
+-- free it. The clock is read again after the lock.
+SELECT pg_advisory_xact_lock_shared(704602, (extract(epoch FROM now())::bigint / 3600)::integer)::text AS locked,
+  date_trunc('hour', clock_timestamp(), 'UTC')::timestamptz AS hour;
+
+-- name: FreeHours :one
+-- @sqlc-vet-disable org-id-required
+-- Touches no row. Whether no transaction is left that began in an hour or in the next one.
+SELECT (pg_try_advisory_xact_lock(704602, sqlc.arg(hour)::integer) AND pg_try_advisory_xact_lock(704602, sqlc.arg(hour)::integer + 1))::boolean AS free;
+
+-- name: OverUntil :one
+-- @sqlc-vet-disable org-id-required
+-- Touches no row. Hours that begin before are over, on the database's clock, which is one for all replicas.
+SELECT (date_trunc('hour', now() - interval '5 minutes', 'UTC') - interval '1 hour')::timestamptz AS until;
+
+-- name: EnsureFold :exec
+INSERT INTO usage_fold (org_id, folded_until) VALUES ($1, '-infinity') ON CONFLICT DO NOTHING;
+
+-- name: HoldFold :one
+-- Reads how far an organization is folded, and holds that still.
+SELECT (extract(epoch FROM greatest(folded_until, 'epoch')))::bigint AS unix FROM usage_fold WHERE org_id = $1 FOR SHARE;
+
+-- name: LockFold :exec
+SELECT folded_until FROM usage_fold WHERE org_id = $1 FOR UPDATE;
+
+-- name: NextHour :many
+-- The first hour that is over and not folded.
+SELECT h.hour
+FROM usage_hour h
+WHERE h.org_id = $1 AND h.hour >= (SELECT f.folded_until FROM usage_fold f WHERE f.org_id = $1) AND h.hour < sqlc.arg(until)::timestamptz
+ORDER BY h.hour
+LIMIT 1;
+
+-- name: AdvanceFold :exec
+UPDATE usage_fold SET folded_until = sqlc.arg(until)::timestamptz WHERE org_id = $1;
+
+-- name: ListFoldOrgs :many
+-- @sqlc-vet-disable org-id-required
+-- The folder goes from one organization to the next and enters each.
+SELECT org_id
+FROM generation
+WHERE org_id <> '00000000-0000-0000-0000-000000000000'
+ORDER BY org_id
+LIMIT 1000000;
 
 -- name: LockEpoch :one
 -- @sqlc-vet-disable org-id-required
@@ -140,7 +187,7 @@ ON CONFLICT (org_id, hour, workspace_id, agent_id, virtual_key_id, provider_id, 
   estimated_pico = usage_hour.estimated_pico + excluded.estimated_pico;
 
 -- name: AddDays :exec
-INSERT INTO usage_day (org_id, day, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens, cached_input_tokens,
+INSERT INTO usage_day (org_id, start, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens, cached_input_tokens,
   cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events, estimated_pico)
 SELECT $1, u.start, u.workspace, u.agent, u.virtual_key, u.provider, u.route, u.model, u.outcome, u.code, u.events, u.input, u.cached_input,
   u.cache_write, u.output, u.reasoning, u.cost::numeric, u.waste::numeric, u.saved::numeric, u.doubt::numeric, u.estimated_events,
@@ -168,7 +215,7 @@ FROM (
     unnest(sqlc.arg(estimated_events)::bigint[]) AS estimated_events,
     unnest(sqlc.arg(estimated_costs)::text[]) AS estimated
 ) AS u
-ON CONFLICT (org_id, day, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
+ON CONFLICT (org_id, start, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
   events = usage_day.events + excluded.events,
   input_tokens = usage_day.input_tokens + excluded.input_tokens,
   cached_input_tokens = usage_day.cached_input_tokens + excluded.cached_input_tokens,
@@ -229,7 +276,7 @@ ON CONFLICT (org_id, name, hour, value, workspace_id, agent_id, virtual_key_id, 
   estimated_pico = usage_tag_hour.estimated_pico + excluded.estimated_pico;
 
 -- name: AddTagDays :exec
-INSERT INTO usage_tag_day (org_id, day, name, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens,
+INSERT INTO usage_tag_day (org_id, start, name, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens,
   cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events,
   estimated_pico)
 SELECT $1, u.start, u.name, u.value, u.workspace, u.agent, u.virtual_key, u.provider, u.route, u.model, u.outcome, u.code, u.events, u.input,
@@ -260,7 +307,7 @@ FROM (
     unnest(sqlc.arg(estimated_events)::bigint[]) AS estimated_events,
     unnest(sqlc.arg(estimated_costs)::text[]) AS estimated
 ) AS u
-ON CONFLICT (org_id, name, day, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
+ON CONFLICT (org_id, name, start, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
   events = usage_tag_day.events + excluded.events,
   input_tokens = usage_tag_day.input_tokens + excluded.input_tokens,
   cached_input_tokens = usage_tag_day.cached_input_tokens + excluded.cached_input_tokens,
@@ -328,11 +375,57 @@ ON CONFLICT (org_id, run_id) DO UPDATE SET
   estimated_events = usage_run.estimated_events + excluded.estimated_events,
   estimated_pico = usage_run.estimated_pico + excluded.estimated_pico;
 
+-- name: FoldHour :execrows
+-- Adds an hour to its day.
+INSERT INTO usage_day (org_id, start, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens,
+  cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events, estimated_pico)
+SELECT s.org_id, date_trunc('day', s.hour, 'UTC'), s.workspace_id, s.agent_id, s.virtual_key_id, s.provider_id, s.route_id, s.model, s.outcome, s.code,
+  s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens,
+  s.cost_pico, s.waste_pico, s.saved_pico, s.doubt_pico, s.estimated_events, s.estimated_pico
+FROM usage_hour s
+WHERE s.org_id = $1 AND s.hour = sqlc.arg(hour)::timestamptz
+ON CONFLICT (org_id, start, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
+  events = usage_day.events + excluded.events,
+  input_tokens = usage_day.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_day.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_day.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_day.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_day.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_day.cost_pico + excluded.cost_pico,
+  waste_pico = usage_day.waste_pico + excluded.waste_pico,
+  saved_pico = usage_day.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_day.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_day.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_day.estimated_pico + excluded.estimated_pico;
+
+-- name: FoldTagHour :execrows
+-- Adds the labels of an hour to its day.
+INSERT INTO usage_tag_day (org_id, start, name, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens,
+  cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events, estimated_pico)
+SELECT s.org_id, date_trunc('day', s.hour, 'UTC'), s.name, s.value, s.workspace_id, s.agent_id, s.virtual_key_id, s.provider_id, s.route_id, s.model, s.outcome, s.code,
+  s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens,
+  s.cost_pico, s.waste_pico, s.saved_pico, s.doubt_pico, s.estimated_events, s.estimated_pico
+FROM usage_tag_hour s
+WHERE s.org_id = $1 AND s.hour = sqlc.arg(hour)::timestamptz
+ON CONFLICT (org_id, name, start, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
+  events = usage_tag_day.events + excluded.events,
+  input_tokens = usage_tag_day.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_tag_day.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_tag_day.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_tag_day.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_tag_day.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_tag_day.cost_pico + excluded.cost_pico,
+  waste_pico = usage_tag_day.waste_pico + excluded.waste_pico,
+  saved_pico = usage_tag_day.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_tag_day.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_tag_day.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_tag_day.estimated_pico + excluded.estimated_pico;
+
 -- name: ListTagValues :many
 -- The names and values of a day that have rows of their own.
 SELECT DISTINCT t.name, t.value
-FROM usage_tag_day t
-WHERE t.org_id = $1 AND t.day = sqlc.arg(day)::timestamptz
+FROM usage_sum t
+WHERE t.org_id = $1 AND t.source = 'tag_day' AND t.start = sqlc.arg(day)::timestamptz
 ORDER BY 1, 2
 LIMIT 400000;
 

@@ -154,8 +154,8 @@ LIMIT sqlc.arg(at_most);
 -- name: ListTagNames :many
 -- The labels that have sums in a range of days.
 SELECT DISTINCT t.name
-FROM usage_tag_day t
-WHERE t.org_id = $1 AND t.day >= sqlc.arg(from_day)::timestamptz AND t.day < sqlc.arg(until)::timestamptz AND t.name <> ''
+FROM usage_sum t
+WHERE t.org_id = $1 AND t.source = 'tag_day' AND t.start >= sqlc.arg(from_day)::timestamptz AND t.start < sqlc.arg(until)::timestamptz AND t.name <> ''
 ORDER BY 1
 LIMIT 1000;
 

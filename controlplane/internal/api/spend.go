@@ -137,7 +137,7 @@ func (a *API) send(c echo.Context, out stream) error {
 		return a.problem(c, err)
 	default:
 		a.logger.ErrorContext(c.Request().Context(), "a file is cut short", "file", out.name, "error", err)
-		panic(http.ErrAbortHandler)
+		panic(http.ErrAbortHandler) // the one panic that net/http asks for: over HTTP/1 and 2 alike it ends an answer without its proper end
 	}
 }
 

@@ -136,8 +136,12 @@ func (s *Service) commitOnce(ctx context.Context, edge ident.Edge, epoch, last u
 		if err := begin(ctx, tx, edge, epoch); err != nil {
 			return err
 		}
+		hour, err := enterHour(ctx, tx)
+		if err != nil {
+			return err
+		}
 		for _, group := range byOrg(good) {
-			fresh, refused, err := s.takeOrg(ctx, tx, edge, group)
+			fresh, refused, err := s.takeOrg(ctx, tx, edge, hour, group)
 			if err != nil {
 				return err
 			}
@@ -163,7 +167,7 @@ func (s *Service) commitOnce(ctx context.Context, edge ident.Edge, epoch, last u
 }
 
 // takeOrg writes one organization's events: the events, then the sums and the charges of those that were not there yet.
-func (s *Service) takeOrg(ctx context.Context, tx pgx.Tx, edge ident.Edge, events []event) (fresh int, refused []rejected, err error) {
+func (s *Service) takeOrg(ctx context.Context, tx pgx.Tx, edge ident.Edge, hour time.Time, events []event) (fresh int, refused []rejected, err error) {
 	org := events[0].org
 	if err := tenant.Enter(ctx, tx, org); err != nil {
 		return 0, nil, err
@@ -182,7 +186,7 @@ func (s *Service) takeOrg(ctx context.Context, tx pgx.Tx, edge ident.Edge, event
 	if err != nil || len(added) == 0 {
 		return 0, nil, err
 	}
-	if err := s.addUp(ctx, tx, org, added); err != nil {
+	if err := s.addUp(ctx, tx, org, hour, added); err != nil {
 		return 0, nil, err
 	}
 	var charges []ledger.Charge
@@ -202,9 +206,11 @@ func (s *Service) takeOrg(ctx context.Context, tx pgx.Tx, edge ident.Edge, event
 	return len(added), nil, announce(ctx, tx, org)
 }
 
-// addUp adds one organization's new events to its sums.
-func (s *Service) addUp(ctx context.Context, tx pgx.Tx, org ident.Org, events []event) error {
-	if err := addSums(ctx, tx, org, sumsOf(events, time.Hour), sumsOf(events, day)); err != nil {
+// addUp adds one organization's events to its sums, in a transaction that entered hour. Days get theirs when an hour is folded, but for events of
+// hours that are folded already.
+func (s *Service) addUp(ctx context.Context, tx pgx.Tx, org ident.Org, hour time.Time, events []event) error {
+	folded, err := foldedUntil(ctx, tx, org, hour, events)
+	if err != nil {
 		return err
 	}
 	for i := range events {
@@ -219,8 +225,19 @@ func (s *Service) addUp(ctx context.Context, tx pgx.Tx, org ident.Org, events []
 		s.tags.learn(at, had)
 	}
 	s.tags.assign(org, events)
-	if err := addTagSums(ctx, tx, org, tagSumsOf(events, time.Hour), tagSumsOf(events, day)); err != nil {
+	if err := addHours(ctx, tx, org, sumsOf(events, time.Hour), tagSumsOf(events, time.Hour)); err != nil {
 		return err
+	}
+	var late []event
+	for i := range events {
+		if events[i].started.Unix() < folded {
+			late = append(late, events[i])
+		}
+	}
+	if len(late) > 0 {
+		if err := addDays(ctx, tx, org, sumsOf(late, day), tagSumsOf(late, day)); err != nil {
+			return err
+		}
 	}
 	return addRuns(ctx, tx, org, runsOf(events))
 }

@@ -37,7 +37,11 @@ func (s *Service) Correct(ctx context.Context, tx pgx.Tx, org ident.Org, all []l
 	if len(events) == 0 {
 		return nil, nil
 	}
-	if err := s.addUp(ctx, tx, org, events); err != nil {
+	hour, err := enterHour(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.addUp(ctx, tx, org, hour, events); err != nil {
 		return nil, err
 	}
 	unknown, err = ledger.Adjust(ctx, tx, org, adjust, s.now())

@@ -11,28 +11,31 @@ import (
 	"tollgate.dev/controlplane/internal/ingest/internal/ingestdb"
 )
 
-// addSums adds to the sums by hour and by day.
-func addSums(ctx context.Context, tx pgx.Tx, org ident.Org, hours, days []*sum) error {
+// addHours adds to the sums by hour, all of them and those by label.
+func addHours(ctx context.Context, tx pgx.Tx, org ident.Org, plain, tagged []*sum) error {
 	queries := ingestdb.New(tx)
-	if err := queries.AddHours(ctx, ingestdb.AddHoursParams(plainColumns(org, hours))); err != nil {
+	if err := queries.AddHours(ctx, ingestdb.AddHoursParams(plainColumns(org, plain))); err != nil {
 		return fmt.Errorf("add to hours: %w", err)
 	}
-	if err := queries.AddDays(ctx, plainColumns(org, days)); err != nil {
-		return fmt.Errorf("add to days: %w", err)
+	if len(tagged) == 0 {
+		return nil
+	}
+	if err := queries.AddTagHours(ctx, ingestdb.AddTagHoursParams(tagColumns(org, tagged))); err != nil {
+		return fmt.Errorf("add to labels by hour: %w", err)
 	}
 	return nil
 }
 
-// addTagSums adds to the sums by label.
-func addTagSums(ctx context.Context, tx pgx.Tx, org ident.Org, hours, days []*sum) error {
-	if len(hours) == 0 {
+// addDays adds to the sums by day, all of them and those by label.
+func addDays(ctx context.Context, tx pgx.Tx, org ident.Org, plain, tagged []*sum) error {
+	queries := ingestdb.New(tx)
+	if err := queries.AddDays(ctx, plainColumns(org, plain)); err != nil {
+		return fmt.Errorf("add to days: %w", err)
+	}
+	if len(tagged) == 0 {
 		return nil
 	}
-	queries := ingestdb.New(tx)
-	if err := queries.AddTagHours(ctx, ingestdb.AddTagHoursParams(tagColumns(org, hours))); err != nil {
-		return fmt.Errorf("add to labels by hour: %w", err)
-	}
-	if err := queries.AddTagDays(ctx, tagColumns(org, days)); err != nil {
+	if err := queries.AddTagDays(ctx, tagColumns(org, tagged)); err != nil {
 		return fmt.Errorf("add to labels by day: %w", err)
 	}
 	return nil

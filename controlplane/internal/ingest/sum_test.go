@@ -28,6 +28,10 @@ const summed = `sum(count)::bigint, sum(input_tokens)::bigint, sum(cached_input_
 const kept = `events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico,
 	doubt_pico, estimated_events, estimated_pico`
 
+// added are the same figures in all rows of a key: a day's are in its row and in hours that are not folded.
+const added = `sum(events)::bigint, sum(input_tokens)::bigint, sum(cached_input_tokens)::bigint, sum(cache_write_tokens)::bigint, sum(output_tokens)::bigint,
+	sum(reasoning_tokens)::bigint, sum(cost_pico), sum(waste_pico), sum(saved_pico), sum(doubt_pico), sum(estimated_events)::bigint, sum(estimated_pico)`
+
 const none = "'00000000-0000-0000-0000-000000000000'::uuid"
 
 // dimensions are those of every sum but a run's, as they follow from events.
@@ -51,10 +55,12 @@ func (f *fixture) differences(t testing.TB, org ident.Org) (differ []string) {
 				sum(CASE WHEN outcome = 'indeterminate' THEN count ELSE 0 END)::bigint, ` + summed + ` FROM usage_event WHERE run_id <> '' AND run_id <> request_id::text GROUP BY 1`,
 		} {
 			have := "SELECT run_id, first_at, last_at, steps, refused, failed, indeterminate, " + kept + " FROM usage_run"
-			if start, ok := strings.CutPrefix(table, "usage_tag_"); ok {
-				have = "SELECT " + start + ", name, value, " + keys + ", " + kept + " FROM " + table
-			} else if start := strings.TrimPrefix(table, "usage_"); start != "run" {
-				have = "SELECT " + start + ", " + keys + ", " + kept + " FROM " + table
+			if source := strings.TrimPrefix(table, "usage_"); source != "run" {
+				dimensions := "start, " + keys
+				if strings.HasPrefix(source, "tag_") {
+					dimensions = "start, name, value, " + keys
+				}
+				have = "SELECT " + dimensions + ", " + added + " FROM usage_sum WHERE source = '" + source + "' GROUP BY " + dimensions
 			}
 			var rows, wrong int
 			err := tx.QueryRow(t.Context(), fmt.Sprintf("WITH want AS (%s), have AS (%s) SELECT (SELECT count(*) FROM have), (SELECT count(*) FROM (TABLE want EXCEPT ALL TABLE have) a) + (SELECT count(*) FROM (TABLE have EXCEPT ALL TABLE want) b)", want, have)).
@@ -149,22 +155,22 @@ func TestCallersCannotMakeAnyNumberOfSums(t *testing.T) {
 		}
 		return n
 	}
-	for _, table := range []string{"usage_tag_hour", "usage_tag_day"} {
+	for _, table := range []string{"usage_tag_hour", "(SELECT * FROM usage_sum WHERE source = 'tag_day')"} {
 		for _, check := range []struct {
 			sql  string
 			want int64
 		}{
-			{"SELECT count(DISTINCT value) FROM %s WHERE name = 'team'", 2001},
-			{"SELECT sum(events)::bigint FROM %s WHERE name = 'team'", 2500},
-			{"SELECT sum(events)::bigint FROM %s WHERE name = 'team' AND value = '(other)'", 500},
-			{"SELECT count(DISTINCT name) FROM %s", 66}, // 65 without an end user, and the others
+			{"SELECT count(DISTINCT value) FROM %s t WHERE name = 'team'", 2001},
+			{"SELECT sum(events)::bigint FROM %s t WHERE name = 'team'", 2500},
+			{"SELECT sum(events)::bigint FROM %s t WHERE name = 'team' AND value = '(other)'", 500},
+			{"SELECT count(DISTINCT name) FROM %s t", 66}, // 65 without an end user, and the others
 		} {
 			if got := count(fmt.Sprintf(check.sql, table)); got != check.want {
 				t.Errorf("%s: %d, want %d", fmt.Sprintf(check.sql, table), got, check.want)
 			}
 		}
 	}
-	if got := count("SELECT sum(events)::bigint FROM usage_tag_day WHERE name = '(other)' OR name LIKE 'name-%' OR name LIKE 'more-%'"); got <= 2500 || got > 5000 {
+	if got := count("SELECT sum(events)::bigint FROM usage_sum WHERE source = 'tag_day' AND name = '(other)' OR source = 'tag_day' AND name LIKE 'name-%' OR source = 'tag_day' AND name LIKE 'more-%'"); got <= 2500 || got > 5000 {
 		t.Errorf("%d events under 200 names", got)
 	}
 }
@@ -234,12 +240,12 @@ func TestSumsAreMadeOfWhatWasThereBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	var before, after, total int64
-	err = owner.QueryRow(t.Context(), `SELECT (SELECT events FROM usage_hour WHERE hour < '2026-02-01'), (SELECT events FROM usage_day WHERE day < '2026-02-01'),
+	err = owner.QueryRow(t.Context(), `SELECT (SELECT events FROM usage_hour WHERE hour < '2026-02-01'), (SELECT events FROM usage_day WHERE start < '2026-02-01'),
 		(SELECT sum(saved_pico)::bigint FROM usage_hour)`).Scan(&before, &after, &total)
 	if err != nil || before != 5 || after != 5 || total != saved {
 		t.Errorf("%d events in the old hour, %d in its day, %d saved of %d, %v", before, after, total, saved, err)
 	}
-	for _, table := range []string{"usage_hour WHERE hour", "usage_day WHERE day"} {
+	for _, table := range []string{"usage_hour WHERE hour", "usage_day WHERE start"} {
 		if _, err := owner.Exec(t.Context(), "DELETE FROM "+table+" < '2026-02-01'"); err != nil {
 			t.Fatal(err)
 		}

@@ -190,11 +190,11 @@ func (t *torture) compareSums(ctx context.Context) error {
 		{"events and the organization's budget", "SELECT coalesce(sum(" + taken + "), 0) FROM usage_event e", book + "'torture-org'"},
 		{
 			"rollups by hour and by day", "SELECT coalesce(sum(events + cost_pico + waste_pico + saved_pico + doubt_pico + estimated_pico), 0) FROM usage_hour",
-			"SELECT coalesce(sum(events + cost_pico + waste_pico + saved_pico + doubt_pico + estimated_pico), 0) FROM usage_day",
+			"SELECT coalesce(sum(events + cost_pico + waste_pico + saved_pico + doubt_pico + estimated_pico), 0) FROM usage_sum WHERE source = 'day'",
 		},
 		{
 			"events and rollups, in doubt", "SELECT coalesce(sum(CASE WHEN outcome = 'indeterminate' THEN greatest(bound_pico - cost_pico, 0) ELSE 0 END), 0) FROM usage_event",
-			"SELECT coalesce(sum(doubt_pico), 0) FROM usage_day",
+			"SELECT coalesce(sum(doubt_pico), 0) FROM usage_sum WHERE source = 'day'",
 		},
 		{
 			"events of end users and their rollup", "SELECT coalesce(sum(count + cost_pico), 0) FROM usage_event WHERE end_user <> ''",
@@ -202,7 +202,7 @@ func (t *torture) compareSums(ctx context.Context) error {
 		},
 		{
 			"labels of events and their rollup", "SELECT coalesce(sum(count + cost_pico), 0) FROM usage_event, LATERAL jsonb_object_keys(labels) AS name",
-			"SELECT coalesce(sum(events + cost_pico), 0) FROM usage_tag_day WHERE name <> ''",
+			"SELECT coalesce(sum(events + cost_pico), 0) FROM usage_sum WHERE source = 'tag_day' AND name <> ''",
 		},
 		{
 			"events of runs and their rollup", "SELECT coalesce(sum(count + cost_pico), 0) FROM usage_event WHERE run_id NOT IN ('', request_id::text)",

@@ -15,7 +15,7 @@ import (
 )
 
 const addDays = `-- name: AddDays :exec
-INSERT INTO usage_day (org_id, day, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens, cached_input_tokens,
+INSERT INTO usage_day (org_id, start, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens, cached_input_tokens,
   cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events, estimated_pico)
 SELECT $1, u.start, u.workspace, u.agent, u.virtual_key, u.provider, u.route, u.model, u.outcome, u.code, u.events, u.input, u.cached_input,
   u.cache_write, u.output, u.reasoning, u.cost::numeric, u.waste::numeric, u.saved::numeric, u.doubt::numeric, u.estimated_events,
@@ -43,7 +43,7 @@ FROM (
     unnest($21::bigint[]) AS estimated_events,
     unnest($22::text[]) AS estimated
 ) AS u
-ON CONFLICT (org_id, day, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
+ON CONFLICT (org_id, start, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
   events = usage_day.events + excluded.events,
   input_tokens = usage_day.input_tokens + excluded.input_tokens,
   cached_input_tokens = usage_day.cached_input_tokens + excluded.cached_input_tokens,
@@ -319,7 +319,7 @@ func (q *Queries) AddRuns(ctx context.Context, arg AddRunsParams) error {
 }
 
 const addTagDays = `-- name: AddTagDays :exec
-INSERT INTO usage_tag_day (org_id, day, name, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens,
+INSERT INTO usage_tag_day (org_id, start, name, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens,
   cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events,
   estimated_pico)
 SELECT $1, u.start, u.name, u.value, u.workspace, u.agent, u.virtual_key, u.provider, u.route, u.model, u.outcome, u.code, u.events, u.input,
@@ -350,7 +350,7 @@ FROM (
     unnest($23::bigint[]) AS estimated_events,
     unnest($24::text[]) AS estimated
 ) AS u
-ON CONFLICT (org_id, name, day, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
+ON CONFLICT (org_id, name, start, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
   events = usage_tag_day.events + excluded.events,
   input_tokens = usage_tag_day.input_tokens + excluded.input_tokens,
   cached_input_tokens = usage_tag_day.cached_input_tokens + excluded.cached_input_tokens,
@@ -543,6 +543,20 @@ func (q *Queries) AdvanceEpoch(ctx context.Context, arg AdvanceEpochParams) erro
 	return err
 }
 
+const advanceFold = `-- name: AdvanceFold :exec
+UPDATE usage_fold SET folded_until = $2::timestamptz WHERE org_id = $1
+`
+
+type AdvanceFoldParams struct {
+	OrgID ident.Org
+	Until time.Time
+}
+
+func (q *Queries) AdvanceFold(ctx context.Context, arg AdvanceFoldParams) error {
+	_, err := q.db.Exec(ctx, advanceFold, arg.OrgID, arg.Until)
+	return err
+}
+
 const dropBefore = `-- name: DropBefore :one
 SELECT drop_usage_before($1::date)::text[] AS dropped
 `
@@ -572,6 +586,134 @@ type EnsureEpochParams struct {
 func (q *Queries) EnsureEpoch(ctx context.Context, arg EnsureEpochParams) error {
 	_, err := q.db.Exec(ctx, ensureEpoch, arg.Epoch, arg.EdgeID)
 	return err
+}
+
+const ensureFold = `-- name: EnsureFold :exec
+INSERT INTO usage_fold (org_id, folded_until) VALUES ($1, '-infinity') ON CONFLICT DO NOTHING
+`
+
+func (q *Queries) EnsureFold(ctx context.Context, orgID ident.Org) error {
+	_, err := q.db.Exec(ctx, ensureFold, orgID)
+	return err
+}
+
+const enterHour = `-- name: EnterHour :one
+SELECT pg_advisory_xact_lock_shared(704602, (extract(epoch FROM now())::bigint / 3600)::integer)::text AS locked,
+  date_trunc('hour', clock_timestamp(), 'UTC')::timestamptz AS hour
+`
+
+type EnterHourRow struct {
+	Locked string
+	Hour   time.Time
+}
+
+// @sqlc-vet-disable org-id-required
+// Touches no row. Says which hour it is on the database's clock and holds that hour until the transaction ends, so that FreeHours does not
+// free it. The clock is read again after the lock.
+func (q *Queries) EnterHour(ctx context.Context) (EnterHourRow, error) {
+	row := q.db.QueryRow(ctx, enterHour)
+	var i EnterHourRow
+	err := row.Scan(&i.Locked, &i.Hour)
+	return i, err
+}
+
+const foldHour = `-- name: FoldHour :execrows
+INSERT INTO usage_day (org_id, start, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens,
+  cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events, estimated_pico)
+SELECT s.org_id, date_trunc('day', s.hour, 'UTC'), s.workspace_id, s.agent_id, s.virtual_key_id, s.provider_id, s.route_id, s.model, s.outcome, s.code,
+  s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens,
+  s.cost_pico, s.waste_pico, s.saved_pico, s.doubt_pico, s.estimated_events, s.estimated_pico
+FROM usage_hour s
+WHERE s.org_id = $1 AND s.hour = $2::timestamptz
+ON CONFLICT (org_id, start, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
+  events = usage_day.events + excluded.events,
+  input_tokens = usage_day.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_day.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_day.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_day.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_day.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_day.cost_pico + excluded.cost_pico,
+  waste_pico = usage_day.waste_pico + excluded.waste_pico,
+  saved_pico = usage_day.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_day.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_day.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_day.estimated_pico + excluded.estimated_pico
+`
+
+type FoldHourParams struct {
+	OrgID ident.Org
+	Hour  time.Time
+}
+
+// Adds an hour to its day.
+func (q *Queries) FoldHour(ctx context.Context, arg FoldHourParams) (int64, error) {
+	result, err := q.db.Exec(ctx, foldHour, arg.OrgID, arg.Hour)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const foldTagHour = `-- name: FoldTagHour :execrows
+INSERT INTO usage_tag_day (org_id, start, name, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens,
+  cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events, estimated_pico)
+SELECT s.org_id, date_trunc('day', s.hour, 'UTC'), s.name, s.value, s.workspace_id, s.agent_id, s.virtual_key_id, s.provider_id, s.route_id, s.model, s.outcome, s.code,
+  s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens,
+  s.cost_pico, s.waste_pico, s.saved_pico, s.doubt_pico, s.estimated_events, s.estimated_pico
+FROM usage_tag_hour s
+WHERE s.org_id = $1 AND s.hour = $2::timestamptz
+ON CONFLICT (org_id, name, start, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code) DO UPDATE SET
+  events = usage_tag_day.events + excluded.events,
+  input_tokens = usage_tag_day.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_tag_day.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_tag_day.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_tag_day.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_tag_day.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_tag_day.cost_pico + excluded.cost_pico,
+  waste_pico = usage_tag_day.waste_pico + excluded.waste_pico,
+  saved_pico = usage_tag_day.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_tag_day.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_tag_day.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_tag_day.estimated_pico + excluded.estimated_pico
+`
+
+type FoldTagHourParams struct {
+	OrgID ident.Org
+	Hour  time.Time
+}
+
+// Adds the labels of an hour to its day.
+func (q *Queries) FoldTagHour(ctx context.Context, arg FoldTagHourParams) (int64, error) {
+	result, err := q.db.Exec(ctx, foldTagHour, arg.OrgID, arg.Hour)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const freeHours = `-- name: FreeHours :one
+SELECT (pg_try_advisory_xact_lock(704602, $1::integer) AND pg_try_advisory_xact_lock(704602, $1::integer + 1))::boolean AS free
+`
+
+// @sqlc-vet-disable org-id-required
+// Touches no row. Whether no transaction is left that began in an hour or in the next one.
+func (q *Queries) FreeHours(ctx context.Context, hour int32) (bool, error) {
+	row := q.db.QueryRow(ctx, freeHours, hour)
+	var free bool
+	err := row.Scan(&free)
+	return free, err
+}
+
+const holdFold = `-- name: HoldFold :one
+SELECT (extract(epoch FROM greatest(folded_until, 'epoch')))::bigint AS unix FROM usage_fold WHERE org_id = $1 FOR SHARE
+`
+
+// Reads how far an organization is folded, and holds that still.
+func (q *Queries) HoldFold(ctx context.Context, orgID ident.Org) (int64, error) {
+	row := q.db.QueryRow(ctx, holdFold, orgID)
+	var unix int64
+	err := row.Scan(&unix)
+	return unix, err
 }
 
 const insertEvents = `-- name: InsertEvents :many
@@ -778,10 +920,40 @@ func (q *Queries) InsertReject(ctx context.Context, arg InsertRejectParams) erro
 	return err
 }
 
+const listFoldOrgs = `-- name: ListFoldOrgs :many
+SELECT org_id
+FROM generation
+WHERE org_id <> '00000000-0000-0000-0000-000000000000'
+ORDER BY org_id
+LIMIT 1000000
+`
+
+// @sqlc-vet-disable org-id-required
+// The folder goes from one organization to the next and enters each.
+func (q *Queries) ListFoldOrgs(ctx context.Context) ([]ident.Org, error) {
+	rows, err := q.db.Query(ctx, listFoldOrgs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ident.Org
+	for rows.Next() {
+		var org_id ident.Org
+		if err := rows.Scan(&org_id); err != nil {
+			return nil, err
+		}
+		items = append(items, org_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listTagValues = `-- name: ListTagValues :many
 SELECT DISTINCT t.name, t.value
-FROM usage_tag_day t
-WHERE t.org_id = $1 AND t.day = $2::timestamptz
+FROM usage_sum t
+WHERE t.org_id = $1 AND t.source = 'tag_day' AND t.start = $2::timestamptz
 ORDER BY 1, 2
 LIMIT 400000
 `
@@ -838,6 +1010,15 @@ func (q *Queries) LockEpoch(ctx context.Context, arg LockEpochParams) (int64, er
 	return seq, err
 }
 
+const lockFold = `-- name: LockFold :exec
+SELECT folded_until FROM usage_fold WHERE org_id = $1 FOR UPDATE
+`
+
+func (q *Queries) LockFold(ctx context.Context, orgID ident.Org) error {
+	_, err := q.db.Exec(ctx, lockFold, orgID)
+	return err
+}
+
 const makePartition = `-- name: MakePartition :one
 SELECT make_usage_partition($1::date)::boolean AS made
 `
@@ -849,6 +1030,40 @@ func (q *Queries) MakePartition(ctx context.Context, day pgtype.Date) (bool, err
 	var made bool
 	err := row.Scan(&made)
 	return made, err
+}
+
+const nextHour = `-- name: NextHour :many
+SELECT h.hour
+FROM usage_hour h
+WHERE h.org_id = $1 AND h.hour >= (SELECT f.folded_until FROM usage_fold f WHERE f.org_id = $1) AND h.hour < $2::timestamptz
+ORDER BY h.hour
+LIMIT 1
+`
+
+type NextHourParams struct {
+	OrgID ident.Org
+	Until time.Time
+}
+
+// The first hour that is over and not folded.
+func (q *Queries) NextHour(ctx context.Context, arg NextHourParams) ([]time.Time, error) {
+	rows, err := q.db.Query(ctx, nextHour, arg.OrgID, arg.Until)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []time.Time
+	for rows.Next() {
+		var hour time.Time
+		if err := rows.Scan(&hour); err != nil {
+			return nil, err
+		}
+		items = append(items, hour)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const notifyUsage = `-- name: NotifyUsage :exec
@@ -873,13 +1088,26 @@ func (q *Queries) OrgExists(ctx context.Context, orgID ident.Org) (bool, error) 
 	return exists, err
 }
 
+const overUntil = `-- name: OverUntil :one
+SELECT (date_trunc('hour', now() - interval '5 minutes', 'UTC') - interval '1 hour')::timestamptz AS until
+`
+
+// @sqlc-vet-disable org-id-required
+// Touches no row. Hours that begin before are over, on the database's clock, which is one for all replicas.
+func (q *Queries) OverUntil(ctx context.Context) (time.Time, error) {
+	row := q.db.QueryRow(ctx, overUntil)
+	var until time.Time
+	err := row.Scan(&until)
+	return until, err
+}
+
 const setDurable = `-- name: SetDurable :exec
 
 SELECT set_config('synchronous_commit', 'on', true)
 `
 
-// One transaction holds a batch: organizations by id, in each of them events by id, then hours, days, labels by hour
-// and by day, and runs, each by key, then money (see ledger.sql).
+// One transaction holds a batch: its hour, then organizations by id, in each of them events by id, then how far it is folded, if a day gets
+// something at once, then hours, labels by hour, days, labels by day, and runs, each by key, then money (see ledger.sql).
 // @sqlc-vet-disable org-id-required
 // Touches no row: an ack is a promise that survives the loss of power.
 func (q *Queries) SetDurable(ctx context.Context) error {

@@ -622,8 +622,8 @@ func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]ListRunsR
 
 const listTagNames = `-- name: ListTagNames :many
 SELECT DISTINCT t.name
-FROM usage_tag_day t
-WHERE t.org_id = $1 AND t.day >= $2::timestamptz AND t.day < $3::timestamptz AND t.name <> ''
+FROM usage_sum t
+WHERE t.org_id = $1 AND t.source = 'tag_day' AND t.start >= $2::timestamptz AND t.start < $3::timestamptz AND t.name <> ''
 ORDER BY 1
 LIMIT 1000
 `

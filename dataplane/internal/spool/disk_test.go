@@ -2,11 +2,16 @@ package spool
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"tollgate.dev/dataplane/wire"
 )
 
 // smallDisk mounts a file system of so many bytes, which only root can.
@@ -14,7 +19,10 @@ func smallDisk(t *testing.T, size string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		t.Skipf("no file system of a fixed size here: %v", err)
+		if os.Geteuid() == 0 {
+			t.Fatal(err)
+		}
+		t.Skipf("only root mounts a file system of a fixed size: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	return dir
@@ -29,10 +37,11 @@ func TestNothingIsLostOnAFullDisk(t *testing.T) {
 	for run := range runs {
 		dir := filepath.Join(disk, "spool")
 		ballast := filepath.Join(disk, "ballast")
-		if err := os.WriteFile(ballast, make([]byte, 80<<10), 0o600); err != nil { // room for the next process, which begins a segment
+		if err := os.WriteFile(ballast, make([]byte, 80<<10), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		s, _ := open(t, dir, uint64(run)+1)
+		mustAppend(t, s, leaseRecord(1<<40, 0, 0))
 		admitted, settled := 0, 0
 		for full := false; !full; {
 			switch _, err := s.Append(intent(admitted+1, 300)); {
@@ -55,11 +64,30 @@ func TestNothingIsLostOnAFullDisk(t *testing.T) {
 			settled++
 			mustAppend(t, s, settle(settled, 100))
 		}
+		leases := states(s.leases.states())
 		closeSpool(t, s)
-		_ = os.Remove(ballast)
-		s, recovery := open(t, dir, uint64(run)+1000)
-		if got := len(readAll(t, s)); got != admitted || recovery.Indeterminate != run%7 || recovery.Skipped != 0 {
-			t.Fatalf("run %d: %d events of %d admitted, %d indeterminate, %d damaged", run, got, admitted, recovery.Indeterminate, recovery.Skipped)
+		full := fill(disk)
+		for again := range 2 { // also a process that dies for want of room is followed by one
+			s, recovery := open(t, dir, uint64(run)+1000+uint64(again))
+			if _, err := s.Append(intent(admitted+1, 300)); !errors.Is(err, ErrFull) || s.HasRoom() || recovery.Indeterminate != run%7 || recovery.Skipped != 0 {
+				t.Fatalf("run %d on a full disk: %v, room: %t, %+v", run, err, s.HasRoom(), recovery)
+			}
+			if got := states(recovery.Leases); run%7 == 0 && got != leases {
+				t.Fatalf("run %d: the leases were %s and are %s", run, leases, got)
+			}
+			if got := len(readAll(t, s)); got != admitted-run%7 {
+				t.Fatalf("run %d: %d events of %d settled", run, got, admitted-run%7)
+			}
+			closeSpool(t, s)
+		}
+		s, _ = open(t, dir, uint64(run)+2000)
+		for _, path := range append(full, ballast) {
+			_ = os.Remove(path)
+		}
+		work(t, s)
+		seen := map[int]bool{}
+		if drain(t, s, seen); len(seen) != admitted || !s.HasRoom() {
+			t.Fatalf("run %d: %d events of %d admitted, room: %t", run, len(seen), admitted, s.HasRoom())
 		}
 		closeSpool(t, s)
 		if err := os.RemoveAll(dir); err != nil {
@@ -68,15 +96,89 @@ func TestNothingIsLostOnAFullDisk(t *testing.T) {
 	}
 }
 
+// fill writes files until nothing fits.
+func fill(disk string) (paths []string) {
+	for blob := make([]byte, 256<<10); len(blob) > 0; blob = blob[:len(blob)/2] {
+		path := filepath.Join(disk, "ballast"+time.Now().Format(".000000000"))
+		_ = os.WriteFile(path, blob, 0o600)
+		paths = append(paths, path)
+	}
+	return paths
+}
+
+// work does what Run does every 50 ms.
+func work(t *testing.T, s *Spool) {
+	t.Helper()
+	s.prepare()
+	if err := s.settleLeft(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// drain reads and acks everything and notes the attempts.
+func drain(t *testing.T, s *Spool, seen map[int]bool) {
+	t.Helper()
+	for reader := s.NewReader(); ; work(t, s) {
+		batch, err := reader.Next(100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := len(batch.Records)
+		if n == 0 {
+			return
+		}
+		for _, record := range batch.Records {
+			event := new(wire.UsageEvent)
+			if err := proto.Unmarshal(record.GetEvent(), event); err != nil {
+				t.Fatal(err)
+			}
+			seen[attempt(event)] = true
+		}
+		if err := s.Ack(batch.Epoch, batch.Records[n-1].GetSeq(), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func states(leases []*wire.LeaseState) string { return fmt.Sprint(leases) }
+
+// TestWhatTheControlPlaneHasMakesRoom restarts on a disk that the spool itself has filled: acks are enough to take calls again, and leases stay known.
+func TestWhatTheControlPlaneHasMakesRoom(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t, "512k")
+	dir := filepath.Join(disk, "spool")
+	s, _ := open(t, dir, 1)
+	mustAppend(t, s, leaseRecord(1<<40, 0, 0))
+	settled := 0
+	for _, err := s.Append(settle(1, 100)); err == nil; _, err = s.Append(settle(settled+1, 100)) {
+		settled++
+	}
+	leases := states(s.leases.states())
+	closeSpool(t, s)
+	fill(disk)
+	s, recovery := open(t, dir, 2)
+	if s.HasRoom() || states(recovery.Leases) != leases {
+		t.Fatalf("room: %t, leases %s, want %s", s.HasRoom(), states(recovery.Leases), leases)
+	}
+	seen := map[int]bool{}
+	drain(t, s, seen)
+	if len(seen) != settled || !s.HasRoom() {
+		t.Fatalf("%d events of %d, room: %t", len(seen), settled, s.HasRoom())
+	}
+	mustAppend(t, s, intent(settled+1, 300)) // begins the first segment, with the leases at its head
+	closeSpool(t, s)
+	s, recovery = open(t, dir, 3)
+	if len(recovery.Leases) != 1 || recovery.Leases[0].GetGrantedTotalPico() != 1<<40 || recovery.Indeterminate != 1 {
+		t.Errorf("the lease is lost: %+v", recovery)
+	}
+	closeSpool(t, s)
+}
+
 func TestCallsAreAdmittedAgainWhenThereIsRoom(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t, "512k")
 	s, _ := open(t, filepath.Join(disk, "spool"), 1)
-	ballast := filepath.Join(disk, "ballast")
-	var blob []byte
-	for blob = make([]byte, 256<<10); len(blob) > 0; blob = blob[:len(blob)/2] {
-		_ = os.WriteFile(ballast+time.Now().Format(".000000000"), blob, 0o600) // until nothing fits
-	}
+	files := fill(disk)
 	s.prepare()
 	for n := 1; ; n++ {
 		if _, err := s.Append(intent(n, 300)); err != nil {
@@ -86,7 +188,6 @@ func TestCallsAreAdmittedAgainWhenThereIsRoom(t *testing.T) {
 	if s.HasRoom() {
 		t.Fatal("the disk is not full")
 	}
-	files, _ := filepath.Glob(ballast + "*")
 	for _, file := range files {
 		_ = os.Remove(file)
 	}

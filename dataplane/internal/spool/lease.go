@@ -3,6 +3,7 @@ package spool
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -86,6 +87,15 @@ func (t *leaseTable) expire(now time.Time) {
 			t.forget(key)
 		}
 	}
+}
+
+// after returns the table as it will be when those events are charged.
+func (t *leaseTable) after(events []*wire.UsageEvent) *leaseTable {
+	then := &leaseTable{all: maps.Clone(t.all), framed: t.framed}
+	for _, event := range events {
+		then.charge(event)
+	}
+	return then
 }
 
 // states returns the leases, in a stable order.

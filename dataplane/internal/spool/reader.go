@@ -155,14 +155,20 @@ func (s *Spool) Ack(epoch, seq uint64, count int) error {
 	for _, segment := range done {
 		segment.remove()
 	}
-	return writeAcks(s.dir, acks)
+	if err := writeAcks(s.dir, acks); !isFull(err) {
+		return err
+	}
+	return nil // the next process sends once more what the control plane has already
 }
 
 // trim takes out the segments in which nothing is open and everything is acked, for the caller to remove. They go in order, so that the
 // leases at the head of the oldest one that is left hold. The caller holds the lock or is alone.
 func (s *Spool) trim() (done []*segment) {
-	kept := s.sealed
-	for len(kept) > 0 && kept[0].open == 0 && kept[0].lastEvent <= s.acked[kept[0].epoch] {
+	kept, least := s.sealed, 0
+	if s.current.file == nil && len(s.leases.all) > 0 { // nothing else on the disk has the leases, and the newest head may be cut short
+		least = 2
+	}
+	for len(kept) > least && kept[0].open == 0 && kept[0].lastEvent <= s.acked[kept[0].epoch] {
 		done = append(done, kept[0])
 		kept = kept[1:]
 	}

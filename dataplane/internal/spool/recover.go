@@ -18,11 +18,13 @@ import (
 type Recovery struct {
 	PreviousEpoch uint64             // of the newest segment; 0 when the directory was empty
 	Leases        []*wire.LeaseState // totals with everything settled that the records settle
-	Indeterminate int                // open intents, now events in doubt
+	Indeterminate int                // open intents, events in doubt as soon as there is room for them
 	Skipped       int                // places whose bytes were not sound
 }
 
 // Open takes the directory, replays what earlier processes left, settles their open intents as indeterminate, and begins a segment.
+// Where the disk has no room for one, it opens all the same: what is there can be read and acked, and appends get ErrFull until Run
+// finds room.
 func Open(config Config) (*Spool, *Recovery, error) {
 	size := config.SegmentBytes
 	if size == 0 {
@@ -64,27 +66,34 @@ func (s *Spool) recover() (*Recovery, error) {
 	if err := s.first(); err != nil {
 		return nil, err
 	}
-	if err := replay.settle(); err != nil {
+	replay.settle()
+	if err := s.settleLeft(); err != nil {
 		return nil, err
 	}
 	s.leases.expire(s.now())
-	replay.recovery.Leases = s.leases.states()
+	replay.recovery.Leases = s.leases.after(s.left).states()
 	for _, done := range s.trim() {
 		done.remove()
 	}
 	return replay.recovery, nil
 }
 
-// first begins this process's first segment.
+// first begins this process's first segment, or a place for it where the disk is full.
 func (s *Spool) first() error {
 	if n := len(s.sealed); n > 0 {
 		s.next = s.sealed[n-1].number
 	}
-	spare, err := createSegment(s.dir, s.segmentBytes(), s.epoch, s.takeNumber())
-	if err != nil {
+	number := s.takeNumber()
+	first, err := createSegment(s.dir, s.segmentBytes(), s.epoch, number)
+	switch {
+	case isFull(err):
+		s.logger.Error("no room for the first spool segment: no calls are taken until there is", "bytes", s.segmentBytes(), "error", err)
+		s.current, s.noRoom = &segment{epoch: s.epoch, number: number}, true
+		return nil
+	case err != nil:
 		return fmt.Errorf("allocate the first segment of %d bytes: %w", s.size, err)
 	}
-	s.current = spare
+	s.current = first
 	return s.writeLeases()
 }
 
@@ -122,6 +131,10 @@ func (r *replay) read(path string) error {
 		r.spool.logger.Error("damaged bytes in the spool were skipped", "path", path, "places", skipped)
 	}
 	r.recovery.PreviousEpoch = epoch
+	if in.lastSeq == 0 && skipped == 0 { // a spare that was never begun: its room is for this process
+		in.remove()
+		return nil
+	}
 	r.spool.sealed = append(r.spool.sealed, in)
 	return nil
 }
@@ -175,8 +188,8 @@ func (r *replay) take(in *segment, f frame) {
 	}
 }
 
-// settle appends an indeterminate event for each intent that nobody settled.
-func (r *replay) settle() error {
+// settle makes an indeterminate event of each intent that nobody settled.
+func (r *replay) settle() {
 	for _, id := range r.order {
 		event := r.open[id]
 		if event == nil {
@@ -191,10 +204,22 @@ func (r *replay) settle() error {
 			charge.SpentPico = min(event.GetCostPico(), bound)
 			charge.DoubtPico = bound - charge.SpentPico
 		}
-		if _, err := r.spool.Append(&wire.SpoolRecord{Record: &wire.SpoolRecord_Event{Event: event}}); err != nil {
+		r.spool.left = append(r.spool.left, event)
+		r.recovery.Indeterminate++
+	}
+}
+
+// settleLeft appends what earlier processes left open, as far as there is room. Only Open and Run call it.
+func (s *Spool) settleLeft() error {
+	for len(s.left) > 0 {
+		_, err := s.Append(&wire.SpoolRecord{Record: &wire.SpoolRecord_Event{Event: s.left[0]}})
+		if errors.Is(err, ErrFull) {
+			return nil
+		}
+		if err != nil {
 			return fmt.Errorf("settle an open intent: %w", err)
 		}
-		r.recovery.Indeterminate++
+		s.left = s.left[1:]
 	}
 	return nil
 }

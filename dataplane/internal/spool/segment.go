@@ -168,7 +168,12 @@ func (s *segment) seal() error {
 	return syscall.Munmap(mapped)
 }
 
-func (s *segment) close() error { return errors.Join(s.sync(), s.seal(), s.file.Close()) }
+func (s *segment) close() error {
+	if s.file == nil {
+		return nil
+	}
+	return errors.Join(s.sync(), s.seal(), s.file.Close())
+}
 
 func (s *segment) remove() {
 	_ = s.seal()

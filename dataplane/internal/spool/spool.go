@@ -52,8 +52,8 @@ type Spool struct {
 
 	mu       sync.Mutex
 	seq      uint64
-	next     uint64 // the last number taken for a segment
-	current  *segment
+	next     uint64     // the last number taken for a segment
+	current  *segment   // without a file while a process has found no room for its first
 	sealed   []*segment // oldest first, the current one not included
 	spare    *segment   // the next one, still empty; nil when the disk has no room
 	noRoom   bool       // the last attempt to make one failed
@@ -64,6 +64,7 @@ type Spool struct {
 	acked    map[uint64]uint64 // seq by epoch
 	pending  uint64            // events not yet acked
 	closed   bool
+	left     []*wire.UsageEvent // settles of earlier processes' intents that wait for room; of Open, then of Run
 }
 
 type openIntent struct {
@@ -171,10 +172,12 @@ func (s *Spool) roll() error {
 			return ErrFull
 		}
 	}
-	if err := s.current.seal(); err != nil {
-		return fmt.Errorf("seal spool segment: %w", err)
+	if s.current.file != nil {
+		if err := s.current.seal(); err != nil {
+			return fmt.Errorf("seal spool segment: %w", err)
+		}
+		s.sealed = append(s.sealed, s.current)
 	}
-	s.sealed = append(s.sealed, s.current)
 	s.current, s.spare = s.spare, nil
 	s.signal(s.room)
 	return s.writeLeases()
@@ -265,6 +268,9 @@ func (s *Spool) Run(ctx context.Context) error {
 		case <-s.room:
 		}
 		s.prepare()
+		if err := s.settleLeft(); err != nil {
+			s.logger.Error("an attempt of an earlier process is not settled yet", "error", err)
+		}
 	}
 }
 
@@ -346,6 +352,8 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	return lock, nil
 }
+
+func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 func eventID(event *wire.UsageEvent) wire.ID {
 	id, _ := wire.IDFromBytes(event.GetEventId())

@@ -1,10 +1,13 @@
 package subscription
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 )
 
 const epochsName = "epochs"
@@ -64,5 +67,23 @@ func (l *lineage) write(epochs []uint64) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(l.path, raw)
+	err = replaceFile(l.path, raw)
+	if errors.Is(err, syscall.ENOSPC) { // the block that the file has is enough
+		return overwriteFile(l.path, raw)
+	}
+	return err
+}
+
+// overwriteFile writes JSON over the file that is there, filled up with spaces, for a disk with no room for a second one.
+func overwriteFile(path string, raw []byte) error {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	info, err := file.Stat()
+	if err == nil {
+		filler := bytes.Repeat([]byte{' '}, max(0, int(info.Size())-len(raw)))
+		_, err = file.WriteAt(append(raw, filler...), 0)
+	}
+	return errors.Join(err, file.Sync(), file.Close())
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"google.golang.org/protobuf/proto"
 
@@ -135,7 +136,11 @@ func (v *vault) begin(org wire.ID, generation uint64) error {
 	if err := os.MkdirAll(v.org(org), 0o700); err != nil {
 		return fmt.Errorf("make the organization's directory: %w", err)
 	}
-	return os.WriteFile(path, strconv.AppendInt(nil, int64(attempts)+1, 10), 0o600)
+	err := os.WriteFile(path, strconv.AppendInt(nil, int64(attempts)+1, 10), 0o600)
+	if errors.Is(err, syscall.ENOSPC) { // an edge on a full disk still answers: better without the note than without its configuration
+		return nil
+	}
+	return err
 }
 
 // end notes that applying has come to an end, a good or a bad one.

@@ -34,6 +34,7 @@ import (
 type edge struct {
 	handler      http.Handler
 	spool        *spool.Spool
+	requests     *pipeline.Pipeline
 	subscription *subscription.Subscription
 	runs         []func(context.Context) error
 	logger       *slog.Logger
@@ -79,6 +80,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		Limiter:       limiter, Gates: queue.New(limiter.Share, observed.Registry()), Book: pipeline.Leases(book), Spool: records, Sender: pipeline.Providers(sender),
 		Registry: observed.Registry(), Observe: observed.Attempt, Logger: logger, Now: now.Now, BodyBytesMax: config.BodyMaxBytes,
 	})
+	e.requests = requests
 	e.subscription, err = subscription.New(subscription.Config{
 		Client: client, DataDir: config.DataDir, EdgeID: id, Epoch: epoch, PreviousEpoch: recovery.PreviousEpoch,
 		Version: version, Region: config.Region, Name: config.EdgeName, Store: store, PublicKey: config.SnapshotPublicKey, FleetKey: config.FleetKey,
@@ -94,7 +96,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		Pipeline: requests, Metrics: observed.Handler(), Now: now.Now,
 		Ready: func() error { return readiness(store, records) },
 	}))
-	e.runs = append(e.runs, records.Run, book.Run, sender.Run, e.subscription.Run, report.New(records, client, id, logger).Run)
+	e.runs = append(e.runs, records.Run, requests.Run, book.Run, sender.Run, e.subscription.Run, report.New(records, client, id, logger).Run)
 	return e, nil
 }
 

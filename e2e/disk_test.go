@@ -19,8 +19,13 @@ func TestAnEdgeOnAFullDiskStartsAndRefusesUntilThereIsRoom(t *testing.T) {
 	p := newProject(t, ownStand(t, 1))
 	p.create(t, "/budgets", rig.Object{"name": "small disk", "scope": "virtual_key", "scope_id": p.keyID, "period": "month", "time_zone": "UTC", "limit_usd": "5", "mode": "soft"})
 	edge := edgeOnSmallDisk(t, p.house)
+	refused := 0
 	call := func() said {
-		return ask(t.Context(), http.MethodPost, edge.URL+dialects[0].path, p.key, bodyOf(dialects[0].body, dialects[0].model, "Say something.", false))
+		answer := ask(t.Context(), http.MethodPost, edge.URL+dialects[0].path, p.key, bodyOf(dialects[0].body, dialects[0].model, "Say something.", false))
+		if answer.Status == http.StatusServiceUnavailable {
+			refused++
+		}
+		return answer
 	}
 	const before, away = 5, 7
 	for range before {
@@ -43,6 +48,7 @@ func TestAnEdgeOnAFullDiskStartsAndRefusesUntilThereIsRoom(t *testing.T) {
 		until(t, patience, func() error { return full(call(), ask(t.Context(), http.MethodGet, edge.URL+"/readyz", "", "")) })
 		edge.Kill()
 	}
+	refused = 0
 	if err := edge.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +75,13 @@ func TestAnEdgeOnAFullDiskStartsAndRefusesUntilThereIsRoom(t *testing.T) {
 		}
 		return nil
 	})
-	p.billedAsReported(t, p.keyID, before+away+1)
+	until(t, patience, func() error {
+		rows, err := p.house.Texts(t.Context(), "SELECT sum(count) FILTER (WHERE outcome = 'ok'), sum(count) FILTER (WHERE code = 'spool_full') FROM usage_event")
+		if want := fmt.Sprintf("[[%d %d]]", before+away+1, refused); err == nil && fmt.Sprint(rows) != want {
+			err = fmt.Errorf("calls and refusals: %v, want %s", rows, want)
+		}
+		return err
+	})
 }
 
 // full says in what an edge's answers differ from those of one whose disk is full.

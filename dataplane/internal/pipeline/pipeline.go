@@ -66,6 +66,7 @@ type Pipeline struct {
 	buffers buffer.Pool
 	calls   sync.Pool
 	metrics *metrics
+	floods  floods
 	stages  []stage
 }
 
@@ -86,7 +87,7 @@ func New(config Config) *Pipeline {
 	orDefault(&config.Timeouts.Idle, defaultIdle)
 	orDefault(&config.Timeouts.Total, defaultTotal)
 	orDefault(&config.Timeouts.Write, defaultWrite)
-	p := &Pipeline{Config: config, metrics: newMetrics(config.Registry)}
+	p := &Pipeline{Config: config, metrics: newMetrics(config.Registry), floods: floods{kind: map[refusalKind]*flood{}}}
 	p.calls.New = func() any { return newCall() }
 	p.stages = p.order()
 	return p

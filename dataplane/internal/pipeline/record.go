@@ -134,16 +134,30 @@ func (p *Pipeline) recordRefusal(c *call, problem *refusal.Error) {
 	event.Outcome, event.Code, event.Rule = wire.Outcome_OUTCOME_REFUSED, problem.Code, problem.Rule
 	event.HttpStatus = uint32(max(problem.Status, 0))
 	event.DurationUs = p.Now().Sub(c.started).Microseconds()
-	p.append(c, event)
 	c.recorded = true
 	p.metrics.settled(c, event)
+	if p.floods.counts(c.key.ID, event) {
+		return
+	}
+	if err := p.keep(c, event); err != nil && !p.floods.keep(c.key.ID, event) {
+		p.unwritten(c, event, err)
+	}
 }
 
 func (p *Pipeline) append(c *call, event *wire.UsageEvent) {
+	if err := p.keep(c, event); err != nil {
+		p.unwritten(c, event, err)
+	}
+}
+
+func (p *Pipeline) keep(c *call, event *wire.UsageEvent) error {
 	if p.Observe != nil {
 		p.Observe(c.ctx, event)
 	}
-	if _, err := p.Spool.Append(&wire.SpoolRecord{Record: &wire.SpoolRecord_Event{Event: event}}); err != nil {
-		p.Logger.Error("an event could not be written", "request_id", c.requestText, "outcome", event.GetOutcome().String(), "error", err)
-	}
+	_, err := p.Spool.Append(&wire.SpoolRecord{Record: &wire.SpoolRecord_Event{Event: event}})
+	return err
+}
+
+func (p *Pipeline) unwritten(c *call, event *wire.UsageEvent, err error) {
+	p.Logger.Error("an event could not be written", "request_id", c.requestText, "outcome", event.GetOutcome().String(), "error", err)
 }

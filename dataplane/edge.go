@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"tollgate.dev/dataplane/egress"
 	"tollgate.dev/dataplane/internal/authenticate"
@@ -55,6 +56,9 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 	}
 	logRecovery(logger, recovery.PreviousEpoch, recovery.Indeterminate, recovery.Skipped)
 	e.spool = records
+	observed.Registry().MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "tollgate_spool_corrupt_records_total", Help: "Places of the spool that were damaged or could not be read, since the edge started.",
+	}, func() float64 { return float64(records.Corrupt()) }))
 
 	credentials, err := config.FleetKey.Cipher("credential")
 	if err != nil {

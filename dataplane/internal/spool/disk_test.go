@@ -233,7 +233,7 @@ func TestDamageNeitherStopsNorKillsTheReader(t *testing.T) {
 		s, recovery := open(t, dir, 2)
 		mustAppend(t, s, settle(events+1, 100))
 		got := readAll(t, s)
-		if recovery.Skipped == 0 || len(got) >= events+1 || len(got) < events+1-place.lost || attempt(got[len(got)-1]) != events+1 {
+		if recovery.Skipped == 0 || s.Corrupt() != uint64(recovery.Skipped) || len(got) >= events+1 || len(got) < events+1-place.lost || attempt(got[len(got)-1]) != events+1 {
 			t.Errorf("%s: %d events, %d damaged places", name, len(got), recovery.Skipped)
 		}
 		closeSpool(t, s)

@@ -47,6 +47,7 @@ func (r *Reader) Next(atMost int) (Batch, error) {
 			continue
 		}
 		if err != nil {
+			r.spool.damaged()
 			return batch, err
 		}
 		r.collect(chunk, atMost, &batch)
@@ -131,6 +132,12 @@ func eventBytes(payload []byte) []byte {
 		return nil
 	}
 	return event
+}
+
+func (s *Spool) damaged() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.corrupt++
 }
 
 func (s *Spool) ackedOf(epoch uint64) uint64 {

@@ -71,6 +71,7 @@ func (s *Spool) recover() (*Recovery, error) {
 		return nil, err
 	}
 	s.leases.expire(s.now())
+	s.corrupt = uint64(replay.recovery.Skipped)
 	replay.recovery.Leases = s.leases.after(s.left).states()
 	for _, done := range s.trim() {
 		done.remove()

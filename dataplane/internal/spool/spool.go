@@ -63,6 +63,7 @@ type Spool struct {
 	leases   leaseTable
 	acked    map[uint64]uint64 // seq by epoch
 	pending  uint64            // events not yet acked
+	corrupt  uint64            // places whose bytes were not sound, and reads that failed
 	closed   bool
 	left     []*wire.UsageEvent // settles of earlier processes' intents that wait for room; of Open, then of Run
 }
@@ -229,6 +230,13 @@ func (s *Spool) Pending() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.pending
+}
+
+// Corrupt returns how many places of the spool were found damaged, or could not be read, since this process began.
+func (s *Spool) Corrupt() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.corrupt
 }
 
 // Bytes returns what the spool takes on the disk.

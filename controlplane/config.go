@@ -114,7 +114,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 // Help is the text of --help.
 func Help() string {
 	var text strings.Builder
-	text.WriteString("controlplane: the console, the admin API and the source of the edges' configuration\n\ncontrolplane fence <edge id>: declares an edge lost. Its processes are refused for ever; what it held of budgets is in doubt.\n\ncontrolplane prices import [--dry-run] <file>: puts a table into the price catalog; it goes before the table that comes with the program.\n\ncontrolplane prices export: writes the catalog in that format.\n\nIt is configured by these variables:\n\n")
+	text.WriteString("controlplane: the console, the admin API and the source of the edges' configuration\n\ncontrolplane fence <edge id>: declares an edge lost. Its processes are refused for ever; what it held of budgets is in doubt.\n\ncontrolplane prices import [--dry-run] <file>: puts a table into the price catalog; it goes before the table that comes with the program. It leaves no audit entry, for audits are of organizations: keep what it prints.\n\ncontrolplane prices export: writes the catalog in that format.\n\nIt is configured by these variables:\n\n")
 	for _, v := range variables() {
 		note := ""
 		switch {

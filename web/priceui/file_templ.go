@@ -157,7 +157,7 @@ func ImportPage(i Import) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "</code></p><h2>What it leaves alone</h2><p>Prices that the file does not mention stay. A price that it says otherwise is taken back and added anew, also for the past; what was charged changes only by a <a href=\"/prices/reprice\">re-price job</a>.</p></aside></div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "</code></p><h2>What it leaves alone</h2><p>Prices that the file does not mention stay. A price that it says otherwise is taken back and added anew, also for the past; what was charged changes only by a <a class=\"link\" href=\"/prices/reprice\">re-price job</a>.</p></aside></div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

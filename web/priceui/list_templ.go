@@ -63,7 +63,7 @@ func Page(l List) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = component.Header("Prices", "What each model costs in US dollars per million tokens, by class of token, and since when. Edges charge with these to the picodollar; a model that has no price here is refused, never counted as free.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = component.Header("Prices", "What each model costs in US dollars per million tokens, by class of token, and since when. Edges charge with these to the picodollar; a model that has no price is refused or charged at your ceiling, never counted as free.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -233,7 +233,7 @@ func (p *Pipeline) route(c *call) *refusal.Error {
 
 func priceUnknown() *refusal.Error {
 	problem := refusal.New(http.StatusBadRequest, wire.CodePriceUnknown,
-		"No price is known for the models of this route, so that the call cannot be accounted for. Ask an admin to add their prices.")
+		"No price is known for the models of this route, so that the call cannot be accounted for. Ask an admin to add their prices, or to choose a ceiling to charge instead (Prices, Models without a price).")
 	problem.Param = "model"
 	return problem
 }

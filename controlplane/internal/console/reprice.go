@@ -93,7 +93,7 @@ func (c *Console) newReprice(v *visit) error {
 			preview, err = c.preview(v, in)
 		}
 		if err != nil {
-			known := false
+			var known bool
 			if wrong, known = refused(err); !known {
 				return err
 			}
@@ -158,8 +158,11 @@ func (c *Console) preview(v *visit, in reprice.Input) (*priceui.RepricePreview, 
 	note(!found.Whole, "There is too much for a preview: these are the figures of the oldest part. The job does all of it.")
 	note(found.LeftOut > 0, grouped(found.LeftOut)+" calls are left out: their cost cannot be told again from what is kept.")
 	shown.Chosen = []component.Field{
-		{Name: "catalog", Value: in.Catalog}, {Name: "model", Value: in.Model}, {Name: "from", Value: v.FormValue("from")},
-		{Name: "until", Value: in.Until.UTC().Format(time.RFC3339Nano)}, {Name: "reason", Value: in.Reason},
+		{Name: "catalog", Value: in.Catalog},
+		{Name: "model", Value: in.Model},
+		{Name: "from", Value: v.FormValue("from")},
+		{Name: "until", Value: in.Until.UTC().Format(time.RFC3339Nano)},
+		{Name: "reason", Value: in.Reason},
 	}
 	return shown, nil
 }

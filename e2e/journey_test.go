@@ -159,14 +159,16 @@ func (j *journey) budgetIsRefused(t *testing.T) {
 	must(t, j.expect.Locator(j.part("budget-form").Locator("[name=limit_usd]")).ToHaveAttribute("aria-invalid", "true"))
 	must(t, j.expect.Locator(j.part("budget-form").Locator("[name=limit_usd]")).ToHaveValue("12,50"))
 	j.submit(t, "", "budget-form", "Create budget", input{"limit_usd", "0.000001"})
-	j.says(t, "budgets", "Pocket money")
+	j.says(t, "budget", "whole organization") // the budget's own page
 	for edge := range j.house.Edges {
 		j.answers(t, edge, http.StatusPaymentRequired, "budget_exhausted")
 	}
 	j.open(t, "/budgets")
 	must(t, j.part("budgets").GetByRole("link", playwright.LocatorGetByRoleOptions{Name: "Pocket money"}).First().Click())
+	must(t, j.page.GetByRole("link", playwright.PageGetByRoleOptions{Name: "Change"}).Click())
 	j.submit(t, "", "budget-change", "Save", input{"limit_usd", "50"})
-	j.says(t, "budgets", "$50.00")
+	j.says(t, "budget", "$50.00")
+	j.look(t, "budget")
 	for edge := range j.house.Edges {
 		j.answers(t, edge, http.StatusOK, "")
 	}

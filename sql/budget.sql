@@ -47,6 +47,39 @@ GROUP BY p.budget_id, p.period_start
 ORDER BY p.budget_id, p.period_start
 LIMIT 200000;
 
+-- name: ListTopAccounts :many
+-- The fullest accounts of each budget that has several, at a time.
+SELECT top.budget_id, top.period_start, top.subject, top.spent, top.leased, top.in_doubt
+FROM (
+  SELECT p.budget_id, p.period_start, p.subject, p.spent, p.leased, p.in_doubt,
+    row_number() OVER (PARTITION BY p.budget_id, p.period_start ORDER BY p.spent DESC, p.subject) AS place
+  FROM budget_period p
+  WHERE p.org_id = $1 AND p.subject <> '' AND p.period_start <= sqlc.arg(at_time) AND (p.period_end IS NULL OR p.period_end > sqlc.arg(at_time))
+) top
+WHERE top.place <= sqlc.arg(at_most)::int
+ORDER BY top.budget_id, top.period_start, top.place
+LIMIT 100000;
+
+-- name: ListAccounts :many
+-- The accounts of one budget in one period, the most spent first, from a place on. What is searched for is a part of the subject.
+SELECT subject, spent, leased, in_doubt
+FROM budget_period
+WHERE org_id = $1 AND budget_id = $2 AND period_start = $3
+  AND (sqlc.arg(search)::text = '' OR position(lower(sqlc.arg(search)::text) IN lower(subject)) > 0)
+  AND (sqlc.arg(first)::boolean OR spent < sqlc.arg(below) OR spent = sqlc.arg(below) AND subject > sqlc.arg(after)::text)
+ORDER BY spent DESC, subject
+LIMIT sqlc.arg(at_most);
+
+-- name: ListHolders :many
+-- What edges hold of one budget in one period, over all accounts, the most first.
+SELECT l.edge_id, e.name, sum(l.granted_total - l.returned_total - l.settled_total)::numeric AS held, max(l.updated_at)::timestamptz AS updated_at
+FROM budget_lease l
+JOIN edge e ON e.edge_id = l.edge_id
+WHERE l.org_id = $1 AND l.budget_id = $2 AND l.period_start = $3 AND l.granted_total - l.returned_total - l.settled_total > 0
+GROUP BY l.edge_id, e.name
+ORDER BY 3 DESC, l.edge_id
+LIMIT 1000;
+
 -- name: InsertRaise :exec
 INSERT INTO budget_raise (org_id, raise_id, budget_id, amount_pico, reason, starts_at, ends_at, made_by)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8);

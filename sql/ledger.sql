@@ -1,6 +1,7 @@
 -- Lock order of everything that moves money: organizations by id; in one organization first the accounts that are missing are made, by
 -- (budget_id, period_start, subject), then all that a transaction needs are locked in that order. What an account's lock holds still: its
--- leases, and the limit, which is read after the lock, so that a limit lowered meanwhile holds.
+-- leases, and the limit, which is read after the lock, so that a limit lowered meanwhile holds. Raises come and go by the clock of Postgres,
+-- which is one for all control planes; the guard asks it again.
 
 -- name: FindPeriods :many
 SELECT p.budget_id, p.period_start, p.subject
@@ -45,7 +46,7 @@ FOR UPDATE OF p;
 
 -- name: ListTerms :many
 -- Reads the terms in the transaction that holds the accounts' locks.
-SELECT budget_id, limit_pico, (archived_at IS NOT NULL)::boolean AS archived
+SELECT budget_id, (limit_pico + budget_raised(org_id, budget_id, clock_timestamp()))::numeric AS in_force, (archived_at IS NOT NULL)::boolean AS archived
 FROM budget
 WHERE org_id = $1 AND budget_id = ANY (sqlc.arg(budgets)::pg_catalog.uuid[]);
 
@@ -88,7 +89,7 @@ FROM (
 ) AS u, budget b
 WHERE p.org_id = $1 AND p.budget_id = u.budget AND p.period_start = u.start AND p.subject = u.subject
   AND b.org_id = p.org_id AND b.budget_id = p.budget_id
-  AND (NOT u.grants OR u.spent::numeric + u.leased::numeric + u.in_doubt::numeric <= b.limit_pico);
+  AND (NOT u.grants OR u.spent::numeric + u.leased::numeric + u.in_doubt::numeric <= b.limit_pico + budget_raised(b.org_id, b.budget_id, clock_timestamp()));
 
 -- name: SaveLeases :exec
 INSERT INTO budget_lease (org_id, budget_id, period_start, subject, edge_id, lease_no, granted_total, returned_total, settled_total,

@@ -273,3 +273,20 @@ FROM (
 ) sums
 ORDER BY sums.kind, sums.place, sums.hour
 LIMIT 1000000;
+
+-- name: SumTags :many
+-- What calls cost in each hour by label; the name '' is the end user. The value is '' for all values of a name.
+SELECT sums.name, sums.value, sums.hour, sums.cost_pico
+FROM (
+  SELECT h.name, h.value, h.hour, sum(h.cost_pico)::numeric AS cost_pico
+  FROM usage_tag_hour h WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz
+    AND (h.name, h.value) IN (SELECT unnest(sqlc.arg(names)::text[]), unnest(sqlc.arg(tag_values)::text[]))
+  GROUP BY h.name, h.value, h.hour
+  UNION ALL
+  SELECT h.name, ''::text, h.hour, sum(h.cost_pico)::numeric
+  FROM usage_tag_hour h WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz
+    AND h.name = ANY (sqlc.arg(whole_names)::text[])
+  GROUP BY h.name, h.hour
+) sums
+ORDER BY sums.name, sums.value, sums.hour
+LIMIT 1000000;

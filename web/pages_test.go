@@ -41,6 +41,7 @@ type story struct {
 func stories() []story {
 	all := append(emptyStories(), nounStories()...)
 	all = append(all, formStories()...)
+	all = append(all, budgetStories()...)
 	all = append(all, moneyStories()...)
 	all = append(all, priceStories()...)
 	return append(all, alertStories()...)
@@ -179,10 +180,11 @@ func nounStories() []story {
 	}
 }
 
+func form(id, action, submit string) component.Form {
+	return component.Form{ID: id, Action: action, CSRF: "token", Submit: submit, Cancel: strings.TrimSuffix(action, "/new")}
+}
+
 func formStories() []story {
-	form := func(id, action, submit string) component.Form {
-		return component.Form{ID: id, Action: action, CSRF: "token", Submit: submit, Cancel: strings.TrimSuffix(action, "/new")}
-	}
 	return []story{
 		{name: "workspace-form", title: "New workspace", active: "Workspaces", content: workspaceui.FormPage(workspaceui.Form{
 			Form: form("workspace-form", "/workspaces/new", "Create workspace"), Title: "New workspace",
@@ -195,20 +197,6 @@ func formStories() []story {
 			Workspace: component.Field{Name: "workspace_id", Label: "Where", Options: []component.Option{{Label: "Every workspace"}, {Value: "1", Label: "Research"}}},
 			Strategy:  component.Field{Name: "strategy", Label: "Which target answers", Value: "fallback", Options: []component.Option{{Value: "fallback", Label: "In order", Help: "The next one when a target fails."}, {Value: "weighted", Label: "By weight", Help: "Shared among the targets."}}},
 			Targets:   []routeui.TargetFields{target("1", "gpt-4o-mini", ""), target("2", "", "Enter the model's name at the provider")},
-		})},
-		{name: "budget-form", title: "New budget", active: "Budgets", content: budgetui.FormPage(budgetui.Form{
-			Form: form("budget-form", "/budgets/new", "Create budget"), Title: "New budget",
-			Name:       component.Field{Name: "name", Label: "Name", Value: "Everything"},
-			Target:     component.Field{Name: "target", Label: "Applies to", Options: []component.Option{{Label: "Whole organization"}}},
-			ScopeValue: component.Field{Name: "scope_value", Label: "Which one"},
-			Limit:      component.Field{Name: "limit_usd", Label: "Limit", Value: "12,50", Prefix: "$", InputMode: "decimal", Error: "“12,50” is not an amount in US dollars such as 12.50"},
-			Period:     component.Field{Name: "period", Label: "Renewed", Value: "month", Options: []component.Option{{Value: "month", Label: "Every month"}}},
-			TimeZone:   component.Field{Name: "time_zone", Label: "Time zone", Value: "Europe/Berlin", Help: "Where the period begins at midnight."},
-			Mode:       component.Field{Name: "mode", Label: "At the limit", Value: "hard", Options: []component.Option{{Value: "hard", Label: "Refuse calls", Help: "Never overshot."}, {Value: "soft", Label: "Only count", Help: "Nothing is refused."}}},
-		})},
-		{name: "budget-change", title: "Everything", active: "Budgets", content: budgetui.ChangePage(budgetui.Change{
-			Form: form("budget-change", "/budgets/1", "Save"), Row: budgetRows(1)[0],
-			Name: component.Field{Name: "name", Label: "Name", Value: "Everything"}, Limit: component.Field{Name: "limit_usd", Label: "Limit", Value: "2000.00", Prefix: "$"},
 		})},
 		{name: "virtual-key-created", title: "Your new key", active: "Virtual keys", content: virtualkeyui.CreatedPage(virtualkeyui.Created{
 			Name: "support-bot production", Key: "tg_live_9fK2mQx7LpVb3Rt8WzYc1Nd5Hs6Jg4Ae0000",
@@ -253,7 +241,6 @@ func moneyStories() []story {
 	return []story{
 		{name: "spend", title: "Spend", active: "Spend", content: spendui.Page(spend(2, 24, 3))},
 		{name: "spend-much", title: "Spend", active: "Spend", content: spendui.Page(spend(8, 168, 40))},
-		{name: "budgets", title: "Budgets", active: "Budgets", content: budgetui.Page(budgetui.List{MayAdd: true, Rows: budgetRows(3)})},
 		{name: "usage", title: "Usage", active: "Usage", content: usageui.ListPage(usageui.Page{
 			Live: "/usage/live", List: usageui.List{Rows: calls(6)}, Pager: component.Pager{Older: "/usage?before=1"},
 			Filters: []component.Field{{Name: "outcome", Label: "Outcome", Options: []component.Option{{Label: "Any"}, {Value: "refused", Label: "Refused"}}}, {Name: "agent_id", Label: "Agent", Options: []component.Option{{Label: "Any"}}}},

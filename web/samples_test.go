@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"tollgate.dev/web/budgetui"
 	"tollgate.dev/web/component"
 	"tollgate.dev/web/layout"
 	"tollgate.dev/web/usageui"
@@ -60,33 +59,6 @@ func figures() []component.Stat {
 		{Label: "Calls today", Value: "18,204", Note: "99.2% answered"},
 		{Label: "Refused today", Value: "143", Note: "budget 90 · guardrail 41 · key 12"},
 	}
-}
-
-func budgetRows(count int) []budgetui.Row {
-	rows := []budgetui.Row{
-		{
-			ID: "b1", Name: "Everything", Href: "/budgets/1", ArchiveHref: "/budgets/1/archive", Scope: "whole organization", Mode: component.Badge{Text: "hard", Tone: component.Plain}, Period: "per month, Europe/Berlin",
-			Limit: "$2,000.00", Spent: "$1,204.88", Leased: "$12.00", Left: "$783.12", Used: "60%", Resets: component.At(noon.Add(260*time.Hour), "minute"),
-			Bar: component.Bar{Label: "60% spent, 1% on edges", Parts: []component.BarPart{{PerMille: 602, Fill: "ok"}, {PerMille: 6, Fill: "lease"}}},
-		},
-		{
-			ID: "b2", Name: "support-bot daily", Href: "/budgets/2", ArchiveHref: "/budgets/2/archive", Scope: "key support-bot production", Mode: component.Badge{Text: "hard", Tone: component.Plain}, Period: "per day, UTC",
-			Limit: "$10.00", Spent: "$9.82", Leased: "$0.11", InDoubt: "$0.0021", Left: "$0.0679", Used: "98%", Resets: component.At(noon.Add(12*time.Hour), "minute"),
-			Bar: component.Bar{Label: "98% spent", Parts: []component.BarPart{{PerMille: 982, Fill: "bad"}, {PerMille: 11, Fill: "lease"}}},
-		},
-		{
-			ID: "b3", Name: "Research", Scope: "workspace Research", Mode: component.Badge{Text: "soft", Tone: component.Info}, Period: "for ever",
-			Limit: "$500.00", Spent: "$431.50", Leased: "$0.00", Left: "$68.50", Used: "86%",
-			Bar: component.Bar{Label: "86% spent", Parts: []component.BarPart{{PerMille: 863, Fill: "warn"}}},
-		},
-	}
-	for i := len(rows); i < count; i++ {
-		row := rows[i%3]
-		row.ID = fmt.Sprintf("b%d", i)
-		row.Name = fmt.Sprintf("%s %d", row.Name, i)
-		rows = append(rows, row)
-	}
-	return rows[:count]
 }
 
 func calls(count int) []usageui.Row {

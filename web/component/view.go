@@ -29,6 +29,7 @@ type Badge struct {
 type Option struct {
 	Value string
 	Label string
+	Group string // of a select: options one after the other with the same one stand together under it
 	Help  string // radio cards show it below the label
 }
 
@@ -83,6 +84,24 @@ func (f Field) describedBy() string {
 	default:
 		return ""
 	}
+}
+
+// group is some options of a select that stand together.
+type group struct {
+	name    string
+	options []Option
+}
+
+func (f Field) groups() []group {
+	var groups []group
+	for _, option := range f.Options {
+		if n := len(groups); n > 0 && groups[n-1].name == option.Group {
+			groups[n-1].options = append(groups[n-1].options, option)
+			continue
+		}
+		groups = append(groups, group{option.Group, []Option{option}})
+	}
+	return groups
 }
 
 // Form is what every form needs beside its fields.
@@ -182,6 +201,7 @@ type Chart struct {
 	Series  []Series
 	Columns []Column
 	Hours   []Moment // labels under the columns, evenly spread
+	Pace    int      // per mille of the axis's top: a line across; 0: none
 }
 
 // Series is one group of a chart; Color is 1 to 8.

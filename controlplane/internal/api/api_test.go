@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -130,6 +131,7 @@ func (b *bench) furnish(t *testing.T, db *pgtest.DB) {
 		{"{route}", "/routes", `{"name":"{canary}-model","targets":[{"provider_id":"{provider}","model":"{canary}"}]}`},
 		{"{budget}", "/budgets", `{"name":"{canary}","scope":"workspace","scope_id":"{workspace}","limit_usd":"5","period":"day"}`},
 		{"{ratelimit}", "/rate-limits", `{"name":"{canary}","scope":"label","scope_value":"{canary}=*","what":"requests","amount":5,"per":"hour"}`},
+		{"{raise}", "/budgets/{budget}/raises", fmt.Sprintf(`{"amount_usd":"5","reason":"{canary}","ends_at":%q}`, time.Now().Add(time.Hour).Format(time.RFC3339))},
 		{"{guardrail}", "/guardrails", `{"name":"{canary}","scope":"org","action":"block","words":["{canary}"]}`},
 		{"{key}", "/virtual-keys", `{"name":"{canary}","workspace_id":"{workspace}","agent_id":"{agent}","allowed_models":["{canary}-model"]}`},
 		{"{price}", "/prices/own", `{"catalog":"{canary}","model":"{canary}","input_usd":"1","output_usd":"2.50","note":"{canary}"}`},
@@ -207,7 +209,7 @@ func nounOf(path string) string {
 	return strings.NewReplacer(
 		"/members/:id", "/members/{member}", "/workspaces/:id", "/workspaces/{workspace}", "/agents/:id", "/agents/{agent}",
 		"/providers/:id", "/providers/{provider}", ":credential_id", "{credential}", "/routes/:id", "/routes/{route}",
-		"/budgets/:id", "/budgets/{budget}", "/guardrails/:id", "/guardrails/{guardrail}", "/rate-limits/:id", "/rate-limits/{ratelimit}", "/virtual-keys/:id", "/virtual-keys/{key}", "/api-tokens/:id", "/api-tokens/{token}",
+		"/budgets/:id", "/budgets/{budget}", ":raise_id", "{raise}", "/guardrails/:id", "/guardrails/{guardrail}", "/rate-limits/:id", "/rate-limits/{ratelimit}", "/virtual-keys/:id", "/virtual-keys/{key}", "/api-tokens/:id", "/api-tokens/{token}",
 		"/prices/own/:id", "/prices/own/{price}", "/usage/events/:id", "/usage/events/{event}", "/usage/runs/:id", "/usage/runs/{run}", "/channels/:id", "/channels/{channel}", "/alerts/:id", "/alerts/{alert}", "/deliveries/:id", "/deliveries/{delivery}",
 	).Replace(path)
 }
@@ -229,6 +231,7 @@ var bodies = map[string]string{
 	"PATCH /routes/:id":                    `{"targets":[{"provider_id":"{provider}","model":"m"}]}`,
 	"POST /budgets":                        `{"name":"new","scope":"virtual_key","scope_id":"{key}","limit_usd":"1","period":"day"}`,
 	"PATCH /budgets/:id":                   `{"limit_usd":"6"}`,
+	"POST /budgets/:id/raises":             `{"amount_usd":"6","reason":"a launch","ends_at":"` + time.Now().Add(time.Hour).UTC().Format(time.RFC3339) + `"}`,
 	"POST /budgets/:id/release-doubt":      `{"as":"spent","reason":"the provider says so"}`,
 	"POST /usage/events/:id/release-doubt": `{"as":"spent","reason":"the provider says so"}`,
 	"POST /rate-limits":                    `{"name":"new","scope":"workspace","scope_id":"{workspace}","what":"concurrent","amount":5}`,
@@ -375,7 +378,7 @@ func TestAnotherOrganizationsOwnerReachesNothing(t *testing.T) {
 
 // referring says whether the text holds one of a's ids.
 func referring(b *bench, text string) bool {
-	for _, noun := range []string{"{member}", "{workspace}", "{agent}", "{provider}", "{credential}", "{route}", "{budget}", "{guardrail}", "{ratelimit}", "{key}", "{token}", "{event}", "{channel}", "{alert}", "{delivery}"} {
+	for _, noun := range []string{"{member}", "{workspace}", "{agent}", "{provider}", "{credential}", "{route}", "{budget}", "{raise}", "{guardrail}", "{ratelimit}", "{key}", "{token}", "{event}", "{channel}", "{alert}", "{delivery}"} {
 		if strings.Contains(text, b.ids.Replace(noun)) {
 			return true
 		}

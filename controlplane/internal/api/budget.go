@@ -2,9 +2,11 @@ package api
 
 import (
 	"context"
+	"net/http"
 
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/budget"
+	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
 )
 
@@ -16,5 +18,68 @@ func budgetTable(s Services) []endpoint {
 		changing("/budgets/:id", authz.BudgetWrite, "Change a budget's name, limit, mode and thresholds; its scope, period and time zone stay",
 			func(context.Context, authz.Actor, ident.Budget) (budget.Change, error) { return budget.Change{}, nil }, s.Budgets.Update),
 		archiving("/budgets/:id", authz.BudgetWrite, "Archive a budget", s.Budgets.Archive),
+		{
+			method: http.MethodGet, path: "/budgets/:id/accounts", permission: authz.BudgetRead, status: http.StatusOK,
+			summary:    "The accounts of a budget whose values have one each, in the current period, the most spent first",
+			parameters: []parameter{{"search", "a part of the subject"}, {"limit", "at most so many, 1 to 500, default 50"}, {"after", "next of the page before"}},
+			answer:     typeOf[budget.AccountPage](),
+			serve: func(c *call) (any, error) {
+				id, err := idOf[ident.Budget](c, "id")
+				if err != nil {
+					return nil, err
+				}
+				var wrong fault.Fields
+				query := budget.AccountQuery{Search: c.query("search"), After: c.query("after")}
+				if c.query("limit") != "" {
+					query.Limit = limitOf(c, &wrong)
+				}
+				if err := wrong.Err(); err != nil {
+					return nil, err
+				}
+				page, err := s.Budgets.AccountsOf(c.ctx, c.actor, id, query)
+				page.Items = append([]budget.Account{}, page.Items...)
+				return page, err
+			},
+		},
+		getting("/budgets/:id/holders", authz.BudgetRead, "What edges hold of a budget in the current period, the most first",
+			func(ctx context.Context, actor authz.Actor, id ident.Budget) (items[budget.Holder], error) {
+				all, err := s.Budgets.Holders(ctx, actor, id)
+				return items[budget.Holder]{append([]budget.Holder{}, all...)}, err
+			}),
+		getting("/budgets/:id/raises", authz.BudgetRead, "A budget's raises of all times, newest first",
+			func(ctx context.Context, actor authz.Actor, id ident.Budget) (items[budget.Raise], error) {
+				all, err := s.Budgets.Raises(ctx, actor, id)
+				return items[budget.Raise]{append([]budget.Raise{}, all...)}, err
+			}),
+		{
+			method: http.MethodPost, path: "/budgets/:id/raises", permission: authz.BudgetWrite, summary: "Raise a budget's limit for a while",
+			status: http.StatusCreated, body: typeOf[budget.RaiseInput](), answer: typeOf[budget.Raise](),
+			serve: func(c *call) (any, error) {
+				id, err := idOf[ident.Budget](c, "id")
+				if err != nil {
+					return nil, err
+				}
+				var in budget.RaiseInput
+				if err := c.body.into(&in); err != nil {
+					return nil, err
+				}
+				return s.Budgets.Raise(c.ctx, c.actor, id, in)
+			},
+		},
+		{
+			method: http.MethodDelete, path: "/budgets/:id/raises/:raise_id", permission: authz.BudgetWrite, summary: "End a raise before its time",
+			status: http.StatusNoContent,
+			serve: func(c *call) (any, error) {
+				id, err := idOf[ident.Budget](c, "id")
+				if err != nil {
+					return nil, err
+				}
+				raise, err := idOf[ident.Raise](c, "raise_id")
+				if err != nil {
+					return nil, err
+				}
+				return nil, s.Budgets.EndRaise(c.ctx, c.actor, id, raise)
+			},
+		},
 	}
 }

@@ -33,3 +33,15 @@ func (s *Service) List(ctx context.Context, actor authz.Actor, limit int, before
 	})
 	return all, err
 }
+
+// Of returns the newest entries, at most limit, of what was done to one subject, newest first.
+func (s *Service) Of(ctx context.Context, actor authz.Actor, subject uuid.UUID, limit int) (all []Recorded, err error) {
+	if err := actor.Require(authz.AuditRead); err != nil {
+		return nil, err
+	}
+	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
+		all, err = listOf(ctx, tx, actor.Org, subject, limit)
+		return err
+	})
+	return all, err
+}

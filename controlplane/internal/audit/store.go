@@ -62,11 +62,27 @@ func list(ctx context.Context, tx pgx.Tx, org ident.Org, limit int, before time.
 	}
 	all := make([]Recorded, len(rows))
 	for i, row := range rows {
-		all[i] = Recorded{
-			ID: row.AuditID, At: row.At, ActorKind: row.ActorKind, ActorName: row.ActorName, ActorAddress: row.ActorAddress,
-			Action: row.Action, SubjectID: row.SubjectID, SubjectName: row.SubjectName, Before: row.Before, After: row.After,
-			Generation: uint64(row.Generation),
-		}
+		all[i] = fromRow(row)
 	}
 	return all, nil
+}
+
+func listOf(ctx context.Context, tx pgx.Tx, org ident.Org, subject uuid.UUID, limit int) ([]Recorded, error) {
+	rows, err := auditdb.New(tx).ListEntriesOf(ctx, auditdb.ListEntriesOfParams{OrgID: org, SubjectID: subject, AtMost: int32(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("list audit entries of %s: %w", subject, err)
+	}
+	all := make([]Recorded, len(rows))
+	for i, row := range rows {
+		all[i] = fromRow(auditdb.ListEntriesRow(row))
+	}
+	return all, nil
+}
+
+func fromRow(row auditdb.ListEntriesRow) Recorded {
+	return Recorded{
+		ID: row.AuditID, At: row.At, ActorKind: row.ActorKind, ActorName: row.ActorName, ActorAddress: row.ActorAddress,
+		Action: row.Action, SubjectID: row.SubjectID, SubjectName: row.SubjectName, Before: row.Before, After: row.After,
+		Generation: uint64(row.Generation),
+	}
 }

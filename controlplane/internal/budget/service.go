@@ -110,22 +110,14 @@ func (s *Service) Archive(ctx context.Context, actor authz.Actor, id ident.Budge
 
 // Get returns one budget, how it stands and its forecast, archived ones too.
 func (s *Service) Get(ctx context.Context, actor authz.Actor, id ident.Budget) (found Standing, err error) {
-	if err := actor.Require(authz.BudgetRead); err != nil {
-		return Standing{}, err
-	}
-	now := s.now()
-	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
-		budget, err := get(ctx, tx, actor.Org, id)
-		if err != nil {
-			return err
-		}
-		found, err = stand(ctx, tx, actor.Org, budget, now)
-		return err
+	err = s.standing(ctx, actor, id, func(_ pgx.Tx, one Standing) error {
+		found = one
+		return nil
 	})
 	if err != nil {
 		return Standing{}, err
 	}
-	return s.foreseen(ctx, actor.Org, found, now)
+	return s.foreseen(ctx, actor.Org, found, s.now())
 }
 
 // List returns the budgets that are not archived, by name, each as Get does.
@@ -187,6 +179,56 @@ func (s *Service) foresee(ctx context.Context, org ident.Org, all []Standing, no
 		all[i].foresee(costs[all[i].Place()], now)
 	}
 	return nil
+}
+
+// AccountsOf returns a page of the accounts of a budget whose values have an account of their own, in the current period.
+func (s *Service) AccountsOf(ctx context.Context, actor authz.Actor, id ident.Budget, query AccountQuery) (page AccountPage, err error) {
+	query, from, err := query.normal()
+	if err != nil {
+		return AccountPage{}, err
+	}
+	limit := query.Limit
+	query.Limit++ // one more says whether there is another page
+	err = s.standing(ctx, actor, id, func(tx pgx.Tx, one Standing) error {
+		page.Items, err = accounts(ctx, tx, actor.Org, id, one.PeriodStart, query, from)
+		for i, account := range page.Items {
+			page.Items[i] = account.against(one.InForce())
+		}
+		return err
+	})
+	if len(page.Items) > limit {
+		page.Items = page.Items[:limit]
+		last := page.Items[limit-1]
+		page.Next = place{spent: last.Spent, subject: last.Subject}.cursor()
+	}
+	return page, err
+}
+
+// Holders returns what edges hold of a budget in the current period, the most first.
+func (s *Service) Holders(ctx context.Context, actor authz.Actor, id ident.Budget) (all []Holder, err error) {
+	err = s.standing(ctx, actor, id, func(tx pgx.Tx, one Standing) error {
+		all, err = holders(ctx, tx, actor.Org, id, one.PeriodStart)
+		return err
+	})
+	return all, err
+}
+
+// standing reads one budget as it stands and then more of it.
+func (s *Service) standing(ctx context.Context, actor authz.Actor, id ident.Budget, more func(pgx.Tx, Standing) error) error {
+	if err := actor.Require(authz.BudgetRead); err != nil {
+		return err
+	}
+	return s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
+		budget, err := get(ctx, tx, actor.Org, id)
+		if err != nil {
+			return err
+		}
+		one, err := stand(ctx, tx, actor.Org, budget, s.now())
+		if err != nil {
+			return err
+		}
+		return more(tx, one)
+	})
 }
 
 // Raise adds to a budget's limit for a while. It holds at the ledger as soon as it is committed and its time has come.

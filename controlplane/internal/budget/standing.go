@@ -22,6 +22,7 @@ type Standing struct {
 	Left        money.Amount `json:"left_pico"`     // limit in force − spent − leased − in doubt, not below nothing
 	Accounts    int64        `json:"accounts"`      // that were used in the period; one unless each value has its own
 	UsedUp      int64        `json:"used_up"`       // of them: spent and in doubt reach the limit in force
+	Top         []Account    `json:"top_accounts"`  // the most spent of them, where each value has its own
 	Forecast
 }
 
@@ -30,6 +31,14 @@ func (s Standing) InForce() money.Amount { return s.Limit.Add(s.Raised) }
 
 // Used is what counts against the limit for good: spent and in doubt.
 func (s Standing) Used() money.Amount { return s.Spent.Add(s.InDoubt) }
+
+// CountsFrom is since when the budget counts in the current period: its start, or the budget's own creation.
+func (s Standing) CountsFrom() time.Time {
+	if s.CreatedAt.After(s.PeriodStart) {
+		return s.CreatedAt
+	}
+	return s.PeriodStart
+}
 
 // Place is where the budget holds.
 func (b Budget) Place() scope.Place {
@@ -44,13 +53,17 @@ type figures struct {
 }
 
 // standing puts a budget, its raises and the figures of its accounts together; a zero end is none.
-func standing(b Budget, raises []Raise, sums figures, start, end, now time.Time) Standing {
+func standing(b Budget, raises []Raise, sums figures, top []Account, start, end, now time.Time) Standing {
 	s := Standing{
 		Budget: b, PeriodStart: start, Raised: raisedAt(raises, now), Raises: append([]Raise{}, raises...), Accounts: sums.accounts, UsedUp: sums.usedUp,
 		Spent: sums.spent, Leased: sums.leased, InDoubt: sums.inDoubt, Overrun: sums.overrun,
 	}
 	if !end.IsZero() {
 		s.ResetsAt = &end
+	}
+	s.Top = make([]Account, len(top))
+	for i, account := range top {
+		s.Top[i] = account.against(s.InForce())
 	}
 	if left := s.InForce().Sub(sums.fullest); left.Sign() > 0 {
 		s.Left = left

@@ -30,6 +30,12 @@ func List(ctx context.Context, tx pgx.Tx, org ident.Org) ([]Budget, error) {
 	return all, nil
 }
 
+// period is a budget's period.
+type period struct {
+	budget ident.Budget
+	start  int64 // Unix milliseconds: comparable, unlike a time.Time
+}
+
 // standings returns all budgets, or only one (archived too), with the accounts that are open at a time and without a forecast.
 func standings(ctx context.Context, tx pgx.Tx, org ident.Org, budgets []Budget, only *ident.Budget, now time.Time) ([]Standing, error) {
 	raises, err := openRaises(ctx, tx, org, now)
@@ -44,15 +50,15 @@ func standings(ctx context.Context, tx pgx.Tx, org ident.Org, budgets []Budget, 
 	if err != nil {
 		return nil, fmt.Errorf("sum budget accounts of %s: %w", org, err)
 	}
-	type period struct {
-		budget ident.Budget
-		start  int64 // Unix milliseconds: comparable, unlike a time.Time
-	}
 	accounts := make(map[period]figures, len(rows))
 	for _, row := range rows {
 		accounts[period{row.BudgetID, row.PeriodStart.UnixMilli()}] = figures{
 			accounts: row.Accounts, usedUp: row.UsedUp, spent: row.Spent, leased: row.Leased, inDoubt: row.InDoubt, fullest: row.Fullest, overrun: row.Overrun,
 		}
+	}
+	fullest, err := topOf(ctx, tx, org, now)
+	if err != nil {
+		return nil, err
 	}
 	all := make([]Standing, len(budgets))
 	for i, budget := range budgets {
@@ -60,7 +66,8 @@ func standings(ctx context.Context, tx pgx.Tx, org ident.Org, budgets []Budget, 
 		if err != nil {
 			return nil, fmt.Errorf("period of budget %s: %w", budget.ID, err)
 		}
-		all[i] = standing(budget, raises[budget.ID], accounts[period{budget.ID, start.UnixMilli()}], start, end, now)
+		at := period{budget.ID, start.UnixMilli()}
+		all[i] = standing(budget, raises[budget.ID], accounts[at], fullest[at], start, end, now)
 	}
 	return all, nil
 }

@@ -1,9 +1,13 @@
 package console
 
 import (
+	"strings"
+	"time"
+
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/budget"
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/controlplane/internal/scope"
 	"tollgate.dev/web/budgetui"
 	"tollgate.dev/web/component"
@@ -14,11 +18,26 @@ func (c *Console) budgets(v *visit) error {
 	if err != nil {
 		return err
 	}
+	search := strings.TrimSpace(v.QueryParam("search"))
 	list := budgetui.List{MayAdd: v.actor.May(authz.BudgetWrite)}
 	for _, one := range all {
-		list.Rows = append(list.Rows, budgetRow(one, list.MayAdd))
+		if row := budgetRow(one, c.config.Now()); containsFold(row.Name+" "+row.Scope, search) {
+			list.Rows = append(list.Rows, row)
+		}
+	}
+	if len(all) > budgetsUnsearched || search != "" {
+		list.Search = component.Field{Name: "search", Label: "Name or what it applies to", Kind: "search", Value: search, Optional: true}
+	}
+	if search != "" {
+		list.Count = grouped(int64(len(list.Rows))) + " of " + grouped(int64(len(all)))
 	}
 	return c.draw(v, view{Title: "Budgets", Active: "/budgets", Content: budgetui.Page(list)})
+}
+
+const budgetsUnsearched = 12 // are seen at a glance
+
+func containsFold(text, part string) bool {
+	return strings.Contains(strings.ToLower(text), strings.ToLower(part))
 }
 
 // nearEnd and atEnd are the thousandths of a limit from which a budget is shown as a warning and as spent.
@@ -27,39 +46,92 @@ const (
 	atEnd   = 950
 )
 
-func budgetRow(one budget.Standing, mayChange bool) budgetui.Row {
-	used, lent, doubt := one.Spent.PerMille(one.Limit), one.Leased.PerMille(one.Limit), one.InDoubt.PerMille(one.Limit)
-	fill := "ok"
-	switch {
-	case used >= atEnd:
-		fill = "bad"
-	case used >= nearEnd:
-		fill = "warn"
-	}
+func budgetRow(one budget.Standing, now time.Time) budgetui.Row {
 	row := budgetui.Row{
-		ID: one.ID.String(), Name: one.Name, Scope: scopeText(one.Scope, one.ScopeName, one.ScopeValue), Period: periodText(one.Period, one.TimeZone),
-		Mode:  component.Badge{Text: "hard", Tone: component.Plain},
-		Limit: one.Limit.USD(), Spent: one.Spent.USD(), Leased: one.Leased.USD(), Left: one.Left.USD(), Used: perCent(used),
-		Resets: component.AtPointer(one.ResetsAt, "minute"),
-		Bar: component.Bar{
-			Label: perCent(used) + " spent, " + perCent(lent) + " on edges",
-			Parts: []component.BarPart{{PerMille: used, Fill: fill}, {PerMille: doubt, Fill: "plain"}, {PerMille: lent, Fill: "lease"}},
-		},
+		ID: one.ID.String(), Name: one.Name, Href: "/budgets/" + one.ID.String(), Scope: scopeText(one.Scope, one.ScopeName, one.ScopeValue), Period: periodText(one.Period, one.TimeZone),
+		Mode: modeBadge(one.Mode), Limit: one.InForce().USD(), Spent: one.Spent.USD(), Leased: one.Leased.USD(), Left: one.Left.USD(),
+		InDoubt: orNothing(one.InDoubt), Overrun: orNothing(one.Overrun), Raised: orNothing(one.Raised),
+		Resets: component.AtPointer(one.ResetsAt, "minute"), Outlook: outlook(one, now),
+		Used: perCent(one.Spent.PerMille(one.InForce())), Bar: gauge(one.Spent, one.InDoubt, one.Leased, one.InForce()),
 	}
-	if one.Mode == budget.Soft {
-		row.Mode = component.Badge{Text: "soft", Tone: component.Info}
+	for _, raise := range one.Raises { // the first of those in force to end
+		if until := component.At(raise.EndsAt, "minute"); raise.State(now) == budget.RaiseInForce && (row.RaisedUntil.IsZero() || until.ISO < row.RaisedUntil.ISO) {
+			row.RaisedUntil = until
+		}
 	}
-	if one.InDoubt.Sign() > 0 {
-		row.InDoubt = one.InDoubt.USD()
-	}
-	if one.Overrun.Sign() > 0 {
-		row.Overrun = one.Overrun.USD()
-	}
-	if mayChange {
-		row.Href = "/budgets/" + row.ID
-		row.ArchiveHref = row.Href + "/archive"
+	if scope.EachValue(one.Scope, one.ScopeValue) {
+		fullest := one.InForce().Sub(one.Left)
+		row.Used, row.Bar = perCent(fullest.PerMille(one.InForce())), gauge(fullest, money.Amount{}, money.Amount{}, one.InForce())
+		row.Each = eachOf(one)
 	}
 	return row
+}
+
+// gauge draws an account: what is spent, in doubt and leased of its limit.
+func gauge(spent, inDoubt, leased, limit money.Amount) component.Bar {
+	used, doubt, lent := spent.PerMille(limit), inDoubt.PerMille(limit), leased.PerMille(limit)
+	return component.Bar{
+		Label: perCent(used) + " spent, " + perCent(lent) + " on edges",
+		Parts: []component.BarPart{{PerMille: used, Fill: fillOf(used)}, {PerMille: doubt, Fill: "plain"}, {PerMille: lent, Fill: "lease"}},
+	}
+}
+
+func fillOf(used int) string {
+	switch {
+	case used >= atEnd:
+		return "bad"
+	case used >= nearEnd:
+		return "warn"
+	default:
+		return "ok"
+	}
+}
+
+func eachOf(one budget.Standing) budgetui.Each {
+	each := budgetui.Each{Count: numbered(one.Accounts, accountWord(one.Scope))}
+	if one.UsedUp > 0 {
+		each.UsedUp = grouped(one.UsedUp) + " used up"
+	}
+	for _, top := range one.Top {
+		each.Top = append(each.Top, accountRow(top, one.InForce()))
+	}
+	return each
+}
+
+func accountRow(one budget.Account, limit money.Amount) budgetui.Account {
+	return budgetui.Account{
+		Subject: one.Subject, Spent: one.Spent.USD(), Leased: one.Leased.USD(), InDoubt: one.InDoubt.USD(), Left: one.Left.USD(),
+		Used: perCent(one.Spent.PerMille(limit)), Bar: gauge(one.Spent, one.InDoubt, one.Leased, limit),
+	}
+}
+
+// accountWord is what the accounts of a budget with several belong to.
+func accountWord(kind scope.Kind) string {
+	if kind == scope.Label {
+		return "value"
+	}
+	return kind.Words()
+}
+
+func numbered(n int64, one string) string {
+	if n != 1 {
+		one += "s"
+	}
+	return grouped(n) + " " + one
+}
+
+func orNothing(amount money.Amount) string {
+	if amount.Sign() <= 0 {
+		return ""
+	}
+	return amount.USD()
+}
+
+func modeBadge(mode budget.Mode) component.Badge {
+	if mode == budget.Soft {
+		return component.Badge{Text: "soft", Tone: component.Info}
+	}
+	return component.Badge{Text: "hard", Tone: component.Plain}
 }
 
 func periodText(period budget.Period, zone string) string {
@@ -67,87 +139,6 @@ func periodText(period budget.Period, zone string) string {
 		return "for ever"
 	}
 	return "per " + string(period) + ", " + zone
-}
-
-func (c *Console) newBudget(v *visit) error {
-	if err := v.actor.Require(authz.BudgetWrite); err != nil {
-		return err
-	}
-	options, err := c.scopeOptions(v)
-	if err != nil {
-		return err
-	}
-	kind, place := scopeOf(v.FormValue("target"))
-	in := budget.Input{
-		Name: v.FormValue("name"), Scope: kind, ScopeID: place, ScopeValue: v.FormValue("scope_value"), LimitUSD: v.FormValue("limit_usd"),
-		Period: budget.Period(v.FormValue("period")), TimeZone: v.FormValue("time_zone"), Mode: budget.Mode(v.FormValue("mode")),
-	}
-	if !v.posted() {
-		in.Scope, in.Period, in.TimeZone, in.Mode = scope.Org, budget.Month, "UTC", budget.Hard
-	}
-	wrong, status, given, err := c.send(v, func() (string, string, error) {
-		made, err := c.Budgets.Create(v.Request().Context(), v.actor, in)
-		return "/budgets", "Budget “" + made.Name + "” holds from now on.", err
-	})
-	if given {
-		return err
-	}
-	form := budgetForm(in, wrong)
-	form.Target.Options = append(options, valueOptions()...)
-	form.Form = v.frameOf("budget-form", "Create budget", "/budgets", wrong, "name", "scope", "scope_id", "scope_value", "limit_usd", "period", "time_zone", "mode")
-	return c.draw(v, view{Title: form.Title, Active: "/budgets", Crumbs: under("Budgets", "/budgets"), Status: status, Content: budgetui.FormPage(form), Fragment: budgetui.Edit(form)})
-}
-
-func budgetForm(in budget.Input, wrong mends) budgetui.Form {
-	return budgetui.Form{
-		Title:  "New budget",
-		Name:   component.Field{Name: "name", Label: "Name", Value: in.Name, Error: wrong.of("name"), Help: "Callers read it when the budget refuses."},
-		Target: component.Field{Name: "target", Label: "Applies to", Value: scopeValue(in.Scope, in.ScopeID), Error: wrong.of("scope", "scope_id")},
-		ScopeValue: component.Field{
-			Name: "scope_value", Label: "Which one", Value: in.ScopeValue, Error: wrong.of("scope_value"),
-			Help: "Only for a model, end user or label (name=value). * gives each one a budget of this size.",
-		},
-		Limit: component.Field{Name: "limit_usd", Label: "Limit", Value: in.LimitUSD, Error: wrong.of("limit_usd"), Prefix: "$", InputMode: "decimal", Placeholder: "250.00", Help: "In US dollars."},
-		Period: component.Field{Name: "period", Label: "Begins anew", Value: string(in.Period), Error: wrong.of("period"), Options: []component.Option{
-			{Value: string(budget.Day), Label: "Every day"},
-			{Value: string(budget.Week), Label: "Every week, on Monday"},
-			{Value: string(budget.Month), Label: "Every month"},
-			{Value: string(budget.Quarter), Label: "Every quarter"},
-			{Value: string(budget.Total), Label: "Never"},
-		}},
-		TimeZone: component.Field{Name: "time_zone", Label: "Time zone", Value: in.TimeZone, Error: wrong.of("time_zone"), Help: "Whose midnight counts, such as Europe/Berlin or UTC."},
-		Mode: component.Field{Name: "mode", Label: "At the limit", Value: string(in.Mode), Error: wrong.of("mode"), Options: []component.Option{
-			{Value: string(budget.Hard), Label: "Refuse calls", Help: "A hard budget is never overshot."}, {Value: string(budget.Soft), Label: "Only count", Help: "A soft budget refuses nothing."},
-		}},
-	}
-}
-
-func (c *Console) editBudget(v *visit) error {
-	ctx, id := v.Request().Context(), idOf[ident.Budget](v, "id")
-	found, err := c.Budgets.Get(ctx, v.actor, id)
-	if err != nil {
-		return err
-	}
-	if err := v.actor.Require(authz.BudgetWrite); err != nil {
-		return err
-	}
-	name, limit := found.Name, found.Limit.Decimal()
-	if v.posted() {
-		name, limit = v.FormValue("name"), v.FormValue("limit_usd")
-	}
-	wrong, status, given, err := c.send(v, func() (string, string, error) {
-		changed, err := c.Budgets.Update(ctx, v.actor, id, budget.Change{Name: &name, LimitUSD: &limit})
-		return "/budgets", "Budget “" + changed.Name + "” is changed. Its limit is " + changed.Limit.USD() + ".", err
-	})
-	if given {
-		return err
-	}
-	form := budgetui.Change{
-		Form: v.frameOf("budget-change", "Save", "/budgets", wrong, "name", "limit_usd"), Row: budgetRow(found, true),
-		Name:  component.Field{Name: "name", Label: "Name", Value: name, Error: wrong.of("name")},
-		Limit: component.Field{Name: "limit_usd", Label: "Limit", Value: limit, Error: wrong.of("limit_usd"), Prefix: "$", InputMode: "decimal", Help: "Counts for this period too. A limit below what is spent refuses every call at once."},
-	}
-	return c.draw(v, view{Title: found.Name, Active: "/budgets", Crumbs: under("Budgets", "/budgets"), Status: status, Content: budgetui.ChangePage(form), Fragment: budgetui.ChangeEdit(form)})
 }
 
 func (c *Console) archiveBudget(v *visit) error {
@@ -166,6 +157,6 @@ func (c *Console) archiveBudget(v *visit) error {
 		return c.done(v, "/budgets", "Budget “"+found.Name+"” is archived. It limits nothing any more.")
 	}
 	return c.ask(v, "/budgets", component.Confirm{
-		Title: "Archive “" + found.Name + "”?", Text: "From then on it limits nothing. What was spent under it is kept.", Submit: "Archive budget", Cancel: "/budgets",
+		Title: "Archive “" + found.Name + "”?", Text: "From then on it limits nothing. What was spent under it is kept.", Submit: "Archive budget", Cancel: "/budgets/" + id.String(),
 	})
 }

@@ -78,6 +78,7 @@ func (quiet) Refusals(context.Context, authz.Actor, time.Time, time.Time) ([]usa
 func (quiet) CostByPlace(context.Context, ident.Org, []scope.Place, time.Time, time.Time) (map[scope.Place]map[time.Time]money.Amount, error) {
 	return nil, nil
 }
+
 func (quiet) Changes(context.Context, ident.Org) <-chan struct{}     { return nil }
 func (quiet) List(context.Context, authz.Actor) ([]edge.Edge, error) { return nil, nil }
 func (quiet) Problem(context.Context, authz.Actor) (*edge.Problem, error) {

@@ -42,14 +42,14 @@ func (c *Console) scopeOptions(v *visit) ([]component.Option, error) {
 		return nil, err
 	}
 	for _, one := range workspaces {
-		options = append(options, component.Option{Value: string(scope.Workspace) + ":" + one.ID.String(), Label: "Workspace " + one.Name})
+		options = append(options, component.Option{Group: "Workspaces", Value: string(scope.Workspace) + ":" + one.ID.String(), Label: "Workspace " + one.Name})
 	}
 	agents, err := c.Agents.List(ctx, v.actor)
 	if err != nil {
 		return nil, err
 	}
 	for _, one := range agents {
-		options = append(options, component.Option{Value: string(scope.Agent) + ":" + one.ID.String(), Label: "Agent " + one.Name + " (" + one.WorkspaceName + ")"})
+		options = append(options, component.Option{Group: "Agents", Value: string(scope.Agent) + ":" + one.ID.String(), Label: "Agent " + one.Name + " (" + one.WorkspaceName + ")"})
 	}
 	keys, err := c.VirtualKeys.List(ctx, v.actor)
 	if err != nil {
@@ -57,7 +57,7 @@ func (c *Console) scopeOptions(v *visit) ([]component.Option, error) {
 	}
 	for _, one := range keys {
 		if one.RevokedAt == nil {
-			options = append(options, component.Option{Value: string(scope.VirtualKey) + ":" + one.ID.String(), Label: "Virtual key " + one.Name + " (" + one.WorkspaceName + ")"})
+			options = append(options, component.Option{Group: "Virtual keys", Value: string(scope.VirtualKey) + ":" + one.ID.String(), Label: "Virtual key " + one.Name + " (" + one.WorkspaceName + ")"})
 		}
 	}
 	return options, nil
@@ -70,6 +70,16 @@ func scopeOf(value string) (scope.Kind, ident.Scope) {
 	return scope.Kind(kind), id
 }
 
+// targetOf reads a form's choice of scope: one of scopeOptions or of valueOptions, and the value that the second field gives.
+func targetOf(v *visit) (scope.Kind, ident.Scope, string) {
+	kind, value, _ := strings.Cut(v.FormValue("target"), ":")
+	if value == scope.Each {
+		return scope.Kind(kind), ident.Scope{}, scope.Each
+	}
+	of, id := scopeOf(v.FormValue("target"))
+	return of, id, v.FormValue("scope_value")
+}
+
 func scopeValue(kind scope.Kind, id ident.Scope) string {
 	if !kind.ByID() {
 		return string(kind)
@@ -77,13 +87,16 @@ func scopeValue(kind scope.Kind, id ident.Scope) string {
 	return string(kind) + ":" + id.String()
 }
 
-// valueOptions lists the scopes by value, which a second field completes.
+// valueOptions lists the scopes by value: those that give each value its own, and those that a second field completes.
 func valueOptions() []component.Option {
+	const one, each = "One by name", "Each apart, with an account of its own"
 	return []component.Option{
-		{Value: string(scope.Model), Label: "Calls of one model, or each model"},
-		{Value: string(scope.EndUser), Label: "One end user, or each end user"},
-		{Value: string(scope.Label), Label: "A label's value, or each of its values"},
-		{Value: string(scope.Run), Label: "Each run"},
+		{Group: one, Value: string(scope.Model), Label: "One model …"},
+		{Group: one, Value: string(scope.EndUser), Label: "One end user …"},
+		{Group: one, Value: string(scope.Label), Label: "A label's value, or each of its values …"},
+		{Group: each, Value: string(scope.EndUser) + ":" + scope.Each, Label: "Each end user"},
+		{Group: each, Value: string(scope.Model) + ":" + scope.Each, Label: "Each model"},
+		{Group: each, Value: string(scope.Run) + ":" + scope.Each, Label: "Each run"},
 	}
 }
 

@@ -75,16 +75,16 @@ func (c *Console) homeView(v *visit) (homeui.View, error) {
 	}
 	return homeui.View{
 		Figures: figures, Chart: sumsOf(spent, s).chart("Cost per agent, last 24 hours", s), Quiet: spent.Total.Events == 0,
-		Budgets: nearest(budgets), Edges: edgeLines(all), Refused: refused,
+		Budgets: nearest(budgets, c.config.Now()), Edges: edgeLines(all), Refused: refused,
 	}, nil
 }
 
-func nearest(all []budget.Standing) []budgetui.Row {
-	used := func(one budget.Standing) int { return one.Spent.PerMille(one.Limit) }
+func nearest(all []budget.Standing, now time.Time) []budgetui.Row {
+	used := func(one budget.Standing) int { return one.InForce().Sub(one.Left).PerMille(one.InForce()) }
 	slices.SortStableFunc(all, func(a, b budget.Standing) int { return used(b) - used(a) })
 	rows := []budgetui.Row{}
 	for _, one := range all[:min(len(all), homeBudgets)] {
-		rows = append(rows, budgetRow(one, false))
+		rows = append(rows, budgetRow(one, now))
 	}
 	return rows
 }

@@ -7,7 +7,6 @@ import (
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/ratelimit"
-	"tollgate.dev/controlplane/internal/scope"
 	"tollgate.dev/web/component"
 	"tollgate.dev/web/ratelimitui"
 )
@@ -58,13 +57,13 @@ func (c *Console) newRateLimit(v *visit) error {
 	if err != nil {
 		return err
 	}
-	kind, place := scopeOf(v.FormValue("target"))
+	kind, place, value := targetOf(v)
 	in := ratelimit.Input{
-		Name: v.FormValue("name"), Scope: kind, ScopeID: place, ScopeValue: v.FormValue("scope_value"),
+		Name: v.FormValue("name"), Scope: kind, ScopeID: place, ScopeValue: value,
 		What: ratelimit.What(v.FormValue("what")), Amount: amountOf(v), Per: ratelimit.Per(v.FormValue("per")),
 	}
 	if !v.posted() {
-		in.Scope, in.What, in.Per = scope.Org, ratelimit.Requests, ratelimit.Minute
+		in.What, in.Per = ratelimit.Requests, ratelimit.Minute
 	}
 	wrong, status, given, err := c.send(v, func() (string, string, error) {
 		made, err := c.RateLimits.Create(v.Request().Context(), v.actor, in)
@@ -74,14 +73,11 @@ func (c *Console) newRateLimit(v *visit) error {
 		return err
 	}
 	form := ratelimitui.Form{
-		Form:   v.frameOf("rate-limit-form", "Create rate limit", "/rate-limits", wrong, "name", "scope", "scope_id", "scope_value", "what", "amount", "per"),
-		Title:  "New rate limit",
-		Name:   component.Field{Name: "name", Label: "Name", Value: in.Name, Error: wrong.of("name"), Help: "Callers read it when the limit refuses."},
-		Target: component.Field{Name: "target", Label: "Applies to", Value: scopeValue(in.Scope, in.ScopeID), Error: wrong.of("scope", "scope_id"), Options: append(options, valueOptions()...)},
-		ScopeValue: component.Field{
-			Name: "scope_value", Label: "Which one", Value: in.ScopeValue, Error: wrong.of("scope_value"),
-			Help: "Only for a model, end user or label (name=value). * gives each one a limit of this size.",
-		},
+		Form:       v.frameOf("rate-limit-form", "Create rate limit", "/rate-limits", wrong, "name", "scope", "scope_id", "scope_value", "what", "amount", "per"),
+		Title:      "New rate limit",
+		Name:       component.Field{Name: "name", Label: "Name", Value: in.Name, Error: wrong.of("name"), Help: "Callers read it when the limit refuses."},
+		Target:     component.Field{Name: "target", Label: "Applies to", Value: v.FormValue("target"), Error: wrong.of("scope", "scope_id"), Options: append(options, valueOptions()...)},
+		ScopeValue: component.Field{Name: "scope_value", Label: "Which one", Value: v.FormValue("scope_value"), Error: wrong.of("scope_value"), Mono: true},
 		What: component.Field{Name: "what", Label: "Counts", Value: string(in.What), Error: wrong.of("what"), Options: []component.Option{
 			{Value: string(ratelimit.Requests), Label: "Requests"},
 			{Value: string(ratelimit.TotalTokens), Label: "Tokens, input and output"},

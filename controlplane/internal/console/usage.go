@@ -12,6 +12,8 @@ import (
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/money"
+	"tollgate.dev/controlplane/internal/scope"
 	"tollgate.dev/controlplane/internal/usage"
 	"tollgate.dev/web/component"
 	"tollgate.dev/web/usageui"
@@ -26,6 +28,7 @@ type usages interface {
 	Events(ctx context.Context, actor authz.Actor, filter usage.Filter) (usage.Page, error)
 	Event(ctx context.Context, actor authz.Actor, id ident.Event) (usage.Detail, error)
 	Refusals(ctx context.Context, actor authz.Actor, from, to time.Time) ([]usage.Refusal, error)
+	CostByPlace(ctx context.Context, org ident.Org, places []scope.Place, from, to time.Time) (map[scope.Place]map[time.Time]money.Amount, error)
 	Changes(ctx context.Context, org ident.Org) <-chan struct{}
 }
 

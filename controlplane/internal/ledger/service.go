@@ -101,35 +101,15 @@ func (s *Service) claimAll(ctx context.Context, edge ident.Edge, claims []Claim,
 
 // claimOrg answers the claims with those indexes, all of one organization and in the lock order, in one transaction.
 func (s *Service) claimOrg(ctx context.Context, edge ident.Edge, claims []Claim, order []int, grants []Grant) error {
-	lines := make([]Line, len(order))
-	for n, i := range order {
-		lines[n] = claims[i].Line
-	}
 	var returned []Key
-	err := s.db.Write(ctx, lines[0].Org, func(tx pgx.Tx) error {
-		returned = returned[:0]
-		books, err := openBooks(ctx, tx, edge, lines, s.now(), true)
-		if err != nil {
-			return err
-		}
-		closed := 0
-		for _, i := range order {
-			back := s.hear(ctx, books, claims[i])
-			if back {
-				returned = append(returned, claims[i].Key)
-			}
-			if claims[i].Closing {
-				closed++
-			}
-		}
-		if err := s.decide(ctx, books, claims, order, grants); err != nil {
-			return err
-		}
-		if err := books.save(ctx); err != nil || closed == 0 {
-			return err
-		}
-		return books.dropEmpty(ctx, closed)
-	})
+	answer := func(tx pgx.Tx) (err error) {
+		returned, err = s.answer(ctx, tx, edge, claims, order, grants)
+		return err
+	}
+	err := s.db.Write(ctx, claims[order[0]].Org, answer)
+	if errors.Is(err, errGuard) { // a raise ended after the limit was read: it is read again
+		err = s.db.Write(ctx, claims[order[0]].Org, answer)
+	}
 	if err != nil {
 		return err
 	}
@@ -137,6 +117,35 @@ func (s *Service) claimOrg(ctx context.Context, edge ident.Edge, claims []Claim,
 		s.returns.announce(key)
 	}
 	return nil
+}
+
+// answer writes the answers and the books, and returns the accounts to which something came back.
+func (s *Service) answer(ctx context.Context, tx pgx.Tx, edge ident.Edge, claims []Claim, order []int, grants []Grant) (returned []Key, err error) {
+	lines := make([]Line, len(order))
+	for n, i := range order {
+		lines[n] = claims[i].Line
+	}
+	books, err := openBooks(ctx, tx, edge, lines, s.now(), true)
+	if err != nil {
+		return nil, err
+	}
+	closed := 0
+	for _, i := range order {
+		back := s.hear(ctx, books, claims[i])
+		if back {
+			returned = append(returned, claims[i].Key)
+		}
+		if claims[i].Closing {
+			closed++
+		}
+	}
+	if err := s.decide(ctx, books, claims, order, grants); err != nil {
+		return nil, err
+	}
+	if err := books.save(ctx); err != nil || closed == 0 {
+		return returned, err
+	}
+	return returned, books.dropEmpty(ctx, closed)
 }
 
 // hear books what the edge says about its lease, and says whether something came back.

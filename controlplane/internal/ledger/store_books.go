@@ -121,7 +121,7 @@ func (b *books) lock(ctx context.Context, keys []Key) error {
 		b.keys = append(b.keys, key)
 		b.byKey[key] = &book{
 			spent: row.Spent, leased: row.Leased, inDoubt: row.InDoubt,
-			limit: byBudget[row.BudgetID].LimitPico, archived: byBudget[row.BudgetID].Archived,
+			limit: byBudget[row.BudgetID].InForce, archived: byBudget[row.BudgetID].Archived,
 		}
 	}
 	return nil
@@ -175,7 +175,7 @@ func (b *books) otherEdges(ctx context.Context, keys []Key) (map[Key]int64, erro
 	return others, nil
 }
 
-// errGuard says that an account changed under its lock, which only a mistake in this package can do; the transaction is undone.
+// errGuard says that the limit fell between its reading and the guard, because a raise ended; the transaction is undone.
 var errGuard = errors.New("the guard of an account refused what was granted from it")
 
 // save writes the accounts and leases that changed. A claim leaves its lease behind even if nothing changed; usage of soft budgets, which

@@ -224,7 +224,7 @@ func (s *Service) Event(ctx context.Context, actor authz.Actor, id ident.Event) 
 }
 
 // CostByPlace returns what calls cost in each hour (UTC) by where they were made, for the rooms that keep rules of places. From is rounded down
-// to its hour; hours without cost are left out. A place with a value for each, an end user or a label is not summed up.
+// to its hour; hours without cost are left out. A place with a value for each is the sum of all of them.
 func (s *Service) CostByPlace(ctx context.Context, org ident.Org, places []scope.Place, from, to time.Time) (all map[scope.Place]map[time.Time]money.Amount, err error) {
 	err = s.db.Read(ctx, org, func(tx pgx.Tx) error {
 		all, err = costByPlace(ctx, tx, org, places, from, to)

@@ -14,37 +14,82 @@ import (
 	"tollgate.dev/controlplane/internal/usage/internal/usagedb"
 )
 
+// hourly is what was spent in each hour (UTC).
+type hourly = map[time.Time]money.Amount
+
 // costByPlace sums up what calls cost in each hour, by where they were made.
-func costByPlace(ctx context.Context, tx pgx.Tx, org ident.Org, places []scope.Place, from, to time.Time) (map[scope.Place]map[time.Time]money.Amount, error) {
-	asked := usagedb.SumPlacesParams{OrgID: org, FromHour: from.Truncate(time.Hour), Until: to, Ids: []uuid.UUID{}, Models: []string{}}
+func costByPlace(ctx context.Context, tx pgx.Tx, org ident.Org, places []scope.Place, from, to time.Time) (map[scope.Place]hourly, error) {
+	from = from.Truncate(time.Hour)
+	all := make(map[scope.Place]hourly, len(places))
+	var plain, tagged []scope.Place
 	for _, place := range places {
-		switch {
-		case place.Kind == scope.Org:
-			asked.Whole = true
-		case place.Kind == scope.Model:
-			asked.Models = append(asked.Models, place.Value)
-		case place.Kind.ByID():
-			asked.Ids = append(asked.Ids, place.ID.UUID)
+		if _, known := all[place]; known {
+			continue
+		}
+		all[place] = hourly{}
+		if _, _, is := tagOf(place); is {
+			tagged = append(tagged, place)
+		} else {
+			plain = append(plain, place)
 		}
 	}
-	rows, err := usagedb.New(tx).SumPlaces(ctx, asked)
-	if err != nil {
+	if err := sumPlaces(ctx, tx, org, plain, from, to, all); err != nil {
 		return nil, fmt.Errorf("sum costs of %s by place: %w", org, err)
 	}
-	all := map[scope.Place]map[time.Time]money.Amount{}
-	for _, row := range rows {
-		place := scope.Place{Kind: scope.Kind(row.Kind)}
-		if place.Kind.ByID() {
-			if place.ID, err = ident.Parse[ident.Scope](row.Place); err != nil {
-				return nil, fmt.Errorf("sum costs of %s by place: %w", org, err)
-			}
-		} else {
-			place.Value = row.Place
-		}
-		if all[place] == nil {
-			all[place] = map[time.Time]money.Amount{}
-		}
-		all[place][row.Hour.UTC()] = row.CostPico
+	if err := sumTags(ctx, tx, org, tagged, from, to, all); err != nil {
+		return nil, fmt.Errorf("sum costs of %s by label: %w", org, err)
 	}
 	return all, nil
+}
+
+func sumPlaces(ctx context.Context, tx pgx.Tx, org ident.Org, places []scope.Place, from, to time.Time, into map[scope.Place]hourly) error {
+	if len(places) == 0 {
+		return nil
+	}
+	type sum struct{ kind, place string }
+	asked := usagedb.SumPlacesParams{OrgID: org, FromHour: from, Until: to, Ids: []uuid.UUID{}, Models: []string{}}
+	wanted := map[sum][]scope.Place{}
+	for _, place := range places {
+		key := sum{string(place.Kind), place.ID.String()}
+		switch {
+		case everywhere(place):
+			asked.Whole, key = true, sum{string(scope.Org), ""}
+		case place.Kind == scope.Model:
+			asked.Models = append(asked.Models, place.Value)
+			key.place = place.Value
+		default:
+			asked.Ids = append(asked.Ids, place.ID.UUID)
+		}
+		wanted[key] = append(wanted[key], place)
+	}
+	rows, err := usagedb.New(tx).SumPlaces(ctx, asked)
+	for _, row := range rows {
+		for _, place := range wanted[sum{row.Kind, row.Place}] {
+			into[place][row.Hour.UTC()] = row.CostPico
+		}
+	}
+	return err
+}
+
+func sumTags(ctx context.Context, tx pgx.Tx, org ident.Org, places []scope.Place, from, to time.Time, into map[scope.Place]hourly) error {
+	if len(places) == 0 {
+		return nil
+	}
+	type tag struct{ name, value string }
+	asked := usagedb.SumTagsParams{OrgID: org, FromHour: from, Until: to, Names: []string{}, TagValues: []string{}, WholeNames: []string{}}
+	wanted := map[tag]scope.Place{}
+	for _, place := range places {
+		name, value, _ := tagOf(place)
+		if value == "" {
+			asked.WholeNames = append(asked.WholeNames, name)
+		} else {
+			asked.Names, asked.TagValues = append(asked.Names, name), append(asked.TagValues, value)
+		}
+		wanted[tag{name, value}] = place
+	}
+	rows, err := usagedb.New(tx).SumTags(ctx, asked)
+	for _, row := range rows {
+		into[wanted[tag{row.Name, row.Value}]][row.Hour.UTC()] = row.CostPico
+	}
+	return err
 }

@@ -32,7 +32,9 @@ type Claim struct {
 func (l Lease) Outstanding() int64 { return l.Granted - l.Returned - l.Settled }
 
 // Empty says that nothing can come of the lease any more, so that it may be forgotten.
-func (l Lease) Empty() bool { return l.Closed && l.Outstanding() == 0 && l.Doubted == 0 && l.Presumed == 0 }
+func (l Lease) Empty() bool {
+	return l.Closed && l.Outstanding() == 0 && l.Doubted == 0 && l.Presumed == 0
+}
 
 // Hear books what a claim says: a grant that the books do not know, what was handed back since the last claim, and the end of the lease, if
 // the edge knows of everything that it was granted. An edge that does not is told first.

@@ -116,3 +116,64 @@ func (q *Queries) ListEntries(ctx context.Context, arg ListEntriesParams) ([]Lis
 	}
 	return items, nil
 }
+
+const listEntriesOf = `-- name: ListEntriesOf :many
+SELECT audit_id, at, actor_kind, actor_name, actor_address, action, subject_id, subject_name, before, after, generation
+FROM audit_entry
+WHERE org_id = $1 AND subject_id = $2
+ORDER BY at DESC, audit_id DESC
+LIMIT $3
+`
+
+type ListEntriesOfParams struct {
+	OrgID     ident.Org
+	SubjectID uuid.UUID
+	AtMost    int32
+}
+
+type ListEntriesOfRow struct {
+	AuditID      ident.Audit
+	At           time.Time
+	ActorKind    string
+	ActorName    string
+	ActorAddress string
+	Action       string
+	SubjectID    uuid.UUID
+	SubjectName  string
+	Before       []byte
+	After        []byte
+	Generation   int64
+}
+
+// What was done to one subject.
+func (q *Queries) ListEntriesOf(ctx context.Context, arg ListEntriesOfParams) ([]ListEntriesOfRow, error) {
+	rows, err := q.db.Query(ctx, listEntriesOf, arg.OrgID, arg.SubjectID, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListEntriesOfRow
+	for rows.Next() {
+		var i ListEntriesOfRow
+		if err := rows.Scan(
+			&i.AuditID,
+			&i.At,
+			&i.ActorKind,
+			&i.ActorName,
+			&i.ActorAddress,
+			&i.Action,
+			&i.SubjectID,
+			&i.SubjectName,
+			&i.Before,
+			&i.After,
+			&i.Generation,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

@@ -224,6 +224,69 @@ func (q *Queries) InsertRaise(ctx context.Context, arg InsertRaiseParams) error 
 	return err
 }
 
+const listAccounts = `-- name: ListAccounts :many
+SELECT subject, spent, leased, in_doubt
+FROM budget_period
+WHERE org_id = $1 AND budget_id = $2 AND period_start = $3
+  AND ($4::text = '' OR position(lower($4::text) IN lower(subject)) > 0)
+  AND ($5::boolean OR spent < $6 OR spent = $6 AND subject > $7::text)
+ORDER BY spent DESC, subject
+LIMIT $8
+`
+
+type ListAccountsParams struct {
+	OrgID       ident.Org
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+	Search      string
+	First       bool
+	Below       money.Amount
+	After       string
+	AtMost      int32
+}
+
+type ListAccountsRow struct {
+	Subject string
+	Spent   money.Amount
+	Leased  money.Amount
+	InDoubt money.Amount
+}
+
+// The accounts of one budget in one period, the most spent first, from a place on. What is searched for is a part of the subject.
+func (q *Queries) ListAccounts(ctx context.Context, arg ListAccountsParams) ([]ListAccountsRow, error) {
+	rows, err := q.db.Query(ctx, listAccounts,
+		arg.OrgID,
+		arg.BudgetID,
+		arg.PeriodStart,
+		arg.Search,
+		arg.First,
+		arg.Below,
+		arg.After,
+		arg.AtMost,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListAccountsRow
+	for rows.Next() {
+		var i ListAccountsRow
+		if err := rows.Scan(
+			&i.Subject,
+			&i.Spent,
+			&i.Leased,
+			&i.InDoubt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listBudgets = `-- name: ListBudgets :many
 SELECT b.budget_id, b.name, b.scope, b.scope_id, b.scope_value, coalesce(w.name, a.name, k.name, '')::text AS scope_name,
   b.limit_pico, b.period, b.time_zone, b.soft, b.alert_percents, b.alert_forecast, b.created_at, b.archived_at
@@ -277,6 +340,55 @@ func (q *Queries) ListBudgets(ctx context.Context, orgID ident.Org) ([]ListBudge
 			&i.AlertForecast,
 			&i.CreatedAt,
 			&i.ArchivedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listHolders = `-- name: ListHolders :many
+SELECT l.edge_id, e.name, sum(l.granted_total - l.returned_total - l.settled_total)::numeric AS held, max(l.updated_at)::timestamptz AS updated_at
+FROM budget_lease l
+JOIN edge e ON e.edge_id = l.edge_id
+WHERE l.org_id = $1 AND l.budget_id = $2 AND l.period_start = $3 AND l.granted_total - l.returned_total - l.settled_total > 0
+GROUP BY l.edge_id, e.name
+ORDER BY 3 DESC, l.edge_id
+LIMIT 1000
+`
+
+type ListHoldersParams struct {
+	OrgID       ident.Org
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+}
+
+type ListHoldersRow struct {
+	EdgeID    ident.Edge
+	Name      string
+	Held      money.Amount
+	UpdatedAt time.Time
+}
+
+// What edges hold of one budget in one period, over all accounts, the most first.
+func (q *Queries) ListHolders(ctx context.Context, arg ListHoldersParams) ([]ListHoldersRow, error) {
+	rows, err := q.db.Query(ctx, listHolders, arg.OrgID, arg.BudgetID, arg.PeriodStart)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListHoldersRow
+	for rows.Next() {
+		var i ListHoldersRow
+		if err := rows.Scan(
+			&i.EdgeID,
+			&i.Name,
+			&i.Held,
+			&i.UpdatedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -393,6 +505,62 @@ func (q *Queries) ListRaises(ctx context.Context, arg ListRaisesParams) ([]ListR
 			&i.MadeAt,
 			&i.EndedAt,
 			&i.EndedBy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listTopAccounts = `-- name: ListTopAccounts :many
+SELECT top.budget_id, top.period_start, top.subject, top.spent, top.leased, top.in_doubt
+FROM (
+  SELECT p.budget_id, p.period_start, p.subject, p.spent, p.leased, p.in_doubt,
+    row_number() OVER (PARTITION BY p.budget_id, p.period_start ORDER BY p.spent DESC, p.subject) AS place
+  FROM budget_period p
+  WHERE p.org_id = $1 AND p.subject <> '' AND p.period_start <= $2 AND (p.period_end IS NULL OR p.period_end > $2)
+) top
+WHERE top.place <= $3::int
+ORDER BY top.budget_id, top.period_start, top.place
+LIMIT 100000
+`
+
+type ListTopAccountsParams struct {
+	OrgID  ident.Org
+	AtTime time.Time
+	AtMost int32
+}
+
+type ListTopAccountsRow struct {
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+	Subject     string
+	Spent       money.Amount
+	Leased      money.Amount
+	InDoubt     money.Amount
+}
+
+// The fullest accounts of each budget that has several, at a time.
+func (q *Queries) ListTopAccounts(ctx context.Context, arg ListTopAccountsParams) ([]ListTopAccountsRow, error) {
+	rows, err := q.db.Query(ctx, listTopAccounts, arg.OrgID, arg.AtTime, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListTopAccountsRow
+	for rows.Next() {
+		var i ListTopAccountsRow
+		if err := rows.Scan(
+			&i.BudgetID,
+			&i.PeriodStart,
+			&i.Subject,
+			&i.Spent,
+			&i.Leased,
+			&i.InDoubt,
 		); err != nil {
 			return nil, err
 		}

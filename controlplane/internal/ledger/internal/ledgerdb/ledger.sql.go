@@ -202,7 +202,8 @@ type FindPeriodsRow struct {
 
 // Lock order of everything that moves money: organizations by id; in one organization first the accounts that are missing are made, by
 // (budget_id, period_start, subject), then all that a transaction needs are locked in that order. What an account's lock holds still: its
-// leases, and the limit, which is read after the lock, so that a limit lowered meanwhile holds.
+// leases, and the limit, which is read after the lock, so that a limit lowered meanwhile holds. Raises come and go by the clock of Postgres,
+// which is one for all control planes; the guard asks it again.
 func (q *Queries) FindPeriods(ctx context.Context, arg FindPeriodsParams) ([]FindPeriodsRow, error) {
 	rows, err := q.db.Query(ctx, findPeriods,
 		arg.OrgID,
@@ -510,7 +511,7 @@ func (q *Queries) ListOutstanding(ctx context.Context, arg ListOutstandingParams
 }
 
 const listTerms = `-- name: ListTerms :many
-SELECT budget_id, limit_pico, (archived_at IS NOT NULL)::boolean AS archived
+SELECT budget_id, (limit_pico + budget_raised(org_id, budget_id, clock_timestamp()))::numeric AS in_force, (archived_at IS NOT NULL)::boolean AS archived
 FROM budget
 WHERE org_id = $1 AND budget_id = ANY ($2::pg_catalog.uuid[])
 `
@@ -521,9 +522,9 @@ type ListTermsParams struct {
 }
 
 type ListTermsRow struct {
-	BudgetID  ident.Budget
-	LimitPico money.Amount
-	Archived  bool
+	BudgetID ident.Budget
+	InForce  money.Amount
+	Archived bool
 }
 
 // Reads the terms in the transaction that holds the accounts' locks.
@@ -536,7 +537,7 @@ func (q *Queries) ListTerms(ctx context.Context, arg ListTermsParams) ([]ListTer
 	var items []ListTermsRow
 	for rows.Next() {
 		var i ListTermsRow
-		if err := rows.Scan(&i.BudgetID, &i.LimitPico, &i.Archived); err != nil {
+		if err := rows.Scan(&i.BudgetID, &i.InForce, &i.Archived); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -895,7 +896,7 @@ FROM (
 ) AS u, budget b
 WHERE p.org_id = $1 AND p.budget_id = u.budget AND p.period_start = u.start AND p.subject = u.subject
   AND b.org_id = p.org_id AND b.budget_id = p.budget_id
-  AND (NOT u.grants OR u.spent::numeric + u.leased::numeric + u.in_doubt::numeric <= b.limit_pico)
+  AND (NOT u.grants OR u.spent::numeric + u.leased::numeric + u.in_doubt::numeric <= b.limit_pico + budget_raised(b.org_id, b.budget_id, clock_timestamp()))
 `
 
 type SavePeriodsParams struct {

@@ -1236,3 +1236,69 @@ func (q *Queries) SumRange(ctx context.Context, arg SumRangeParams) (SumRangeRow
 	)
 	return i, err
 }
+
+const sumTags = `-- name: SumTags :many
+SELECT sums.name, sums.value, sums.hour, sums.cost_pico
+FROM (
+  SELECT h.name, h.value, h.hour, sum(h.cost_pico)::numeric AS cost_pico
+  FROM usage_tag_hour h WHERE h.org_id = $1 AND h.hour >= $2::timestamptz AND h.hour < $3::timestamptz
+    AND (h.name, h.value) IN (SELECT unnest($4::text[]), unnest($5::text[]))
+  GROUP BY h.name, h.value, h.hour
+  UNION ALL
+  SELECT h.name, ''::text, h.hour, sum(h.cost_pico)::numeric
+  FROM usage_tag_hour h WHERE h.org_id = $1 AND h.hour >= $2::timestamptz AND h.hour < $3::timestamptz
+    AND h.name = ANY ($6::text[])
+  GROUP BY h.name, h.hour
+) sums
+ORDER BY sums.name, sums.value, sums.hour
+LIMIT 1000000
+`
+
+type SumTagsParams struct {
+	OrgID      ident.Org
+	FromHour   time.Time
+	Until      time.Time
+	Names      []string
+	TagValues  []string
+	WholeNames []string
+}
+
+type SumTagsRow struct {
+	Name     string
+	Value    string
+	Hour     time.Time
+	CostPico money.Amount
+}
+
+// What calls cost in each hour by label; the name ” is the end user. The value is ” for all values of a name.
+func (q *Queries) SumTags(ctx context.Context, arg SumTagsParams) ([]SumTagsRow, error) {
+	rows, err := q.db.Query(ctx, sumTags,
+		arg.OrgID,
+		arg.FromHour,
+		arg.Until,
+		arg.Names,
+		arg.TagValues,
+		arg.WholeNames,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SumTagsRow
+	for rows.Next() {
+		var i SumTagsRow
+		if err := rows.Scan(
+			&i.Name,
+			&i.Value,
+			&i.Hour,
+			&i.CostPico,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

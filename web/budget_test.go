@@ -62,7 +62,7 @@ func accountRows(count int) []budgetui.Account {
 // budgetDetail is one budget with much behind it.
 func budgetDetail() budgetui.Detail {
 	d := budgetui.Detail{
-		Row: budgetRows(2)[1], MayChange: true, MayAudit: true, EditHref: "/budgets/2/edit", RaiseHref: "/budgets/2/raises/new", ArchiveHref: "/budgets/2/archive",
+		Row: budgetRows(2)[1], MayChange: true, MayAudit: true, EditHref: "/budgets/2/edit", RaiseHref: "/budgets/2/raises/new", ReleaseHref: "/budgets/2/release-doubt", ArchiveHref: "/budgets/2/archive",
 		AtLimit: "calls are refused", Alerts: "at 50, 80, 100 %, and when it is going to run out",
 		Parts: []budgetui.Part{
 			{Name: "Spent", Fill: "bad", Amount: "$9.82", Text: "What calls cost that have ended."},
@@ -128,6 +128,11 @@ func budgetStories() []story {
 		{name: "budget-change", title: "Everything", active: "Budgets", content: budgetui.ChangePage(budgetui.Change{
 			Form: form("budget-change", "/budgets/1/edit", "Save"), Row: budgetRows(1)[0],
 			Name: component.Field{Name: "name", Label: "Name", Value: "Everything"}, Limit: component.Field{Name: "limit_usd", Label: "Limit", Value: "2000.00", Prefix: "$"}, Mode: mode, Alerts: alerts,
+		})},
+		{name: "release-form", title: "Release doubt of Everything", active: "Budgets", content: budgetui.ReleasePage(budgetui.ReleaseForm{
+			Form: form("release-form", "/budgets/1/release-doubt", "Release"), Name: "Everything", InDoubt: "$1.20",
+			As:     component.Field{Name: "as", Label: "What you know of it", Options: []component.Option{{Value: "spent", Label: "It was spent", Help: "It stays counted."}, {Value: "not_spent", Label: "It was not spent", Help: "The budget gets it back."}}},
+			Reason: component.Field{Name: "reason", Label: "How you know", Error: "say how you know; it is kept in the audit log"},
 		})},
 		{name: "raise-form", title: "Raise", active: "Budgets", content: budgetui.RaisePage(budgetui.RaiseForm{
 			Form: form("raise-form", "/budgets/1/raises/new", "Raise"), Row: budgetRows(4)[3],

@@ -96,6 +96,15 @@ type Change struct {
 	Alerts
 }
 
+// ReleaseForm takes money out of doubt.
+type ReleaseForm struct {
+	component.Form
+	Name    string
+	InDoubt string
+	As      component.Field
+	Reason  component.Field
+}
+
 // RaiseForm raises a budget's limit for a while.
 type RaiseForm struct {
 	component.Form
@@ -113,6 +122,7 @@ type Detail struct {
 	Archived    component.Moment // zero: it is not
 	EditHref    string
 	RaiseHref   string
+	ReleaseHref string // empty: may not
 	ArchiveHref string
 	Parts       []Part
 	Why         string // why it is over the limit; empty: it is not

@@ -59,7 +59,7 @@ func (p *budgetPage) detail(ctx context.Context) (budgetui.Detail, error) {
 	if d.Overrun != "" {
 		d.Why = whyOver(one)
 	}
-	d.EditHref, d.RaiseHref, d.ArchiveHref = d.Href+"/edit", d.Href+"/raises/new", d.Href+"/archive"
+	d.EditHref, d.RaiseHref, d.ReleaseHref, d.ArchiveHref = d.Href+"/edit", d.Href+"/raises/new", d.Href+"/release-doubt", d.Href+"/archive"
 	places, err := p.Usage.CostByPlace(ctx, p.visit.actor.Org, []scope.Place{one.Place()}, p.from, p.now)
 	if err != nil {
 		return d, err

@@ -42,6 +42,7 @@ type Services struct {
 	Providers   *provider.Service
 	Routes      *route.Service
 	Budgets     *budget.Service
+	Doubts      *budget.DoubtService
 	Guardrails  *guardrail.Service
 	RateLimits  *ratelimit.Service
 	VirtualKeys *virtualkey.Service
@@ -130,6 +131,7 @@ func (c *Console) mountNouns(get, both func(string, func(*visit) error)) {
 	both("/budgets/:id/edit", c.editBudget)
 	both("/budgets/:id/raises/new", c.raiseBudget)
 	both("/budgets/:id/raises/:raise/end", c.endRaise)
+	both("/budgets/:id/release-doubt", c.releaseDoubt)
 	both("/budgets/:id/archive", c.archiveBudget)
 	get("/rate-limits", c.rateLimits)
 	both("/rate-limits/new", c.newRateLimit)

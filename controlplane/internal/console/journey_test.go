@@ -263,3 +263,20 @@ func TestSpendListensForWhatItShows(t *testing.T) {
 		t.Errorf("a range that ends before it begins: status %d", a.status)
 	}
 }
+
+func TestReleasingDoubtAsksForAWordAndAReason(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	b.signIn(ownerEmail)
+	b.send("/budgets/new", url.Values{"name": {"All"}, "target": {"org"}, "limit_usd": {"12.50"}, "period": {"month"}, "time_zone": {"UTC"}, "mode": {"hard"}})
+	path := "/budgets/" + b.idOn("/budgets") + "/release-doubt"
+	if a := b.get(path); a.status != http.StatusOK || !strings.Contains(a.body, "It was not spent") {
+		t.Errorf("the form: status %d", a.status)
+	}
+	if a := b.send(path, url.Values{"as": {"spent"}}); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, "field-reason-error") {
+		t.Errorf("without a reason: status %d", a.status)
+	}
+	if a := b.send(path, url.Values{"as": {"spent"}, "reason": {"the invoice"}}); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, "doubt") {
+		t.Errorf("with nothing in doubt: status %d\n%.500s", a.status, a.body)
+	}
+}

@@ -215,7 +215,7 @@ func (u *purse) settled(t *testing.T, lost int64) books {
 	ctx, cancel := contextOf(t, 2*patience)
 	defer cancel()
 	must(t, rig.Until(ctx, func() error {
-		rows, err := u.project.house.Texts(ctx, "SELECT count(DISTINCT request_id) FROM usage_event WHERE virtual_key_id = $1", u.keyID)
+		rows, err := u.project.house.Texts(ctx, "SELECT count(DISTINCT request_id) + coalesce(sum(count - 1), 0) FROM usage_event WHERE virtual_key_id = $1", u.keyID)
 		if err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ func (t *torture) compareShown(ctx context.Context) error {
 	if err := t.rig.Admin.Do(ctx, http.MethodGet, "/usage/totals?from="+ago, nil, &totals); err != nil {
 		return err
 	}
-	if err := t.shown(ctx, "the number of calls", big.NewInt(totals.Events), "SELECT count(*) FROM usage_event"); err != nil {
+	if err := t.shown(ctx, "the number of calls", big.NewInt(totals.Events), "SELECT coalesce(sum(count), 0) FROM usage_event"); err != nil {
 		return err
 	}
 	if err := t.shown(ctx, "the cost", &totals.Cost.Int, "SELECT coalesce(sum(cost_pico), 0) FROM usage_event"); err != nil {

@@ -164,7 +164,7 @@ func (b *bench) furnish(t *testing.T, db *pgtest.DB) {
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(t.Context(), `INSERT INTO usage_run VALUES ($1, $2, $3, $3, $4, now(), now(), 1, 1, 0, 0, 0, 1, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0)`,
+		_, err = tx.Exec(t.Context(), `INSERT INTO usage_run VALUES ($1, $2, $3, $3, $4, now(), clock_timestamp(), 1, 1, 0, 0, 0, 1, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0)`,
 			b.a.Org, run, b.ids.Replace("{workspace}"), b.ids.Replace("{key}"))
 		if err != nil {
 			return err

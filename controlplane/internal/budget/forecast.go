@@ -131,9 +131,9 @@ func (p pace) between(from, to time.Time) money.Amount {
 	if !from.Before(to) {
 		return money.Amount{}
 	}
-	days := to.Sub(from) / dayLong
-	sum := p.day.Times(int64(days), 1)
-	for at := from.Add(days * dayLong); at.Before(to); {
+	whole := to.Sub(from).Truncate(dayLong)
+	sum := p.day.Times(int64(whole/dayLong), 1)
+	for at := from.Add(whole); at.Before(to); {
 		next := nextHour(at)
 		if next.After(to) {
 			next = to

@@ -22,9 +22,14 @@ type grouping struct {
 
 func groupings() []grouping {
 	return []grouping{
-		{"agent", "Agent", "agent", "agent_id"}, {"workspace", "Workspace", "workspace", "workspace_id"}, {"virtual_key", "Key", "virtual key", "virtual_key_id"},
-		{"end_user", "End user", "end user", "end_user"}, {"model", "Model", "model", "model"}, {"provider", "Provider", "provider", "provider_id"},
-		{"route", "Route", "route", "route_id"}, {"run", "Run", "run", ""},
+		{"agent", "Agent", "agent", "agent_id"},
+		{"workspace", "Workspace", "workspace", "workspace_id"},
+		{"virtual_key", "Key", "virtual key", "virtual_key_id"},
+		{"end_user", "End user", "end user", "end_user"},
+		{"model", "Model", "model", "model"},
+		{"provider", "Provider", "provider", "provider_id"},
+		{"route", "Route", "route", "route_id"},
+		{"run", "Run", "run", ""},
 	}
 }
 
@@ -58,8 +63,15 @@ func whereOf(v *visit) usage.Where {
 // filters are the parameters that restrict spend, with their names.
 func filters() [][2]string {
 	return [][2]string{
-		{"workspace_id", "Workspace"}, {"agent_id", "Agent"}, {"virtual_key_id", "Key"}, {"end_user", "End user"}, {"model", "Model"},
-		{"provider_id", "Provider"}, {"route_id", "Route"}, {"outcome", "Outcome"}, {"code", "Code"},
+		{"workspace_id", "Workspace"},
+		{"agent_id", "Agent"},
+		{"virtual_key_id", "Key"},
+		{"end_user", "End user"},
+		{"model", "Model"},
+		{"provider_id", "Provider"},
+		{"route_id", "Route"},
+		{"outcome", "Outcome"},
+		{"code", "Code"},
 	}
 }
 

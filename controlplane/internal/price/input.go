@@ -184,8 +184,14 @@ func (in UnknownInput) cleanCeiling(now time.Time) (*Own, fault.Fields) {
 		name string
 		pico int64
 	}{
-		{"input_usd", own.InputPico}, {"cached_input_usd", own.CachedInputPico}, {"cache_write_usd", own.CacheWritePico}, {"cache_write_hour_usd", own.CacheWriteHourPico},
-		{"output_usd", own.OutputPico}, {"audio_input_usd", own.AudioInputPico}, {"audio_output_usd", own.AudioOutputPico}, {"image_input_usd", own.ImageInputPico},
+		{"input_usd", own.InputPico},
+		{"cached_input_usd", own.CachedInputPico},
+		{"cache_write_usd", own.CacheWritePico},
+		{"cache_write_hour_usd", own.CacheWriteHourPico},
+		{"output_usd", own.OutputPico},
+		{"audio_input_usd", own.AudioInputPico},
+		{"audio_output_usd", own.AudioOutputPico},
+		{"image_input_usd", own.ImageInputPico},
 		{"image_output_usd", own.ImageOutputPico},
 	} {
 		if each.pico == 0 && len(wrong) == 0 {

@@ -16,7 +16,7 @@ import (
 
 // outcomes fills in the total.
 func (s *Spend) outcomes(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery) error {
-	rows, err := usagedb.New(tx).SumOutcomes(ctx, usagedb.SumOutcomesParams(paramsOf(org, q)))
+	rows, err := usagedb.New(tx).SumOutcomes(ctx, paramsOf(org, q))
 	if err != nil {
 		return fmt.Errorf("sum outcomes of %s: %w", org, err)
 	}

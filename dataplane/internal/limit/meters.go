@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	metersMax  = 100_000
-	idleMinute = time.Minute
+	metersMax = 100_000
+	idleAfter = time.Minute
 )
 
 // account names a meter.
@@ -62,7 +62,7 @@ func (s *meters) of(limit *state.RateLimit, subject string, now time.Time) *mete
 // lost; the map must not grow for ever. Slots in use stay.
 func (s *meters) forget(now time.Time) {
 	wholeWindow := func(m *meter) time.Duration { return m.shape.length * time.Duration(m.shape.buckets+1) }
-	passes := []func(*meter) time.Duration{wholeWindow, func(*meter) time.Duration { return idleMinute }, func(*meter) time.Duration { return -1 }}
+	passes := []func(*meter) time.Duration{wholeWindow, func(*meter) time.Duration { return idleAfter }, func(*meter) time.Duration { return -1 }}
 	for i, idle := range passes {
 		most := len(s.all)
 		if i == len(passes)-1 {

@@ -21,6 +21,8 @@ func newScripts() scripts {
 //
 // ARGV: edge, lease in µs, then for each key: kind (w, c), amount, need, want, mine, length of a bucket in µs, buckets.
 // Answer: the key that refuses (0: none), the wait in µs, then for each key: granted, free afterwards, bucket.
+//
+//nolint:dupword // Lua ends its blocks so
 const takeScript = `
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
@@ -105,6 +107,8 @@ return answer
 
 // settleScript gives back to the bucket that was taken from what it still holds, and adds what was used beyond the estimate now.
 // ARGV: length of a bucket in µs, buckets, bucket, back, more.
+//
+//nolint:dupword // Lua ends its blocks so
 const settleScript = `
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
@@ -146,6 +150,8 @@ return 1
 `
 
 // liveScript says that an edge lives, counts those that do, and says how many of them come before it by name.
+//
+//nolint:dupword // Lua ends its blocks so
 const liveScript = `
 local now = tonumber(redis.call('TIME')[1])
 local kind = redis.call('TYPE', KEYS[1])

@@ -12,10 +12,17 @@ func (c *compiler) price(into *wire.Tariffs, in *wire.Price) {
 		field string
 		pico  int64
 	}{
-		{"input_pico", in.GetInputPico()}, {"cached_input_pico", in.GetCachedInputPico()}, {"cache_write_pico", in.GetCacheWritePico()},
-		{"cache_write_hour_pico", in.GetCacheWriteHourPico()}, {"output_pico", in.GetOutputPico()}, {"reasoning_pico", in.GetReasoningPico()},
-		{"audio_input_pico", in.GetAudioInputPico()}, {"audio_output_pico", in.GetAudioOutputPico()}, {"image_input_pico", in.GetImageInputPico()},
-		{"image_output_pico", in.GetImageOutputPico()}, {"request_pico", in.GetRequestPico()},
+		{"input_pico", in.GetInputPico()},
+		{"cached_input_pico", in.GetCachedInputPico()},
+		{"cache_write_pico", in.GetCacheWritePico()},
+		{"cache_write_hour_pico", in.GetCacheWriteHourPico()},
+		{"output_pico", in.GetOutputPico()},
+		{"reasoning_pico", in.GetReasoningPico()},
+		{"audio_input_pico", in.GetAudioInputPico()},
+		{"audio_output_pico", in.GetAudioOutputPico()},
+		{"image_input_pico", in.GetImageInputPico()},
+		{"image_output_pico", in.GetImageOutputPico()},
+		{"request_pico", in.GetRequestPico()},
 	} {
 		c.amount(each.field, each.pico)
 	}

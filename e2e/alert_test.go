@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -140,7 +139,7 @@ func alertOf(t *testing.T, house *rig.Rig, budget string, wanted func(shownAlert
 // within asks again until the answer is nil, and fails with the last one when the time is over.
 func within(t *testing.T, patience time.Duration, ask func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := contextOf(t, patience)
 	defer cancel()
 	if err := rig.Until(ctx, ask); err != nil {
 		t.Fatal(err)

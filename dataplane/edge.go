@@ -98,7 +98,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 	}
 	e.handler = observed.Trace(ingress.New(ingress.Config{
 		Pipeline: requests, Metrics: observed.Handler(), Now: now.Now,
-		Ready: func() error { return readiness(store, records) },
+		Ready: func() error { return readiness(e.subscription, records) },
 	}))
 	e.runs = append(e.runs, records.Run, requests.Run, book.Run, sender.Run, e.subscription.Run, report.New(records, client, id, logger).Run)
 	return e, nil
@@ -128,10 +128,10 @@ func (e *edge) limiter(config Config, id wire.ID, now func() time.Time) (*limit.
 }
 
 // readiness never asks whether the control plane is there: an edge serves without it.
-func readiness(store *state.Store, records *spool.Spool) error {
+func readiness(snapshot *subscription.Subscription, records *spool.Spool) error {
 	switch {
-	case store.Current().Empty():
-		return errors.New("not ready: no snapshot has come from the control plane yet")
+	case !snapshot.Whole():
+		return errors.New("not ready: the control plane has not sent every organization yet")
 	case !records.HasRoom():
 		return errors.New("not ready: the spool's disk is full")
 	default:

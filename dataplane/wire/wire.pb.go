@@ -1248,6 +1248,7 @@ type SyncResponse struct {
 	//	*SyncResponse_LeaseRecall
 	//	*SyncResponse_Heartbeat
 	//	*SyncResponse_Removal
+	//	*SyncResponse_Whole
 	Message       isSyncResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1344,6 +1345,15 @@ func (x *SyncResponse) GetRemoval() *FragmentRemoval {
 	return nil
 }
 
+func (x *SyncResponse) GetWhole() *Whole {
+	if x != nil {
+		if x, ok := x.Message.(*SyncResponse_Whole); ok {
+			return x.Whole
+		}
+	}
+	return nil
+}
+
 type isSyncResponse_Message interface {
 	isSyncResponse_Message()
 }
@@ -1372,6 +1382,10 @@ type SyncResponse_Removal struct {
 	Removal *FragmentRemoval `protobuf:"bytes,6,opt,name=removal,proto3,oneof"` // the organization is gone
 }
 
+type SyncResponse_Whole struct {
+	Whole *Whole `protobuf:"bytes,7,opt,name=whole,proto3,oneof"`
+}
+
 func (*SyncResponse_Welcome) isSyncResponse_Message() {}
 
 func (*SyncResponse_Fragment) isSyncResponse_Message() {}
@@ -1383,6 +1397,8 @@ func (*SyncResponse_LeaseRecall) isSyncResponse_Message() {}
 func (*SyncResponse_Heartbeat) isSyncResponse_Message() {}
 
 func (*SyncResponse_Removal) isSyncResponse_Message() {}
+
+func (*SyncResponse_Whole) isSyncResponse_Message() {}
 
 type Welcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1436,6 +1452,43 @@ func (x *Welcome) GetHeartbeatMs() uint32 {
 	return 0
 }
 
+// Whole says, once on a stream, that everything of which the edge held less at its hello has been sent: what it does not know now does not exist.
+type Whole struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Whole) Reset() {
+	*x = Whole{}
+	mi := &file_wire_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Whole) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Whole) ProtoMessage() {}
+
+func (x *Whole) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Whole.ProtoReflect.Descriptor instead.
+func (*Whole) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{8}
+}
+
 type Heartbeat struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	NowUnixMs     int64                  `protobuf:"varint,1,opt,name=now_unix_ms,json=nowUnixMs,proto3" json:"now_unix_ms,omitempty"`
@@ -1445,7 +1498,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_wire_proto_msgTypes[8]
+	mi := &file_wire_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1457,7 +1510,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[8]
+	mi := &file_wire_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1470,7 +1523,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{8}
+	return file_wire_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Heartbeat) GetNowUnixMs() int64 {
@@ -1496,7 +1549,7 @@ type Fragment struct {
 
 func (x *Fragment) Reset() {
 	*x = Fragment{}
-	mi := &file_wire_proto_msgTypes[9]
+	mi := &file_wire_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1508,7 +1561,7 @@ func (x *Fragment) String() string {
 func (*Fragment) ProtoMessage() {}
 
 func (x *Fragment) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[9]
+	mi := &file_wire_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1521,7 +1574,7 @@ func (x *Fragment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fragment.ProtoReflect.Descriptor instead.
 func (*Fragment) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{9}
+	return file_wire_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Fragment) GetManifest() []byte {
@@ -1579,7 +1632,7 @@ type Manifest struct {
 
 func (x *Manifest) Reset() {
 	*x = Manifest{}
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1591,7 +1644,7 @@ func (x *Manifest) String() string {
 func (*Manifest) ProtoMessage() {}
 
 func (x *Manifest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1604,7 +1657,7 @@ func (x *Manifest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Manifest.ProtoReflect.Descriptor instead.
 func (*Manifest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{10}
+	return file_wire_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Manifest) GetOrgId() []byte {
@@ -1653,7 +1706,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1665,7 +1718,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1678,7 +1731,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{11}
+	return file_wire_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Item) GetKey() string {
@@ -1716,7 +1769,7 @@ type ItemBody struct {
 
 func (x *ItemBody) Reset() {
 	*x = ItemBody{}
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1728,7 +1781,7 @@ func (x *ItemBody) String() string {
 func (*ItemBody) ProtoMessage() {}
 
 func (x *ItemBody) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1741,7 +1794,7 @@ func (x *ItemBody) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ItemBody.ProtoReflect.Descriptor instead.
 func (*ItemBody) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{12}
+	return file_wire_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ItemBody) GetBody() isItemBody_Body {
@@ -1916,7 +1969,7 @@ type FragmentRemoval struct {
 
 func (x *FragmentRemoval) Reset() {
 	*x = FragmentRemoval{}
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1928,7 +1981,7 @@ func (x *FragmentRemoval) String() string {
 func (*FragmentRemoval) ProtoMessage() {}
 
 func (x *FragmentRemoval) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1941,7 +1994,7 @@ func (x *FragmentRemoval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FragmentRemoval.ProtoReflect.Descriptor instead.
 func (*FragmentRemoval) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{13}
+	return file_wire_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FragmentRemoval) GetOrgId() []byte {
@@ -1978,7 +2031,7 @@ type Revocation struct {
 
 func (x *Revocation) Reset() {
 	*x = Revocation{}
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1990,7 +2043,7 @@ func (x *Revocation) String() string {
 func (*Revocation) ProtoMessage() {}
 
 func (x *Revocation) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2003,7 +2056,7 @@ func (x *Revocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revocation.ProtoReflect.Descriptor instead.
 func (*Revocation) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{14}
+	return file_wire_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Revocation) GetOrgId() []byte {
@@ -2048,7 +2101,7 @@ type LeaseRecall struct {
 
 func (x *LeaseRecall) Reset() {
 	*x = LeaseRecall{}
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2060,7 +2113,7 @@ func (x *LeaseRecall) String() string {
 func (*LeaseRecall) ProtoMessage() {}
 
 func (x *LeaseRecall) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2073,7 +2126,7 @@ func (x *LeaseRecall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRecall.ProtoReflect.Descriptor instead.
 func (*LeaseRecall) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{15}
+	return file_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LeaseRecall) GetOrgId() []byte {
@@ -2123,7 +2176,7 @@ type Organization struct {
 
 func (x *Organization) Reset() {
 	*x = Organization{}
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2135,7 +2188,7 @@ func (x *Organization) String() string {
 func (*Organization) ProtoMessage() {}
 
 func (x *Organization) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2148,7 +2201,7 @@ func (x *Organization) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Organization.ProtoReflect.Descriptor instead.
 func (*Organization) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{16}
+	return file_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Organization) GetId() []byte {
@@ -2190,7 +2243,7 @@ type Workspace struct {
 
 func (x *Workspace) Reset() {
 	*x = Workspace{}
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2202,7 +2255,7 @@ func (x *Workspace) String() string {
 func (*Workspace) ProtoMessage() {}
 
 func (x *Workspace) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2215,7 +2268,7 @@ func (x *Workspace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Workspace.ProtoReflect.Descriptor instead.
 func (*Workspace) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{17}
+	return file_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Workspace) GetId() []byte {
@@ -2250,7 +2303,7 @@ type Agent struct {
 
 func (x *Agent) Reset() {
 	*x = Agent{}
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2262,7 +2315,7 @@ func (x *Agent) String() string {
 func (*Agent) ProtoMessage() {}
 
 func (x *Agent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2275,7 +2328,7 @@ func (x *Agent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Agent.ProtoReflect.Descriptor instead.
 func (*Agent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{18}
+	return file_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Agent) GetId() []byte {
@@ -2317,7 +2370,7 @@ type VirtualKey struct {
 
 func (x *VirtualKey) Reset() {
 	*x = VirtualKey{}
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2329,7 +2382,7 @@ func (x *VirtualKey) String() string {
 func (*VirtualKey) ProtoMessage() {}
 
 func (x *VirtualKey) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2342,7 +2395,7 @@ func (x *VirtualKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VirtualKey.ProtoReflect.Descriptor instead.
 func (*VirtualKey) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{19}
+	return file_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *VirtualKey) GetId() []byte {
@@ -2433,7 +2486,7 @@ type Provider struct {
 
 func (x *Provider) Reset() {
 	*x = Provider{}
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2445,7 +2498,7 @@ func (x *Provider) String() string {
 func (*Provider) ProtoMessage() {}
 
 func (x *Provider) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2458,7 +2511,7 @@ func (x *Provider) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Provider.ProtoReflect.Descriptor instead.
 func (*Provider) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{20}
+	return file_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Provider) GetId() []byte {
@@ -2541,7 +2594,7 @@ type Credential struct {
 
 func (x *Credential) Reset() {
 	*x = Credential{}
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2553,7 +2606,7 @@ func (x *Credential) String() string {
 func (*Credential) ProtoMessage() {}
 
 func (x *Credential) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2566,7 +2619,7 @@ func (x *Credential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credential.ProtoReflect.Descriptor instead.
 func (*Credential) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{21}
+	return file_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Credential) GetId() []byte {
@@ -2596,7 +2649,7 @@ type Route struct {
 
 func (x *Route) Reset() {
 	*x = Route{}
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2608,7 +2661,7 @@ func (x *Route) String() string {
 func (*Route) ProtoMessage() {}
 
 func (x *Route) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2621,7 +2674,7 @@ func (x *Route) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Route.ProtoReflect.Descriptor instead.
 func (*Route) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{22}
+	return file_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Route) GetId() []byte {
@@ -2670,7 +2723,7 @@ type Target struct {
 
 func (x *Target) Reset() {
 	*x = Target{}
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2682,7 +2735,7 @@ func (x *Target) String() string {
 func (*Target) ProtoMessage() {}
 
 func (x *Target) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2695,7 +2748,7 @@ func (x *Target) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Target.ProtoReflect.Descriptor instead.
 func (*Target) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{23}
+	return file_wire_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Target) GetProviderId() []byte {
@@ -2736,7 +2789,7 @@ type Budget struct {
 
 func (x *Budget) Reset() {
 	*x = Budget{}
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2748,7 +2801,7 @@ func (x *Budget) String() string {
 func (*Budget) ProtoMessage() {}
 
 func (x *Budget) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2761,7 +2814,7 @@ func (x *Budget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Budget.ProtoReflect.Descriptor instead.
 func (*Budget) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{24}
+	return file_wire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Budget) GetId() []byte {
@@ -2844,7 +2897,7 @@ type RateLimit struct {
 
 func (x *RateLimit) Reset() {
 	*x = RateLimit{}
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2856,7 +2909,7 @@ func (x *RateLimit) String() string {
 func (*RateLimit) ProtoMessage() {}
 
 func (x *RateLimit) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2869,7 +2922,7 @@ func (x *RateLimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RateLimit.ProtoReflect.Descriptor instead.
 func (*RateLimit) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{25}
+	return file_wire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *RateLimit) GetId() []byte {
@@ -2942,7 +2995,7 @@ type Guardrail struct {
 
 func (x *Guardrail) Reset() {
 	*x = Guardrail{}
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2954,7 +3007,7 @@ func (x *Guardrail) String() string {
 func (*Guardrail) ProtoMessage() {}
 
 func (x *Guardrail) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2967,7 +3020,7 @@ func (x *Guardrail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guardrail.ProtoReflect.Descriptor instead.
 func (*Guardrail) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{26}
+	return file_wire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Guardrail) GetId() []byte {
@@ -3044,7 +3097,7 @@ type Price struct {
 
 func (x *Price) Reset() {
 	*x = Price{}
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3056,7 +3109,7 @@ func (x *Price) String() string {
 func (*Price) ProtoMessage() {}
 
 func (x *Price) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3069,7 +3122,7 @@ func (x *Price) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Price.ProtoReflect.Descriptor instead.
 func (*Price) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{27}
+	return file_wire_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Price) GetId() []byte {
@@ -3280,7 +3333,7 @@ type UsageEvent struct {
 
 func (x *UsageEvent) Reset() {
 	*x = UsageEvent{}
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3292,7 +3345,7 @@ func (x *UsageEvent) String() string {
 func (*UsageEvent) ProtoMessage() {}
 
 func (x *UsageEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3305,7 +3358,7 @@ func (x *UsageEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageEvent.ProtoReflect.Descriptor instead.
 func (*UsageEvent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{28}
+	return file_wire_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *UsageEvent) GetEventId() []byte {
@@ -3639,7 +3692,7 @@ type Charge struct {
 
 func (x *Charge) Reset() {
 	*x = Charge{}
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3651,7 +3704,7 @@ func (x *Charge) String() string {
 func (*Charge) ProtoMessage() {}
 
 func (x *Charge) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3664,7 +3717,7 @@ func (x *Charge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Charge.ProtoReflect.Descriptor instead.
 func (*Charge) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{29}
+	return file_wire_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Charge) GetBudgetId() []byte {
@@ -3727,7 +3780,7 @@ type UsageBatch struct {
 
 func (x *UsageBatch) Reset() {
 	*x = UsageBatch{}
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3739,7 +3792,7 @@ func (x *UsageBatch) String() string {
 func (*UsageBatch) ProtoMessage() {}
 
 func (x *UsageBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3752,7 +3805,7 @@ func (x *UsageBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageBatch.ProtoReflect.Descriptor instead.
 func (*UsageBatch) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{30}
+	return file_wire_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *UsageBatch) GetEdgeId() []byte {
@@ -3786,7 +3839,7 @@ type UsageRecord struct {
 
 func (x *UsageRecord) Reset() {
 	*x = UsageRecord{}
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3798,7 +3851,7 @@ func (x *UsageRecord) String() string {
 func (*UsageRecord) ProtoMessage() {}
 
 func (x *UsageRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3811,7 +3864,7 @@ func (x *UsageRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRecord.ProtoReflect.Descriptor instead.
 func (*UsageRecord) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{31}
+	return file_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *UsageRecord) GetSeq() uint64 {
@@ -3839,7 +3892,7 @@ type UsageAck struct {
 
 func (x *UsageAck) Reset() {
 	*x = UsageAck{}
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3851,7 +3904,7 @@ func (x *UsageAck) String() string {
 func (*UsageAck) ProtoMessage() {}
 
 func (x *UsageAck) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3864,7 +3917,7 @@ func (x *UsageAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageAck.ProtoReflect.Descriptor instead.
 func (*UsageAck) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{32}
+	return file_wire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *UsageAck) GetEpoch() uint64 {
@@ -3893,7 +3946,7 @@ type LeaseRequest struct {
 
 func (x *LeaseRequest) Reset() {
 	*x = LeaseRequest{}
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3905,7 +3958,7 @@ func (x *LeaseRequest) String() string {
 func (*LeaseRequest) ProtoMessage() {}
 
 func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3918,7 +3971,7 @@ func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRequest.ProtoReflect.Descriptor instead.
 func (*LeaseRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{33}
+	return file_wire_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *LeaseRequest) GetEdgeId() []byte {
@@ -3970,7 +4023,7 @@ type LeaseClaim struct {
 
 func (x *LeaseClaim) Reset() {
 	*x = LeaseClaim{}
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3982,7 +4035,7 @@ func (x *LeaseClaim) String() string {
 func (*LeaseClaim) ProtoMessage() {}
 
 func (x *LeaseClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3995,7 +4048,7 @@ func (x *LeaseClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseClaim.ProtoReflect.Descriptor instead.
 func (*LeaseClaim) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{34}
+	return file_wire_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *LeaseClaim) GetOrgId() []byte {
@@ -4093,7 +4146,7 @@ type LeaseGrant struct {
 
 func (x *LeaseGrant) Reset() {
 	*x = LeaseGrant{}
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4105,7 +4158,7 @@ func (x *LeaseGrant) String() string {
 func (*LeaseGrant) ProtoMessage() {}
 
 func (x *LeaseGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4118,7 +4171,7 @@ func (x *LeaseGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseGrant.ProtoReflect.Descriptor instead.
 func (*LeaseGrant) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{35}
+	return file_wire_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *LeaseGrant) GetOrgId() []byte {
@@ -4200,7 +4253,7 @@ type LeaseResponse struct {
 
 func (x *LeaseResponse) Reset() {
 	*x = LeaseResponse{}
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4212,7 +4265,7 @@ func (x *LeaseResponse) String() string {
 func (*LeaseResponse) ProtoMessage() {}
 
 func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4225,7 +4278,7 @@ func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseResponse.ProtoReflect.Descriptor instead.
 func (*LeaseResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{36}
+	return file_wire_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *LeaseResponse) GetGrants() []*LeaseGrant {
@@ -4251,7 +4304,7 @@ type SpoolRecord struct {
 
 func (x *SpoolRecord) Reset() {
 	*x = SpoolRecord{}
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4263,7 +4316,7 @@ func (x *SpoolRecord) String() string {
 func (*SpoolRecord) ProtoMessage() {}
 
 func (x *SpoolRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4276,7 +4329,7 @@ func (x *SpoolRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpoolRecord.ProtoReflect.Descriptor instead.
 func (*SpoolRecord) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{37}
+	return file_wire_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SpoolRecord) GetRecord() isSpoolRecord_Record {
@@ -4360,7 +4413,7 @@ type Intent struct {
 
 func (x *Intent) Reset() {
 	*x = Intent{}
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4372,7 +4425,7 @@ func (x *Intent) String() string {
 func (*Intent) ProtoMessage() {}
 
 func (x *Intent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4385,7 +4438,7 @@ func (x *Intent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Intent.ProtoReflect.Descriptor instead.
 func (*Intent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{38}
+	return file_wire_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Intent) GetEvent() *UsageEvent {
@@ -4408,7 +4461,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_wire_proto_msgTypes[39]
+	mi := &file_wire_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4420,7 +4473,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[39]
+	mi := &file_wire_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4433,7 +4486,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{39}
+	return file_wire_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Checkpoint) GetEventId() []byte {
@@ -4482,7 +4535,7 @@ type LeaseState struct {
 
 func (x *LeaseState) Reset() {
 	*x = LeaseState{}
-	mi := &file_wire_proto_msgTypes[40]
+	mi := &file_wire_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4494,7 +4547,7 @@ func (x *LeaseState) String() string {
 func (*LeaseState) ProtoMessage() {}
 
 func (x *LeaseState) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[40]
+	mi := &file_wire_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4507,7 +4560,7 @@ func (x *LeaseState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseState.ProtoReflect.Descriptor instead.
 func (*LeaseState) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{40}
+	return file_wire_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *LeaseState) GetOrgId() []byte {
@@ -4623,7 +4676,7 @@ const file_wire_proto_rawDesc = "" +
 	"\rrate_counting\x18\a \x01(\x0e2\x1e.tollgate.wire.v1.RateCountingR\frateCounting\x121\n" +
 	"\x15rate_counting_unix_ms\x18\b \x01(\x03R\x12rateCountingUnixMs\x12\x1d\n" +
 	"\n" +
-	"live_edges\x18\t \x01(\rR\tliveEdges\"\x8a\x03\n" +
+	"live_edges\x18\t \x01(\rR\tliveEdges\"\xbb\x03\n" +
 	"\fSyncResponse\x125\n" +
 	"\awelcome\x18\x01 \x01(\v2\x19.tollgate.wire.v1.WelcomeH\x00R\awelcome\x128\n" +
 	"\bfragment\x18\x02 \x01(\v2\x1a.tollgate.wire.v1.FragmentH\x00R\bfragment\x12>\n" +
@@ -4632,11 +4685,13 @@ const file_wire_proto_rawDesc = "" +
 	"revocation\x12B\n" +
 	"\flease_recall\x18\x04 \x01(\v2\x1d.tollgate.wire.v1.LeaseRecallH\x00R\vleaseRecall\x12;\n" +
 	"\theartbeat\x18\x05 \x01(\v2\x1b.tollgate.wire.v1.HeartbeatH\x00R\theartbeat\x12=\n" +
-	"\aremoval\x18\x06 \x01(\v2!.tollgate.wire.v1.FragmentRemovalH\x00R\aremovalB\t\n" +
+	"\aremoval\x18\x06 \x01(\v2!.tollgate.wire.v1.FragmentRemovalH\x00R\aremoval\x12/\n" +
+	"\x05whole\x18\a \x01(\v2\x17.tollgate.wire.v1.WholeH\x00R\x05wholeB\t\n" +
 	"\amessage\"L\n" +
 	"\aWelcome\x12\x1e\n" +
 	"\vnow_unix_ms\x18\x01 \x01(\x03R\tnowUnixMs\x12!\n" +
-	"\fheartbeat_ms\x18\x02 \x01(\rR\vheartbeatMs\"+\n" +
+	"\fheartbeat_ms\x18\x02 \x01(\rR\vheartbeatMs\"\a\n" +
+	"\x05Whole\"+\n" +
 	"\tHeartbeat\x12\x1e\n" +
 	"\vnow_unix_ms\x18\x01 \x01(\x03R\tnowUnixMs\"\xcd\x01\n" +
 	"\bFragment\x12\x1a\n" +
@@ -5046,7 +5101,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_wire_proto_goTypes = []any{
 	(RateCounting)(0),       // 0: tollgate.wire.v1.RateCounting
 	(Priority)(0),           // 1: tollgate.wire.v1.Priority
@@ -5069,40 +5124,41 @@ var file_wire_proto_goTypes = []any{
 	(*Status)(nil),          // 18: tollgate.wire.v1.Status
 	(*SyncResponse)(nil),    // 19: tollgate.wire.v1.SyncResponse
 	(*Welcome)(nil),         // 20: tollgate.wire.v1.Welcome
-	(*Heartbeat)(nil),       // 21: tollgate.wire.v1.Heartbeat
-	(*Fragment)(nil),        // 22: tollgate.wire.v1.Fragment
-	(*Manifest)(nil),        // 23: tollgate.wire.v1.Manifest
-	(*Item)(nil),            // 24: tollgate.wire.v1.Item
-	(*ItemBody)(nil),        // 25: tollgate.wire.v1.ItemBody
-	(*FragmentRemoval)(nil), // 26: tollgate.wire.v1.FragmentRemoval
-	(*Revocation)(nil),      // 27: tollgate.wire.v1.Revocation
-	(*LeaseRecall)(nil),     // 28: tollgate.wire.v1.LeaseRecall
-	(*Organization)(nil),    // 29: tollgate.wire.v1.Organization
-	(*Workspace)(nil),       // 30: tollgate.wire.v1.Workspace
-	(*Agent)(nil),           // 31: tollgate.wire.v1.Agent
-	(*VirtualKey)(nil),      // 32: tollgate.wire.v1.VirtualKey
-	(*Provider)(nil),        // 33: tollgate.wire.v1.Provider
-	(*Credential)(nil),      // 34: tollgate.wire.v1.Credential
-	(*Route)(nil),           // 35: tollgate.wire.v1.Route
-	(*Target)(nil),          // 36: tollgate.wire.v1.Target
-	(*Budget)(nil),          // 37: tollgate.wire.v1.Budget
-	(*RateLimit)(nil),       // 38: tollgate.wire.v1.RateLimit
-	(*Guardrail)(nil),       // 39: tollgate.wire.v1.Guardrail
-	(*Price)(nil),           // 40: tollgate.wire.v1.Price
-	(*UsageEvent)(nil),      // 41: tollgate.wire.v1.UsageEvent
-	(*Charge)(nil),          // 42: tollgate.wire.v1.Charge
-	(*UsageBatch)(nil),      // 43: tollgate.wire.v1.UsageBatch
-	(*UsageRecord)(nil),     // 44: tollgate.wire.v1.UsageRecord
-	(*UsageAck)(nil),        // 45: tollgate.wire.v1.UsageAck
-	(*LeaseRequest)(nil),    // 46: tollgate.wire.v1.LeaseRequest
-	(*LeaseClaim)(nil),      // 47: tollgate.wire.v1.LeaseClaim
-	(*LeaseGrant)(nil),      // 48: tollgate.wire.v1.LeaseGrant
-	(*LeaseResponse)(nil),   // 49: tollgate.wire.v1.LeaseResponse
-	(*SpoolRecord)(nil),     // 50: tollgate.wire.v1.SpoolRecord
-	(*Intent)(nil),          // 51: tollgate.wire.v1.Intent
-	(*Checkpoint)(nil),      // 52: tollgate.wire.v1.Checkpoint
-	(*LeaseState)(nil),      // 53: tollgate.wire.v1.LeaseState
-	nil,                     // 54: tollgate.wire.v1.UsageEvent.LabelsEntry
+	(*Whole)(nil),           // 21: tollgate.wire.v1.Whole
+	(*Heartbeat)(nil),       // 22: tollgate.wire.v1.Heartbeat
+	(*Fragment)(nil),        // 23: tollgate.wire.v1.Fragment
+	(*Manifest)(nil),        // 24: tollgate.wire.v1.Manifest
+	(*Item)(nil),            // 25: tollgate.wire.v1.Item
+	(*ItemBody)(nil),        // 26: tollgate.wire.v1.ItemBody
+	(*FragmentRemoval)(nil), // 27: tollgate.wire.v1.FragmentRemoval
+	(*Revocation)(nil),      // 28: tollgate.wire.v1.Revocation
+	(*LeaseRecall)(nil),     // 29: tollgate.wire.v1.LeaseRecall
+	(*Organization)(nil),    // 30: tollgate.wire.v1.Organization
+	(*Workspace)(nil),       // 31: tollgate.wire.v1.Workspace
+	(*Agent)(nil),           // 32: tollgate.wire.v1.Agent
+	(*VirtualKey)(nil),      // 33: tollgate.wire.v1.VirtualKey
+	(*Provider)(nil),        // 34: tollgate.wire.v1.Provider
+	(*Credential)(nil),      // 35: tollgate.wire.v1.Credential
+	(*Route)(nil),           // 36: tollgate.wire.v1.Route
+	(*Target)(nil),          // 37: tollgate.wire.v1.Target
+	(*Budget)(nil),          // 38: tollgate.wire.v1.Budget
+	(*RateLimit)(nil),       // 39: tollgate.wire.v1.RateLimit
+	(*Guardrail)(nil),       // 40: tollgate.wire.v1.Guardrail
+	(*Price)(nil),           // 41: tollgate.wire.v1.Price
+	(*UsageEvent)(nil),      // 42: tollgate.wire.v1.UsageEvent
+	(*Charge)(nil),          // 43: tollgate.wire.v1.Charge
+	(*UsageBatch)(nil),      // 44: tollgate.wire.v1.UsageBatch
+	(*UsageRecord)(nil),     // 45: tollgate.wire.v1.UsageRecord
+	(*UsageAck)(nil),        // 46: tollgate.wire.v1.UsageAck
+	(*LeaseRequest)(nil),    // 47: tollgate.wire.v1.LeaseRequest
+	(*LeaseClaim)(nil),      // 48: tollgate.wire.v1.LeaseClaim
+	(*LeaseGrant)(nil),      // 49: tollgate.wire.v1.LeaseGrant
+	(*LeaseResponse)(nil),   // 50: tollgate.wire.v1.LeaseResponse
+	(*SpoolRecord)(nil),     // 51: tollgate.wire.v1.SpoolRecord
+	(*Intent)(nil),          // 52: tollgate.wire.v1.Intent
+	(*Checkpoint)(nil),      // 53: tollgate.wire.v1.Checkpoint
+	(*LeaseState)(nil),      // 54: tollgate.wire.v1.LeaseState
+	nil,                     // 55: tollgate.wire.v1.UsageEvent.LabelsEntry
 }
 var file_wire_proto_depIdxs = []int32{
 	14, // 0: tollgate.wire.v1.SyncRequest.hello:type_name -> tollgate.wire.v1.Hello
@@ -5112,59 +5168,60 @@ var file_wire_proto_depIdxs = []int32{
 	15, // 4: tollgate.wire.v1.Hello.held:type_name -> tollgate.wire.v1.Held
 	0,  // 5: tollgate.wire.v1.Status.rate_counting:type_name -> tollgate.wire.v1.RateCounting
 	20, // 6: tollgate.wire.v1.SyncResponse.welcome:type_name -> tollgate.wire.v1.Welcome
-	22, // 7: tollgate.wire.v1.SyncResponse.fragment:type_name -> tollgate.wire.v1.Fragment
-	27, // 8: tollgate.wire.v1.SyncResponse.revocation:type_name -> tollgate.wire.v1.Revocation
-	28, // 9: tollgate.wire.v1.SyncResponse.lease_recall:type_name -> tollgate.wire.v1.LeaseRecall
-	21, // 10: tollgate.wire.v1.SyncResponse.heartbeat:type_name -> tollgate.wire.v1.Heartbeat
-	26, // 11: tollgate.wire.v1.SyncResponse.removal:type_name -> tollgate.wire.v1.FragmentRemoval
-	24, // 12: tollgate.wire.v1.Fragment.upserts:type_name -> tollgate.wire.v1.Item
-	29, // 13: tollgate.wire.v1.ItemBody.organization:type_name -> tollgate.wire.v1.Organization
-	30, // 14: tollgate.wire.v1.ItemBody.workspace:type_name -> tollgate.wire.v1.Workspace
-	31, // 15: tollgate.wire.v1.ItemBody.agent:type_name -> tollgate.wire.v1.Agent
-	32, // 16: tollgate.wire.v1.ItemBody.virtual_key:type_name -> tollgate.wire.v1.VirtualKey
-	33, // 17: tollgate.wire.v1.ItemBody.provider:type_name -> tollgate.wire.v1.Provider
-	35, // 18: tollgate.wire.v1.ItemBody.route:type_name -> tollgate.wire.v1.Route
-	37, // 19: tollgate.wire.v1.ItemBody.budget:type_name -> tollgate.wire.v1.Budget
-	39, // 20: tollgate.wire.v1.ItemBody.guardrail:type_name -> tollgate.wire.v1.Guardrail
-	40, // 21: tollgate.wire.v1.ItemBody.price:type_name -> tollgate.wire.v1.Price
-	38, // 22: tollgate.wire.v1.ItemBody.rate_limit:type_name -> tollgate.wire.v1.RateLimit
-	1,  // 23: tollgate.wire.v1.VirtualKey.priority:type_name -> tollgate.wire.v1.Priority
-	2,  // 24: tollgate.wire.v1.Provider.kind:type_name -> tollgate.wire.v1.ProviderKind
-	34, // 25: tollgate.wire.v1.Provider.credentials:type_name -> tollgate.wire.v1.Credential
-	3,  // 26: tollgate.wire.v1.Route.strategy:type_name -> tollgate.wire.v1.RouteStrategy
-	36, // 27: tollgate.wire.v1.Route.targets:type_name -> tollgate.wire.v1.Target
-	4,  // 28: tollgate.wire.v1.Budget.scope:type_name -> tollgate.wire.v1.Scope
-	5,  // 29: tollgate.wire.v1.Budget.period:type_name -> tollgate.wire.v1.Period
-	4,  // 30: tollgate.wire.v1.RateLimit.scope:type_name -> tollgate.wire.v1.Scope
-	6,  // 31: tollgate.wire.v1.RateLimit.what:type_name -> tollgate.wire.v1.RateLimitWhat
-	7,  // 32: tollgate.wire.v1.RateLimit.per:type_name -> tollgate.wire.v1.RateLimitPer
-	4,  // 33: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
-	8,  // 34: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
-	10, // 35: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
-	54, // 36: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
-	11, // 37: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
-	42, // 38: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
-	44, // 39: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
-	47, // 40: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
-	12, // 41: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
-	48, // 42: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
-	51, // 43: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
-	41, // 44: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
-	52, // 45: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
-	53, // 46: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
-	41, // 47: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
-	41, // 48: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
-	13, // 49: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
-	43, // 50: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
-	46, // 51: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
-	19, // 52: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
-	45, // 53: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
-	49, // 54: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
-	52, // [52:55] is the sub-list for method output_type
-	49, // [49:52] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	23, // 7: tollgate.wire.v1.SyncResponse.fragment:type_name -> tollgate.wire.v1.Fragment
+	28, // 8: tollgate.wire.v1.SyncResponse.revocation:type_name -> tollgate.wire.v1.Revocation
+	29, // 9: tollgate.wire.v1.SyncResponse.lease_recall:type_name -> tollgate.wire.v1.LeaseRecall
+	22, // 10: tollgate.wire.v1.SyncResponse.heartbeat:type_name -> tollgate.wire.v1.Heartbeat
+	27, // 11: tollgate.wire.v1.SyncResponse.removal:type_name -> tollgate.wire.v1.FragmentRemoval
+	21, // 12: tollgate.wire.v1.SyncResponse.whole:type_name -> tollgate.wire.v1.Whole
+	25, // 13: tollgate.wire.v1.Fragment.upserts:type_name -> tollgate.wire.v1.Item
+	30, // 14: tollgate.wire.v1.ItemBody.organization:type_name -> tollgate.wire.v1.Organization
+	31, // 15: tollgate.wire.v1.ItemBody.workspace:type_name -> tollgate.wire.v1.Workspace
+	32, // 16: tollgate.wire.v1.ItemBody.agent:type_name -> tollgate.wire.v1.Agent
+	33, // 17: tollgate.wire.v1.ItemBody.virtual_key:type_name -> tollgate.wire.v1.VirtualKey
+	34, // 18: tollgate.wire.v1.ItemBody.provider:type_name -> tollgate.wire.v1.Provider
+	36, // 19: tollgate.wire.v1.ItemBody.route:type_name -> tollgate.wire.v1.Route
+	38, // 20: tollgate.wire.v1.ItemBody.budget:type_name -> tollgate.wire.v1.Budget
+	40, // 21: tollgate.wire.v1.ItemBody.guardrail:type_name -> tollgate.wire.v1.Guardrail
+	41, // 22: tollgate.wire.v1.ItemBody.price:type_name -> tollgate.wire.v1.Price
+	39, // 23: tollgate.wire.v1.ItemBody.rate_limit:type_name -> tollgate.wire.v1.RateLimit
+	1,  // 24: tollgate.wire.v1.VirtualKey.priority:type_name -> tollgate.wire.v1.Priority
+	2,  // 25: tollgate.wire.v1.Provider.kind:type_name -> tollgate.wire.v1.ProviderKind
+	35, // 26: tollgate.wire.v1.Provider.credentials:type_name -> tollgate.wire.v1.Credential
+	3,  // 27: tollgate.wire.v1.Route.strategy:type_name -> tollgate.wire.v1.RouteStrategy
+	37, // 28: tollgate.wire.v1.Route.targets:type_name -> tollgate.wire.v1.Target
+	4,  // 29: tollgate.wire.v1.Budget.scope:type_name -> tollgate.wire.v1.Scope
+	5,  // 30: tollgate.wire.v1.Budget.period:type_name -> tollgate.wire.v1.Period
+	4,  // 31: tollgate.wire.v1.RateLimit.scope:type_name -> tollgate.wire.v1.Scope
+	6,  // 32: tollgate.wire.v1.RateLimit.what:type_name -> tollgate.wire.v1.RateLimitWhat
+	7,  // 33: tollgate.wire.v1.RateLimit.per:type_name -> tollgate.wire.v1.RateLimitPer
+	4,  // 34: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
+	8,  // 35: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
+	10, // 36: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
+	55, // 37: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
+	11, // 38: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
+	43, // 39: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
+	45, // 40: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
+	48, // 41: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
+	12, // 42: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
+	49, // 43: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
+	52, // 44: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
+	42, // 45: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
+	53, // 46: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
+	54, // 47: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
+	42, // 48: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
+	42, // 49: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
+	13, // 50: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
+	44, // 51: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
+	47, // 52: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
+	19, // 53: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
+	46, // 54: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
+	50, // 55: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
+	53, // [53:56] is the sub-list for method output_type
+	50, // [50:53] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -5185,8 +5242,9 @@ func file_wire_proto_init() {
 		(*SyncResponse_LeaseRecall)(nil),
 		(*SyncResponse_Heartbeat)(nil),
 		(*SyncResponse_Removal)(nil),
+		(*SyncResponse_Whole)(nil),
 	}
-	file_wire_proto_msgTypes[12].OneofWrappers = []any{
+	file_wire_proto_msgTypes[13].OneofWrappers = []any{
 		(*ItemBody_Organization)(nil),
 		(*ItemBody_Workspace)(nil),
 		(*ItemBody_Agent)(nil),
@@ -5198,8 +5256,8 @@ func file_wire_proto_init() {
 		(*ItemBody_Price)(nil),
 		(*ItemBody_RateLimit)(nil),
 	}
-	file_wire_proto_msgTypes[27].OneofWrappers = []any{}
-	file_wire_proto_msgTypes[37].OneofWrappers = []any{
+	file_wire_proto_msgTypes[28].OneofWrappers = []any{}
+	file_wire_proto_msgTypes[38].OneofWrappers = []any{
 		(*SpoolRecord_Intent)(nil),
 		(*SpoolRecord_Event)(nil),
 		(*SpoolRecord_Checkpoint)(nil),
@@ -5211,7 +5269,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      13,
-			NumMessages:   42,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

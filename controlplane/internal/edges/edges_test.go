@@ -47,6 +47,33 @@ func (p *plane) listed(t *testing.T, actor authz.Actor, what string, holds func(
 	}
 }
 
+func TestAnEdgeIsToldOnceThatItHoldsEveryOrganization(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	const orgs = 5
+	for i := range orgs {
+		p.workspace(t, p.db.Org(t, fmt.Sprint("org-", i)))
+	}
+	e := p.connect(t, nil)
+	e.until("everything", func() bool { return len(e.whole) > 0 })
+	e.mu.Lock()
+	held := e.whole[0]
+	e.mu.Unlock()
+	if held < orgs {
+		t.Errorf("told so with %d organizations", held)
+	}
+	actor := p.db.Org(t, "late")
+	p.workspace(t, actor)
+	e.until("a later one", func() bool { return e.at[actor.Org] != 0 })
+	again := p.connect(t, e)
+	again.until("everything again", func() bool { return len(again.whole) == 1 })
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.whole) != 1 {
+		t.Errorf("told %d times on one stream", len(e.whole))
+	}
+}
+
 func TestAKeyArrivesAndItsRevocationOvertakesTheDelta(t *testing.T) {
 	t.Parallel()
 	p := newPlane(t)

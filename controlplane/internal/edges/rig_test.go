@@ -196,6 +196,7 @@ type fakeEdge struct {
 	fulls    int
 	revoked  map[[32]byte]uint64
 	recalls  []*wire.LeaseRecall
+	whole    []int // organizations held at each Whole
 	lags     []time.Duration
 	refusing string // nack with this reason
 	nacks    int
@@ -261,6 +262,8 @@ func (e *fakeEdge) run() {
 			e.revoked[[32]byte(in.Revocation.GetKeyHash())] = in.Revocation.GetGeneration()
 		case *wire.SyncResponse_LeaseRecall:
 			e.recalls = append(e.recalls, in.LeaseRecall)
+		case *wire.SyncResponse_Whole:
+			e.whole = append(e.whole, len(e.at))
 		}
 		e.signal()
 		e.mu.Unlock()

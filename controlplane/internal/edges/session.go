@@ -94,6 +94,7 @@ func (s *session) write(ctx context.Context) error {
 	round := time.NewTimer(0)
 	defer round.Stop()
 	var last time.Time
+	whole := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -118,6 +119,12 @@ func (s *session) write(ctx context.Context) error {
 		}
 		if pushed {
 			last = time.Now()
+		}
+		if !whole { // the first round was everything: see offerAll
+			if err := s.send(&wire.SyncResponse{Message: &wire.SyncResponse_Whole{Whole: &wire.Whole{}}}); err != nil {
+				return err
+			}
+			whole = true
 		}
 	}
 }

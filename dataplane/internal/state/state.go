@@ -36,9 +36,6 @@ func (s *Snapshot) Org(id wire.ID) *Org {
 // Generation returns the generation that is held of an organization's fragment (wire.PlatformID: the price catalog); 0 means none.
 func (s *Snapshot) Generation(org wire.ID) uint64 { return s.generations[org] }
 
-// Empty says whether no fragment at all has been applied.
-func (s *Snapshot) Empty() bool { return len(s.generations) == 0 }
-
 // Store keeps the current snapshot. Readers call Current; one writer, the subscription, prepares and commits.
 type Store struct {
 	current atomic.Pointer[Snapshot]

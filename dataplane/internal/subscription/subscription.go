@@ -57,6 +57,7 @@ type Subscription struct {
 	vault     *vault
 	lineage   *lineage
 	connected atomic.Bool
+	whole     atomic.Bool
 	turn      sync.Mutex // of what writes to the store
 	pushes    map[wire.ID]*gathering
 }
@@ -73,6 +74,10 @@ func New(config Config) (*Subscription, error) {
 
 // Connected says whether the control plane is there now.
 func (s *Subscription) Connected() bool { return s.connected.Load() }
+
+// Whole says whether every organization that there was at some time has been received; an edge that holds only some of them would refuse
+// keys that are valid.
+func (s *Subscription) Whole() bool { return s.whole.Load() }
 
 // Boot puts the last good fragments from the disk in force. What does not load is left out and logged; the error says that the
 // directory cannot be used at all.
@@ -91,6 +96,7 @@ func (s *Subscription) Boot() error {
 			s.config.Logger.Error("no kept fragment of the organization loads", "org_id", org.String(), "error", err)
 		}
 	}
+	s.whole.Store(s.vault.whole())
 	return nil
 }
 
@@ -275,8 +281,19 @@ func (s *Subscription) take(line *line, message *wire.SyncResponse) error {
 		s.config.Clock.Learn(time.UnixMilli(in.Heartbeat.GetNowUnixMs()))
 	case *wire.SyncResponse_Removal:
 		return s.remove(line, in.Removal)
+	case *wire.SyncResponse_Whole:
+		s.becomeWhole()
 	}
 	return nil
+}
+
+func (s *Subscription) becomeWhole() {
+	if s.whole.Swap(true) {
+		return
+	}
+	if err := s.vault.keepWhole(); err != nil {
+		s.config.Logger.Error("that every organization was received is not kept on the disk", "error", err) // it is received again after a restart
+	}
 }
 
 func (s *Subscription) revoke(in *wire.Revocation) {

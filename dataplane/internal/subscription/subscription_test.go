@@ -292,8 +292,26 @@ func TestForeignSignatureEndsTheStream(t *testing.T) {
 	full := statetest.Full(t, org, 3, nouns()...)
 	r.plane.push(t, full, 0, full.Upserts[:1])
 	r.plane.key = honest
-	if hello := receive(t, r.plane.hellos); len(hello.GetHeld()) != 0 || !r.store.Current().Empty() {
+	if hello := receive(t, r.plane.hellos); len(hello.GetHeld()) != 0 || r.store.Current().Generation(org) != 0 {
 		t.Error("a fragment with a foreign signature was taken")
+	}
+}
+
+func TestTheEdgeIsWholeOnceEveryOrganizationHasCome(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.run(t)
+	r.pushFull(t, 3, nouns()...)
+	if r.sub.Whole() {
+		t.Error("whole after one organization of many")
+	}
+	r.plane.out <- &wire.SyncResponse{Message: &wire.SyncResponse_Whole{Whole: &wire.Whole{}}}
+	r.pushFull(t, 4, nouns()...)
+	if !r.sub.Whole() {
+		t.Error("not whole after the last organization")
+	}
+	if r.restart(t); !r.sub.Whole() {
+		t.Error("a restarted edge waits for what it holds")
 	}
 }
 

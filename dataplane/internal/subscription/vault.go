@@ -25,6 +25,7 @@ import (
 //	<org>/<generation>.fragment   the newest keptGenerations of them
 //	<org>/<generation>.applying   how often its application has begun and not ended
 //	tombstones
+//	whole                         empty: every organization was received once
 type vault struct {
 	dir  string
 	box  cipher.AEAD
@@ -37,6 +38,7 @@ const (
 	fragmentSuffix   = ".fragment"
 	applyingSuffix   = ".applying"
 	tombstonesName   = "tombstones"
+	wholeName        = "whole"
 	generationDigits = 20
 )
 
@@ -173,6 +175,15 @@ func (v *vault) tombstones() (all []state.Revocation) {
 		return nil
 	}
 	return all
+}
+
+// keepWhole notes that every organization was received.
+func (v *vault) keepWhole() error { return replaceFile(filepath.Join(v.dir, wholeName), nil) }
+
+// whole says whether every organization was received once.
+func (v *vault) whole() bool {
+	_, err := os.Stat(filepath.Join(v.dir, wholeName))
+	return err == nil
 }
 
 // replaceFile writes a file whole or not at all, and durably.

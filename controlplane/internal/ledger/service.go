@@ -24,6 +24,7 @@ const (
 	recallWait  = 150 * time.Millisecond // how long a claim waits for what other edges hand back
 	recallApart = 75 * time.Millisecond  // between two recalls of one account, shorter than the wait, so that each claim that waits makes or meets one
 	activeFor   = 10 * time.Minute       // an edge that used an account so lately gets a share of what is left
+	guardMax    = 10                     // attempts of a claim; each but the last saw a raise end between two of its statements
 	emptyFor    = time.Hour              // an empty lease is kept so long after it was closed, far longer than a claim may be on its way
 )
 
@@ -106,8 +107,8 @@ func (s *Service) claimOrg(ctx context.Context, edge ident.Edge, claims []Claim,
 		returned, err = s.answer(ctx, tx, edge, claims, order, grants)
 		return err
 	}
-	err := s.db.Write(ctx, claims[order[0]].Org, answer)
-	if errors.Is(err, errGuard) { // a raise ended after the limit was read: it is read again
+	err := errGuard
+	for try := 0; try < guardMax && errors.Is(err, errGuard); try++ { // a raise ended after the limit was read: it is read again
 		err = s.db.Write(ctx, claims[order[0]].Org, answer)
 	}
 	if err != nil {

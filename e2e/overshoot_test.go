@@ -53,6 +53,7 @@ func TestHardBudgetsNeverOvershoot(t *testing.T) {
 	}{
 		{"five dollars", fiveDollars}, {"enough for all", enoughForAll}, {"nested", nested}, {"lowered", lowered}, {"edge killed", edgeKilled},
 		{"cut off", cutOff}, {"long answers", longAnswers}, {"no usage", noUsage}, {"no limit set", noLimitSet}, {"second target", secondTarget}, {"embeddings", embeddings},
+		{"unknown end users", unknownEndUsers},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { c.run(t, p) })
@@ -256,6 +257,37 @@ func embeddings(t *testing.T, p *project) {
 	t.Log(u.salvo(t.Context(), manyCalls))
 	worst := u.drain(t)
 	u.usable(t, u.held(t, 0), worst)
+}
+
+// unknownEndUsers has each of eight edges hear of an end user for the first time at the same moment.
+func unknownEndUsers(t *testing.T, p *project) {
+	const fits = 4
+	u := newPurse(t, p, "end-users", "0.45", rig.Object{"scope": "end_user", "scope_id": nil, "scope_value": "*"})
+	plain := u.body
+	for i := range 5 {
+		user := fmt.Sprintf("user-%d", i)
+		u.body = strings.Replace(plain, `{`, `{"user":"`+user+`",`, 1)
+		sum := u.salvo(t.Context(), manyEdges)
+		t.Logf("%s: %s", user, sum)
+		if sum.answered.Load() < fits || sum.failed.Load() > 0 {
+			t.Errorf("8 first calls of %s at once, %d of which fit whatever they cost: %s", user, fits, sum)
+		}
+		worst := u.drain(t)
+		u.settled(t, 0)
+		rows, err := p.house.Texts(t.Context(), "SELECT spent, leased, in_doubt, overrun FROM budget_period WHERE budget_id = $1 AND subject = $2", u.budget, user)
+		must(t, err)
+		if len(rows) != 1 {
+			t.Fatalf("%s has %d accounts", user, len(rows))
+		}
+		b := booksOf(rows[0])
+		if total := new(big.Int).Add(b.taken(), b.leased); total.Cmp(u.limit) > 0 || b.overrun.Sign() != 0 {
+			t.Errorf("the budget of %s is overshot: %s", user, b)
+		}
+		u.usable(t, b, worst)
+	}
+	if truth, told := u.billed(t); truth.Cmp(told) != 0 || told.Cmp(u.books(t, u.budget).spent) != 0 {
+		t.Errorf("the provider bills %s, the events say %s, the budget says %s", truth, told, u.books(t, u.budget))
+	}
 }
 
 // TestHardBudgetsHoldAcrossThePeriodsEnd has a day end in the middle of the load: by a time zone whose midnight is some seconds away.

@@ -2,6 +2,7 @@ package price_test
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -217,5 +218,37 @@ func TestWellKnownModelsKeepTheirPrices(t *testing.T) {
 		if !there || got.InputPico != want[0] || got.CachedInputPico != want[1] || got.OutputPico != want[2] {
 			t.Errorf("%s: there %v, %d %d %d, want %v", name, there, got.InputPico, got.CachedInputPico, got.OutputPico, want)
 		}
+	}
+}
+
+func TestBatchAndFlexCostLessAndPriorityMoreThanTheStandardService(t *testing.T) {
+	t.Parallel()
+	all, err := price.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := func(p price.Price, service string) string {
+		return fmt.Sprint(p.Catalog, "/", p.Model, " ", service, " ", p.AboveTokens, " ", p.EffectiveAt.UTC())
+	}
+	rows, count := map[string]price.Price{}, map[string]int{}
+	for _, one := range all {
+		rows[key(one, one.Service)] = one
+		count[one.Service]++
+	}
+	for _, one := range all {
+		standard := rows[key(one, "")]
+		switch one.Service {
+		case "batch", "flex":
+			if one.InputPico*2 != standard.InputPico || one.OutputPico*2 != standard.OutputPico || one.CachedInputPico > standard.CachedInputPico {
+				t.Errorf("%s: %+v is not half of %+v", key(one, one.Service), one, standard)
+			}
+		case "priority":
+			if one.InputPico <= standard.InputPico || one.CachedInputPico <= standard.CachedInputPico || one.OutputPico <= standard.OutputPico {
+				t.Errorf("%s: %+v costs no more than %+v", key(one, one.Service), one, standard)
+			}
+		}
+	}
+	if count["batch"] < 100 || count["flex"] < 20 || count["priority"] < 15 {
+		t.Errorf("rows by service: %v", count)
 	}
 }

@@ -109,3 +109,12 @@ WHERE r.org_id = $1 AND r.archived_at IS NULL
     AND o.effective_at <= sqlc.arg(at)::timestamptz AND (o.ended_at IS NULL OR o.ended_at > sqlc.arg(at)::timestamptz))
 ORDER BY p.name, t.model
 LIMIT 1000;
+
+-- name: ListOrgs :many
+-- @sqlc-vet-disable org-id-required
+-- An import into the catalog is in the audit of every organization.
+SELECT org_id
+FROM generation
+WHERE org_id <> '00000000-0000-0000-0000-000000000000'
+ORDER BY org_id
+LIMIT 1000000;

@@ -14,6 +14,9 @@ import (
 	"tollgate.dev/controlplane/internal/ident"
 )
 
+// NoGeneration is of entries that change nothing that edges run.
+const NoGeneration = 0
+
 // Record keeps an entry in the caller's transaction, which must have entered actor.Org.
 func Record(ctx context.Context, tx pgx.Tx, actor authz.Actor, entry Entry, generation int64) error {
 	before, err := encode(entry.Before)

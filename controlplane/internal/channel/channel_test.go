@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/channel"
 	"tollgate.dev/controlplane/internal/fault"
@@ -279,5 +281,13 @@ func TestATestGoesTheRoadOfEveryMessageAndShowsTheAnswer(t *testing.T) {
 	}
 	if again, err := b.channels.Resend(t.Context(), actor, sent.ID); err != nil || again.State != channel.GivenUp || again.Answer != "the channel is archived" {
 		t.Errorf("%+v, %v", again, err)
+	}
+	kept, err := audit.New(b.db.Tenant).Of(t.Context(), actor, made.ID.UUID, 10)
+	var actions []string
+	for _, each := range kept {
+		actions = append(actions, each.Action)
+	}
+	if want := []string{"channel.resend", "channel.archive", "channel.test", "channel.create"}; err != nil || !slices.Equal(actions, want) {
+		t.Errorf("the audit: %v, %v, want %v", actions, err, want)
 	}
 }

@@ -157,7 +157,10 @@ func (s *Service) Test(ctx context.Context, actor authz.Actor, id ident.Channel)
 			Event: Tested, Topic: Configuration, Rule: "test", Severity: Info, Title: "Test of the channel “" + to.Name + "”",
 			Text: "Somebody asked for this message to see whether alerts arrive here. There is nothing to do.", Path: "/channels/" + id.String(), At: s.now(),
 		})
-		return err
+		if err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, actor, audit.Entry{Action: "channel.test", SubjectID: id.UUID, SubjectName: to.Name}, audit.NoGeneration)
 	})
 	if err != nil {
 		return Delivery{}, err
@@ -171,13 +174,17 @@ func (s *Service) Resend(ctx context.Context, actor authz.Actor, id ident.Delive
 		return Delivery{}, err
 	}
 	err = s.db.Write(ctx, actor.Org, func(tx pgx.Tx) error {
-		if _, err := getDelivery(ctx, tx, actor.Org, id); err != nil {
+		delivery, err := getDelivery(ctx, tx, actor.Org, id)
+		if err != nil {
 			return err
 		}
 		if err := requeue(ctx, tx, actor.Org, id, s.now()); err != nil {
 			return err
 		}
-		return s.jobs.Insert(ctx, tx, Job{Org: actor.Org, Delivery: id})
+		if err := s.jobs.Insert(ctx, tx, Job{Org: actor.Org, Delivery: id}); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, actor, audit.Entry{Action: "channel.resend", SubjectID: delivery.ChannelID.UUID, SubjectName: delivery.ChannelName, After: delivery.Title}, audit.NoGeneration)
 	})
 	if err != nil {
 		return Delivery{}, err

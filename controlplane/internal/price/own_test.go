@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
+	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
@@ -160,10 +163,15 @@ func TestAnImportSaysWhatItChangesAndThenDoesItAllOrNothing(t *testing.T) {
 func TestTheOperatorsImportGoesBeforeTheProgramsTableAtEveryStart(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	a := db.Org(t, "a")
+	a, b := db.Org(t, "a"), db.Org(t, "b")
 	service := price.New(db.Pool, time.Now)
 	if _, err := service.Load(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	for _, each := range []authz.Actor{a, b} {
+		if _, err := service.SetUnknown(t.Context(), each, price.UnknownInput{Policy: price.Refuse}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	before, err := service.List(t.Context(), a, "openai/gpt-4o-mini-2024-07")
 	if err != nil || len(before) == 0 {
@@ -179,6 +187,12 @@ func TestTheOperatorsImportGoesBeforeTheProgramsTableAtEveryStart(t *testing.T) 
 	for _, dry := range []bool{true, false} {
 		if found, err := service.Import(t.Context(), strings.NewReader(text), dry); err != nil || found.Changed != 1 || found.Added != 0 {
 			t.Fatalf("%+v, %v", found, err)
+		}
+	}
+	for _, each := range []authz.Actor{a, b} {
+		kept, err := audit.New(db.Tenant).List(t.Context(), each, 10, time.Now().Add(time.Hour), uuid.Nil)
+		if err != nil || len(kept) != 2 || kept[0].Action != "price.import" || kept[0].ActorName != "operator" {
+			t.Errorf("the audit: %+v, %v", kept, err)
 		}
 	}
 	if loaded, err := service.Load(t.Context()); err != nil || loaded {

@@ -63,6 +63,9 @@ func (s *Service) Import(ctx context.Context, table io.Reader, dryRun bool) (fou
 		if err := take(ctx, tx, prices); err != nil {
 			return err
 		}
+		if err := recordEverywhere(ctx, tx, found); err != nil {
+			return err
+		}
 		return tenant.BumpPlatform(ctx, tx)
 	})
 	return found, err

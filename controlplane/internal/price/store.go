@@ -10,6 +10,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"tollgate.dev/controlplane/internal/audit"
+	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/price/internal/pricedb"
@@ -111,6 +113,28 @@ func take(ctx context.Context, tx pgx.Tx, table []Price) error {
 	}
 	if err != nil {
 		return fmt.Errorf("import prices: %w", err)
+	}
+	return nil
+}
+
+// recordEverywhere puts the operator's import into the audit of every organization, whose calls it prices.
+func recordEverywhere(ctx context.Context, tx pgx.Tx, found Difference) error {
+	if len(found.Changes) == 0 {
+		return nil
+	}
+	orgs, err := pricedb.New(tx).ListOrgs(ctx)
+	if err != nil {
+		return fmt.Errorf("list organizations: %w", err)
+	}
+	for _, org := range orgs {
+		if err := tenant.Enter(ctx, tx, org); err != nil {
+			return err
+		}
+		operator := authz.Actor{Org: org, Kind: authz.SystemActor, Name: "operator"}
+		entry := audit.Entry{Action: "price.import", SubjectID: org.UUID, SubjectName: "price catalog", After: found.brief()}
+		if err := audit.Record(ctx, tx, operator, entry, audit.NoGeneration); err != nil {
+			return err
+		}
 	}
 	return nil
 }

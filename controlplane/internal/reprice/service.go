@@ -183,13 +183,10 @@ func (s *Service) step(ctx context.Context, job Job) (done bool, err error) {
 	return done, err
 }
 
-// noGeneration is of entries that change nothing that edges run.
-const noGeneration = 0
-
 // finish records the totals of a run that is done, in the transaction of its last chunk.
 func (s *Service) finish(ctx context.Context, tx pgx.Tx, org ident.Org, run Reprice) error {
 	s.logger.InfoContext(ctx, "a re-price job is done", "org_id", org, "reprice_id", run.ID, "seen", run.Seen, "changed", run.Changed, "left_out", run.LeftOut)
-	return audit.Record(ctx, tx, authz.Actor{Org: org, Kind: authz.SystemActor, Name: run.CreatedBy}, run.entry("reprice.finish"), noGeneration)
+	return audit.Record(ctx, tx, authz.Actor{Org: org, Kind: authz.SystemActor, Name: run.CreatedBy}, run.entry("reprice.finish"), audit.NoGeneration)
 }
 
 func (s *Service) correct(ctx context.Context, tx pgx.Tx, job Job, run *Reprice, prices *book, events []kept) error {

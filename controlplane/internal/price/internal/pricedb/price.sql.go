@@ -171,6 +171,36 @@ func (q *Queries) ListFormerPrices(ctx context.Context, ids []uuid.UUID) ([]List
 	return items, nil
 }
 
+const listOrgs = `-- name: ListOrgs :many
+SELECT org_id
+FROM generation
+WHERE org_id <> '00000000-0000-0000-0000-000000000000'
+ORDER BY org_id
+LIMIT 1000000
+`
+
+// @sqlc-vet-disable org-id-required
+// An import into the catalog is in the audit of every organization.
+func (q *Queries) ListOrgs(ctx context.Context) ([]ident.Org, error) {
+	rows, err := q.db.Query(ctx, listOrgs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ident.Org
+	for rows.Next() {
+		var org_id ident.Org
+		if err := rows.Scan(&org_id); err != nil {
+			return nil, err
+		}
+		items = append(items, org_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listOwnPrices = `-- name: ListOwnPrices :many
 SELECT price_id, kind, catalog, model, effective_at, ended_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
   output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, context_tokens, max_output_tokens,

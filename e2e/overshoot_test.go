@@ -274,7 +274,7 @@ func unknownEndUsers(t *testing.T, p *project) {
 		}
 		worst := u.drain(t)
 		u.settled(t, 0)
-		rows, err := p.house.Texts(t.Context(), "SELECT spent, leased, in_doubt, overrun FROM budget_period WHERE budget_id = $1 AND subject = $2", u.budget, user)
+		rows, err := p.house.Texts(t.Context(), "SELECT spent, leased, in_doubt, "+overrun+" FROM budget_period JOIN budget USING (org_id, budget_id) WHERE budget_id = $1 AND subject = $2", u.budget, user)
 		must(t, err)
 		if len(rows) != 1 {
 			t.Fatalf("%s has %d accounts", user, len(rows))
@@ -316,7 +316,7 @@ func TestHardBudgetsHoldAcrossThePeriodsEnd(t *testing.T) {
 	t.Logf("before: %s; after: %s", before, after)
 	u.drain(t)
 	u.settled(t, 0)
-	rows, err := p.house.Texts(t.Context(), "SELECT count(*), coalesce(max(spent + leased + in_doubt), 0), coalesce(sum(overrun), 0), coalesce(sum(spent), 0) FROM budget_period WHERE budget_id = $1", u.budget)
+	rows, err := p.house.Texts(t.Context(), "SELECT count(*), coalesce(max(spent + leased + in_doubt), 0), coalesce(sum("+overrun+"), 0), coalesce(sum(spent), 0) FROM budget_period JOIN budget USING (org_id, budget_id) WHERE budget_id = $1", u.budget)
 	must(t, err)
 	most, _ := new(big.Int).SetString(rows[0][1], 10)
 	if rows[0][0] != "2" || most.Cmp(u.limit) > 0 || rows[0][2] != "0" {

@@ -197,6 +197,9 @@ func worstOf(t *testing.T, answer said) *big.Int {
 	return picoOf(t, found[1])
 }
 
+// overrun is by how much an account passes its limit, in SQL.
+const overrun = "greatest(0, spent + leased + in_doubt - limit_pico - budget_raised(org_id, budget_id, now()))"
+
 // books are the accounts of a budget, added up.
 type books struct{ spent, leased, doubt, overrun *big.Int }
 
@@ -209,7 +212,7 @@ func (b books) String() string {
 func (u *purse) books(t *testing.T, budget string) books {
 	t.Helper()
 	rows, err := u.project.house.Texts(t.Context(),
-		"SELECT coalesce(sum(spent), 0), coalesce(sum(leased), 0), coalesce(sum(in_doubt), 0), coalesce(sum(overrun), 0) FROM budget_period WHERE budget_id = $1", budget)
+		"SELECT coalesce(sum(spent), 0), coalesce(sum(leased), 0), coalesce(sum(in_doubt), 0), coalesce(sum("+overrun+"), 0) FROM budget_period JOIN budget USING (org_id, budget_id) WHERE budget_id = $1", budget)
 	must(t, err)
 	return booksOf(rows[0])
 }

@@ -10,6 +10,13 @@ WHERE org_id = $1 AND budget_id = $2 AND archived_at IS NULL;
 UPDATE budget SET archived_at = now()
 WHERE org_id = $1 AND budget_id = $2 AND archived_at IS NULL;
 
+-- name: HoldBudget :one
+-- Waits until nobody grants by the budget's terms, and lets nobody do so until the transaction ends.
+SELECT budget_id
+FROM budget
+WHERE org_id = $1 AND budget_id = $2
+FOR NO KEY UPDATE;
+
 -- name: GetBudget :one
 SELECT b.budget_id, b.name, b.scope, b.scope_id, b.scope_value, coalesce(w.name, a.name, k.name, '')::text AS scope_name,
   b.limit_pico, b.period, b.time_zone, b.soft, b.alert_percents, b.alert_forecast, b.created_at, b.archived_at

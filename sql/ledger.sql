@@ -1,7 +1,7 @@
 -- Lock order of everything that moves money: organizations by id; in one organization first the accounts that are missing are made, by
 -- (budget_id, period_start, subject), then all that a transaction needs are locked in that order. What an account's lock holds still: its
--- leases, and the limit, which is read after the lock, so that a limit lowered meanwhile holds. Raises come and go by the clock of Postgres,
--- which is one for all control planes; the guard asks it again.
+-- leases. Who claims then shares the budget, which who changes a limit or ends a raise has alone, so that nothing is granted by the old limit
+-- once the new one is committed. Raises also come and go by the clock of Postgres, which is one for all control planes; the guard asks it again.
 
 -- name: FindPeriods :many
 SELECT p.budget_id, p.period_start, p.subject
@@ -13,7 +13,7 @@ FROM (
 JOIN budget_period p ON p.org_id = $1 AND p.budget_id = u.budget AND p.period_start = u.start AND p.subject = u.subject;
 
 -- name: ShareTerms :many
--- A limit cannot change between the making of an account and its commit; who changes one locks the accounts that it sees.
+-- The period cannot change between the making of an account and its commit.
 SELECT budget_id, period, time_zone
 FROM budget
 WHERE org_id = $1 AND budget_id = ANY (sqlc.arg(budgets)::pg_catalog.uuid[])
@@ -45,10 +45,12 @@ ORDER BY p.budget_id, p.period_start, p.subject
 FOR UPDATE OF p;
 
 -- name: ListTerms :many
--- Reads the terms in the transaction that holds the accounts' locks.
+-- Reads the terms in the transaction that holds the accounts' locks, and keeps them as they are until it ends.
 SELECT budget_id, (limit_pico + budget_raised(org_id, budget_id, clock_timestamp()))::numeric AS in_force, (archived_at IS NOT NULL)::boolean AS archived
 FROM budget
-WHERE org_id = $1 AND budget_id = ANY (sqlc.arg(budgets)::pg_catalog.uuid[]);
+WHERE org_id = $1 AND budget_id = ANY (sqlc.arg(budgets)::pg_catalog.uuid[])
+ORDER BY budget_id
+FOR SHARE;
 
 -- name: ListLeases :many
 SELECT l.budget_id, l.period_start, l.subject, l.lease_no, l.granted_total, l.returned_total, l.settled_total, l.doubted_total,
@@ -76,7 +78,7 @@ GROUP BY l.budget_id, l.period_start, l.subject;
 
 -- name: SavePeriods :execrows
 -- The guard: nothing is granted past the limit, whatever was computed before.
-UPDATE budget_period p SET spent = u.spent::numeric, leased = u.leased::numeric, in_doubt = u.in_doubt::numeric, overrun = u.overrun::numeric
+UPDATE budget_period p SET spent = u.spent::numeric, leased = u.leased::numeric, in_doubt = u.in_doubt::numeric
 FROM (
   SELECT unnest(sqlc.arg(budgets)::pg_catalog.uuid[]) AS budget,
     unnest(sqlc.arg(starts)::timestamptz[]) AS start,
@@ -84,7 +86,6 @@ FROM (
     unnest(sqlc.arg(spent)::text[]) AS spent,
     unnest(sqlc.arg(leased)::text[]) AS leased,
     unnest(sqlc.arg(in_doubt)::text[]) AS in_doubt,
-    unnest(sqlc.arg(overrun)::text[]) AS overrun,
     unnest(sqlc.arg(grants)::boolean[]) AS grants
 ) AS u, budget b
 WHERE p.org_id = $1 AND p.budget_id = u.budget AND p.period_start = u.start AND p.subject = u.subject
@@ -145,13 +146,6 @@ WHERE org_id = $1 AND edge_id = $2 AND (granted_total - returned_total - settled
 ORDER BY budget_id, period_start, subject, lease_no
 LIMIT 1000000;
 
--- name: ListAccounts :many
-SELECT budget_id, period_start, subject, period_end, spent, leased, in_doubt, overrun
-FROM budget_period
-WHERE org_id = $1 AND period_start <= sqlc.arg(at)::timestamptz AND (period_end IS NULL OR period_end > sqlc.arg(at)::timestamptz)
-ORDER BY budget_id, period_start, subject
-LIMIT 100000;
-
 -- name: NotifyRecall :exec
 -- @sqlc-vet-disable org-id-required
 -- Touches no row.
@@ -210,6 +204,5 @@ WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND subject = $4 AND 
 
 -- name: ReleaseAccount :exec
 UPDATE budget_period SET in_doubt = in_doubt - sqlc.arg(pico)::numeric,
-  spent = spent + CASE WHEN sqlc.arg(as_spent)::boolean THEN sqlc.arg(pico)::numeric ELSE 0 END,
-  overrun = CASE WHEN sqlc.arg(as_spent)::boolean THEN overrun ELSE greatest(0, overrun - sqlc.arg(pico)::numeric) END
+  spent = spent + CASE WHEN sqlc.arg(as_spent)::boolean THEN sqlc.arg(pico)::numeric ELSE 0 END
 WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND subject = $4;

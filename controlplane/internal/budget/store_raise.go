@@ -61,8 +61,13 @@ func insertRaise(ctx context.Context, tx pgx.Tx, org ident.Org, raise Raise) (Ra
 	return getRaise(ctx, tx, org, raise.BudgetID, raise.ID)
 }
 
+// endRaise waits for the claims that are granted by the raise.
 func endRaise(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Budget, raise ident.Raise, by string, now time.Time) (Raise, error) {
-	count, err := budgetdb.New(tx).EndRaise(ctx, budgetdb.EndRaiseParams{OrgID: org, BudgetID: id, RaiseID: raise, EndedAt: &now, EndedBy: by})
+	queries := budgetdb.New(tx)
+	if _, err := queries.HoldBudget(ctx, budgetdb.HoldBudgetParams{OrgID: org, BudgetID: id}); err != nil {
+		return Raise{}, fmt.Errorf("hold budget %s: %w", id, err)
+	}
+	count, err := queries.EndRaise(ctx, budgetdb.EndRaiseParams{OrgID: org, BudgetID: id, RaiseID: raise, EndedAt: &now, EndedBy: by})
 	if err != nil {
 		return Raise{}, fmt.Errorf("end raise %s: %w", raise, err)
 	}

@@ -74,18 +74,6 @@ type Charge struct {
 	Uncovered int64 // pico-USD of the two that does not leave the lease
 }
 
-// Account is what stands in the books of one budget for one period, and one subject where the budget keeps an account for each.
-type Account struct {
-	Budget      ident.Budget
-	PeriodStart time.Time
-	PeriodEnd   *time.Time // nil: no end
-	Subject     string
-	Spent       money.Amount
-	Leased      money.Amount
-	InDoubt     money.Amount
-	Overrun     money.Amount // by how much spent + leased + in doubt pass the limit
-}
-
 // book is an account with its limit while a transaction holds its lock.
 type book struct {
 	spent, leased, inDoubt, limit money.Amount
@@ -106,12 +94,4 @@ func (b *book) apply(move lease.Move) {
 
 func (b *book) free() money.Amount {
 	return b.limit.Sub(b.spent).Sub(b.leased).Sub(b.inDoubt)
-}
-
-// overrun is what passes the limit: the limit was lowered, or a provider charged more than was reserved.
-func (b *book) overrun() money.Amount {
-	if free := b.free(); free.Sign() < 0 {
-		return money.Amount{}.Sub(free)
-	}
-	return money.Amount{}
 }

@@ -90,3 +90,70 @@ func TestRaisesThatComeAndGoGrantNoMoreThanTheyAdd(t *testing.T) {
 		t.Errorf("a raise is left: %+v", got)
 	}
 }
+
+// TestAGuardThatRefusesEveryGrantIsAnsweredAsExhausted has the guard refuse whatever is granted, as if raises ended all the time.
+func TestAGuardThatRefusesEveryGrantIsAnsweredAsExhausted(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	actor := f.db.Org(t, "a")
+	key := f.budget(t, actor, "b", 10*usd)
+	f.claim(t, f.edges[0], ledger.Claim{Line: line(key), Claim: lease.Claim{Need: 2 * usd, Want: 2 * usd}})
+	_, err := f.db.Owner(t).Exec(t.Context(), `
+		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW.leased > OLD.leased THEN RETURN NULL; END IF; RETURN NEW; END';
+		CREATE TRIGGER refuse BEFORE UPDATE ON budget_period FOR EACH ROW EXECUTE FUNCTION refuse()`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := f.claim(t, f.edges[0], ledger.Claim{Line: line(key), Claim: lease.Claim{GrantedTotal: 2 * usd, ReturnedTotal: usd, Need: 2 * usd, Want: 2 * usd}})
+	if got.Verdict != ledger.Exhausted || got.GrantedTotal != 2*usd || got.ReturnedTotal != usd || got.Remaining != 9*usd {
+		t.Errorf("%+v", got)
+	}
+	f.check(t, key)
+}
+
+// TestALimitIsLoweredWhenNobodyGrantsByTheOldOne holds a claim up after its grant, before its commit.
+func TestALimitIsLoweredWhenNobodyGrantsByTheOldOne(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	actor := f.db.Org(t, "a")
+	key := f.budget(t, actor, "b", usd)
+	f.claim(t, f.edges[0], ledger.Claim{Line: line(key)}) // makes the account
+	owner := f.db.Owner(t)
+	_, err := owner.Exec(t.Context(), `
+		CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END';
+		CREATE TRIGGER hold BEFORE INSERT ON budget_lease FOR EACH ROW EXECUTE FUNCTION hold();
+		SELECT pg_advisory_lock(1)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting := func(sessions int) bool {
+		var count int
+		if err := owner.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.datname = current_database()").Scan(&count); err != nil {
+			t.Fatal(err)
+		}
+		return count >= sessions
+	}
+	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() {
+		_, err := f.service.Claim(t.Context(), f.edges[0], []ledger.Claim{{Line: line(key), Claim: lease.Claim{Need: usd, Want: usd}}})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	for !waiting(1) { // the claim
+	}
+	lowered := make(chan int64, 1)
+	running.Go(func() {
+		f.exec(t, actor.Org, "UPDATE budget SET limit_pico = 0 WHERE org_id = $1 AND budget_id = $2", actor.Org, key.Budget)
+		lowered <- f.account(t, key).Leased.Pico()
+	})
+	for !waiting(2) && len(lowered) == 0 { // the new limit too
+	}
+	if _, err := owner.Exec(t.Context(), "SELECT pg_advisory_unlock(1)"); err != nil {
+		t.Error(err)
+	}
+	if leased := <-lowered; leased != usd {
+		t.Errorf("the limit fell with %d leased, and then a dollar was granted", leased)
+	}
+}

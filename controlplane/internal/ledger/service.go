@@ -24,7 +24,7 @@ const (
 	recallWait  = 150 * time.Millisecond // how long a claim waits for what other edges hand back
 	recallApart = 75 * time.Millisecond  // between two recalls of one account, shorter than the wait, so that each claim that waits makes or meets one
 	activeFor   = 10 * time.Minute       // an edge that used an account so lately gets a share of what is left
-	guardMax    = 10                     // attempts of a claim; each but the last saw a raise end between two of its statements
+	guardMax    = 4                      // attempts of a claim, the last of which grants nothing; the others saw a raise end between two of their statements
 	emptyFor    = time.Hour              // an empty lease is kept so long after it was closed, far longer than a claim may be on its way
 )
 
@@ -103,13 +103,12 @@ func (s *Service) claimAll(ctx context.Context, edge ident.Edge, claims []Claim,
 // claimOrg answers the claims with those indexes, all of one organization and in the lock order, in one transaction.
 func (s *Service) claimOrg(ctx context.Context, edge ident.Edge, claims []Claim, order []int, grants []Grant) error {
 	var returned []Key
-	answer := func(tx pgx.Tx) (err error) {
-		returned, err = s.answer(ctx, tx, edge, claims, order, grants)
-		return err
-	}
 	err := errGuard
-	for try := 0; try < guardMax && errors.Is(err, errGuard); try++ { // a raise ended after the limit was read: it is read again
-		err = s.db.Write(ctx, claims[order[0]].Org, answer)
+	for try := 1; try <= guardMax && errors.Is(err, errGuard); try++ { // a raise ended after the limit was read: it is read again
+		err = s.db.Write(ctx, claims[order[0]].Org, func(tx pgx.Tx) (err error) {
+			returned, err = s.answer(ctx, tx, edge, claims, order, grants, try < guardMax)
+			return err
+		})
 	}
 	if err != nil {
 		return err
@@ -120,8 +119,8 @@ func (s *Service) claimOrg(ctx context.Context, edge ident.Edge, claims []Claim,
 	return nil
 }
 
-// answer writes the answers and the books, and returns the accounts to which something came back.
-func (s *Service) answer(ctx context.Context, tx pgx.Tx, edge ident.Edge, claims []Claim, order []int, grants []Grant) (returned []Key, err error) {
+// answer writes the answers and the books, and returns the accounts to which something came back. Without lend nothing is granted.
+func (s *Service) answer(ctx context.Context, tx pgx.Tx, edge ident.Edge, claims []Claim, order []int, grants []Grant, lend bool) (returned []Key, err error) {
 	lines := make([]Line, len(order))
 	for n, i := range order {
 		lines[n] = claims[i].Line
@@ -140,7 +139,7 @@ func (s *Service) answer(ctx context.Context, tx pgx.Tx, edge ident.Edge, claims
 			closed++
 		}
 	}
-	if err := s.decide(ctx, books, claims, order, grants); err != nil {
+	if err := s.decide(ctx, books, claims, order, grants, lend); err != nil {
 		return nil, err
 	}
 	if err := books.save(ctx); err != nil || closed == 0 {
@@ -165,7 +164,7 @@ func (s *Service) hear(ctx context.Context, books *books, claim Claim) (back boo
 }
 
 // decide grants what may be granted and writes the answers.
-func (s *Service) decide(ctx context.Context, books *books, claims []Claim, order []int, grants []Grant) error {
+func (s *Service) decide(ctx context.Context, books *books, claims []Claim, order []int, grants []Grant, lend bool) error {
 	var asking []Key
 	for _, i := range order {
 		if book, held := books.of(claims[i].Line); book != nil && !book.archived && held.Asks(claims[i].Claim) {
@@ -187,7 +186,7 @@ func (s *Service) decide(ctx context.Context, books *books, claims []Claim, orde
 		switch {
 		case book.archived:
 			verdict = UnknownBudget
-		case claim.Need > 0 && held.Closed:
+		case claim.Need > 0 && held.Closed, !lend && held.Asks(claim.Claim):
 			verdict = Exhausted
 		case held.Asks(claim.Claim):
 			move := held.Grant(claim.Claim, book.free().Pico(), others[claim.Key]+1)

@@ -16,22 +16,6 @@ import (
 // RecallChannel is the Postgres notification channel on which an edge's replica is told to recall a lease; see ParseRecall.
 const RecallChannel = "tollgate_recall"
 
-// Accounts returns the accounts whose period contains at, inside a transaction that has entered org.
-func Accounts(ctx context.Context, tx pgx.Tx, org ident.Org, at time.Time) ([]Account, error) {
-	rows, err := ledgerdb.New(tx).ListAccounts(ctx, ledgerdb.ListAccountsParams{OrgID: org, At: at})
-	if err != nil {
-		return nil, fmt.Errorf("list accounts of %s: %w", org, err)
-	}
-	all := make([]Account, len(rows))
-	for i, row := range rows {
-		all[i] = Account{
-			Budget: row.BudgetID, PeriodStart: row.PeriodStart, PeriodEnd: row.PeriodEnd, Subject: row.Subject,
-			Spent: row.Spent, Leased: row.Leased, InDoubt: row.InDoubt, Overrun: row.Overrun,
-		}
-	}
-	return all, nil
-}
-
 // Settle books charges of one edge inside a transaction that has entered org. The charges must all be org's, one for each lease, in
 // the lock order (see Sum). It returns those whose budget does not exist; they are booked nowhere.
 func Settle(ctx context.Context, tx pgx.Tx, org ident.Org, edge ident.Edge, charges []Charge, now time.Time) (unknown []Charge, err error) {

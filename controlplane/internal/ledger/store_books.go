@@ -53,6 +53,11 @@ func openBooks(ctx context.Context, tx pgx.Tx, edge ident.Edge, lines []Line, no
 	if err := b.lock(ctx, keys); err != nil {
 		return nil, err
 	}
+	if claims {
+		if err := b.readTerms(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return b, b.readLeases(ctx)
 }
 
@@ -108,6 +113,17 @@ func (b *books) lock(ctx context.Context, keys []Key) error {
 	if err != nil {
 		return fmt.Errorf("lock accounts: %w", err)
 	}
+	for _, row := range rows {
+		key := Key{b.org, row.BudgetID, row.PeriodStart.UTC(), row.Subject}
+		b.keys = append(b.keys, key)
+		b.byKey[key] = &book{spent: row.Spent, leased: row.Leased, inDoubt: row.InDoubt}
+	}
+	return nil
+}
+
+// readTerms says what may be granted from the accounts.
+func (b *books) readTerms(ctx context.Context) error {
+	budgets, _, _ := columns(b.keys)
 	terms, err := b.queries.ListTerms(ctx, ledgerdb.ListTermsParams{OrgID: b.org, Budgets: budgets})
 	if err != nil {
 		return fmt.Errorf("read limits: %w", err)
@@ -116,13 +132,8 @@ func (b *books) lock(ctx context.Context, keys []Key) error {
 	for _, row := range terms {
 		byBudget[row.BudgetID] = row
 	}
-	for _, row := range rows {
-		key := Key{b.org, row.BudgetID, row.PeriodStart.UTC(), row.Subject}
-		b.keys = append(b.keys, key)
-		b.byKey[key] = &book{
-			spent: row.Spent, leased: row.Leased, inDoubt: row.InDoubt,
-			limit: byBudget[row.BudgetID].InForce, archived: byBudget[row.BudgetID].Archived,
-		}
+	for key, book := range b.byKey {
+		book.limit, book.archived = byBudget[key.Budget].InForce, byBudget[key.Budget].Archived
 	}
 	return nil
 }
@@ -214,8 +225,7 @@ func (b *books) saveAccounts(ctx context.Context) error {
 		}
 		p.Budgets, p.Starts, p.Subjects = append(p.Budgets, filled(key.Budget)), append(p.Starts, key.PeriodStart), append(p.Subjects, key.Subject)
 		p.Spent, p.Leased = append(p.Spent, book.spent.String()), append(p.Leased, book.leased.String())
-		p.InDoubt, p.Overrun = append(p.InDoubt, book.inDoubt.String()), append(p.Overrun, book.overrun().String())
-		p.Grants = append(p.Grants, book.grants)
+		p.InDoubt, p.Grants = append(p.InDoubt, book.inDoubt.String()), append(p.Grants, book.grants)
 	}
 	if len(p.Budgets) == 0 {
 		return nil

@@ -156,6 +156,26 @@ func (q *Queries) GetRaise(ctx context.Context, arg GetRaiseParams) (GetRaiseRow
 	return i, err
 }
 
+const holdBudget = `-- name: HoldBudget :one
+SELECT budget_id
+FROM budget
+WHERE org_id = $1 AND budget_id = $2
+FOR NO KEY UPDATE
+`
+
+type HoldBudgetParams struct {
+	OrgID    ident.Org
+	BudgetID ident.Budget
+}
+
+// Waits until nobody grants by the budget's terms, and lets nobody do so until the transaction ends.
+func (q *Queries) HoldBudget(ctx context.Context, arg HoldBudgetParams) (ident.Budget, error) {
+	row := q.db.QueryRow(ctx, holdBudget, arg.OrgID, arg.BudgetID)
+	var budget_id ident.Budget
+	err := row.Scan(&budget_id)
+	return budget_id, err
+}
+
 const insertBudget = `-- name: InsertBudget :exec
 INSERT INTO budget (org_id, budget_id, name, scope, scope_id, scope_value, limit_pico, period, time_zone, soft, alert_percents, alert_forecast)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)

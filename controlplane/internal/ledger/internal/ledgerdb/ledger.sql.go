@@ -202,8 +202,8 @@ type FindPeriodsRow struct {
 
 // Lock order of everything that moves money: organizations by id; in one organization first the accounts that are missing are made, by
 // (budget_id, period_start, subject), then all that a transaction needs are locked in that order. What an account's lock holds still: its
-// leases, and the limit, which is read after the lock, so that a limit lowered meanwhile holds. Raises come and go by the clock of Postgres,
-// which is one for all control planes; the guard asks it again.
+// leases. Who claims then shares the budget, which who changes a limit or ends a raise has alone, so that nothing is granted by the old limit
+// once the new one is committed. Raises also come and go by the clock of Postgres, which is one for all control planes; the guard asks it again.
 func (q *Queries) FindPeriods(ctx context.Context, arg FindPeriodsParams) ([]FindPeriodsRow, error) {
 	rows, err := q.db.Query(ctx, findPeriods,
 		arg.OrgID,
@@ -219,59 +219,6 @@ func (q *Queries) FindPeriods(ctx context.Context, arg FindPeriodsParams) ([]Fin
 	for rows.Next() {
 		var i FindPeriodsRow
 		if err := rows.Scan(&i.BudgetID, &i.PeriodStart, &i.Subject); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listAccounts = `-- name: ListAccounts :many
-SELECT budget_id, period_start, subject, period_end, spent, leased, in_doubt, overrun
-FROM budget_period
-WHERE org_id = $1 AND period_start <= $2::timestamptz AND (period_end IS NULL OR period_end > $2::timestamptz)
-ORDER BY budget_id, period_start, subject
-LIMIT 100000
-`
-
-type ListAccountsParams struct {
-	OrgID ident.Org
-	At    time.Time
-}
-
-type ListAccountsRow struct {
-	BudgetID    ident.Budget
-	PeriodStart time.Time
-	Subject     string
-	PeriodEnd   *time.Time
-	Spent       money.Amount
-	Leased      money.Amount
-	InDoubt     money.Amount
-	Overrun     money.Amount
-}
-
-func (q *Queries) ListAccounts(ctx context.Context, arg ListAccountsParams) ([]ListAccountsRow, error) {
-	rows, err := q.db.Query(ctx, listAccounts, arg.OrgID, arg.At)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ListAccountsRow
-	for rows.Next() {
-		var i ListAccountsRow
-		if err := rows.Scan(
-			&i.BudgetID,
-			&i.PeriodStart,
-			&i.Subject,
-			&i.PeriodEnd,
-			&i.Spent,
-			&i.Leased,
-			&i.InDoubt,
-			&i.Overrun,
-		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -514,6 +461,8 @@ const listTerms = `-- name: ListTerms :many
 SELECT budget_id, (limit_pico + budget_raised(org_id, budget_id, clock_timestamp()))::numeric AS in_force, (archived_at IS NOT NULL)::boolean AS archived
 FROM budget
 WHERE org_id = $1 AND budget_id = ANY ($2::pg_catalog.uuid[])
+ORDER BY budget_id
+FOR SHARE
 `
 
 type ListTermsParams struct {
@@ -527,7 +476,7 @@ type ListTermsRow struct {
 	Archived bool
 }
 
-// Reads the terms in the transaction that holds the accounts' locks.
+// Reads the terms in the transaction that holds the accounts' locks, and keeps them as they are until it ends.
 func (q *Queries) ListTerms(ctx context.Context, arg ListTermsParams) ([]ListTermsRow, error) {
 	rows, err := q.db.Query(ctx, listTerms, arg.OrgID, arg.Budgets)
 	if err != nil {
@@ -696,8 +645,7 @@ func (q *Queries) NotifyRecall(ctx context.Context, payload string) error {
 
 const releaseAccount = `-- name: ReleaseAccount :exec
 UPDATE budget_period SET in_doubt = in_doubt - $5::numeric,
-  spent = spent + CASE WHEN $6::boolean THEN $5::numeric ELSE 0 END,
-  overrun = CASE WHEN $6::boolean THEN overrun ELSE greatest(0, overrun - $5::numeric) END
+  spent = spent + CASE WHEN $6::boolean THEN $5::numeric ELSE 0 END
 WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND subject = $4
 `
 
@@ -883,7 +831,7 @@ func (q *Queries) SaveLeases(ctx context.Context, arg SaveLeasesParams) error {
 }
 
 const savePeriods = `-- name: SavePeriods :execrows
-UPDATE budget_period p SET spent = u.spent::numeric, leased = u.leased::numeric, in_doubt = u.in_doubt::numeric, overrun = u.overrun::numeric
+UPDATE budget_period p SET spent = u.spent::numeric, leased = u.leased::numeric, in_doubt = u.in_doubt::numeric
 FROM (
   SELECT unnest($2::pg_catalog.uuid[]) AS budget,
     unnest($3::timestamptz[]) AS start,
@@ -891,8 +839,7 @@ FROM (
     unnest($5::text[]) AS spent,
     unnest($6::text[]) AS leased,
     unnest($7::text[]) AS in_doubt,
-    unnest($8::text[]) AS overrun,
-    unnest($9::boolean[]) AS grants
+    unnest($8::boolean[]) AS grants
 ) AS u, budget b
 WHERE p.org_id = $1 AND p.budget_id = u.budget AND p.period_start = u.start AND p.subject = u.subject
   AND b.org_id = p.org_id AND b.budget_id = p.budget_id
@@ -907,7 +854,6 @@ type SavePeriodsParams struct {
 	Spent    []string
 	Leased   []string
 	InDoubt  []string
-	Overrun  []string
 	Grants   []bool
 }
 
@@ -921,7 +867,6 @@ func (q *Queries) SavePeriods(ctx context.Context, arg SavePeriodsParams) (int64
 		arg.Spent,
 		arg.Leased,
 		arg.InDoubt,
-		arg.Overrun,
 		arg.Grants,
 	)
 	if err != nil {
@@ -949,7 +894,7 @@ type ShareTermsRow struct {
 	TimeZone string
 }
 
-// A limit cannot change between the making of an account and its commit; who changes one locks the accounts that it sees.
+// The period cannot change between the making of an account and its commit.
 func (q *Queries) ShareTerms(ctx context.Context, arg ShareTermsParams) ([]ShareTermsRow, error) {
 	rows, err := q.db.Query(ctx, shareTerms, arg.OrgID, arg.Budgets)
 	if err != nil {

@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"errors"
+	"time"
 
 	"tollgate.dev/controlplane/internal/budget"
 	"tollgate.dev/controlplane/internal/edge"
@@ -23,7 +24,8 @@ func (h *house) mountFleet() error {
 	feed := usage.NewFeed()
 	feed.Listen(notifications)
 	h.usage = usage.New(h.db, feed, h.now)
-	h.budgets = budget.New(h.db, h.usage, h.now)
+	h.budgets = budget.New(h.db, h.usage, h.jobs, h.now)
+	work.Do(h.jobs, time.Minute, h.budgets.Turn)
 	h.doubts = budget.NewDoubts(h.db, ledger.Doubts{}, h.now)
 	publisher := publish.New(publish.Config{SigningKey: h.config.SigningKey, FleetKey: h.config.FleetKey}, h.pool, h.providers, h.now, h.logger)
 	h.edges = edge.New(h.db, h.now)

@@ -73,6 +73,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 			return err
 		},
 		Connected: func() bool { return e.subscription.Connected() },
+		LimitPico: func(org, budget wire.ID) (int64, bool) { return store.Current().LimitPico(org, budget) },
 	})
 	sender := upstream.New(egress.New(config.EgressAllow), nil)
 	limiter, err := e.limiter(config, id, now.Now)

@@ -139,6 +139,7 @@ var foreignTables = []house.Foreign{
 	{File: "edge.sql", Table: "generation", Reason: "an edge's generation is shown beside the current one"},
 	{File: "edge.sql", Table: "publish_problem", Reason: "publish writes what edge reads"},
 	{File: "edges.sql", Table: "generation", Reason: "a revocation holds until the generation of its commit is applied"},
+	{File: "budget.sql", Table: "generation", Reason: "a raise that turned since the last generation is published by the next one"},
 	{File: "budget.sql", Table: "budget_lease", Reason: "shows which edges hold of a budget"},
 	{File: "budget.sql", Table: "edge", Reason: "shows the names of edges that hold of a budget"},
 	{File: "ledger.sql", Table: "budget", Reason: "the guarded grant compares with the limit in one statement"},

@@ -100,6 +100,19 @@ SELECT raise_id, budget_id, amount_pico, reason, starts_at, ends_at, made_by, ma
 FROM budget_raise
 WHERE org_id = $1 AND budget_id = $2 AND raise_id = $3;
 
+-- name: GetTurn :one
+-- Where a raise is in its life, and whether what is published is its budget's limit: a fragment has the limit of the time of its generation.
+SELECT (budget_raised(r.org_id, r.budget_id, g.changed_at) <> budget_raised(r.org_id, r.budget_id, c.now))::boolean AS missed,
+  coalesce(extract(epoch FROM CASE
+    WHEN c.now >= least(r.ends_at, r.ended_at) THEN NULL
+    WHEN c.now < r.starts_at THEN least(r.starts_at, r.ended_at)
+    ELSE least(r.ends_at, r.ended_at)
+  END - c.now), 0)::float8 AS next_seconds
+FROM budget_raise r
+JOIN generation g ON g.org_id = r.org_id,
+LATERAL (SELECT clock_timestamp() AS now OFFSET 0) c
+WHERE r.org_id = $1 AND r.budget_id = $2 AND r.raise_id = $3;
+
 -- name: ListRaises :many
 -- All raises of one budget, the newest first.
 SELECT raise_id, budget_id, amount_pico, reason, starts_at, ends_at, made_by, made_at, ended_at, ended_by

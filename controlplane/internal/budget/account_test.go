@@ -33,7 +33,7 @@ func TestAccountsOfEachEndUserAreListedInPagesTheMostSpentFirst(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	a, b := db.Org(t, "a"), db.Org(t, "b")
-	service := budget.New(db.Tenant, &calls{}, noon)
+	service := newService(t, db, &calls{}, noon)
 	made, err := service.Create(t.Context(), a, budget.Input{Name: "each", Scope: scope.EndUser, ScopeValue: "*", LimitUSD: "10", Period: budget.Month})
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestHoldersAreTheEdgesWithMoneyInTheirHands(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	a, b := db.Org(t, "a"), db.Org(t, "b")
-	service := budget.New(db.Tenant, &calls{}, noon)
+	service := newService(t, db, &calls{}, noon)
 	made := create(t, service, a, "b")
 	account(t, db, a, made.ID, time.Unix(0, 0), time.Time{}, 2)
 	edge := ident.New[ident.Edge]()

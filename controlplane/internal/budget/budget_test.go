@@ -2,6 +2,7 @@ package budget_test
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/controlplane/internal/pgtest"
 	"tollgate.dev/controlplane/internal/scope"
+	"tollgate.dev/controlplane/internal/work"
 	"tollgate.dev/controlplane/internal/workspace"
 )
 
@@ -35,13 +37,22 @@ func (c *calls) CostByPlace(_ context.Context, _ ident.Org, places []scope.Place
 	return all, nil
 }
 
+func newService(t *testing.T, db *pgtest.DB, calls *calls, now func() time.Time) *budget.Service {
+	t.Helper()
+	jobs, err := work.New(db.Pool, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return budget.New(db.Tenant, calls, jobs, now)
+}
+
 func noon() time.Time { return time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC) }
 
 func TestAnotherOrganizationsBudgetIsNotFound(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	a, b := db.Org(t, "a"), db.Org(t, "b")
-	service := budget.New(db.Tenant, &calls{}, noon)
+	service := newService(t, db, &calls{}, noon)
 	made := create(t, service, a, "monthly")
 	limit := "1"
 
@@ -69,7 +80,7 @@ func TestCreateNamesEveryWrongFieldOfABudget(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	a := db.Org(t, "a")
-	service := budget.New(db.Tenant, &calls{}, noon)
+	service := newService(t, db, &calls{}, noon)
 	for name, test := range map[string]struct {
 		in     budget.Input
 		fields []string
@@ -102,7 +113,7 @@ func TestABudgetHoldsForWhatACallSays(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	a := db.Org(t, "a")
-	service := budget.New(db.Tenant, &calls{}, noon)
+	service := newService(t, db, &calls{}, noon)
 	for name, test := range map[string]struct {
 		kind        scope.Kind
 		given, kept string
@@ -126,7 +137,7 @@ func TestStandingShowsTheAccountOfTheCurrentPeriod(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	a := db.Org(t, "a")
-	service := budget.New(db.Tenant, &calls{}, noon)
+	service := newService(t, db, &calls{}, noon)
 	made, err := service.Create(t.Context(), a, budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "10", Period: budget.Month, TimeZone: "Europe/Berlin"})
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +177,7 @@ func TestAChangeKeepsWhatItDoesNotMentionAndRefusesWhatIsFixed(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	a := db.Org(t, "a")
-	service := budget.New(db.Tenant, &calls{}, noon)
+	service := newService(t, db, &calls{}, noon)
 	made := create(t, service, a, "monthly")
 	if !slices.Equal(made.AlertPercents, []int{50, 80, 100}) || !made.AlertForecast {
 		t.Errorf("by default %v, forecast %v", made.AlertPercents, made.AlertForecast)
@@ -189,7 +200,7 @@ func TestATakenBudgetNameIsAConflict(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	a := db.Org(t, "a")
-	service := budget.New(db.Tenant, &calls{}, noon)
+	service := newService(t, db, &calls{}, noon)
 	made := create(t, service, a, "monthly")
 	_, err := service.Create(t.Context(), a, budget.Input{Name: "monthly", Scope: scope.Org, LimitUSD: "1", Period: budget.Total})
 	wantFields(t, err, fault.Conflict, "name")

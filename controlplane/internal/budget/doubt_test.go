@@ -16,7 +16,7 @@ func TestDoubtIsReleasedWithAReasonByItsOwnOrganization(t *testing.T) {
 	db := pgtest.New(t)
 	a, b := db.Org(t, "a"), db.Org(t, "b")
 	c := &clock{noon()}
-	service := budget.New(db.Tenant, &calls{}, c.now)
+	service := newService(t, db, &calls{}, c.now)
 	doubts := budget.NewDoubts(db.Tenant, ledger.Doubts{}, c.now)
 	made := create(t, service, a, "b")
 	account(t, db, a, made.ID, time.Unix(0, 0), time.Time{}, 9) // 9 spent, 1 leased, 0.50 in doubt of 10

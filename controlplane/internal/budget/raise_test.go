@@ -22,7 +22,7 @@ func TestARaiseHoldsFromItsBeginningToItsEnd(t *testing.T) {
 	db := pgtest.New(t)
 	a := db.Org(t, "a")
 	c := &clock{noon()}
-	service := budget.New(db.Tenant, &calls{}, c.now)
+	service := newService(t, db, &calls{}, c.now)
 	made := create(t, service, a, "b")
 	account(t, db, a, made.ID, time.Unix(0, 0), time.Time{}, 9) // 9 spent, 1 leased, 0.50 in doubt of 10
 	begin, end := noon().Add(time.Hour), noon().Add(3*time.Hour)
@@ -65,7 +65,7 @@ func TestARaiseEndsBeforeItsTimeOnce(t *testing.T) {
 	db := pgtest.New(t)
 	a := db.Org(t, "a")
 	c := &clock{noon()}
-	service := budget.New(db.Tenant, &calls{}, c.now)
+	service := newService(t, db, &calls{}, c.now)
 	made := create(t, service, a, "b")
 	raise, err := service.Raise(t.Context(), a, made.ID, budget.RaiseInput{AmountUSD: "5", Reason: "x", EndsAt: noon().Add(time.Hour)})
 	if err != nil {
@@ -91,7 +91,7 @@ func TestARaiseThatIsWrongIsRefusedByField(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	a := db.Org(t, "a")
-	service := budget.New(db.Tenant, &calls{}, noon)
+	service := newService(t, db, &calls{}, noon)
 	made := create(t, service, a, "b")
 	past, far, later := noon().Add(-time.Hour), noon().AddDate(2, 0, 0), noon().Add(2*time.Hour)
 	for name, test := range map[string]struct {
@@ -124,7 +124,7 @@ func TestAnotherOrganizationsRaisesAreNotFound(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	a, b := db.Org(t, "a"), db.Org(t, "b")
-	service := budget.New(db.Tenant, &calls{}, noon)
+	service := newService(t, db, &calls{}, noon)
 	made, own := create(t, service, a, "monthly"), create(t, service, b, "monthly")
 	in := budget.RaiseInput{AmountUSD: "5", Reason: "x", EndsAt: noon().Add(time.Hour)}
 	raise, err := service.Raise(t.Context(), a, made.ID, in)
@@ -158,7 +158,7 @@ func TestTheForecastGoesByTheUsageAndTheRaises(t *testing.T) {
 	for hour := noon().AddDate(0, 0, -10); hour.Before(noon()); hour = hour.Add(time.Hour) {
 		spent.hours[hour] = money.FromPico(money.PicoPerUSD)
 	}
-	service := budget.New(db.Tenant, spent, noon)
+	service := newService(t, db, spent, noon)
 	made, err := service.Create(t.Context(), a, budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "50", Period: budget.Month})
 	if err != nil {
 		t.Fatal(err)

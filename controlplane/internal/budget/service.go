@@ -13,6 +13,7 @@ import (
 	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/controlplane/internal/scope"
 	"tollgate.dev/controlplane/internal/tenant"
+	"tollgate.dev/controlplane/internal/work"
 )
 
 // spending answers what calls cost in each (UTC) hour, by where they were made, from the usage.
@@ -20,16 +21,22 @@ type spending interface {
 	CostByPlace(ctx context.Context, org ident.Org, places []scope.Place, from, to time.Time) (map[scope.Place]map[time.Time]money.Amount, error)
 }
 
+// jobs takes work that is done after the commit.
+type jobs interface {
+	Insert(ctx context.Context, tx pgx.Tx, args work.Args) error
+}
+
 // Service is what people do with budgets.
 type Service struct {
 	db       *tenant.DB
 	spending spending
+	jobs     jobs
 	now      func() time.Time
 }
 
-// New returns a Service over the tenants' database, what usage knows and a clock.
-func New(db *tenant.DB, spending spending, now func() time.Time) *Service {
-	return &Service{db: db, spending: spending, now: now}
+// New returns a Service over the tenants' database, what usage knows and a clock. Whoever carries the jobs hands them to Turn.
+func New(db *tenant.DB, spending spending, jobs jobs, now func() time.Time) *Service {
+	return &Service{db: db, spending: spending, jobs: jobs, now: now}
 }
 
 // Create adds a budget. A name that is taken is a Conflict that names the field.
@@ -252,6 +259,9 @@ func (s *Service) Raise(ctx context.Context, actor authz.Actor, id ident.Budget,
 		if made, err = insertRaise(ctx, tx, actor.Org, raise); err != nil {
 			return audit.Entry{}, err
 		}
+		if err := s.jobs.Insert(ctx, tx, Turn{Org: actor.Org, Budget: id, Raise: made.ID}); err != nil {
+			return audit.Entry{}, err
+		}
 		return audit.Entry{Action: "budget.raise", SubjectID: id.UUID, SubjectName: budget.Name, After: made}, nil
 	})
 	return made, err
@@ -275,6 +285,9 @@ func (s *Service) EndRaise(ctx context.Context, actor authz.Actor, id ident.Budg
 		if err != nil {
 			return audit.Entry{}, err
 		}
+		if err := s.jobs.Insert(ctx, tx, Turn{Org: actor.Org, Budget: id, Raise: raise}); err != nil { // its end may be in the future of Postgres
+			return audit.Entry{}, err
+		}
 		return audit.Entry{Action: "budget.end_raise", SubjectID: id.UUID, SubjectName: budget.Name, Before: before, After: after}, nil
 	})
 }
@@ -292,4 +305,31 @@ func (s *Service) Raises(ctx context.Context, actor authz.Actor, id ident.Budget
 		return err
 	})
 	return all, err
+}
+
+// Turn publishes the limit when a raise has begun or ended, unless that was published with something else since, and comes back when it does
+// so next. The ledger needs none of it: it grants by the clock.
+func (s *Service) Turn(ctx context.Context, args Turn) error {
+	var at turn
+	err := s.db.Read(ctx, args.Org, func(tx pgx.Tx) (err error) {
+		at, err = turnOf(ctx, tx, args)
+		return err
+	})
+	if fault.KindOf(err) == fault.NotFound {
+		return nil
+	}
+	if err == nil && at.missed {
+		err = s.db.Change(ctx, authz.Actor{Org: args.Org, Kind: authz.SystemActor, Name: "clock"}, func(tx pgx.Tx) (audit.Entry, error) {
+			budget, err := get(ctx, tx, args.Org, args.Budget)
+			if err != nil {
+				return audit.Entry{}, err
+			}
+			raise, err := getRaise(ctx, tx, args.Org, args.Budget, args.Raise)
+			return audit.Entry{Action: "budget.raise_turn", SubjectID: args.Budget.UUID, SubjectName: budget.Name, After: raise}, err
+		})
+	}
+	if err != nil || at.next == 0 {
+		return err
+	}
+	return work.Later(at.next)
 }

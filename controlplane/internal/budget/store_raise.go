@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -11,6 +12,7 @@ import (
 	"tollgate.dev/controlplane/internal/budget/internal/budgetdb"
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/money"
 )
 
 // openRaises returns the raises that are in force or to come, by budget, the first to begin first.
@@ -75,6 +77,30 @@ func endRaise(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Budget, ra
 		return Raise{}, fault.New(fault.Conflict, "this raise is over already")
 	}
 	return getRaise(ctx, tx, org, id, raise)
+}
+
+// Raised returns what raises add to the limits of budgets at a time, inside a transaction that has entered org. It is for publish.
+func Raised(ctx context.Context, tx pgx.Tx, org ident.Org, at time.Time) (map[ident.Budget]money.Amount, error) {
+	open, err := openRaises(ctx, tx, org, at)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[ident.Budget]money.Amount, len(open))
+	for id, raises := range open {
+		all[id] = raisedAt(raises, at)
+	}
+	return all, nil
+}
+
+func turnOf(ctx context.Context, tx pgx.Tx, of Turn) (turn, error) {
+	row, err := budgetdb.New(tx).GetTurn(ctx, budgetdb.GetTurnParams{OrgID: of.Org, BudgetID: of.Budget, RaiseID: of.Raise})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return turn{}, fault.New(fault.NotFound, "this budget has no raise %s", of.Raise)
+	}
+	if err != nil {
+		return turn{}, fmt.Errorf("turn of raise %s: %w", of.Raise, err)
+	}
+	return turn{missed: row.Missed, next: time.Duration(math.Ceil(row.NextSeconds * float64(time.Second)))}, nil
 }
 
 func fromRaiseRow(row budgetdb.GetRaiseRow) Raise {

@@ -147,6 +147,8 @@ func changeText(one audit.Recorded) string {
 		return "archived"
 	case "budget.raise":
 		return "raised by $" + after.AmountUSD + " until " + after.EndsAt.UTC().Format("2 January 2006, 15:04 UTC") + ": " + after.Reason
+	case "budget.raise_turn":
+		return "told the edges that the raise by $" + after.AmountUSD + " has begun or ended"
 	case "budget.end_raise":
 		return "ended the raise by $" + before.AmountUSD
 	default:

@@ -2,12 +2,13 @@ package publish
 
 import (
 	"tollgate.dev/controlplane/internal/budget"
+	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/dataplane/wire"
 )
 
-func budgetBody(in budget.Budget) *wire.ItemBody {
+func budgetBody(in budget.Budget, raised money.Amount) *wire.ItemBody {
 	return &wire.ItemBody{Body: &wire.ItemBody_Budget{Budget: &wire.Budget{
-		Id: in.ID.Bytes(), Name: in.Name, Scope: scopeKind(in.Scope), ScopeId: in.ScopeID.Bytes(), ScopeValue: in.ScopeValue, LimitPico: in.Limit.Pico(),
+		Id: in.ID.Bytes(), Name: in.Name, Scope: scopeKind(in.Scope), ScopeId: in.ScopeID.Bytes(), ScopeValue: in.ScopeValue, LimitPico: in.Limit.Add(raised).Pico(),
 		Period: budgetPeriod(in.Period), TimeZone: in.TimeZone, Soft: in.Mode == budget.Soft,
 	}}}
 }

@@ -7,6 +7,7 @@ import (
 	"tollgate.dev/controlplane/internal/budget"
 	"tollgate.dev/controlplane/internal/guardrail"
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/provider"
 	"tollgate.dev/controlplane/internal/ratelimit"
@@ -26,6 +27,7 @@ type source struct {
 	credentials  []provider.Opened
 	routes       []route.Route
 	budgets      []budget.Budget
+	raised       map[ident.Budget]money.Amount
 	guardrails   []guardrail.Guardrail
 	prices       []price.Own
 	rateLimits   []ratelimit.RateLimit
@@ -69,7 +71,7 @@ func (s *source) items(fleet wire.FleetKey, org ident.Org, changed time.Time) (m
 		}
 	}
 	for _, each := range s.budgets {
-		b.add("budget", each.ID.String(), budgetBody(each))
+		b.add("budget", each.ID.String(), budgetBody(each, s.raised[each.ID]))
 	}
 	for _, each := range s.guardrails {
 		b.add("guardrail", each.ID.String(), guardrailBody(each))

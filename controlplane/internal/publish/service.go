@@ -83,7 +83,7 @@ func (s *Service) compile(ctx context.Context, org ident.Org) (fragment *Fragmen
 		if number, changed, err = generation(ctx, tx, org); err != nil {
 			return err
 		}
-		in, err = read(ctx, tx, org, s.providers)
+		in, err = read(ctx, tx, org, changed, s.providers)
 		return err
 	})
 	if err != nil {

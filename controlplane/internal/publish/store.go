@@ -63,8 +63,8 @@ func generation(ctx context.Context, tx pgx.Tx, org ident.Org) (number uint64, c
 	return uint64(row.Generation), row.ChangedAt, nil
 }
 
-// read loads everything of an organization inside a snapshot.
-func read(ctx context.Context, tx pgx.Tx, org ident.Org, providers *provider.Service) (*source, error) {
+// read loads everything of an organization inside a snapshot, and what raises added to its budgets when it was changed.
+func read(ctx context.Context, tx pgx.Tx, org ident.Org, changed time.Time, providers *provider.Service) (*source, error) {
 	if err := tenant.Enter(ctx, tx, org); err != nil {
 		return nil, err
 	}
@@ -91,6 +91,9 @@ func read(ctx context.Context, tx pgx.Tx, org ident.Org, providers *provider.Ser
 	}
 	if err == nil {
 		s.budgets, err = budget.List(ctx, tx, org)
+	}
+	if err == nil {
+		s.raised, err = budget.Raised(ctx, tx, org, changed)
 	}
 	if err == nil {
 		s.guardrails, err = guardrail.List(ctx, tx, org)

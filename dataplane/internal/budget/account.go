@@ -32,6 +32,7 @@ type account struct {
 	reserved int64
 
 	remaining int64 // left in the ledger after the last answer
+	limit     int64 // of the budget, when it was last looked at; 0: never
 	refusedAt int64 // of the last EXHAUSTED, nanoseconds
 	askedAt   int64 // when the last grant was asked for, nanoseconds
 	lastGrant int64 // what it brought
@@ -181,6 +182,17 @@ const (
 	smoothing      = 4
 	claimPicoLimit = 1 << 59 // keeps sums of wants in an int64
 )
+
+// follow takes note of the budget's limit. When it has changed the ledger is asked what is left; when it fell, what is free goes back: the
+// ledger may have granted more than there is now.
+func (a *account) follow(limitPico int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.leased && a.limit != 0 && limitPico != a.limit {
+		a.answering, a.recalled = true, a.recalled || limitPico < a.limit
+	}
+	a.limit = limitPico
+}
 
 // tick smooths the rate of spending and says whether there is something to ask or to hand back; it is called once a second.
 func (a *account) tick(now time.Time) (wants bool) {

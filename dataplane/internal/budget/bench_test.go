@@ -13,7 +13,7 @@ import (
 
 func benchBook(b *testing.B) *Book {
 	b.Helper()
-	return New(Config{Ledger: newLedger(1 << 60), Record: newSpool().record, Connected: func() bool { return true }, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
+	return New(Config{Ledger: newLedger(1 << 60), Record: newSpool().record, LimitPico: unknownLimit, Connected: func() bool { return true }, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
 }
 
 // fund gives the account all that it will need.

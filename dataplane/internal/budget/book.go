@@ -24,10 +24,11 @@ type Config struct {
 	EdgeID    wire.ID
 	Epoch     uint64
 	Ledger    ledger
-	Record    func(*wire.LeaseState) error // appends to the spool; on return the record outlives the process
-	Connected func() bool                  // whether the control plane can be asked at all
-	Recovered []*wire.LeaseState           // what the spool knows of earlier processes' leases
-	Now       func() time.Time             // the corrected clock
+	Record    func(*wire.LeaseState) error                       // appends to the spool; on return the record outlives the process
+	Connected func() bool                                        // whether the control plane can be asked at all
+	LimitPico func(org, budget wire.ID) (pico int64, known bool) // in force, as far as the edge has heard
+	Recovered []*wire.LeaseState                                 // what the spool knows of earlier processes' leases
+	Now       func() time.Time                                   // the corrected clock
 	Logger    *slog.Logger
 }
 

@@ -22,6 +22,12 @@ type rig struct {
 	ledger    *testLedger
 	spool     *testSpool
 	connected atomic.Bool
+	limit     atomic.Int64 // that the edge has heard of; 0: none
+}
+
+func (r *rig) limitPico(wire.ID, wire.ID) (int64, bool) {
+	limit := r.limit.Load()
+	return limit, limit != 0
 }
 
 // testSpool keeps what was recorded of each lease last.
@@ -57,7 +63,7 @@ func newRig(t *testing.T, limit int64) *rig {
 	r := &rig{ledger: newLedger(limit), spool: newSpool()}
 	r.connected.Store(true)
 	r.book = New(Config{
-		EdgeID: wire.ID{1}, Epoch: 1, Ledger: r.ledger, Record: r.spool.record, Connected: r.connected.Load,
+		EdgeID: wire.ID{1}, Epoch: 1, Ledger: r.ledger, Record: r.spool.record, LimitPico: r.limitPico, Connected: r.connected.Load,
 		Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(t.Context())

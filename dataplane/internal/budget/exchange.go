@@ -85,7 +85,7 @@ func (b *Book) pop() *account {
 	return nil
 }
 
-// tick looks at every account once: the rate of its spending, what is to be asked or handed back, and whether it may be forgotten.
+// tick looks at every account once: its limit, the rate of its spending, what is to be asked or handed back, and whether it may be forgotten.
 func (b *Book) tick() {
 	now := b.now()
 	for i := range b.shards {
@@ -110,6 +110,9 @@ func (b *Book) tickShard(shard *shard, now time.Time) {
 	}
 	shard.mu.RUnlock()
 	for _, a := range all {
+		if limit, known := b.config.LimitPico(a.org, a.budget); known {
+			a.follow(limit)
+		}
 		if a.tick(now) {
 			b.nudge(a, soon)
 		}

@@ -42,6 +42,8 @@ type testLease struct {
 	closedAt time.Time
 }
 
+func unknownLimit(wire.ID, wire.ID) (int64, bool) { return 0, false }
+
 var errLost = errors.New("lost")
 
 func newLedger(limit int64) *testLedger {

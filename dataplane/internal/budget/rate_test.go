@@ -47,7 +47,7 @@ func TestClaimsAreFewerThanOneASecond(t *testing.T) {
 				for i := range edges {
 					book := New(Config{
 						EdgeID: wire.ID{1, byte(i)}, Epoch: 1, Ledger: farLedger{ledger, 5 * time.Millisecond}, Record: newSpool().record,
-						Connected: func() bool { return true }, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+						LimitPico: unknownLimit, Connected: func() bool { return true }, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 					})
 					running.Go(func() { _ = book.Run(ctx) })
 					calls.Go(func() { callSteadily(t, book, perSecond, perSecond*seconds, pico) })

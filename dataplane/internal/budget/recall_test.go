@@ -2,8 +2,10 @@ package budget
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
 )
 
@@ -29,4 +31,47 @@ func TestWhatTooLittleWasForGoesBackAfterARecall(t *testing.T) {
 	if claim = a.claim(now, number, spool.record); claim.GetReturnedTotalPico() != 40 || a.again() {
 		t.Errorf("after the refusal the edge says %v", claim)
 	}
+}
+
+// TestALimitThatChangesIsFollowed has an edge that holds much of a budget hear that the limit rose and fell.
+func TestALimitThatChangesIsFollowed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1000)
+		r.limit.Store(1000)
+		key := keyWith(dayBudget(1, false))
+		reserve := func() *Reservation {
+			held, refused := r.book.Reserve(t.Context(), key, state.Facts{}, 60, time.Now())
+			if refused != nil {
+				t.Fatal(refused)
+			}
+			return &held
+		}
+		held := reserve()
+		pass := func() (leased int64) {
+			time.Sleep(2 * tickEvery)
+			synctest.Wait()
+			r.ledger.mu.Lock()
+			defer r.ledger.mu.Unlock()
+			for _, account := range r.ledger.accounts {
+				leased += account.leased
+			}
+			return leased
+		}
+		leased := pass()
+		if leased <= 60 {
+			t.Fatalf("the edge holds %d", leased)
+		}
+		for _, step := range []struct{ limit, leased, left int64 }{{1500, leased, 1440}, {500, 60, 440}, {30, 60, 0}} {
+			r.ledger.mu.Lock()
+			r.ledger.limit = step.limit
+			r.ledger.mu.Unlock()
+			r.limit.Store(step.limit)
+			got := pass()
+			if left, _ := held.LeftPico(); got != step.leased || left != step.left {
+				t.Errorf("with a limit of %d it holds %d and believes %d to be left, want %+v", step.limit, got, left, step)
+			}
+		}
+		held.Settle(60)
+	})
 }

@@ -154,7 +154,7 @@ func TestRecoveredLeasesAreUsedOrClosedAndNumbersRise(t *testing.T) {
 		}
 		r := &rig{ledger: newLedger(1000), spool: newSpool()}
 		r.book = New(Config{
-			EdgeID: wire.ID{1}, Ledger: r.ledger, Record: r.spool.record, Connected: func() bool { return false }, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+			EdgeID: wire.ID{1}, Ledger: r.ledger, Record: r.spool.record, LimitPico: unknownLimit, Connected: func() bool { return false }, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 			Recovered: []*wire.LeaseState{lease("ann", 5, 100, 60), lease("bob", ahead, 100, 100)},
 		})
 		reservation, refused := r.book.Reserve(t.Context(), keyWith(people), of("ann"), 40, time.Now())

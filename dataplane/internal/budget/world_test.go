@@ -103,6 +103,12 @@ func (w *world) addEdge() {
 	w.boot(edge)
 }
 
+// limitPico is what edges hear of limits: at once.
+func (w *world) limitPico(_, budget wire.ID) (int64, bool) {
+	limit, known := w.ledger.limits[budget]
+	return limit, known
+}
+
 // boot begins a process over the edge's data directory.
 func (w *world) boot(edge *worldEdge) {
 	w.serial++
@@ -114,7 +120,7 @@ func (w *world) boot(edge *worldEdge) {
 	edge.spool, edge.reader = opened, opened.NewReader()
 	edge.book = New(Config{
 		EdgeID: edge.id, Epoch: edge.epoch, Recovered: recovery.Leases, Now: w.clock.Now, Logger: slog.New(slog.DiscardHandler),
-		Connected: func() bool { return edge.connected },
+		LimitPico: w.limitPico, Connected: func() bool { return edge.connected },
 		Record: func(lease *wire.LeaseState) error {
 			if edge.full {
 				return errLost

@@ -38,7 +38,7 @@ func TestTheSpoolAndTheLeasesAgreeWithTheEvents(t *testing.T) {
 	second, recovery := open(2)
 	book := budget.New(budget.Config{
 		EdgeID: wire.ID{1}, Epoch: 2, Recovered: recovery.Leases, Connected: func() bool { return false }, Now: time.Now, Logger: logger,
-		Record: func(*wire.LeaseState) error { return nil },
+		Record: func(*wire.LeaseState) error { return nil }, LimitPico: func(wire.ID, wire.ID) (int64, bool) { return 0, false },
 	})
 	g := newRig(t, openAI(t, answering("application/json", chatAnswer)))
 	g.key.Budgets = []*state.Budget{team}

@@ -33,6 +33,15 @@ func (s *Snapshot) Org(id wire.ID) *Org {
 	return nil
 }
 
+// LimitPico returns a budget's limit in force, pico-USD; false when the organization has no such budget.
+func (s *Snapshot) LimitPico(org, budget wire.ID) (int64, bool) {
+	tenant := s.tenants[org]
+	if tenant == nil || tenant.base.budgetByID[budget] == nil {
+		return 0, false
+	}
+	return tenant.base.budgetByID[budget].LimitPico, true
+}
+
 // Generation returns the generation that is held of an organization's fragment (wire.PlatformID: the price catalog); 0 means none.
 func (s *Snapshot) Generation(org wire.ID) uint64 { return s.generations[org] }
 

@@ -156,6 +156,38 @@ func (q *Queries) GetRaise(ctx context.Context, arg GetRaiseParams) (GetRaiseRow
 	return i, err
 }
 
+const getTurn = `-- name: GetTurn :one
+SELECT (budget_raised(r.org_id, r.budget_id, g.changed_at) <> budget_raised(r.org_id, r.budget_id, c.now))::boolean AS missed,
+  coalesce(extract(epoch FROM CASE
+    WHEN c.now >= least(r.ends_at, r.ended_at) THEN NULL
+    WHEN c.now < r.starts_at THEN least(r.starts_at, r.ended_at)
+    ELSE least(r.ends_at, r.ended_at)
+  END - c.now), 0)::float8 AS next_seconds
+FROM budget_raise r
+JOIN generation g ON g.org_id = r.org_id,
+LATERAL (SELECT clock_timestamp() AS now OFFSET 0) c
+WHERE r.org_id = $1 AND r.budget_id = $2 AND r.raise_id = $3
+`
+
+type GetTurnParams struct {
+	OrgID    ident.Org
+	BudgetID ident.Budget
+	RaiseID  ident.Raise
+}
+
+type GetTurnRow struct {
+	Missed      bool
+	NextSeconds float64
+}
+
+// Where a raise is in its life, and whether what is published is its budget's limit: a fragment has the limit of the time of its generation.
+func (q *Queries) GetTurn(ctx context.Context, arg GetTurnParams) (GetTurnRow, error) {
+	row := q.db.QueryRow(ctx, getTurn, arg.OrgID, arg.BudgetID, arg.RaiseID)
+	var i GetTurnRow
+	err := row.Scan(&i.Missed, &i.NextSeconds)
+	return i, err
+}
+
 const holdBudget = `-- name: HoldBudget :one
 SELECT budget_id
 FROM budget

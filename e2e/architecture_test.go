@@ -156,6 +156,7 @@ var foreignTables = []house.Foreign{
 	{File: "usage.sql", Table: "org_price", Reason: "an event is shown with the price that it was charged at"},
 	{File: "usage.sql", Table: "usage_correction", Reason: "reprice writes what usage reads"},
 	{File: "usage.sql", Table: "reprice", Reason: "reprice writes what usage reads"},
+	{File: "price.sql", Table: "generation", Reason: "its rows are the list of organizations, whose audit notes an operator's import"},
 	{File: "price.sql", Table: "org", Reason: "the organization's row names the lock of its prices"},
 	{File: "price.sql", Table: "route", Reason: "models of routes that have no price are shown"},
 	{File: "price.sql", Table: "route_target", Reason: "models of routes that have no price are shown"},

@@ -16,7 +16,7 @@ ROUNDS        ?= 1
 
 export CGO_ENABLED ?= 0
 .DEFAULT_GOAL := help
-.PHONY: help up dev build prepare generate fmt lint test race e2e fuzz bench bench-ingest torture overshoot property check
+.PHONY: help up dev build prepare generate fmt lint test race e2e fuzz bench bench-ingest torture overshoot redis-loss bursts property check
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -81,6 +81,10 @@ overshoot: build ## call hard budgets dry from eight edges, 1,000 calls at a tim
 
 redis-loss: build ## lose Redis in every way under load: counters, speed, recovery (ROUNDS=200)
 	@$(SERVICES) env TOLLGATE_REDIS_LOSS_ROUNDS=$(if $(filter-out 1,$(ROUNDS)),$(ROUNDS),200) $(GO) test -count=1 -timeout 1h -v -run '^(TestRedisLoss|TestLiteLLM.*)$$' ./dataplane/internal/limit
+
+bursts: build ## burst over eight edges at a rate limit; each burst must keep it within 1 % (ROUNDS=20)
+	@$(SERVICES) env TOLLGATE_BURSTS=$(if $(filter-out 1,$(ROUNDS)),$(ROUNDS),20) $(GO) test -count=1 -timeout 1h -v -run '^TestEightEdgesKeepARateLimitTogether$$' ./e2e
+
 property: ## edges' leases against the ledger's rules through crashes and partitions (STEPS=1000000 SEED=1)
 	$(GO) test -count=1 -timeout 60m -run '^TestLeasesAreExactThroughCrashesAndPartitions$$' -v ./dataplane/internal/budget -property.steps=$(STEPS) -property.seed=$(SEED)
 

@@ -80,6 +80,9 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 	if err != nil {
 		return nil, err
 	}
+	observed.Registry().MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "tollgate_rate_limit_own_share_total", Help: "Calls that were counted against this edge's own share of a limit, because Redis did not answer.",
+	}, func() float64 { return float64(limiter.Alones()) }))
 	requests := pipeline.New(pipeline.Config{
 		Authenticator: authenticate.New([]byte(config.KeyPepper.Reveal()), func(hash [32]byte) *state.Key { return store.Current().Key(hash) }),
 		Limiter:       limiter, Gates: queue.New(limiter.Share, observed.Registry()), Book: pipeline.Leases(book), Spool: records, Sender: pipeline.Providers(sender),
@@ -123,6 +126,7 @@ func (e *edge) limiter(config Config, id wire.ID, now func() time.Time) (*limit.
 	if err != nil {
 		return nil, fmt.Errorf("TOLLGATE_REDIS_URL: %w", err)
 	}
+	shared.Warm(context.Background())
 	limiter := limit.NewShared(shared, now)
 	e.runs = append(e.runs, shared.Run, limiter.Run)
 	return limiter, nil

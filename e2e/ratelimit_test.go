@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"net/http"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,23 +13,31 @@ import (
 	"tollgate.dev/e2e/internal/rig"
 )
 
-// burstsMost is how many bursts may miss: an edge to which Redis answers late counts by its share, which on a busy machine lets up to a third
-// more through.
-const burstsMost = 8
+const ownShareMetric = "tollgate_rate_limit_own_share_total"
 
-// TestEightEdgesKeepARateLimitTogether bursts over eight edges at a limit of 1,000 a minute: at most 1 % more are admitted, and at least 98 %.
+// TestEightEdgesKeepARateLimitTogether bursts over eight edges at a limit of 1,000 a minute: each time at most 1 % more are admitted, and at
+// least 98 %. TOLLGATE_BURSTS says how often; `make bursts` runs 20.
 func TestEightEdgesKeepARateLimitTogether(t *testing.T) {
 	house := ownStand(t, manyEdges)
 	p := newProject(t, house)
-	for n := range burstsMost {
-		if burst(t, p, n == burstsMost-1) {
-			return
-		}
+	for range roundsOf("TOLLGATE_BURSTS", 3) {
+		burst(t, p)
 	}
+	alone, err := house.Sum(t.Context(), ownShareMetric)
+	must(t, err)
+	t.Logf("%.0f calls were counted by an edge's own share", alone)
 }
 
-// burst makes one burst and says whether the limit was kept; the last one must keep it.
-func burst(t *testing.T, p *project, last bool) bool {
+// roundsOf reads how often something is to be done, few times unless the variable says so.
+func roundsOf(variable string, few int) int {
+	if rounds, err := strconv.Atoi(os.Getenv(variable)); err == nil {
+		return rounds
+	}
+	return few
+}
+
+// burst makes one burst.
+func burst(t *testing.T, p *project) {
 	t.Helper()
 	house := p.house
 	const amount = 1000
@@ -61,13 +71,8 @@ func burst(t *testing.T, p *project, last bool) bool {
 	if took > 55*time.Second {
 		t.Fatal("the burst took longer than its window; this machine is too busy to judge")
 	}
-	kept := admitted.Load() <= amount*101/100 && admitted.Load() >= amount*98/100 && other.Load() == 0
-	if !kept && !last {
-		must(t, house.Admin.Do(t.Context(), http.MethodDelete, "/rate-limits/"+id, nil, nil))
-		return false
-	}
-	if !kept {
-		t.Errorf("%d of %d admitted", admitted.Load(), amount)
+	if admitted.Load() > amount*101/100 || admitted.Load() < amount*98/100 || other.Load() > 0 {
+		t.Errorf("%d of %d admitted, %d answered otherwise", admitted.Load(), amount, other.Load())
 	}
 	answer := *example.Load()
 	if answer.Header.Get("Retry-After") == "" || errorOf(t, answer)["code"] != "rate_limited" || errorOf(t, answer)["rule"] != "burst" || !strings.Contains(answer.Body, `"resets_at":"`) {
@@ -78,5 +83,4 @@ func burst(t *testing.T, p *project, last bool) bool {
 	if answer := ask(t.Context(), http.MethodPost, house.Edges[0].URL+"/v1/chat/completions", p.key, body); answer.Status != http.StatusOK || answer.Header.Get("X-Ratelimit-Limit-Requests") != "" {
 		t.Errorf("an archived limit still holds: %d", answer.Status)
 	}
-	return true
 }

@@ -27,7 +27,8 @@ type part struct {
 	lack   int64 // units of it that are not taken yet
 	bucket int64 // in which Redis counts them; 0: it does not
 	local  int64 // in which this edge counts them
-	self   int64 // units that this edge counted against its own share
+	own    int64 // units that this edge took against its own share
+	self   int64 // units by which its share became less: no more than the share
 }
 
 func (g *Grant) add(p part) {
@@ -79,7 +80,7 @@ func (g *Grant) release(now time.Time) {
 }
 
 func (g *Grant) correct(p *part, used int64, now time.Time) {
-	if p.meter.correct(p, used, now) {
+	if p.meter.correct(p, used, now) && g.limiter.shared != nil {
 		g.limiter.dirty.add(p.meter)
 	}
 }

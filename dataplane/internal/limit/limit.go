@@ -5,6 +5,7 @@ package limit
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"tollgate.dev/dataplane/internal/refusal"
@@ -21,12 +22,14 @@ type Estimate struct {
 
 // counter takes units out of limits that all edges share. It is what Redis does.
 type counter interface {
-	// take takes from all limits or from none, within milliseconds.
+	// take takes from all limits or from none. It waits no longer than until the counter is away.
 	take(asks []ask) (answer, error)
-	// settle corrects what was taken. It takes its time and cannot be sure.
-	settle(ctx context.Context, corrections []correction)
+	// settle corrects what was taken. It takes its time, and reports whether it is sure.
+	settle(ctx context.Context, corrections []correction) bool
 	// up says whether the counter may be asked at all.
 	up() bool
+	// away returns a channel that is closed once it may not.
+	away() <-chan struct{}
 	// share returns this edge's part of an amount.
 	share(amount int64) int64
 	// batch returns how many units may be taken at once beyond those that are needed.
@@ -40,20 +43,19 @@ type Limiter struct {
 	dirty  dirty
 	now    func() time.Time
 	since  time.Time
-
-	patience time.Duration // with what is in turn
+	alones atomic.Uint64 // calls that were counted against this edge's share although there are others
 }
 
 // New returns a limiter that counts on this edge alone, by the given clock.
 func New(now func() time.Time) *Limiter {
-	return &Limiter{meters: newMeters(), dirty: newDirty(), now: now, since: now(), patience: answerWithin}
+	return &Limiter{meters: newMeters(), dirty: newDirty(), now: now, since: now()}
 }
 
 // NewShared returns a limiter that counts in Redis together with the other edges. Its Run must run.
 func NewShared(redis *Redis, now func() time.Time) *Limiter {
 	l := New(now)
 	l.shared = redis
-	redis.late, l.patience = l.late, redis.patience
+	redis.late, redis.circuit.closing = l.late, l.dirty.nudge
 	return l
 }
 
@@ -69,7 +71,7 @@ func (l *Limiter) Admit(g *Grant, key *state.Key, facts *state.Facts, estimate E
 			l.want(g, limit, subject, estimate, now)
 		}
 	}
-	if l.shared == nil || !l.shared.up() {
+	if l.shared == nil {
 		return l.alone(g, now)
 	}
 	lacking := 0
@@ -85,10 +87,14 @@ func (l *Limiter) Admit(g *Grant, key *state.Key, facts *state.Facts, estimate E
 			lacking++
 		}
 	}
-	if lacking == 0 {
+	switch {
+	case lacking == 0:
 		return nil
+	case !l.shared.up():
+		return l.alone(g, now)
+	default:
+		return l.together(g, lacking, now)
 	}
-	return l.together(g, lacking, now)
 }
 
 // want adds a limit to the grant, with what the call needs of it.
@@ -114,7 +120,7 @@ func (l *Limiter) want(g *Grant, limit *state.RateLimit, subject string, e Estim
 // together asks the shared counters for what the parts lack.
 func (l *Limiter) together(g *Grant, lacking int, now time.Time) *refusal.Error {
 	if !l.turns(g) {
-		return l.unanswered(g, now)
+		return l.alone(g, now)
 	}
 	asks := make([]ask, 0, lacking)
 	for i := range g.count {
@@ -130,7 +136,7 @@ func (l *Limiter) together(g *Grant, lacking int, now time.Time) *refusal.Error 
 		for _, a := range asks {
 			a.meter.landed(a)
 		}
-		return l.unanswered(g, now)
+		return l.alone(g, now)
 	}
 	refused, at := -1, 0
 	for i := range g.count {
@@ -163,14 +169,15 @@ func (l *Limiter) spare(free int64) int64 {
 }
 
 // turns waits for the turn of every meter of slots, in the order of the limits' ids, so that nobody waits in a circle. What became free
-// meanwhile is taken. False: it took too long, and no turn is held.
+// meanwhile is taken. False: Redis is away, and no turn is held.
 func (l *Limiter) turns(g *Grant) bool {
+	away := l.shared.away()
 	for i := range g.count {
 		p := g.part(i)
 		if !p.meter.slots || p.lack == 0 {
 			continue
 		}
-		if p.meter.take(p, l.patience) {
+		if p.meter.take(p, away) {
 			continue
 		}
 		for j := range i {
@@ -183,43 +190,23 @@ func (l *Limiter) turns(g *Grant) bool {
 	return true
 }
 
-// unanswered decides a call whose question was not answered in time: for a moment this edge's part of what Redis last said to be free
-// still counts, and not more than that; without it, the edge's share of the limit does.
-func (l *Limiter) unanswered(g *Grant, now time.Time) *refusal.Error {
-	for i := range g.count {
-		p := g.part(i)
-		if p.lack == 0 {
-			continue
-		}
-		trusted, known := p.meter.trust(p, now)
-		switch {
-		case trusted:
-			p.lack = 0
-			l.dirty.add(p.meter)
-		case known:
-			over := *p
-			g.release(now)
-			return refuse(&over, 0, time.Second, now)
-		}
-	}
-	return l.alone(g, now)
-}
-
 // alone counts what the parts lack against this edge's share.
 func (l *Limiter) alone(g *Grant, now time.Time) *refusal.Error {
+	if l.shared != nil {
+		l.alones.Add(1)
+	}
 	for i := range g.count {
 		p := g.part(i)
 		if p.lack == 0 {
 			continue
 		}
-		share := p.limit.Amount
-		if l.shared != nil {
-			share = l.shared.share(share)
-		}
-		if free, wait, ok := p.meter.alone(p, share, now); !ok {
+		if free, wait, ok := p.meter.alone(p, l.Share(p.limit.Amount), l.shared != nil, now); !ok {
 			over := *p
 			g.release(now)
 			return refuse(&over, free, wait, now)
+		}
+		if l.shared != nil {
+			l.dirty.add(p.meter)
 		}
 	}
 	return nil
@@ -228,7 +215,7 @@ func (l *Limiter) alone(g *Grant, now time.Time) *refusal.Error {
 // late takes back what came after nobody waited for it any more.
 func (l *Limiter) late(asks []ask, a answer) {
 	for i, each := range asks {
-		if each.meter.late(a.grants[i], l.now()) {
+		if each.meter.late(each, a.grants[i], l.spare(a.grants[i].free), l.now()) {
 			l.dirty.add(each.meter)
 		}
 	}
@@ -246,6 +233,9 @@ func (l *Limiter) Counting() (how wire.RateCounting, since time.Time, edges int)
 	}
 	return wire.RateCounting_RATE_COUNTING_TOGETHER, redis.circuit.closedAt(), edges
 }
+
+// Alones returns how many calls were counted against this edge's own share because Redis did not answer.
+func (l *Limiter) Alones() uint64 { return l.alones.Load() }
 
 // Share returns this edge's part of an amount that all edges divide: everything, when it knows of no others.
 func (l *Limiter) Share(amount int64) int64 {
@@ -282,23 +272,33 @@ func (l *Limiter) Run(ctx context.Context) error {
 	}
 }
 
-// flush tells Redis what has changed.
+// flush tells Redis what has changed. While it is away, only what edges took against their shares is tried: each needs it of the others
+// as soon as one is back. The rest is kept.
 func (l *Limiter) flush(ctx context.Context) {
-	now := l.now()
+	now, up := l.now(), l.shared.up()
 	var corrections []correction
 	for _, m := range l.dirty.drain() {
+		if own, tells := m.tell(now); tells {
+			corrections = append(corrections, own)
+		}
+		if !up {
+			l.dirty.keep(m)
+			continue
+		}
 		tell, again := m.flush(l.shared.batch(m.amount()), now)
 		corrections = append(corrections, tell...)
 		if again {
 			l.dirty.add(m)
 		}
 	}
-	if len(corrections) > 0 && l.shared.up() {
-		l.shared.settle(ctx, corrections)
-	}
+	heard := l.shared.settle(ctx, corrections)
 	for _, c := range corrections {
-		if c.slots {
+		switch {
+		case c.slots:
 			c.meter.pass()
+		case c.tells && !heard:
+			c.meter.unheard()
+			l.dirty.keep(c.meter)
 		}
 	}
 }

@@ -202,10 +202,11 @@ func (b *broken) take(asks []ask) (answer, error) {
 	return a, nil
 }
 
-func (b *broken) settle(context.Context, []correction) {}
-func (b *broken) up() bool                             { return !b.opened.isOpen() }
-func (b *broken) share(amount int64) int64             { return max(amount/4, 1) }
-func (b *broken) batch(int64) int64                    { return 0 }
+func (b *broken) settle(context.Context, []correction) bool { return true }
+func (b *broken) away() <-chan struct{}                     { return b.opened.away() }
+func (b *broken) up() bool                                  { return !b.opened.isOpen() }
+func (b *broken) share(amount int64) int64                  { return max(amount/4, 1) }
+func (b *broken) batch(int64) int64                         { return 0 }
 
 func TestWithoutRedisTheEdgeTakesItsShareAndAsksNoMore(t *testing.T) {
 	t.Parallel()
@@ -228,7 +229,7 @@ func TestWithoutRedisTheEdgeTakesItsShareAndAsksNoMore(t *testing.T) {
 		t.Errorf("asked %d times although the circuit is open", asked)
 	}
 	b.fail.Store(false)
-	b.opened.answered()
+	b.opened.answered(time.Now())
 	if admit(l, key, start.Add(1200*time.Millisecond)) != nil {
 		t.Error("refused although Redis is back")
 	}

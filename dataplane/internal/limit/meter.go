@@ -12,7 +12,6 @@ import (
 const (
 	keepMost    = time.Second           // units that were taken at once and are not used go back after this
 	recallMost  = 50 * time.Millisecond // a refusal of Redis stands for so long without asking again
-	trustFor    = time.Second           // what Redis last said counts for so long when it does not answer
 	usualFirst  = 1024                  // tokens of output, before anything is known
 	usualWeight = 8                     // the usual output moves by an eighth of the difference
 )
@@ -28,7 +27,9 @@ type meter struct {
 	touched time.Time
 	limit   *state.RateLimit // as last seen; its amount may change
 	mine    window           // all that this edge took
-	self    window           // what it took against its own share
+	self    window           // what is used of its own share
+	own     window           // what it took against its own share, of which Redis is told when it is back
+	untold  bool             // Redis has not heard all of that
 	stock   int64            // units taken from Redis and not used
 	bucket  int64            // of the stock; the oldest one
 	local   int64            // the same in mine
@@ -37,7 +38,8 @@ type meter struct {
 	flying  bool             // a batch is being asked for
 	free    int64            // units left, as Redis last said it
 	heard   time.Time        // when it did
-	spare   int64            // this edge's part of it, for calls that are not answered
+	spare   int64            // this edge's part of it
+	fresh   bool             // nothing was taken against the share since
 	full    time.Time        // until then a call that needs more than is free is refused without asking
 	resets  time.Time        // when it fits again
 	backs   []back           // units to give back that are too old for the stock
@@ -97,6 +99,10 @@ func (m *meter) ask(p *part, shared counter, now time.Time) ask {
 	}
 	m.mine.move(m.shape.bucket(now), m.shape.buckets)
 	a.mine = m.mine.surely(m.shape.buckets)
+	if m.own.total > 0 {
+		m.own.move(m.shape.bucket(now), m.shape.buckets)
+		a.owned, a.own = m.own.total, m.own.text(m.shape.buckets)
+	}
 	if batch := shared.batch(a.amount); batch > 0 && !m.flying {
 		m.flying, a.batch, a.want = true, true, a.need+batch
 	}
@@ -114,18 +120,16 @@ func (m *meter) landed(a ask) {
 	}
 }
 
-// take waits for the meter's turn, or takes a slot that has become free meanwhile, without the turn. False: it took too long.
-func (m *meter) take(p *part, within time.Duration) bool {
+// take waits for the meter's turn, or takes a slot that has become free meanwhile, without the turn. False: Redis is away.
+func (m *meter) take(p *part, away <-chan struct{}) bool {
 	select {
 	case m.turn <- struct{}{}:
 	default:
 		m.waiting.Add(1)
 		defer m.waiting.Add(-1)
-		patience := time.NewTimer(within)
-		defer patience.Stop()
 		select {
 		case m.turn <- struct{}{}:
-		case <-patience.C:
+		case <-away:
 			return false
 		}
 	}
@@ -152,7 +156,7 @@ func (m *meter) granted(p *part, a ask, all answer, got grant, spare int64, now 
 	if a.batch {
 		m.flying = false
 	}
-	m.free, m.heard, m.spare = got.free, now, spare
+	m.hear(a, got, spare, now)
 	if all.refuses > 0 {
 		if got.free < a.need {
 			m.full, m.resets = now.Add(min(recallMost, m.shape.length/4)), now.Add(all.wait)
@@ -191,47 +195,6 @@ func (m *meter) store(n, bucket, local int64, now time.Time) bool {
 	return true
 }
 
-// trust takes of this edge's part of what Redis said to be free a moment ago, and owes it.
-// Known says whether Redis said so lately.
-func (m *meter) trust(p *part, now time.Time) (trusted, known bool) {
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	known = !m.slots && now.Sub(m.heard) <= trustFor
-	if !known || m.spare < p.lack {
-		return false, known
-	}
-	m.free, m.spare = m.free-p.lack, m.spare-p.lack
-	m.owed += p.lack
-	p.local = older(p.local, m.mine.add(m.shape.bucket(now), m.shape.buckets, p.lack))
-	return true, true
-}
-
-// alone takes from this edge's share, or says what is left of it and when the part fits.
-func (m *meter) alone(p *part, share int64, now time.Time) (free int64, wait time.Duration, ok bool) {
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	m.touched, m.limit = now, p.limit
-	if m.slots {
-		if m.used >= share {
-			return 0, time.Second, false
-		}
-		m.used++
-		p.lack = 0
-		return 0, 0, true
-	}
-	bucket := m.shape.bucket(now)
-	m.self.move(bucket, m.shape.buckets)
-	need := min(p.lack, share)
-	if free = share - m.self.total; free < need {
-		return max(free, 0), m.shape.until(m.self.frees(m.shape.buckets, share, need), now), false
-	}
-	p.local = older(p.local, m.self.add(bucket, m.shape.buckets, need))
-	m.mine.add(bucket, m.shape.buckets, p.lack)
-	m.free = free - need
-	p.self, p.lack = need, 0
-	return m.free, 0, true
-}
-
 // correct sets what a part took right: used instead of what was needed. It reports whether Redis must hear of it.
 func (m *meter) correct(p *part, used int64, now time.Time) bool {
 	taken := p.need - p.lack
@@ -245,12 +208,14 @@ func (m *meter) correct(p *part, used int64, now time.Time) bool {
 		m.used--
 		return true
 	case used > taken:
-		return m.owe(used-taken, p.self > 0, now)
-	case p.self > 0:
-		own := min(p.self, taken-used)
-		m.self.giveBack(p.local, m.shape.buckets, own)
+		return m.owe(used-taken, p.own > 0, now)
+	case p.own > 0:
+		own := min(p.own, taken-used)
+		m.self.giveBack(p.local, m.shape.buckets, min(p.self, own))
 		m.mine.giveBack(p.local, m.shape.buckets, own)
-		return m.giveBack(taken-used-own, p.bucket, p.local, now)
+		m.own.giveBack(p.local, m.shape.buckets, own)
+		m.untold = true
+		return m.giveBack(taken-used-own, p.bucket, p.local, now) || own > 0
 	default:
 		return m.giveBack(taken-used, p.bucket, p.local, now)
 	}
@@ -279,12 +244,14 @@ func (m *meter) giveBack(n, bucket, local int64, now time.Time) bool {
 }
 
 // owe notes units that were used beyond what was taken, from the stock where it suffices.
-func (m *meter) owe(n int64, self bool, now time.Time) bool {
+func (m *meter) owe(n int64, own bool, now time.Time) bool {
 	bucket := m.shape.bucket(now)
-	if self {
+	if own {
 		m.self.add(bucket, m.shape.buckets, n)
 		m.mine.add(bucket, m.shape.buckets, n)
-		return false
+		m.own.add(bucket, m.shape.buckets, n)
+		m.untold = true
+		return true
 	}
 	fromStock := min(n, m.stock)
 	m.stock -= fromStock
@@ -296,9 +263,10 @@ func (m *meter) owe(n int64, self bool, now time.Time) bool {
 }
 
 // late takes what was granted after nobody waited for it any more.
-func (m *meter) late(got grant, now time.Time) bool {
+func (m *meter) late(a ask, got grant, spare int64, now time.Time) bool {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
+	m.hear(a, got, spare, now)
 	if m.slots || got.granted == 0 {
 		return m.slots // how many are held is told anew
 	}
@@ -313,6 +281,8 @@ type correction struct {
 	bucket int64 // to which units go back
 	back   int64
 	more   int64 // units that were used beyond what was taken
+	tells  bool
+	own    string // what this edge took against its own share, as window.text writes it
 }
 
 // flush returns what Redis must hear now, and whether there will be more. For slots it takes the turn, which ends when Redis was told.
@@ -325,7 +295,7 @@ func (m *meter) flush(batch int64, now time.Time) (tell []correction, again bool
 	if !now.Before(m.until) {
 		batch = 0
 	}
-	covered := min(m.stock, m.owed) // what came late covers what was trusted
+	covered := min(m.stock, m.owed)
 	m.stock, m.owed = m.stock-covered, m.owed-covered
 	if spare := m.stock - batch; spare > 0 {
 		m.stock -= spare

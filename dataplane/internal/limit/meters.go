@@ -121,9 +121,19 @@ type dirty struct {
 func newDirty() dirty { return dirty{set: map[*meter]struct{}{}, wake: make(chan struct{}, 1)} }
 
 func (d *dirty) add(m *meter) {
+	d.keep(m)
+	d.nudge()
+}
+
+// keep adds a meter without hurry.
+func (d *dirty) keep(m *meter) {
 	d.mutex.Lock()
+	defer d.mutex.Unlock()
 	d.set[m] = struct{}{}
-	d.mutex.Unlock()
+}
+
+// nudge wakes whoever tells Redis.
+func (d *dirty) nudge() {
 	select {
 	case d.wake <- struct{}{}:
 	default:

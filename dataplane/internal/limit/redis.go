@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,10 +17,10 @@ import (
 )
 
 const (
-	promptly     = 4 * time.Millisecond  // an answer that takes longer is slow
-	answerWithin = 50 * time.Millisecond // a call waits no longer, and when none is answered in that time the circuit opens
-	socketWithin = 100 * time.Millisecond
-	edgeSeconds  = 5 // an edge that has not said for so long that it lives is not counted, and its slots are free
+	answerWithin = 80 * time.Millisecond  // a silence opens the circuit, and no call waits any longer
+	socketWithin = time.Second            // an answer is read for so long, lest what it grants is lost
+	probeWithin  = 100 * time.Millisecond // while the circuit is open
+	edgeSeconds  = 5                      // an edge that has not said for so long that it lives is not counted, and its slots are free
 	slotLease    = edgeSeconds * time.Second
 	refreshEvery = time.Second
 	gather       = 10 * time.Millisecond // corrections collect before they go out
@@ -33,7 +35,9 @@ type ask struct {
 	amount int64
 	need   int64
 	want   int64
-	mine   int64 // units that this edge surely took within the window, or slots that it holds
+	mine   int64  // units that this edge surely took within the window, or slots that it holds
+	owned  int64  // units that it took against its own share
+	own    string // the same, as window.text writes them
 	batch  bool
 }
 
@@ -50,18 +54,16 @@ var errNoAnswer = errors.New("redis does not answer")
 
 // Redis counts for all edges that share a Redis.
 type Redis struct {
-	client   *redis.Client
-	scripts  scripts
-	edge     string
-	late     func([]ask, answer)
-	socket   time.Duration // a round trip waits no longer
-	patience time.Duration // a call waits no longer
-	loaded   bool          // the scripts are there; of Run alone
-	prompt   time.Duration // an answer that takes longer is slow
-	circuit  circuit
-	line     line
-	alive    atomic.Int64 // edges
-	before   atomic.Int64 // edges that come before this one by name
+	client  *redis.Client
+	scripts scripts
+	edge    string
+	late    func([]ask, answer)
+	socket  time.Duration // a round trip waits no longer
+	loaded  bool          // the scripts are there; of Warm and then of Run alone
+	circuit circuit
+	line    line
+	alive   atomic.Int64 // edges
+	before  atomic.Int64 // edges that come before this one by name
 }
 
 // NewRedis returns a counter over the Redis at the URL (redis://…). It connects when it is first asked. Edge names this edge.
@@ -70,18 +72,18 @@ func NewRedis(url string, edge wire.ID) (*Redis, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the Redis URL: %w", err)
 	}
-	r := newRedis(options, edge, socketWithin, answerWithin)
-	r.prompt = promptly
-	return r, nil
+	return newRedis(options, edge, socketWithin, answerWithin), nil
 }
 
 func newRedis(options *redis.Options, edge wire.ID, socket, patience time.Duration) *Redis {
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = socket, socket, socket, socket
 	options.MaxRetries = -1
 	options.MinIdleConns = flightsMost + 1 // a burst finds them open
+	options.PoolSize = 4 * flightsMost     // those that still wait for a late answer beside those that are in use
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	options.ContextTimeoutEnabled = true
-	r := &Redis{client: redis.NewClient(options), scripts: newScripts(), edge: edge.String(), socket: socket, patience: patience, prompt: patience, late: func([]ask, answer) {}}
+	r := &Redis{client: redis.NewClient(options), scripts: newScripts(), edge: edge.String(), socket: socket, late: func([]ask, answer) {}}
+	r.circuit.patience = patience
 	r.alive.Store(1)
 	return r
 }
@@ -107,33 +109,77 @@ func (r *Redis) Run(ctx context.Context) error {
 	}
 }
 
-// announce keeps the last known number of edges when Redis does not answer. An answer that is too late for calls counts as none.
-func (r *Redis) announce(ctx context.Context) {
+// Warm opens the connections, sends the scripts ahead and says that this edge lives, so that the first burst finds all of it done. It takes
+// no longer than an answer may take; without Redis it changes nothing.
+func (r *Redis) Warm(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, r.socket)
 	defer cancel()
-	begin := time.Now()
-	if !r.loaded {
-		r.loaded = r.load(ctx) == nil
+	var connections sync.WaitGroup
+	for range flightsMost + 1 {
+		connections.Go(func() { _ = r.client.Ping(ctx).Err() })
 	}
-	answer, err := r.scripts.live.Run(ctx, r.client, []string{"tollgate:edges"}, r.edge, strconv.Itoa(edgeSeconds)).Int64Slice()
-	now := time.Now()
-	if err != nil || len(answer) != 2 || answer[0] < 1 || answer[1] < 0 || answer[1] >= answer[0] {
-		r.circuit.failed(now)
-		r.loaded = false
-		return
+	connections.Wait()
+	r.announce(ctx)
+}
+
+// announce keeps the last known number of edges when Redis does not answer.
+func (r *Redis) announce(ctx context.Context) {
+	loaded := r.loaded
+	var answer []int64
+	err := r.ask(ctx, r.within(), func(ctx context.Context) error {
+		if !loaded {
+			if err := r.load(ctx); err != nil {
+				return err
+			}
+		}
+		var err error
+		answer, err = r.scripts.live.Run(ctx, r.client, []string{"tollgate:edges"}, r.edge, strconv.Itoa(edgeSeconds)).Int64Slice()
+		if err == nil && (len(answer) != 2 || answer[0] < 1 || answer[1] < 0 || answer[1] >= answer[0]) {
+			err = fmt.Errorf("count edges in Redis: an answer of %d numbers", len(answer))
+		}
+		return err
+	})
+	if r.loaded = err == nil; r.loaded {
+		r.alive.Store(answer[0])
+		r.before.Store(answer[1])
 	}
-	r.alive.Store(answer[0])
-	r.before.Store(answer[1])
-	if now.Sub(begin) <= r.prompt {
-		r.circuit.answered()
-	} else {
-		r.circuit.slow(now)
+}
+
+// within says how long what no call waits for may take: while the circuit is open, not long, lest connections pile up.
+func (r *Redis) within() time.Duration {
+	if r.up() {
+		return r.socket
 	}
+	return min(r.socket, probeWithin)
+}
+
+// ask makes one round trip, and tells the circuit how it went. After a silence it returns errNoAnswer, and the round trip goes on.
+func (r *Redis) ask(ctx context.Context, within time.Duration, run func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	answered := make(chan struct{})
+	var err error
+	go func() {
+		defer close(answered)
+		defer cancel()
+		err = run(ctx)
+	}()
+	took, inTime := r.circuit.watch(answered)
+	switch {
+	case !inTime:
+		return errNoAnswer
+	case err != nil:
+		r.circuit.failed(time.Now())
+	case took < slowAfter:
+		r.circuit.answered(time.Now())
+	default:
+		r.circuit.slow(time.Now())
+	}
+	return err
 }
 
 // load sends the scripts ahead, so that no call has to.
 func (r *Redis) load(ctx context.Context) error {
-	for _, script := range []*redis.Script{r.scripts.take, r.scripts.settle, r.scripts.hold} {
+	for _, script := range []*redis.Script{r.scripts.take, r.scripts.settle, r.scripts.hold, r.scripts.own} {
 		if err := script.Load(ctx, r.client).Err(); err != nil {
 			return err
 		}
@@ -155,16 +201,17 @@ func (r *Redis) share(amount int64) int64 {
 
 func (r *Redis) batch(amount int64) int64 { return amount / (batchShare * r.alive.Load()) }
 
+// away returns a channel that is closed once Redis does not answer.
+func (r *Redis) away() <-chan struct{} { return r.circuit.away() }
+
+// take waits for Redis' answer until the circuit opens: late is not away.
 func (r *Redis) take(asks []ask) (answer, error) {
 	f := &flight{asks: asks, done: make(chan struct{})}
 	r.line.join(f, r.fly)
-	patience := time.NewTimer(r.patience)
-	defer patience.Stop()
 	select {
 	case <-f.done:
-	case <-patience.C:
+	case <-r.circuit.away():
 		if f.state.CompareAndSwap(flightOpen, flightLeft) {
-			r.circuit.failed(time.Now())
 			return answer{}, errNoAnswer
 		}
 		<-f.done
@@ -172,11 +219,15 @@ func (r *Redis) take(asks []ask) (answer, error) {
 	return f.answer, f.err
 }
 
-// fly carries the questions of several calls to Redis and back in one round trip.
+// fly carries the questions of several calls to Redis and back in one round trip. Whose call has left already stays here.
 func (r *Redis) fly(flights []*flight) {
-	ctx, cancel := context.WithTimeout(context.Background(), r.socket)
-	defer cancel()
-	began := time.Now()
+	flights = slices.DeleteFunc(slices.Clone(flights), func(f *flight) bool { return f.state.Load() == flightLeft })
+	if len(flights) > 0 {
+		_ = r.ask(context.Background(), r.socket, func(ctx context.Context) error { return r.carry(ctx, flights) })
+	}
+}
+
+func (r *Redis) carry(ctx context.Context, flights []*flight) error {
 	script := r.scripts.take
 	results := make([]*redis.Cmd, len(flights))
 	send := func(run func(redis.Pipeliner, *flight) *redis.Cmd) error {
@@ -192,26 +243,22 @@ func (r *Redis) fly(flights []*flight) {
 		return script.EvalSha(ctx, pipe, f.keys(), f.args(r.edge)...)
 	})
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		_ = send(func(pipe redis.Pipeliner, f *flight) *redis.Cmd {
+		err = send(func(pipe redis.Pipeliner, f *flight) *redis.Cmd {
 			return script.Eval(ctx, pipe, f.keys(), f.args(r.edge)...)
 		})
 	}
 	for i, f := range flights {
-		raw, err := results[i].Int64Slice()
-		f.answer, f.err = read(raw, len(f.asks), err)
-		inTime := f.state.CompareAndSwap(flightOpen, flightLanded)
-		switch {
-		case f.err != nil:
-			r.circuit.failed(time.Now())
-		case inTime && time.Since(began) <= r.prompt:
-			r.circuit.answered()
-		case inTime:
-			r.circuit.slow(time.Now())
-		default:
+		raw, failed := results[i].Int64Slice()
+		f.answer, f.err = read(raw, len(f.asks), failed)
+		if err == nil {
+			err = f.err
+		}
+		if !f.state.CompareAndSwap(flightOpen, flightLanded) && f.err == nil {
 			r.late(f.asks, f.answer)
 		}
 		close(f.done)
 	}
+	return err
 }
 
 // read checks an answer of the take script.
@@ -229,41 +276,48 @@ func read(raw []int64, asks int, err error) (answer, error) {
 	return a, nil
 }
 
-// settle sends corrections in as few round trips as fit. What does not arrive is lost: counters expire by themselves, and slots are told
-// again.
-func (r *Redis) settle(ctx context.Context, corrections []correction) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.socket)
-	defer cancel()
+// settle sends corrections in as few round trips as fit, and reports whether all arrived. What does not arrive is lost, but for what is told
+// as an absolute number: counters expire by themselves, and nothing may be taken back twice.
+func (r *Redis) settle(ctx context.Context, corrections []correction) bool {
+	ctx, within := context.WithoutCancel(ctx), r.within()
 	for len(corrections) > 0 {
 		some := corrections[:min(len(corrections), pipelineMost)]
 		corrections = corrections[len(some):]
-		send := func(run func(*redis.Script) runner) error {
-			_, err := r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-				for _, c := range some {
-					script, args := r.correct(c)
-					run(script)(ctx, pipe, []string{c.meter.name}, args...)
-				}
-				return nil
-			})
-			return err
-		}
-		err := send(func(s *redis.Script) runner { return s.EvalSha })
-		if redis.HasErrorPrefix(err, "NOSCRIPT") {
-			err = send(func(s *redis.Script) runner { return s.Eval })
-		}
-		if err != nil {
-			r.circuit.failed(time.Now())
-			return
+		if r.ask(ctx, within, func(ctx context.Context) error { return r.correct(ctx, some) }) != nil {
+			return false
 		}
 	}
+	return true
+}
+
+func (r *Redis) correct(ctx context.Context, corrections []correction) error {
+	send := func(run func(*redis.Script) runner) error {
+		_, err := r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			for _, c := range corrections {
+				script, args := r.script(c)
+				run(script)(ctx, pipe, []string{c.meter.name}, args...)
+			}
+			return nil
+		})
+		return err
+	}
+	err := send(func(s *redis.Script) runner { return s.EvalSha })
+	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+		err = send(func(s *redis.Script) runner { return s.Eval })
+	}
+	return err
 }
 
 type runner = func(ctx context.Context, c redis.Scripter, keys []string, args ...any) *redis.Cmd
 
-func (r *Redis) correct(c correction) (*redis.Script, []any) {
-	if c.slots {
-		return r.scripts.hold, []any{r.edge, slotLease.Microseconds(), c.held}
-	}
+func (r *Redis) script(c correction) (*redis.Script, []any) {
 	s := c.meter.shape
-	return r.scripts.settle, []any{s.length.Microseconds(), s.buckets, c.bucket, c.back, c.more}
+	switch {
+	case c.slots:
+		return r.scripts.hold, []any{r.edge, slotLease.Microseconds(), c.held}
+	case c.tells:
+		return r.scripts.own, []any{r.edge, s.length.Microseconds(), s.buckets, c.own}
+	default:
+		return r.scripts.settle, []any{s.length.Microseconds(), s.buckets, c.bucket, c.back, c.more}
+	}
 }

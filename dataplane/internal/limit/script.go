@@ -3,27 +3,46 @@ package limit
 import "github.com/redis/go-redis/v9"
 
 // scripts are the scripts with their hashes.
-type scripts struct{ take, settle, hold, live *redis.Script }
+type scripts struct{ take, settle, hold, own, live *redis.Script }
 
 func newScripts() scripts {
-	return scripts{redis.NewScript(takeScript), redis.NewScript(settleScript), redis.NewScript(holdScript), redis.NewScript(liveScript)}
+	return scripts{redis.NewScript(takeScript), redis.NewScript(settleScript), redis.NewScript(holdScript), redis.NewScript(ownScript), redis.NewScript(liveScript)}
 }
+
+// tellLua puts down what an edge took against its own share while Redis was away: "age in buckets=units,…" becomes the field "e:edge" of
+// "bucket=units,…". Only the edge itself writes it, each time the whole, so that telling it again adds nothing.
+//
+//nolint:dupword // Lua ends its blocks so
+const tellLua = `
+local tell = function(key, edge, own, current, buckets, length)
+  local told, kind = {}, redis.call('TYPE', key)
+  if kind.ok ~= 'hash' and kind.ok ~= 'none' then redis.call('DEL', key) end
+  for age, n in string.gmatch(own, '(%d+)=(%d+)') do
+    age, n = tonumber(age), tonumber(n)
+    if age <= buckets and n > 0 and n < 1e15 then told[#told + 1] = string.format('%.0f=%.0f', current - age, n) end
+  end
+  if #told == 0 then return redis.call('HDEL', key, 'e:' .. edge) end
+  redis.call('HSET', key, 'e:' .. edge, table.concat(told, ','))
+  return redis.call('PEXPIRE', key, string.format('%.0f', (buckets + 2) * length / 1000))
+end
+`
 
 // takeScript takes from all limits of one call, or from none, by Redis' own clock, so that edges need not agree on the time. All keys
 // are of one organization, whose id is their hash tag.
 //
-// A limit by time is a hash of bucket → count. What Redis holds and what the asking edge itself knows to have taken are merged by the
-// larger: counters that were lost are not counted again by addition. A limit of calls at a time is a hash of edge → "slots:expiry in ms"; each
-// edge alone writes its field, as an absolute number, and a field that is not refreshed expires.
+// A limit by time is a hash of bucket → count, and of "e:edge" → what the edge took without Redis. What Redis holds and what the asking edge
+// itself knows to have taken are merged by the larger: counters that were lost are not counted again by addition. A limit of calls at a time
+// is a hash of edge → "slots:expiry in ms"; each edge alone writes its field, as an absolute number, and a field that is not refreshed expires.
 //
 // Numbers reach Redis through string.format, because real Redis prints large ones with 14 digits. Whatever is not what this script
 // writes is dropped.
 //
-// ARGV: edge, lease in µs, then for each key: kind (w, c), amount, need, want, mine, length of a bucket in µs, buckets.
+// ARGV: edge, lease in µs, then for each key: kind (w, c), amount, need, want, mine, length of a bucket in µs, buckets, own (as tellLua reads
+// it; empty: nothing new).
 // Answer: the key that refuses (0: none), the wait in µs, then for each key: granted, free afterwards, bucket.
 //
 //nolint:dupword // Lua ends its blocks so
-const takeScript = `
+const takeScript = tellLua + `
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 local edge, lease = ARGV[1], tonumber(ARGV[2])
@@ -36,13 +55,20 @@ end
 local sane = function(n) return n and n > 0 and n < 1e15 and n == math.floor(n) end
 local limits, refuses, wait = {}, 0, 0
 for i = 1, #KEYS do
-  local at = 2 + (i - 1) * 7
+  local at = 2 + (i - 1) * 8
   local l = {
     key = KEYS[i], slots = ARGV[at + 1] == 'c', amount = tonumber(ARGV[at + 2]), need = tonumber(ARGV[at + 3]), want = tonumber(ARGV[at + 4]),
     mine = tonumber(ARGV[at + 5]), length = tonumber(ARGV[at + 6]), buckets = tonumber(ARGV[at + 7]), used = 0, live = {}, dead = {}, own = 0,
   }
-  local raw = fields(l.key)
   l.bucket = l.slots and 0 or math.floor(now / l.length)
+  if ARGV[at + 8] ~= '' then tell(l.key, edge, ARGV[at + 8], l.bucket, l.buckets, l.length) end
+  local raw = fields(l.key)
+  local count = function(bucket, n)
+    if not sane(bucket) or not sane(n) or bucket < l.bucket - l.buckets or bucket > l.bucket then return false end
+    l.used = l.used + n
+    l.live[#l.live + 1] = {bucket, n}
+    return true
+  end
   for f = 1, #raw, 2 do
     if l.slots then
       local n, expiry = string.match(raw[f + 1], '^(%d+):(%d+)$')
@@ -54,14 +80,12 @@ for i = 1, #KEYS do
       else
         l.used = l.used + n
       end
-    else
-      local bucket, n = tonumber(raw[f]), tonumber(raw[f + 1])
-      if not sane(bucket) or not sane(n) or bucket < l.bucket - l.buckets or bucket > l.bucket then
-        l.dead[#l.dead + 1] = raw[f]
-      else
-        l.used = l.used + n
-        l.live[#l.live + 1] = {bucket, n}
-      end
+    elseif string.sub(raw[f], 1, 2) == 'e:' then
+      local counted = false
+      for bucket, n in string.gmatch(raw[f + 1], '(%d+)=(%d+)') do counted = count(tonumber(bucket), tonumber(n)) or counted end
+      if not counted then l.dead[#l.dead + 1] = raw[f] end
+    elseif not count(tonumber(raw[f]), tonumber(raw[f + 1])) then
+      l.dead[#l.dead + 1] = raw[f]
     end
   end
   for d = 1, #l.dead do redis.call('HDEL', l.key, l.dead[d]) end
@@ -147,6 +171,13 @@ local whole = function(n) return string.format('%.0f', n) end
 redis.call('HSET', KEYS[1], ARGV[1], whole(slots) .. ':' .. whole(math.floor((now + lease) / 1000)))
 redis.call('PEXPIRE', KEYS[1], whole(lease / 500))
 return 1
+`
+
+// ownScript says what an edge took against its own share. ARGV: edge, length of a bucket in µs, buckets, own.
+const ownScript = tellLua + `
+local clock = redis.call('TIME')
+local length = tonumber(ARGV[2])
+return tell(KEYS[1], ARGV[1], ARGV[4], math.floor((tonumber(clock[1]) * 1000000 + tonumber(clock[2])) / length), tonumber(ARGV[3]), length)
 `
 
 // liveScript says that an edge lives, counts those that do, and says how many of them come before it by name.

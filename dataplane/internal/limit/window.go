@@ -1,6 +1,8 @@
 package limit
 
 import (
+	"math/bits"
+	"strconv"
 	"time"
 
 	"tollgate.dev/dataplane/wire"
@@ -84,6 +86,37 @@ func (w *window) giveBack(bucket, buckets, n int64) {
 	n = min(n, w.counts[at])
 	w.counts[at] -= n
 	w.total -= n
+}
+
+// follow makes the window one of total units that are spread over time as those of another are; what cannot be spread is taken now.
+func (w *window) follow(other *window, buckets, total int64) {
+	*w = window{counts: w.counts, last: other.last}
+	if w.counts == nil {
+		w.counts = make([]int64, buckets+1)
+	}
+	clear(w.counts)
+	left := total
+	for i, n := range other.counts {
+		high, low := bits.Mul64(uint64(n), uint64(total))
+		if part, _ := bits.Div64(high, low, uint64(max(other.total, 1))); n > 0 {
+			w.counts[i] = int64(part)
+			left -= int64(part)
+		}
+	}
+	w.counts[w.last%(buckets+1)] += left
+	w.total = total
+}
+
+// text writes what was taken as "age in buckets=units,…".
+func (w *window) text(buckets int64) string {
+	var text []byte
+	for age := int64(0); w.total > 0 && age <= min(buckets, w.last); age++ {
+		if n := w.counts[(w.last-age)%(buckets+1)]; n > 0 {
+			text = append(strconv.AppendInt(text, age, 10), '=')
+			text = append(strconv.AppendInt(text, n, 10), ',')
+		}
+	}
+	return string(text)
 }
 
 // frees returns the bucket that must leave before n fit under the limit.

@@ -9,6 +9,7 @@ FUZZTIME      ?= 30s
 UP_FLAGS      ?=
 BENCH_FLAGS   ?=
 KILLS         ?= 30
+RESTORES      ?= 0
 SEED          ?= 1
 BENCHTIME     ?= 60s
 STEPS         ?= 1000000
@@ -73,8 +74,8 @@ bench: build ## the edge beside nginx, in the table of figures; the last line is
 bench-ingest: build ## usage events a second that one control plane takes in, on a Postgres that waits for the disk (BENCHTIME=60s)
 	@bin/tollgate services --durable -- $(GO) test ./controlplane/internal/ingest -run '^$$' -bench '^BenchmarkIngest$$' -benchtime $(BENCHTIME) -timeout 20m
 
-torture: build ## kill edges, control plane, Postgres and Redis under load and compare every ledger (KILLS=800 SEED=1)
-	@$(GO) run ./e2e/torture -kills $(KILLS) -seed $(SEED)
+torture: build ## kill edges, control plane, Postgres and Redis under load and compare every ledger (KILLS=800 SEED=1; RESTORES=5 puts Postgres back to older copies too)
+	@$(GO) run ./e2e/torture -kills $(KILLS) -restores $(RESTORES) -seed $(SEED)
 
 overshoot: build ## call hard budgets dry from eight edges, 1,000 calls at a time (ROUNDS=1)
 	@$(SERVICES) $(GO) test -count=$(ROUNDS) -timeout 5h -v -run '^TestHardBudgets' ./e2e

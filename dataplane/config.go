@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"tollgate.dev/dataplane/egress"
 	"tollgate.dev/dataplane/internal/state"
@@ -26,6 +27,7 @@ type Config struct {
 	FleetKey          wire.FleetKey
 	KeyPepper         state.Secret // raw bytes
 	DataDir           string
+	SpoolKeep         time.Duration // how long acked usage is kept
 	EdgeName          string
 	Region            string
 	RedisURL          state.Secret // none: limits are counted on this edge alone
@@ -48,6 +50,7 @@ const (
 	keyBytes     = 32
 	bodyBytesMin = 1 << 10
 	bodyBytesMax = 1 << 30
+	spoolKeepMax = 7 * 24 * time.Hour
 )
 
 // variables is the table that FromEnv reads and Help prints.
@@ -60,6 +63,7 @@ func variables() []variable {
 		{name: "TOLLGATE_FLEET_KEY", help: "as at the control plane: 32 bytes in base64", required: true, set: setKey(func(c *Config, raw []byte) { c.FleetKey = raw })},
 		{name: "TOLLGATE_KEY_PEPPER", help: "as at the control plane: 32 bytes in base64", required: true, set: setKey(func(c *Config, raw []byte) { c.KeyPepper = state.NewSecret(string(raw)) })},
 		{name: "TOLLGATE_DATA_DIR", help: "a directory of this edge alone, on a local disk; it keeps usage, leases and the last snapshot", required: true, set: func(c *Config, text string) error { c.DataDir = text; return nil }},
+		{name: "TOLLGATE_SPOOL_KEEP", help: "how long usage is kept after the control plane has it, for a database that is restored to an older state: 0 to 168h. At most a quarter of the free disk is used", fallback: "24h", set: setSpoolKeep},
 		{name: "TOLLGATE_EDGE_NAME", help: "as the console shows it", fallback: "edge", set: func(c *Config, text string) error { c.EdgeName = text; return nil }},
 		{name: "TOLLGATE_REGION", help: "where it stands", fallback: "local", set: func(c *Config, text string) error { c.Region = text; return nil }},
 		{name: "TOLLGATE_REDIS_URL", help: "redis://… for limits that hold across edges; without it each edge counts alone", set: setRedis},
@@ -113,6 +117,13 @@ func setAddr(c *Config, text string) error {
 		return errors.New("is not host:port")
 	}
 	c.Addr = text
+	return nil
+}
+
+func setSpoolKeep(c *Config, text string) (err error) {
+	if c.SpoolKeep, err = time.ParseDuration(text); err != nil || c.SpoolKeep < 0 || c.SpoolKeep > spoolKeepMax {
+		return errors.New("is not a time such as 24h or 90m, from 0s to 168h")
+	}
 	return nil
 }
 

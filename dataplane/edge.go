@@ -50,7 +50,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		return nil, err
 	}
 	epoch := newEpoch()
-	records, recovery, err := spool.Open(spool.Config{Dir: filepath.Join(config.DataDir, "spool"), Epoch: epoch, Now: now.Now, Logger: logger})
+	records, recovery, err := spool.Open(spool.Config{Dir: filepath.Join(config.DataDir, "spool"), Epoch: epoch, Now: now.Now, KeepFor: config.SpoolKeep, Logger: logger})
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		Pipeline: requests, Metrics: observed.Handler(), Now: now.Now,
 		Ready: func() error { return readiness(e.subscription, records) },
 	}))
-	e.runs = append(e.runs, records.Run, requests.Run, book.Run, sender.Run, e.subscription.Run, report.New(records, client, id, logger).Run)
+	e.runs = append(e.runs, records.Run, requests.Run, book.Run, sender.Run, e.subscription.Run, report.New(records, client, id, book.Restored, logger).Run)
 	return e, nil
 }
 

@@ -61,6 +61,15 @@ FROM edge_epoch
 WHERE edge_id = $1 AND epoch = $2
 FOR UPDATE;
 
+-- name: ListEpochs :many
+-- @sqlc-vet-disable org-id-required
+-- Edges belong to no organization.
+SELECT epoch, seq
+FROM edge_epoch
+WHERE edge_id = $1
+ORDER BY epoch
+LIMIT 100000;
+
 -- name: EnsureEpoch :exec
 -- @sqlc-vet-disable org-id-required
 -- Edges belong to no organization.

@@ -6,7 +6,7 @@ WHERE org_id = $1;
 -- name: ListGenerations :many
 -- @sqlc-vet-disable org-id-required
 -- Publishing follows the numbers of all organizations.
-SELECT org_id, generation
+SELECT org_id, generation, changed_at
 FROM generation
 ORDER BY org_id
 LIMIT 1000000;

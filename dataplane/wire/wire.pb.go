@@ -856,8 +856,9 @@ type Hello struct {
 	PreviousEpoch uint64                 `protobuf:"varint,3,opt,name=previous_epoch,json=previousEpoch,proto3" json:"previous_epoch,omitempty"` // the epoch whose leases this process carries on with; 0 when its data directory was empty
 	Version       string                 `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
 	Region        string                 `protobuf:"bytes,5,opt,name=region,proto3" json:"region,omitempty"`
-	Name          string                 `protobuf:"bytes,6,opt,name=name,proto3" json:"name,omitempty"` // shown in the console
-	Held          []*Held                `protobuf:"bytes,7,rep,name=held,proto3" json:"held,omitempty"` // what the edge has already compiled
+	Name          string                 `protobuf:"bytes,6,opt,name=name,proto3" json:"name,omitempty"`                                                // shown in the console
+	Held          []*Held                `protobuf:"bytes,7,rep,name=held,proto3" json:"held,omitempty"`                                                // what the edge has already compiled
+	EarlierEpochs []uint64               `protobuf:"varint,8,rep,packed,name=earlier_epochs,json=earlierEpochs,proto3" json:"earlier_epochs,omitempty"` // of this data directory, newest first; books that were restored may know one of them as the last
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -937,6 +938,13 @@ func (x *Hello) GetName() string {
 func (x *Hello) GetHeld() []*Held {
 	if x != nil {
 		return x.Held
+	}
+	return nil
+}
+
+func (x *Hello) GetEarlierEpochs() []uint64 {
+	if x != nil {
+		return x.EarlierEpochs
 	}
 	return nil
 }
@@ -3772,8 +3780,9 @@ func (x *Charge) GetUncoveredPico() int64 {
 type UsageBatch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	EdgeId        []byte                 `protobuf:"bytes,1,opt,name=edge_id,json=edgeId,proto3" json:"edge_id,omitempty"`
-	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`    // of the process that wrote the records
-	Records       []*UsageRecord         `protobuf:"bytes,3,rep,name=records,proto3" json:"records,omitempty"` // in rising order of seq
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`                       // of the process that wrote the records
+	Records       []*UsageRecord         `protobuf:"bytes,3,rep,name=records,proto3" json:"records,omitempty"`                    // in rising order of seq
+	AfterSeq      uint64                 `protobuf:"varint,4,opt,name=after_seq,json=afterSeq,proto3" json:"after_seq,omitempty"` // of the epoch's last record that was sent before or acked; 0: none. Books that do not have it refuse the batch
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3827,6 +3836,13 @@ func (x *UsageBatch) GetRecords() []*UsageRecord {
 		return x.Records
 	}
 	return nil
+}
+
+func (x *UsageBatch) GetAfterSeq() uint64 {
+	if x != nil {
+		return x.AfterSeq
+	}
+	return 0
 }
 
 type UsageRecord struct {
@@ -3934,6 +3950,155 @@ func (x *UsageAck) GetSeq() uint64 {
 	return 0
 }
 
+type PositionsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	EdgeId        []byte                 `protobuf:"bytes,1,opt,name=edge_id,json=edgeId,proto3" json:"edge_id,omitempty"`
+	Epochs        []uint64               `protobuf:"varint,2,rep,packed,name=epochs,proto3" json:"epochs,omitempty"` // of which the edge still has records
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PositionsRequest) Reset() {
+	*x = PositionsRequest{}
+	mi := &file_wire_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PositionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PositionsRequest) ProtoMessage() {}
+
+func (x *PositionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PositionsRequest.ProtoReflect.Descriptor instead.
+func (*PositionsRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *PositionsRequest) GetEdgeId() []byte {
+	if x != nil {
+		return x.EdgeId
+	}
+	return nil
+}
+
+func (x *PositionsRequest) GetEpochs() []uint64 {
+	if x != nil {
+		return x.Epochs
+	}
+	return nil
+}
+
+type PositionsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Positions     []*Position            `protobuf:"bytes,1,rep,name=positions,proto3" json:"positions,omitempty"` // one for each epoch that was asked for
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PositionsResponse) Reset() {
+	*x = PositionsResponse{}
+	mi := &file_wire_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PositionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PositionsResponse) ProtoMessage() {}
+
+func (x *PositionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PositionsResponse.ProtoReflect.Descriptor instead.
+func (*PositionsResponse) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *PositionsResponse) GetPositions() []*Position {
+	if x != nil {
+		return x.Positions
+	}
+	return nil
+}
+
+// Position says that the books have every record of the epoch up to and including seq; 0: none.
+type Position struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Position) Reset() {
+	*x = Position{}
+	mi := &file_wire_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Position) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Position) ProtoMessage() {}
+
+func (x *Position) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Position.ProtoReflect.Descriptor instead.
+func (*Position) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *Position) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Position) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
 type LeaseRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	EdgeId        []byte                 `protobuf:"bytes,1,opt,name=edge_id,json=edgeId,proto3" json:"edge_id,omitempty"`
@@ -3946,7 +4111,7 @@ type LeaseRequest struct {
 
 func (x *LeaseRequest) Reset() {
 	*x = LeaseRequest{}
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3958,7 +4123,7 @@ func (x *LeaseRequest) String() string {
 func (*LeaseRequest) ProtoMessage() {}
 
 func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3971,7 +4136,7 @@ func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRequest.ProtoReflect.Descriptor instead.
 func (*LeaseRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{34}
+	return file_wire_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *LeaseRequest) GetEdgeId() []byte {
@@ -4023,7 +4188,7 @@ type LeaseClaim struct {
 
 func (x *LeaseClaim) Reset() {
 	*x = LeaseClaim{}
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4035,7 +4200,7 @@ func (x *LeaseClaim) String() string {
 func (*LeaseClaim) ProtoMessage() {}
 
 func (x *LeaseClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4048,7 +4213,7 @@ func (x *LeaseClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseClaim.ProtoReflect.Descriptor instead.
 func (*LeaseClaim) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{35}
+	return file_wire_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *LeaseClaim) GetOrgId() []byte {
@@ -4146,7 +4311,7 @@ type LeaseGrant struct {
 
 func (x *LeaseGrant) Reset() {
 	*x = LeaseGrant{}
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4158,7 +4323,7 @@ func (x *LeaseGrant) String() string {
 func (*LeaseGrant) ProtoMessage() {}
 
 func (x *LeaseGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4171,7 +4336,7 @@ func (x *LeaseGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseGrant.ProtoReflect.Descriptor instead.
 func (*LeaseGrant) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{36}
+	return file_wire_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *LeaseGrant) GetOrgId() []byte {
@@ -4253,7 +4418,7 @@ type LeaseResponse struct {
 
 func (x *LeaseResponse) Reset() {
 	*x = LeaseResponse{}
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4265,7 +4430,7 @@ func (x *LeaseResponse) String() string {
 func (*LeaseResponse) ProtoMessage() {}
 
 func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4278,7 +4443,7 @@ func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseResponse.ProtoReflect.Descriptor instead.
 func (*LeaseResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{37}
+	return file_wire_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *LeaseResponse) GetGrants() []*LeaseGrant {
@@ -4304,7 +4469,7 @@ type SpoolRecord struct {
 
 func (x *SpoolRecord) Reset() {
 	*x = SpoolRecord{}
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4316,7 +4481,7 @@ func (x *SpoolRecord) String() string {
 func (*SpoolRecord) ProtoMessage() {}
 
 func (x *SpoolRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4329,7 +4494,7 @@ func (x *SpoolRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpoolRecord.ProtoReflect.Descriptor instead.
 func (*SpoolRecord) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{38}
+	return file_wire_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SpoolRecord) GetRecord() isSpoolRecord_Record {
@@ -4413,7 +4578,7 @@ type Intent struct {
 
 func (x *Intent) Reset() {
 	*x = Intent{}
-	mi := &file_wire_proto_msgTypes[39]
+	mi := &file_wire_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4425,7 +4590,7 @@ func (x *Intent) String() string {
 func (*Intent) ProtoMessage() {}
 
 func (x *Intent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[39]
+	mi := &file_wire_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4438,7 +4603,7 @@ func (x *Intent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Intent.ProtoReflect.Descriptor instead.
 func (*Intent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{39}
+	return file_wire_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Intent) GetEvent() *UsageEvent {
@@ -4461,7 +4626,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_wire_proto_msgTypes[40]
+	mi := &file_wire_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4473,7 +4638,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[40]
+	mi := &file_wire_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4486,7 +4651,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{40}
+	return file_wire_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Checkpoint) GetEventId() []byte {
@@ -4535,7 +4700,7 @@ type LeaseState struct {
 
 func (x *LeaseState) Reset() {
 	*x = LeaseState{}
-	mi := &file_wire_proto_msgTypes[41]
+	mi := &file_wire_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4547,7 +4712,7 @@ func (x *LeaseState) String() string {
 func (*LeaseState) ProtoMessage() {}
 
 func (x *LeaseState) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[41]
+	mi := &file_wire_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4560,7 +4725,7 @@ func (x *LeaseState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseState.ProtoReflect.Descriptor instead.
 func (*LeaseState) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{41}
+	return file_wire_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *LeaseState) GetOrgId() []byte {
@@ -4637,7 +4802,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x03ack\x18\x02 \x01(\v2\x15.tollgate.wire.v1.AckH\x00R\x03ack\x12,\n" +
 	"\x04nack\x18\x03 \x01(\v2\x16.tollgate.wire.v1.NackH\x00R\x04nack\x122\n" +
 	"\x06status\x18\x04 \x01(\v2\x18.tollgate.wire.v1.StatusH\x00R\x06statusB\t\n" +
-	"\amessage\"\xcf\x01\n" +
+	"\amessage\"\xf6\x01\n" +
 	"\x05Hello\x12\x17\n" +
 	"\aedge_id\x18\x01 \x01(\fR\x06edgeId\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12%\n" +
@@ -4645,7 +4810,8 @@ const file_wire_proto_rawDesc = "" +
 	"\aversion\x18\x04 \x01(\tR\aversion\x12\x16\n" +
 	"\x06region\x18\x05 \x01(\tR\x06region\x12\x12\n" +
 	"\x04name\x18\x06 \x01(\tR\x04name\x12*\n" +
-	"\x04held\x18\a \x03(\v2\x16.tollgate.wire.v1.HeldR\x04held\"`\n" +
+	"\x04held\x18\a \x03(\v2\x16.tollgate.wire.v1.HeldR\x04held\x12%\n" +
+	"\x0eearlier_epochs\x18\b \x03(\x04R\rearlierEpochs\"`\n" +
 	"\x04Held\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x1e\n" +
 	"\n" +
@@ -4930,16 +5096,25 @@ const file_wire_proto_rawDesc = "" +
 	"doubt_pico\x18\x04 \x01(\x03R\tdoubtPico\x12\x18\n" +
 	"\asubject\x18\x05 \x01(\tR\asubject\x12\x19\n" +
 	"\blease_no\x18\x06 \x01(\x03R\aleaseNo\x12%\n" +
-	"\x0euncovered_pico\x18\a \x01(\x03R\runcoveredPico\"t\n" +
+	"\x0euncovered_pico\x18\a \x01(\x03R\runcoveredPico\"\x91\x01\n" +
 	"\n" +
 	"UsageBatch\x12\x17\n" +
 	"\aedge_id\x18\x01 \x01(\fR\x06edgeId\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x127\n" +
-	"\arecords\x18\x03 \x03(\v2\x1d.tollgate.wire.v1.UsageRecordR\arecords\"5\n" +
+	"\arecords\x18\x03 \x03(\v2\x1d.tollgate.wire.v1.UsageRecordR\arecords\x12\x1b\n" +
+	"\tafter_seq\x18\x04 \x01(\x04R\bafterSeq\"5\n" +
 	"\vUsageRecord\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x14\n" +
 	"\x05event\x18\x02 \x01(\fR\x05event\"2\n" +
 	"\bUsageAck\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"C\n" +
+	"\x10PositionsRequest\x12\x17\n" +
+	"\aedge_id\x18\x01 \x01(\fR\x06edgeId\x12\x16\n" +
+	"\x06epochs\x18\x02 \x03(\x04R\x06epochs\"M\n" +
+	"\x11PositionsResponse\x128\n" +
+	"\tpositions\x18\x01 \x03(\v2\x1a.tollgate.wire.v1.PositionR\tpositions\"2\n" +
+	"\bPosition\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\x95\x01\n" +
 	"\fLeaseRequest\x12\x17\n" +
@@ -5082,11 +5257,12 @@ const file_wire_proto_rawDesc = "" +
 	"\x19LEASE_VERDICT_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10LEASE_VERDICT_OK\x10\x01\x12\x1b\n" +
 	"\x17LEASE_VERDICT_EXHAUSTED\x10\x02\x12 \n" +
-	"\x1cLEASE_VERDICT_UNKNOWN_BUDGET\x10\x032\xef\x01\n" +
+	"\x1cLEASE_VERDICT_UNKNOWN_BUDGET\x10\x032\xc5\x02\n" +
 	"\vEdgeService\x12I\n" +
 	"\x04Sync\x12\x1d.tollgate.wire.v1.SyncRequest\x1a\x1e.tollgate.wire.v1.SyncResponse(\x010\x01\x12K\n" +
 	"\vReportUsage\x12\x1c.tollgate.wire.v1.UsageBatch\x1a\x1a.tollgate.wire.v1.UsageAck(\x010\x01\x12H\n" +
-	"\x05Lease\x12\x1e.tollgate.wire.v1.LeaseRequest\x1a\x1f.tollgate.wire.v1.LeaseResponseB\"Z tollgate.dev/dataplane/wire;wireb\x06proto3"
+	"\x05Lease\x12\x1e.tollgate.wire.v1.LeaseRequest\x1a\x1f.tollgate.wire.v1.LeaseResponse\x12T\n" +
+	"\tPositions\x12\".tollgate.wire.v1.PositionsRequest\x1a#.tollgate.wire.v1.PositionsResponseB\"Z tollgate.dev/dataplane/wire;wireb\x06proto3"
 
 var (
 	file_wire_proto_rawDescOnce sync.Once
@@ -5101,64 +5277,67 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_wire_proto_goTypes = []any{
-	(RateCounting)(0),       // 0: tollgate.wire.v1.RateCounting
-	(Priority)(0),           // 1: tollgate.wire.v1.Priority
-	(ProviderKind)(0),       // 2: tollgate.wire.v1.ProviderKind
-	(RouteStrategy)(0),      // 3: tollgate.wire.v1.RouteStrategy
-	(Scope)(0),              // 4: tollgate.wire.v1.Scope
-	(Period)(0),             // 5: tollgate.wire.v1.Period
-	(RateLimitWhat)(0),      // 6: tollgate.wire.v1.RateLimitWhat
-	(RateLimitPer)(0),       // 7: tollgate.wire.v1.RateLimitPer
-	(GuardrailAction)(0),    // 8: tollgate.wire.v1.GuardrailAction
-	(TokenClass)(0),         // 9: tollgate.wire.v1.TokenClass
-	(PriceKind)(0),          // 10: tollgate.wire.v1.PriceKind
-	(Outcome)(0),            // 11: tollgate.wire.v1.Outcome
-	(LeaseVerdict)(0),       // 12: tollgate.wire.v1.LeaseVerdict
-	(*SyncRequest)(nil),     // 13: tollgate.wire.v1.SyncRequest
-	(*Hello)(nil),           // 14: tollgate.wire.v1.Hello
-	(*Held)(nil),            // 15: tollgate.wire.v1.Held
-	(*Ack)(nil),             // 16: tollgate.wire.v1.Ack
-	(*Nack)(nil),            // 17: tollgate.wire.v1.Nack
-	(*Status)(nil),          // 18: tollgate.wire.v1.Status
-	(*SyncResponse)(nil),    // 19: tollgate.wire.v1.SyncResponse
-	(*Welcome)(nil),         // 20: tollgate.wire.v1.Welcome
-	(*Whole)(nil),           // 21: tollgate.wire.v1.Whole
-	(*Heartbeat)(nil),       // 22: tollgate.wire.v1.Heartbeat
-	(*Fragment)(nil),        // 23: tollgate.wire.v1.Fragment
-	(*Manifest)(nil),        // 24: tollgate.wire.v1.Manifest
-	(*Item)(nil),            // 25: tollgate.wire.v1.Item
-	(*ItemBody)(nil),        // 26: tollgate.wire.v1.ItemBody
-	(*FragmentRemoval)(nil), // 27: tollgate.wire.v1.FragmentRemoval
-	(*Revocation)(nil),      // 28: tollgate.wire.v1.Revocation
-	(*LeaseRecall)(nil),     // 29: tollgate.wire.v1.LeaseRecall
-	(*Organization)(nil),    // 30: tollgate.wire.v1.Organization
-	(*Workspace)(nil),       // 31: tollgate.wire.v1.Workspace
-	(*Agent)(nil),           // 32: tollgate.wire.v1.Agent
-	(*VirtualKey)(nil),      // 33: tollgate.wire.v1.VirtualKey
-	(*Provider)(nil),        // 34: tollgate.wire.v1.Provider
-	(*Credential)(nil),      // 35: tollgate.wire.v1.Credential
-	(*Route)(nil),           // 36: tollgate.wire.v1.Route
-	(*Target)(nil),          // 37: tollgate.wire.v1.Target
-	(*Budget)(nil),          // 38: tollgate.wire.v1.Budget
-	(*RateLimit)(nil),       // 39: tollgate.wire.v1.RateLimit
-	(*Guardrail)(nil),       // 40: tollgate.wire.v1.Guardrail
-	(*Price)(nil),           // 41: tollgate.wire.v1.Price
-	(*UsageEvent)(nil),      // 42: tollgate.wire.v1.UsageEvent
-	(*Charge)(nil),          // 43: tollgate.wire.v1.Charge
-	(*UsageBatch)(nil),      // 44: tollgate.wire.v1.UsageBatch
-	(*UsageRecord)(nil),     // 45: tollgate.wire.v1.UsageRecord
-	(*UsageAck)(nil),        // 46: tollgate.wire.v1.UsageAck
-	(*LeaseRequest)(nil),    // 47: tollgate.wire.v1.LeaseRequest
-	(*LeaseClaim)(nil),      // 48: tollgate.wire.v1.LeaseClaim
-	(*LeaseGrant)(nil),      // 49: tollgate.wire.v1.LeaseGrant
-	(*LeaseResponse)(nil),   // 50: tollgate.wire.v1.LeaseResponse
-	(*SpoolRecord)(nil),     // 51: tollgate.wire.v1.SpoolRecord
-	(*Intent)(nil),          // 52: tollgate.wire.v1.Intent
-	(*Checkpoint)(nil),      // 53: tollgate.wire.v1.Checkpoint
-	(*LeaseState)(nil),      // 54: tollgate.wire.v1.LeaseState
-	nil,                     // 55: tollgate.wire.v1.UsageEvent.LabelsEntry
+	(RateCounting)(0),         // 0: tollgate.wire.v1.RateCounting
+	(Priority)(0),             // 1: tollgate.wire.v1.Priority
+	(ProviderKind)(0),         // 2: tollgate.wire.v1.ProviderKind
+	(RouteStrategy)(0),        // 3: tollgate.wire.v1.RouteStrategy
+	(Scope)(0),                // 4: tollgate.wire.v1.Scope
+	(Period)(0),               // 5: tollgate.wire.v1.Period
+	(RateLimitWhat)(0),        // 6: tollgate.wire.v1.RateLimitWhat
+	(RateLimitPer)(0),         // 7: tollgate.wire.v1.RateLimitPer
+	(GuardrailAction)(0),      // 8: tollgate.wire.v1.GuardrailAction
+	(TokenClass)(0),           // 9: tollgate.wire.v1.TokenClass
+	(PriceKind)(0),            // 10: tollgate.wire.v1.PriceKind
+	(Outcome)(0),              // 11: tollgate.wire.v1.Outcome
+	(LeaseVerdict)(0),         // 12: tollgate.wire.v1.LeaseVerdict
+	(*SyncRequest)(nil),       // 13: tollgate.wire.v1.SyncRequest
+	(*Hello)(nil),             // 14: tollgate.wire.v1.Hello
+	(*Held)(nil),              // 15: tollgate.wire.v1.Held
+	(*Ack)(nil),               // 16: tollgate.wire.v1.Ack
+	(*Nack)(nil),              // 17: tollgate.wire.v1.Nack
+	(*Status)(nil),            // 18: tollgate.wire.v1.Status
+	(*SyncResponse)(nil),      // 19: tollgate.wire.v1.SyncResponse
+	(*Welcome)(nil),           // 20: tollgate.wire.v1.Welcome
+	(*Whole)(nil),             // 21: tollgate.wire.v1.Whole
+	(*Heartbeat)(nil),         // 22: tollgate.wire.v1.Heartbeat
+	(*Fragment)(nil),          // 23: tollgate.wire.v1.Fragment
+	(*Manifest)(nil),          // 24: tollgate.wire.v1.Manifest
+	(*Item)(nil),              // 25: tollgate.wire.v1.Item
+	(*ItemBody)(nil),          // 26: tollgate.wire.v1.ItemBody
+	(*FragmentRemoval)(nil),   // 27: tollgate.wire.v1.FragmentRemoval
+	(*Revocation)(nil),        // 28: tollgate.wire.v1.Revocation
+	(*LeaseRecall)(nil),       // 29: tollgate.wire.v1.LeaseRecall
+	(*Organization)(nil),      // 30: tollgate.wire.v1.Organization
+	(*Workspace)(nil),         // 31: tollgate.wire.v1.Workspace
+	(*Agent)(nil),             // 32: tollgate.wire.v1.Agent
+	(*VirtualKey)(nil),        // 33: tollgate.wire.v1.VirtualKey
+	(*Provider)(nil),          // 34: tollgate.wire.v1.Provider
+	(*Credential)(nil),        // 35: tollgate.wire.v1.Credential
+	(*Route)(nil),             // 36: tollgate.wire.v1.Route
+	(*Target)(nil),            // 37: tollgate.wire.v1.Target
+	(*Budget)(nil),            // 38: tollgate.wire.v1.Budget
+	(*RateLimit)(nil),         // 39: tollgate.wire.v1.RateLimit
+	(*Guardrail)(nil),         // 40: tollgate.wire.v1.Guardrail
+	(*Price)(nil),             // 41: tollgate.wire.v1.Price
+	(*UsageEvent)(nil),        // 42: tollgate.wire.v1.UsageEvent
+	(*Charge)(nil),            // 43: tollgate.wire.v1.Charge
+	(*UsageBatch)(nil),        // 44: tollgate.wire.v1.UsageBatch
+	(*UsageRecord)(nil),       // 45: tollgate.wire.v1.UsageRecord
+	(*UsageAck)(nil),          // 46: tollgate.wire.v1.UsageAck
+	(*PositionsRequest)(nil),  // 47: tollgate.wire.v1.PositionsRequest
+	(*PositionsResponse)(nil), // 48: tollgate.wire.v1.PositionsResponse
+	(*Position)(nil),          // 49: tollgate.wire.v1.Position
+	(*LeaseRequest)(nil),      // 50: tollgate.wire.v1.LeaseRequest
+	(*LeaseClaim)(nil),        // 51: tollgate.wire.v1.LeaseClaim
+	(*LeaseGrant)(nil),        // 52: tollgate.wire.v1.LeaseGrant
+	(*LeaseResponse)(nil),     // 53: tollgate.wire.v1.LeaseResponse
+	(*SpoolRecord)(nil),       // 54: tollgate.wire.v1.SpoolRecord
+	(*Intent)(nil),            // 55: tollgate.wire.v1.Intent
+	(*Checkpoint)(nil),        // 56: tollgate.wire.v1.Checkpoint
+	(*LeaseState)(nil),        // 57: tollgate.wire.v1.LeaseState
+	nil,                       // 58: tollgate.wire.v1.UsageEvent.LabelsEntry
 }
 var file_wire_proto_depIdxs = []int32{
 	14, // 0: tollgate.wire.v1.SyncRequest.hello:type_name -> tollgate.wire.v1.Hello
@@ -5198,30 +5377,33 @@ var file_wire_proto_depIdxs = []int32{
 	4,  // 34: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
 	8,  // 35: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
 	10, // 36: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
-	55, // 37: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
+	58, // 37: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
 	11, // 38: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
 	43, // 39: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
 	45, // 40: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
-	48, // 41: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
-	12, // 42: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
-	49, // 43: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
-	52, // 44: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
-	42, // 45: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
-	53, // 46: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
-	54, // 47: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
-	42, // 48: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
-	42, // 49: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
-	13, // 50: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
-	44, // 51: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
-	47, // 52: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
-	19, // 53: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
-	46, // 54: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
-	50, // 55: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
-	53, // [53:56] is the sub-list for method output_type
-	50, // [50:53] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	49, // 41: tollgate.wire.v1.PositionsResponse.positions:type_name -> tollgate.wire.v1.Position
+	51, // 42: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
+	12, // 43: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
+	52, // 44: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
+	55, // 45: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
+	42, // 46: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
+	56, // 47: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
+	57, // 48: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
+	42, // 49: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
+	42, // 50: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
+	13, // 51: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
+	44, // 52: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
+	50, // 53: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
+	47, // 54: tollgate.wire.v1.EdgeService.Positions:input_type -> tollgate.wire.v1.PositionsRequest
+	19, // 55: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
+	46, // 56: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
+	53, // 57: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
+	48, // 58: tollgate.wire.v1.EdgeService.Positions:output_type -> tollgate.wire.v1.PositionsResponse
+	55, // [55:59] is the sub-list for method output_type
+	51, // [51:55] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -5257,7 +5439,7 @@ func file_wire_proto_init() {
 		(*ItemBody_RateLimit)(nil),
 	}
 	file_wire_proto_msgTypes[28].OneofWrappers = []any{}
-	file_wire_proto_msgTypes[38].OneofWrappers = []any{
+	file_wire_proto_msgTypes[41].OneofWrappers = []any{
 		(*SpoolRecord_Intent)(nil),
 		(*SpoolRecord_Event)(nil),
 		(*SpoolRecord_Checkpoint)(nil),
@@ -5269,7 +5451,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      13,
-			NumMessages:   43,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -20,6 +20,7 @@ const (
 	fullAtOnce    = 4                      // edges that are being sent full states
 	urgentMax     = 10_000                 // revocations and recalls that wait for one edge
 	pollEvery     = 5 * time.Second        // in case a notification was missed
+	earlierMax    = 1000                   // epochs that an edge names
 	readBytesMax  = 8 << 20                // one message from an edge
 	gzipBytesMin  = 4 << 10                // smaller messages are not worth compressing
 	storeMax      = 5 * time.Second        // for writing down an ack
@@ -46,13 +47,13 @@ func (a ack) lag() time.Duration {
 
 // greeting is a checked Hello.
 type greeting struct {
-	edge     ident.Edge
-	epoch    uint64
-	previous uint64
-	name     string
-	region   string
-	version  string
-	held     map[ident.Org]held
+	edge    ident.Edge
+	epoch   uint64
+	earlier []uint64 // of the same data directory
+	name    string
+	region  string
+	version string
+	held    map[ident.Org]held
 }
 
 // held is what an edge runs of one organization.

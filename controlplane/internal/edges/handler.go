@@ -42,6 +42,15 @@ func (s *Service) ReportUsage(ctx context.Context, stream *connect.BidiStream[wi
 	return s.reporter.ReportUsage(ctx, stream)
 }
 
+// Positions asks who takes usage how far the books are.
+func (s *Service) Positions(ctx context.Context, request *connect.Request[wire.PositionsRequest]) (*connect.Response[wire.PositionsResponse], error) {
+	out, err := s.reporter.Positions(ctx, request.Msg)
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(out), nil
+}
+
 type deadlinesKey struct{}
 
 // withDeadlines lets a stream end a send or receive that takes too long, which the stream itself has no means for.

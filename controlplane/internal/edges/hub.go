@@ -66,9 +66,13 @@ func (s *Service) poll(ctx context.Context) error {
 		}
 		for _, head := range heads {
 			s.mu.Lock()
-			known := s.tried[head.Org] == head.Generation
+			tried := s.tried[head.Org]
 			s.mu.Unlock()
-			if !known {
+			current := s.publish.Current(head.Org)
+			switch other := current != nil && current.Generation == head.Generation && !current.CommittedAt.Equal(head.ChangedAt); {
+			case head.Generation < tried: // the books were restored to an older state
+				s.moveAhead(ctx, head.Org, tried)
+			case head.Generation > tried || other:
 				s.due(head.Org)
 			}
 		}
@@ -78,6 +82,13 @@ func (s *Service) poll(ctx context.Context) error {
 		case <-tick.C:
 		case <-s.look:
 		}
+	}
+}
+
+// moveAhead takes note of a generation that the books may not know.
+func (s *Service) moveAhead(ctx context.Context, org ident.Org, known uint64) {
+	if err := s.publish.MoveAhead(ctx, org, known); err != nil && ctx.Err() == nil {
+		s.logger.ErrorContext(ctx, "a generation is not moved ahead", "org_id", org, "error", err)
 	}
 }
 

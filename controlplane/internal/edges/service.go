@@ -23,6 +23,7 @@ type publisher interface {
 	Heads(ctx context.Context) ([]publish.Head, error)
 	Compile(ctx context.Context, org ident.Org) (fragment *publish.Fragment, newest uint64, err error)
 	Current(org ident.Org) *publish.Fragment
+	MoveAhead(ctx context.Context, org ident.Org, known uint64) error
 	Push(fragment *publish.Fragment, generation uint64, hash []byte) []*wire.Fragment
 }
 
@@ -34,6 +35,7 @@ type lender interface {
 // reporter takes usage.
 type reporter interface {
 	ReportUsage(ctx context.Context, stream *connect.BidiStream[wire.UsageBatch, wire.UsageAck]) error
+	Positions(ctx context.Context, in *wire.PositionsRequest) (*wire.PositionsResponse, error)
 }
 
 // Service is the control plane's side of the contract with edges.

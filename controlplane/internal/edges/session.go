@@ -183,6 +183,10 @@ func (s *session) pushDirty(ctx context.Context) (pushed bool, err error) {
 
 // push sends the fragment unless the edge runs it, has refused it, or has yet to answer the last push.
 func (s *session) push(ctx context.Context, fragment *publish.Fragment) (sent bool, err error) {
+	if known := s.lead(fragment); known > 0 {
+		s.service.moveAhead(ctx, fragment.Org, known)
+		return false, nil // what follows is newer
+	}
 	chunks := s.prepare(fragment)
 	if len(chunks) == 0 {
 		return false, nil
@@ -202,6 +206,22 @@ func (s *session) push(ctx context.Context, fragment *publish.Fragment) (sent bo
 		}
 	}
 	return true, nil
+}
+
+// lead returns a generation that the books have to reach before the edge takes anything from them; 0: none. The edge runs something newer than
+// the fragment, or something else under its number: if no other replica was quicker, the books were restored to an older state.
+func (s *session) lead(fragment *publish.Fragment) (known uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	holding := s.holding(fragment.Org)
+	switch {
+	case holding.generation > fragment.Generation:
+		return holding.generation
+	case holding.generation == fragment.Generation && holding.hash != "" && holding.hash != string(fragment.Hash[:]):
+		return holding.generation + 1
+	default:
+		return 0
+	}
 }
 
 // prepare chooses what to send and notes it as sent, since the answer may come before the last chunk has left.

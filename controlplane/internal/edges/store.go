@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,7 +19,7 @@ import (
 // errFenced says that an edge of this id goes on under another epoch, or that the epoch is refused for ever.
 var errFenced = errors.New("another process carries on with this edge's leases")
 
-// admit accepts a process as the edge, or returns errFenced. Two processes with copies of one data directory cannot both be accepted.
+// admit accepts a process as the edge, or returns errFenced. Books that were restored to an older state know one of its earlier epochs. Two processes with copies of one data directory cannot both be accepted.
 func admit(ctx context.Context, pool *pgxpool.Pool, hello greeting, at time.Time) error {
 	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		queries := edgesdb.New(tx)
@@ -33,7 +34,7 @@ func admit(ctx context.Context, pool *pgxpool.Pool, hello greeting, at time.Time
 			if err != nil {
 				return fmt.Errorf("lock edge %s: %w", hello.edge, err)
 			}
-			if current.Fenced || current.Epoch != hello.epoch && current.Epoch != hello.previous {
+			if current.Fenced || current.Epoch != hello.epoch && !slices.Contains(hello.earlier, current.Epoch) {
 				return errFenced
 			}
 			err = queries.ConnectEdge(ctx, edgesdb.ConnectEdgeParams{

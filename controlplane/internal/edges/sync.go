@@ -3,6 +3,7 @@ package edges
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -131,8 +132,11 @@ func readHello(in *wire.Hello) (greeting, error) {
 	if in.GetEpoch() == 0 {
 		return greeting{}, errors.New("epoch must not be 0")
 	}
+	if len(in.GetEarlierEpochs()) > earlierMax {
+		return greeting{}, fmt.Errorf("at most %d earlier epochs", earlierMax)
+	}
 	out := greeting{
-		edge: edge, epoch: in.GetEpoch(), previous: in.GetPreviousEpoch(), name: in.GetName(), region: in.GetRegion(), version: in.GetVersion(),
+		edge: edge, epoch: in.GetEpoch(), earlier: append(in.GetEarlierEpochs(), in.GetPreviousEpoch()), name: in.GetName(), region: in.GetRegion(), version: in.GetVersion(),
 		held: map[ident.Org]held{},
 	}
 	for _, each := range in.GetHeld() {

@@ -73,6 +73,8 @@ func (s *Service) refusal(ctx context.Context, err error) error {
 		return connect.NewError(connect.CodeInvalidArgument, errBatch)
 	case errors.Is(err, errUnknownEdge):
 		return connect.NewError(connect.CodeFailedPrecondition, errUnknownEdge)
+	case errors.Is(err, errGap):
+		return connect.NewError(connect.CodeOutOfRange, errGap)
 	case ctx.Err() != nil:
 		return connect.NewError(connect.CodeCanceled, context.Cause(ctx))
 	default:
@@ -103,37 +105,46 @@ func (s *Service) Take(ctx context.Context, batch *wire.UsageBatch) (*wire.Usage
 		good = append(good, parsed)
 	}
 	last := records[len(records)-1].GetSeq()
-	if err := s.commit(ctx, edge, batch.GetEpoch(), last, good, bad); err != nil {
+	at := span{edge, batch.GetEpoch(), batch.GetAfterSeq(), last}
+	if err := s.commit(ctx, at, good, bad); err != nil {
 		return nil, err
 	}
 	return &wire.UsageAck{Epoch: batch.GetEpoch(), Seq: last}, nil
 }
 
+// span is a part of what one process of an edge wrote.
+type span struct {
+	edge  ident.Edge
+	epoch uint64
+	after uint64 // the books must have everything up to here
+	last  uint64 // and have everything up to here then; 0: that is for another part to say
+}
+
 // commit writes the events, halving the batch around a value that Postgres refuses until the one record is found that holds it.
 // The position advances with the last part only, so that a part is sent again when the rest fails.
-func (s *Service) commit(ctx context.Context, edge ident.Edge, epoch, last uint64, good []event, bad []rejected) error {
-	err := s.commitOnce(ctx, edge, epoch, last, good, bad)
+func (s *Service) commit(ctx context.Context, at span, good []event, bad []rejected) error {
+	err := s.commitOnce(ctx, at, good, bad)
 	switch {
 	case !blames(err):
 		return err
 	case len(good) == 1:
-		return s.commitOnce(ctx, edge, epoch, last, nil, append(bad, rejected{record: good[0].record, reason: "the database refuses a value: " + err.Error()}))
+		return s.commitOnce(ctx, at, nil, append(bad, rejected{record: good[0].record, reason: "the database refuses a value: " + err.Error()}))
 	case len(good) == 0:
 		return err
 	}
 	half := len(good) / 2
-	if err := s.commit(ctx, edge, epoch, 0, good[:half], nil); err != nil {
+	if err := s.commit(ctx, span{at.edge, at.epoch, at.after, 0}, good[:half], nil); err != nil {
 		return err
 	}
-	return s.commit(ctx, edge, epoch, last, good[half:], bad)
+	return s.commit(ctx, at, good[half:], bad)
 }
 
-func (s *Service) commitOnce(ctx context.Context, edge ident.Edge, epoch, last uint64, good []event, bad []rejected) error {
+func (s *Service) commitOnce(ctx context.Context, at span, good []event, bad []rejected) error {
 	ctx, cancel := context.WithTimeout(ctx, commitMax)
 	defer cancel()
 	events, rejects := 0, bad
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if err := begin(ctx, tx, edge, epoch); err != nil {
+		if err := begin(ctx, tx, at); err != nil {
 			return err
 		}
 		hour, err := enterHour(ctx, tx)
@@ -141,7 +152,7 @@ func (s *Service) commitOnce(ctx context.Context, edge ident.Edge, epoch, last u
 			return err
 		}
 		for _, group := range byOrg(good) {
-			fresh, refused, err := s.takeOrg(ctx, tx, edge, hour, group)
+			fresh, refused, err := s.takeOrg(ctx, tx, at.edge, hour, group)
 			if err != nil {
 				return err
 			}
@@ -149,11 +160,11 @@ func (s *Service) commitOnce(ctx context.Context, edge ident.Edge, epoch, last u
 			rejects = append(rejects, refused...)
 		}
 		for _, each := range rejects {
-			if err := keepReject(ctx, tx, edge, epoch, each); err != nil {
+			if err := keepReject(ctx, tx, at.edge, at.epoch, each); err != nil {
 				return err
 			}
 		}
-		return advance(ctx, tx, edge, epoch, last)
+		return advance(ctx, tx, at.edge, at.epoch, at.last)
 	})
 	if err != nil {
 		return err
@@ -161,7 +172,7 @@ func (s *Service) commitOnce(ctx context.Context, edge ident.Edge, epoch, last u
 	s.events.Add(uint64(events))
 	s.rejected.Add(uint64(len(rejects)))
 	for _, each := range rejects {
-		s.logger.WarnContext(ctx, "a usage record is rejected and kept", "edge_id", edge, "seq", each.seq, "reason", each.reason)
+		s.logger.WarnContext(ctx, "a usage record is rejected and kept", "edge_id", at.edge, "seq", each.seq, "reason", each.reason)
 	}
 	return nil
 }

@@ -19,23 +19,42 @@ import (
 // errUnknownEdge says that the edge has never connected.
 var errUnknownEdge = errors.New("the edge is not known; it says hello first")
 
-// begin makes the commit durable and locks the edge's position, so that two streams of one process follow each other.
-func begin(ctx context.Context, tx pgx.Tx, edge ident.Edge, epoch uint64) error {
+// errGap says that the books lack what comes before a batch, although it was acked: they were restored to an older state.
+var errGap = errors.New("the books lack what comes before these records; send again from the position that they tell")
+
+// begin makes the commit durable and locks the edge's position, so that two streams of one process follow each other and none leaves a gap.
+func begin(ctx context.Context, tx pgx.Tx, at span) error {
 	queries := ingestdb.New(tx)
 	if err := queries.SetDurable(ctx); err != nil {
 		return fmt.Errorf("make the commit durable: %w", err)
 	}
-	if err := queries.EnsureEpoch(ctx, ingestdb.EnsureEpochParams{EdgeID: edge, Epoch: epoch}); err != nil {
+	if err := queries.EnsureEpoch(ctx, ingestdb.EnsureEpochParams{EdgeID: at.edge, Epoch: at.epoch}); err != nil {
 		return fmt.Errorf("note epoch: %w", err)
 	}
-	_, err := queries.LockEpoch(ctx, ingestdb.LockEpochParams{EdgeID: edge, Epoch: epoch})
+	seq, err := queries.LockEpoch(ctx, ingestdb.LockEpochParams{EdgeID: at.edge, Epoch: at.epoch})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return errUnknownEdge
 	}
 	if err != nil {
 		return fmt.Errorf("lock epoch: %w", err)
 	}
+	if uint64(max(seq, 0)) < at.after {
+		return errGap
+	}
 	return nil
+}
+
+// positions returns how far the books have each epoch of an edge.
+func positions(ctx context.Context, pool *pgxpool.Pool, edge ident.Edge) (map[uint64]uint64, error) {
+	rows, err := ingestdb.New(pool).ListEpochs(ctx, edge)
+	if err != nil {
+		return nil, fmt.Errorf("list epochs of edge %s: %w", edge, err)
+	}
+	all := make(map[uint64]uint64, len(rows))
+	for _, row := range rows {
+		all[row.Epoch] = uint64(max(row.Seq, 0))
+	}
+	return all, nil
 }
 
 func advance(ctx context.Context, tx pgx.Tx, edge ident.Edge, epoch, seq uint64) error {

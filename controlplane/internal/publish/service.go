@@ -24,6 +24,9 @@ type Config struct {
 	FleetKey   wire.FleetKey
 }
 
+// leadMax is how far an edge may be believed to be ahead.
+const leadMax = 1 << 40
+
 // Service compiles fragments and keeps the newest ones in memory.
 type Service struct {
 	config    Config
@@ -64,6 +67,30 @@ func (s *Service) Compile(ctx context.Context, org ident.Org) (fragment *Fragmen
 	return s.cache.put(fragment), newest, nil
 }
 
+// MoveAhead takes note that an edge, or this process, knows of a generation. Books that have not come so far were restored to an older state:
+// what they say is published again under a generation beyond, since edges take nothing that is not newer than what they hold.
+func (s *Service) MoveAhead(ctx context.Context, org ident.Org, known uint64) error {
+	var newest uint64
+	err := snapshot(ctx, s.pool, func(tx pgx.Tx) (err error) {
+		newest, _, err = generation(ctx, tx, org)
+		return err
+	})
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && known <= newest {
+		return nil // the organization does not exist any more, or another process was quicker
+	}
+	if err != nil {
+		return err
+	}
+	if known-newest > leadMax {
+		return fmt.Errorf("generation %d of %s is too far beyond %d to be believed", known, org, newest)
+	}
+	moved, err := tenant.MoveAhead(ctx, s.pool, org, known)
+	if err == nil && moved {
+		s.logger.WarnContext(ctx, "the books are older than what edges hold: they were restored. The configuration is published again", "org_id", org, "generation", newest, "known", known)
+	}
+	return err
+}
+
 // Current returns the fragment in memory, or nil.
 func (s *Service) Current(org ident.Org) *Fragment { return s.cache.get(org) }
 
@@ -89,8 +116,8 @@ func (s *Service) compile(ctx context.Context, org ident.Org) (fragment *Fragmen
 	if err != nil {
 		return nil, 0, err
 	}
-	if held := s.cache.get(org); held != nil && held.Generation == number {
-		return held, number, nil
+	if held := s.cache.get(org); held != nil && held.Generation >= number {
+		return held, number, s.doubt(ctx, held, number, changed)
 	}
 	if err := in.lint(); err != nil {
 		return nil, number, s.withhold(ctx, org, number, err)
@@ -103,6 +130,18 @@ func (s *Service) compile(ctx context.Context, org ident.Org) (fragment *Fragmen
 		return nil, 0, err
 	}
 	return fragment, number, s.release(ctx, org)
+}
+
+// doubt looks whether the books say what they said when a fragment of this or a later number was compiled.
+func (s *Service) doubt(ctx context.Context, held *Fragment, number uint64, changed time.Time) error {
+	switch {
+	case held.Generation > number:
+		return s.MoveAhead(ctx, held.Org, held.Generation)
+	case !held.CommittedAt.Equal(changed): // the number was given again, to another change
+		return s.MoveAhead(ctx, held.Org, number+1)
+	default:
+		return nil
+	}
 }
 
 func (s *Service) compilePlatform(ctx context.Context) (fragment *Fragment, number uint64, err error) {
@@ -121,6 +160,9 @@ func (s *Service) compilePlatform(ctx context.Context) (fragment *Fragment, numb
 	})
 	if err != nil {
 		return nil, 0, err
+	}
+	if held := s.cache.get(ident.Org{}); held != nil && held.Generation >= number {
+		return held, number, s.doubt(ctx, held, number, changed)
 	}
 	fragment, err = newFragment(s.config.SigningKey, ident.Org{}, number, changed, items)
 	return fragment, number, err

@@ -27,6 +27,7 @@ import (
 type Head struct {
 	Org        ident.Org
 	Generation uint64
+	ChangedAt  time.Time
 }
 
 // heads lists the newest generation of every organization and of the platform.
@@ -37,7 +38,7 @@ func heads(ctx context.Context, pool *pgxpool.Pool) ([]Head, error) {
 	}
 	all := make([]Head, len(rows))
 	for i, row := range rows {
-		all[i] = Head{Org: row.OrgID, Generation: uint64(row.Generation)}
+		all[i] = Head{Org: row.OrgID, Generation: uint64(row.Generation), ChangedAt: row.ChangedAt}
 	}
 	return all, nil
 }

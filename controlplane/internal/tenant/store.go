@@ -72,6 +72,16 @@ func BumpPlatform(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
+// MoveAhead gives the organization, or with the zero id the platform, a generation beyond than, unless it has reached than already, and says
+// whether it did. It is for books that were restored to an older state than edges know.
+func MoveAhead(ctx context.Context, pool *pgxpool.Pool, org ident.Org, than uint64) (moved bool, err error) {
+	rows, err := tenantdb.New(pool).MoveAhead(ctx, tenantdb.MoveAheadParams{OrgID: org, Than: int64(than), Payload: org.String()})
+	if err != nil {
+		return false, fmt.Errorf("move the generation of %s ahead: %w", org, err)
+	}
+	return rows > 0, nil
+}
+
 // Violates says whether err is the violation of the constraint or unique index with that name.
 func Violates(err error, constraint string) bool {
 	var violation *pgconn.PgError

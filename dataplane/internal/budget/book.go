@@ -95,24 +95,57 @@ func New(config Config) *Book {
 
 // recover takes over a lease of an earlier process. An empty one of a subject may be closed in the ledger already, so it is closed.
 func (b *Book) recover(lease *wire.LeaseState) {
-	org, errOrg := wire.IDFromBytes(lease.GetOrgId())
-	budget, errBudget := wire.IDFromBytes(lease.GetBudgetId())
-	if errOrg != nil || errBudget != nil {
+	a := recovered(lease)
+	if a == nil {
 		return
 	}
-	key := accountKey{org, budget, lease.GetSubject(), lease.GetPeriodStartUnixMs()}
-	a := &account{accountKey: key, number: lease.GetLeaseNo(), leased: true, answering: true}
-	a.granted, a.returned = lease.GetGrantedTotalPico(), lease.GetReturnedTotalPico()
-	a.settled = min(lease.GetSettledTotalPico(), a.granted-a.returned)
+	key := a.accountKey
 	a.touched.Store(b.now().UnixNano())
 	b.last = max(b.last, a.number)
-	shard := b.shard(budget, key.subject)
+	shard := b.shard(key.budget, key.subject)
 	if key.subject != "" && (a.available() == 0 || shard.accounts[key] != nil) {
 		a.closing = true
 		b.closing[a] = struct{}{}
 		return
 	}
 	shard.accounts[key] = a
+}
+
+// recovered makes an account of a lease that is written down; nil where it names none.
+func recovered(lease *wire.LeaseState) *account {
+	org, errOrg := wire.IDFromBytes(lease.GetOrgId())
+	budget, errBudget := wire.IDFromBytes(lease.GetBudgetId())
+	if errOrg != nil || errBudget != nil {
+		return nil
+	}
+	a := &account{accountKey: accountKey{org, budget, lease.GetSubject(), lease.GetPeriodStartUnixMs()}, number: lease.GetLeaseNo(), leased: true, answering: true}
+	a.granted, a.returned = lease.GetGrantedTotalPico(), lease.GetReturnedTotalPico()
+	a.settled = min(lease.GetSettledTotalPico(), a.granted-a.returned)
+	return a
+}
+
+// Restored says that the ledger was restored to an older state. Every account tells its totals again, and leases that were closed meanwhile
+// are closed again, so that the ledger holds nothing for them.
+func (b *Book) Restored(closed []*wire.LeaseState) {
+	for i := range b.shards {
+		shard := &b.shards[i]
+		shard.mu.RLock()
+		for _, a := range shard.accounts {
+			a.mu.Lock()
+			a.answering = a.answering || a.leased
+			a.mu.Unlock()
+		}
+		shard.mu.RUnlock()
+	}
+	for _, lease := range closed {
+		if a := recovered(lease); a != nil {
+			a.touched.Store(b.now().UnixNano())
+			a.closing = true
+			b.mu.Lock()
+			b.closing[a] = struct{}{}
+			b.mu.Unlock()
+		}
+	}
 }
 
 func (b *Book) now() time.Time { return b.config.Now() }

@@ -26,6 +26,8 @@ const (
 	retryFirst    = 500 * time.Millisecond
 	retryMost     = 30 * time.Second
 	settled       = time.Minute // a stream that lived this long ends the series of retries
+	askEvery      = 30 * time.Second
+	askWithin     = 10 * time.Second
 )
 
 // Reporter sends what is in the spool. Make one with New.
@@ -33,12 +35,14 @@ type Reporter struct {
 	spool  *spool.Spool
 	client wireconnect.EdgeServiceClient
 	edge   wire.ID
+	behind func(closed []*wire.LeaseState)
 	logger *slog.Logger
 }
 
-// New returns a Reporter for the edge's spool. The client adds the edge's token by itself.
-func New(spool *spool.Spool, client wireconnect.EdgeServiceClient, edge wire.ID, logger *slog.Logger) *Reporter {
-	return &Reporter{spool: spool, client: client, edge: edge, logger: logger}
+// New returns a Reporter for the edge's spool. The client adds the edge's token by itself. behind is told that the books have lost what they
+// had acked, and which leases were closed meanwhile.
+func New(spool *spool.Spool, client wireconnect.EdgeServiceClient, edge wire.ID, behind func(closed []*wire.LeaseState), logger *slog.Logger) *Reporter {
+	return &Reporter{spool: spool, client: client, edge: edge, behind: behind, logger: logger}
 }
 
 // Run sends until ctx is done. Between streams it waits 0.5 s to 30 s, with full jitter.
@@ -70,6 +74,9 @@ type flying struct {
 
 // stream opens one stream, sends from the oldest event that is not acked, and takes acks, until something fails.
 func (r *Reporter) stream(ctx context.Context) error {
+	if err := r.rewind(ctx); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream := r.client.ReportUsage(ctx)
@@ -84,6 +91,7 @@ func (r *Reporter) stream(ctx context.Context) error {
 		defer cancel()
 		return r.receive(ctx, stream, window)
 	})
+	group.Go(func() error { return r.watch(ctx) })
 	return group.Wait()
 }
 
@@ -105,7 +113,7 @@ func (r *Reporter) send(ctx context.Context, stream *usageStream, window chan<- 
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			if err := stream.Send(&wire.UsageBatch{EdgeId: r.edge.Bytes(), Epoch: batch.Epoch, Records: batch.Records}); err != nil {
+			if err := stream.Send(&wire.UsageBatch{EdgeId: r.edge.Bytes(), Epoch: batch.Epoch, AfterSeq: batch.After, Records: batch.Records}); err != nil {
 				return fmt.Errorf("send usage: %w", err)
 			}
 			continue

@@ -88,7 +88,9 @@ func TestEveryEventArrivesWhateverTheStreamDoes(t *testing.T) {
 	s := openSpool(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	running.Go(func() { _ = report.New(s, client, wire.ID{1}, slog.New(slog.DiscardHandler)).Run(ctx) })
+	running.Go(func() {
+		_ = report.New(s, client, wire.ID{1}, func([]*wire.LeaseState) {}, slog.New(slog.DiscardHandler)).Run(ctx)
+	})
 	for range events {
 		appendEvent(t, s)
 	}
@@ -112,7 +114,7 @@ func TestEventsWaitForTheControlPlane(t *testing.T) {
 	nobody := wireconnect.NewEdgeServiceClient(http.DefaultClient, "http://127.0.0.1:1")
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if err := report.New(s, nobody, wire.ID{1}, slog.New(slog.DiscardHandler)).Run(ctx); err != nil {
+	if err := report.New(s, nobody, wire.ID{1}, func([]*wire.LeaseState) {}, slog.New(slog.DiscardHandler)).Run(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if s.Pending() != 1 {
@@ -157,7 +159,7 @@ func appendEvent(t *testing.T, s *spool.Spool) {
 
 func waitUntil(t *testing.T, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !done(); {
+	for deadline := time.Now().Add(20 * time.Second); !done(); {
 		if time.Now().After(deadline) {
 			t.Fatal("it does not come")
 		}

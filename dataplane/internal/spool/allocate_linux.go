@@ -15,3 +15,12 @@ func allocate(file *os.File, size int64) error {
 	}
 	return err
 }
+
+// freeBytes is what the disk of dir has free for this process.
+func freeBytes(dir string) (free int64, known bool) {
+	var disk unix.Statfs_t
+	if err := unix.Statfs(dir, &disk); err != nil {
+		return 0, false
+	}
+	return int64(disk.Bavail) * int64(disk.Bsize), true
+}

@@ -14,6 +14,7 @@ import (
 // Batch is a run of events of one epoch, in rising order of seq.
 type Batch struct {
 	Epoch   uint64
+	After   uint64 // seq of the epoch's last event before these: read before, or else acked
 	Records []*wire.UsageRecord
 	bytes   int // of the events
 }
@@ -27,10 +28,13 @@ type Reader struct {
 	at     *segment
 	offset int64
 	buffer []byte
+	last   map[uint64]uint64 // seq of the last event that was read, by epoch
 }
 
 // NewReader begins at the oldest event that is not acked.
-func (s *Spool) NewReader() *Reader { return &Reader{spool: s, buffer: make([]byte, 1<<18)} }
+func (s *Spool) NewReader() *Reader {
+	return &Reader{spool: s, buffer: make([]byte, 1<<18), last: map[uint64]uint64{}}
+}
 
 // Next returns up to atMost further events; none when the reader is at the end. It returns early at the end of an epoch and after some MiB:
 // what callers write into an event may be long.
@@ -71,10 +75,10 @@ func (r *Reader) position(batch Batch) (end int64, more bool) {
 	return r.at.end, !s.closed
 }
 
-// after returns the segment that follows, the oldest one for nil, or nil.
+// after returns the next segment in which something is not acked, the oldest one for nil, or nil.
 func (s *Spool) after(at *segment) *segment {
 	for _, candidate := range s.sealed {
-		if at == nil || candidate.number > at.number {
+		if (at == nil || candidate.number > at.number) && candidate.lastEvent > s.acked[candidate.epoch] {
 			return candidate
 		}
 	}
@@ -113,7 +117,10 @@ func (r *Reader) collect(chunk []byte, atMost int, batch *Batch) {
 		}
 		consumed += f.size
 		if event := eventBytes(f.payload); event != nil && f.seq > acked {
-			batch.Epoch = r.at.epoch
+			if len(batch.Records) == 0 {
+				batch.Epoch, batch.After = r.at.epoch, max(r.last[r.at.epoch], acked)
+			}
+			r.last[r.at.epoch] = f.seq
 			batch.bytes += len(event)
 			batch.Records = append(batch.Records, &wire.UsageRecord{Seq: f.seq, Event: append([]byte(nil), event...)})
 		}
@@ -160,7 +167,7 @@ func (s *Spool) Ack(epoch, seq uint64, count int) error {
 	acks := maps.Clone(s.acked)
 	s.mu.Unlock()
 	for _, segment := range done {
-		segment.remove()
+		s.archive.put(segment, s.now())
 	}
 	if err := writeAcks(s.dir, acks); !isFull(err) {
 		return err
@@ -181,8 +188,12 @@ func (s *Spool) trim() (done []*segment) {
 	}
 	s.sealed = append([]*segment(nil), kept...)
 	live := map[uint64]bool{s.current.epoch: true}
+	s.archive.epochs(live)
 	for _, segment := range s.sealed {
 		live[segment.epoch] = true
+	}
+	for _, segment := range done {
+		live[segment.epoch] = live[segment.epoch] || s.archive.keepFor > 0
 	}
 	maps.DeleteFunc(s.acked, func(epoch, _ uint64) bool { return !live[epoch] })
 	return done

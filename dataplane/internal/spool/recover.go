@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,6 +40,10 @@ func Open(config Config) (*Spool, *Recovery, error) {
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		intents: map[wire.ID]openIntent{}, leases: newLeaseTable(), acked: readAcks(config.Dir),
 	}
+	if s.archive, err = openArchive(config.Dir, config.KeepFor, config.Logger); err != nil {
+		_ = lock.Close()
+		return nil, nil, fmt.Errorf("open spool: %w", err)
+	}
 	recovery, err := s.recover()
 	if err != nil {
 		_ = lock.Close()
@@ -52,7 +57,7 @@ func (s *Spool) recover() (*Recovery, error) {
 	for _, path := range stray {
 		_ = os.Remove(path)
 	}
-	paths, err := filepath.Glob(filepath.Join(s.dir, "*.segment"))
+	paths, err := filepath.Glob(filepath.Join(s.dir, "*"+segmentSuffix))
 	if err != nil {
 		return nil, err
 	}
@@ -70,22 +75,38 @@ func (s *Spool) recover() (*Recovery, error) {
 	if err := s.settleLeft(); err != nil {
 		return nil, err
 	}
+	s.assumeAcked()
 	s.leases.expire(s.now())
 	s.corrupt = uint64(replay.recovery.Skipped)
 	replay.recovery.Leases = s.leases.after(s.left).states()
 	for _, done := range s.trim() {
-		done.remove()
+		s.archive.put(done, s.now())
 	}
 	return replay.recovery, nil
 }
 
+// assumeAcked takes epochs of which only acked segments are left for acked to their end, also where that is not written down.
+func (s *Spool) assumeAcked() {
+	epochs := map[uint64]bool{}
+	s.archive.epochs(epochs)
+	for _, segment := range s.sealed {
+		delete(epochs, segment.epoch)
+	}
+	for epoch := range epochs {
+		if _, known := s.acked[epoch]; !known {
+			s.acked[epoch] = math.MaxInt64
+		}
+	}
+}
+
 // first begins this process's first segment, or a place for it where the disk is full.
 func (s *Spool) first() error {
+	s.next = s.archive.last()
 	if n := len(s.sealed); n > 0 {
-		s.next = s.sealed[n-1].number
+		s.next = max(s.next, s.sealed[n-1].number)
 	}
 	number := s.takeNumber()
-	first, err := createSegment(s.dir, s.segmentBytes(), s.epoch, number)
+	first, err := s.create(s.segmentBytes(), number)
 	switch {
 	case isFull(err):
 		s.logger.Error("no room for the first spool segment: no calls are taken until there is", "bytes", s.segmentBytes(), "error", err)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -37,14 +38,15 @@ type segment struct {
 	number uint64
 	size   int64
 
-	end       int64  // offset behind the last record; guarded by Spool.mu
-	lastSeq   uint64 // of the last record; guarded by Spool.mu
-	lastEvent uint64 // seq of the last event; guarded by Spool.mu
-	open      int    // intents in this segment that are not settled yet; guarded by Spool.mu
+	end       int64     // offset behind the last record; guarded by Spool.mu
+	lastSeq   uint64    // of the last record; guarded by Spool.mu
+	lastEvent uint64    // seq of the last event; guarded by Spool.mu
+	open      int       // intents in this segment that are not settled yet; guarded by Spool.mu
+	since     time.Time // when it was acked; of one that was kept and came back
 }
 
 func segmentPath(dir string, number uint64) string {
-	return filepath.Join(dir, fmt.Sprintf("%012d.segment", number))
+	return filepath.Join(dir, fmt.Sprintf("%012d%s", number, segmentSuffix))
 }
 
 // createSegment allocates, maps and begins the segment with that number. It reaches its name whole or not at all.

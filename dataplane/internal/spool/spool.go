@@ -24,6 +24,7 @@ var ErrFull = errors.New("the spool's disk is full")
 
 const (
 	syncEvery    = 50 * time.Millisecond
+	pruneEvery   = time.Minute
 	settleMargin = 512 // what a settle may be larger than its intent, in bytes
 
 	// DefaultSegmentBytes is a segment's size where Config names none: enough to keep room for the settles of thousands of attempts at a time.
@@ -36,19 +37,21 @@ type Config struct {
 	SegmentBytes int64  // 0: DefaultSegmentBytes
 	Epoch        uint64 // of this process, random
 	Now          func() time.Time
+	KeepFor      time.Duration // how long acked segments are kept for books that lose what they acked; 0: not at all
 	Logger       *slog.Logger
 }
 
 // Spool is the record store of one edge. Its methods may be called from any goroutine.
 type Spool struct {
-	dir    string
-	size   int64
-	epoch  uint64
-	now    func() time.Time
-	logger *slog.Logger
-	lock   *os.File
-	wake   chan struct{}
-	room   chan struct{} // asks Run for a spare segment
+	dir     string
+	archive *archive
+	size    int64
+	epoch   uint64
+	now     func() time.Time
+	logger  *slog.Logger
+	lock    *os.File
+	wake    chan struct{}
+	room    chan struct{} // asks Run for a spare segment
 
 	mu       sync.Mutex
 	seq      uint64
@@ -132,7 +135,7 @@ func (s *Spool) takeSpare() bool {
 	if s.noRoom {
 		return false
 	}
-	spare, err := createSegment(s.dir, s.segmentBytes(), s.epoch, s.takeNumber())
+	spare, err := s.create(s.segmentBytes(), s.takeNumber())
 	if err != nil {
 		s.noRoom = true
 		s.logger.Error("no room for another spool segment", "error", err)
@@ -166,7 +169,7 @@ func (s *Spool) slack() int64 { return min(recordBytes, s.size/8) }
 func (s *Spool) roll() error {
 	s.leases.expire(s.now())
 	if s.spare.room() < s.leases.framed+s.size/2 {
-		if larger, err := createSegment(s.dir, s.segmentBytes(), s.epoch, s.takeNumber()); err == nil {
+		if larger, err := s.create(s.segmentBytes(), s.takeNumber()); err == nil {
 			s.spare.remove()
 			s.spare = larger
 		} else if s.spare.room() < s.leases.framed {
@@ -239,7 +242,7 @@ func (s *Spool) Corrupt() uint64 {
 	return s.corrupt
 }
 
-// Bytes returns what the spool takes on the disk.
+// Bytes returns what the spool takes on the disk, without what is only kept.
 func (s *Spool) Bytes() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -265,8 +268,9 @@ func (s *Spool) signal(c chan struct{}) {
 
 // Run makes records durable every 50 ms and keeps a spare segment ready, until ctx is done. It closes the spool.
 func (s *Spool) Run(ctx context.Context) error {
-	tick := time.NewTicker(syncEvery)
+	tick, old := time.NewTicker(syncEvery), time.NewTicker(pruneEvery)
 	defer tick.Stop()
+	defer old.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -274,6 +278,8 @@ func (s *Spool) Run(ctx context.Context) error {
 		case <-tick.C:
 			s.flush()
 		case <-s.room:
+		case <-old.C:
+			s.archive.prune(s.now())
 		}
 		s.prepare()
 		if err := s.settleLeft(); err != nil {
@@ -309,7 +315,7 @@ func (s *Spool) prepare() {
 	}
 	number, size := s.takeNumber(), s.segmentBytes()
 	s.mu.Unlock()
-	spare, err := createSegment(s.dir, size, s.epoch, number)
+	spare, err := s.create(size, number)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {

@@ -12,12 +12,15 @@ import (
 
 const epochsName = "epochs"
 
-// lineage is the epochs of earlier processes over this data directory of which the control plane knows one. There is more than one
-// when a process ended before it heard whether it was accepted: then each is offered in turn.
+const epochsKept = 100
+
+// lineage is the epochs of earlier processes over this data directory. The control plane knows the last one of them that it accepted, or an
+// earlier one, if its books were restored to an older state. All are offered to it; one of an older version looks at one, and each is
+// offered to it in turn.
 type lineage struct {
 	path   string
 	own    uint64
-	known  []uint64 // without own
+	known  []uint64 // newest first, without own
 	turn   int
 	marked bool // own is written down
 }
@@ -28,10 +31,12 @@ func newLineage(dataDir string, own, hint uint64) *lineage {
 	if raw, err := os.ReadFile(l.path); err == nil {
 		_ = json.Unmarshal(raw, &l.known) // unreadable: only the hint is left
 	}
+	slices.Reverse(l.known) // in the file they are in the order of time
 	if hint != 0 && !slices.Contains(l.known, hint) {
-		l.known = append(l.known, hint)
+		l.known = slices.Insert(l.known, 0, hint)
 	}
 	l.known = slices.DeleteFunc(l.known, func(epoch uint64) bool { return epoch == own || epoch == 0 })
+	l.known = l.known[:min(len(l.known), epochsKept)]
 	return l
 }
 
@@ -39,7 +44,7 @@ func newLineage(dataDir string, own, hint uint64) *lineage {
 // accept it without this process hearing of it.
 func (l *lineage) previous() (uint64, error) {
 	if !l.marked {
-		if err := l.write(append(slices.Clone(l.known), l.own)); err != nil {
+		if err := l.write(); err != nil {
 			return 0, err
 		}
 		l.marked = true
@@ -53,16 +58,9 @@ func (l *lineage) previous() (uint64, error) {
 // refused moves on to the next epoch.
 func (l *lineage) refused() { l.turn++ }
 
-// accepted forgets the others: from now on the control plane knows this process's own epoch.
-func (l *lineage) accepted() error {
-	if len(l.known) == 0 {
-		return nil
-	}
-	l.known, l.turn = nil, 0
-	return l.write([]uint64{l.own})
-}
-
-func (l *lineage) write(epochs []uint64) error {
+func (l *lineage) write() error {
+	epochs := append([]uint64{l.own}, l.known...)
+	slices.Reverse(epochs)
 	raw, err := json.Marshal(epochs)
 	if err != nil {
 		return err

@@ -204,7 +204,7 @@ func (s *Subscription) stream(ctx context.Context) (welcomed bool, err error) {
 		return false, fmt.Errorf("write the epoch down: %w", err)
 	}
 	hello := &wire.Hello{
-		EdgeId: s.config.EdgeID.Bytes(), Epoch: s.config.Epoch, PreviousEpoch: previous,
+		EdgeId: s.config.EdgeID.Bytes(), Epoch: s.config.Epoch, PreviousEpoch: previous, EarlierEpochs: s.lineage.known,
 		Version: s.config.Version, Region: s.config.Region, Name: s.config.Name, Held: s.config.Store.Held(),
 	}
 	if err := line.send(&wire.SyncRequest{Message: &wire.SyncRequest_Hello{Hello: hello}}); err != nil {
@@ -224,9 +224,6 @@ func (s *Subscription) stream(ctx context.Context) (welcomed bool, err error) {
 			welcomed = true
 			silence = max(silenceMax*time.Duration(welcome.GetHeartbeatMs())*time.Millisecond, time.Second)
 			s.config.Clock.Learn(time.UnixMilli(welcome.GetNowUnixMs()))
-			if err := s.lineage.accepted(); err != nil {
-				return true, fmt.Errorf("write the epoch down: %w", err)
-			}
 			s.connected.Store(true)
 			reporting.Go(func() { s.reportStatus(ctx, line) })
 			s.config.Logger.Info("the control plane has answered")

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -400,40 +401,35 @@ func TestEdgeIsKnownAgainAfterProcessesThatNeverHeardAWelcome(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, accepted := range []uint64{4, 5, 7} {
-		dir := t.TempDir()
-		raw, err := os.ReadFile(filepath.Join(r.dir, epochsName))
-		if err != nil {
+	l := newLineage(r.dir, 8, 7)
+	if want := []uint64{7, 6, 5, 4}; !slices.Equal(l.known, want) {
+		t.Errorf("offered are %v, want %v", l.known, want)
+	}
+	for _, want := range []uint64{7, 6, 5, 4, 7} { // to a control plane that looks at one
+		if previous, err := l.previous(); err != nil || previous != want {
+			t.Errorf("the previous epoch is %d, %v; want %d", previous, err, want)
+		}
+		l.refused()
+	}
+}
+
+func TestEpochsOfLongAgoAreForgotten(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for epoch := range uint64(epochsKept + 20) {
+		if _, err := newLineage(dir, epoch+1, epoch).previous(); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, epochsName), raw, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		l := newLineage(dir, 8, 7)
-		for range 10 {
-			previous, err := l.previous()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if previous == accepted {
-				err = l.accepted()
-			} else {
-				l.refused()
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		if next := newLineage(dir, 9, 8); len(next.known) != 1 || next.known[0] != 8 {
-			t.Errorf("the control plane knows %d: the next process offers %v, want only 8", accepted, next.known)
-		}
+	}
+	if l := newLineage(dir, 1000, 0); len(l.known) != epochsKept || l.known[0] != epochsKept+20 {
+		t.Errorf("%d epochs are offered, the first is %d", len(l.known), l.known[0])
 	}
 }
 
 func TestFencedEdgeOffersItsOtherEpoch(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	if err := os.WriteFile(filepath.Join(r.dir, epochsName), []byte("[4,3]"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(r.dir, epochsName), []byte("[3,4]"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r.restart(t)

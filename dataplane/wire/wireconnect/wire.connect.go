@@ -42,6 +42,8 @@ const (
 	EdgeServiceReportUsageProcedure = "/tollgate.wire.v1.EdgeService/ReportUsage"
 	// EdgeServiceLeaseProcedure is the fully-qualified name of the EdgeService's Lease RPC.
 	EdgeServiceLeaseProcedure = "/tollgate.wire.v1.EdgeService/Lease"
+	// EdgeServicePositionsProcedure is the fully-qualified name of the EdgeService's Positions RPC.
+	EdgeServicePositionsProcedure = "/tollgate.wire.v1.EdgeService/Positions"
 )
 
 // EdgeServiceClient is a client for the tollgate.wire.v1.EdgeService service.
@@ -52,6 +54,9 @@ type EdgeServiceClient interface {
 	ReportUsage(context.Context) *connect.BidiStreamForClient[wire.UsageBatch, wire.UsageAck]
 	// Lease moves money between the ledger and an edge. It is idempotent: totals only ever grow, so a lost answer is healed by the next call.
 	Lease(context.Context, *connect.Request[wire.LeaseRequest]) (*connect.Response[wire.LeaseResponse], error)
+	// Positions says how far the books have an edge's records. They may have less than they once acked: Postgres was restored to an older state.
+	// The edge then sends again what it has kept.
+	Positions(context.Context, *connect.Request[wire.PositionsRequest]) (*connect.Response[wire.PositionsResponse], error)
 }
 
 // NewEdgeServiceClient constructs a client for the tollgate.wire.v1.EdgeService service. By
@@ -83,6 +88,12 @@ func NewEdgeServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithSchema(edgeServiceMethods.ByName("Lease")),
 			connect.WithClientOptions(opts...),
 		),
+		positions: connect.NewClient[wire.PositionsRequest, wire.PositionsResponse](
+			httpClient,
+			baseURL+EdgeServicePositionsProcedure,
+			connect.WithSchema(edgeServiceMethods.ByName("Positions")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -91,6 +102,7 @@ type edgeServiceClient struct {
 	sync        *connect.Client[wire.SyncRequest, wire.SyncResponse]
 	reportUsage *connect.Client[wire.UsageBatch, wire.UsageAck]
 	lease       *connect.Client[wire.LeaseRequest, wire.LeaseResponse]
+	positions   *connect.Client[wire.PositionsRequest, wire.PositionsResponse]
 }
 
 // Sync calls tollgate.wire.v1.EdgeService.Sync.
@@ -108,6 +120,11 @@ func (c *edgeServiceClient) Lease(ctx context.Context, req *connect.Request[wire
 	return c.lease.CallUnary(ctx, req)
 }
 
+// Positions calls tollgate.wire.v1.EdgeService.Positions.
+func (c *edgeServiceClient) Positions(ctx context.Context, req *connect.Request[wire.PositionsRequest]) (*connect.Response[wire.PositionsResponse], error) {
+	return c.positions.CallUnary(ctx, req)
+}
+
 // EdgeServiceHandler is an implementation of the tollgate.wire.v1.EdgeService service.
 type EdgeServiceHandler interface {
 	// Sync is one stream for the life of an edge process: fragments, revocations and recalls come down, acks and nacks go up.
@@ -116,6 +133,9 @@ type EdgeServiceHandler interface {
 	ReportUsage(context.Context, *connect.BidiStream[wire.UsageBatch, wire.UsageAck]) error
 	// Lease moves money between the ledger and an edge. It is idempotent: totals only ever grow, so a lost answer is healed by the next call.
 	Lease(context.Context, *connect.Request[wire.LeaseRequest]) (*connect.Response[wire.LeaseResponse], error)
+	// Positions says how far the books have an edge's records. They may have less than they once acked: Postgres was restored to an older state.
+	// The edge then sends again what it has kept.
+	Positions(context.Context, *connect.Request[wire.PositionsRequest]) (*connect.Response[wire.PositionsResponse], error)
 }
 
 // NewEdgeServiceHandler builds an HTTP handler from the service implementation. It returns the path
@@ -143,6 +163,12 @@ func NewEdgeServiceHandler(svc EdgeServiceHandler, opts ...connect.HandlerOption
 		connect.WithSchema(edgeServiceMethods.ByName("Lease")),
 		connect.WithHandlerOptions(opts...),
 	)
+	edgeServicePositionsHandler := connect.NewUnaryHandler(
+		EdgeServicePositionsProcedure,
+		svc.Positions,
+		connect.WithSchema(edgeServiceMethods.ByName("Positions")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/tollgate.wire.v1.EdgeService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case EdgeServiceSyncProcedure:
@@ -151,6 +177,8 @@ func NewEdgeServiceHandler(svc EdgeServiceHandler, opts ...connect.HandlerOption
 			edgeServiceReportUsageHandler.ServeHTTP(w, r)
 		case EdgeServiceLeaseProcedure:
 			edgeServiceLeaseHandler.ServeHTTP(w, r)
+		case EdgeServicePositionsProcedure:
+			edgeServicePositionsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -170,4 +198,8 @@ func (UnimplementedEdgeServiceHandler) ReportUsage(context.Context, *connect.Bid
 
 func (UnimplementedEdgeServiceHandler) Lease(context.Context, *connect.Request[wire.LeaseRequest]) (*connect.Response[wire.LeaseResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tollgate.wire.v1.EdgeService.Lease is not implemented"))
+}
+
+func (UnimplementedEdgeServiceHandler) Positions(context.Context, *connect.Request[wire.PositionsRequest]) (*connect.Response[wire.PositionsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tollgate.wire.v1.EdgeService.Positions is not implemented"))
 }

@@ -220,8 +220,6 @@ func (t *torture) compareSums(ctx context.Context) error {
 			"leased and what the leases hold", "SELECT coalesce(sum(leased), 0) FROM budget_period",
 			"SELECT coalesce(sum(greatest(granted_total - returned_total - settled_total, 0)), 0) FROM budget_lease",
 		},
-		{"overrun and nothing", `SELECT coalesce(sum(greatest(0, p.spent + p.leased + p.in_doubt - b.limit_pico - budget_raised(b.org_id, b.budget_id, now()))), 0)
-			FROM budget_period p JOIN budget b USING (org_id, budget_id)`, "SELECT 0"},
 		{"rejected records and none", "SELECT count(*) FROM usage_reject", "SELECT 0"},
 	}
 	for _, check := range checks {

@@ -74,8 +74,19 @@ func schedule(kills Kills, random *rand.Rand) []step {
 }
 
 func (t *torture) kill(ctx context.Context) error {
-	began := time.Now()
 	steps := schedule(t.options.Kills, t.random)
+	for left := t.options.Restores; left > 0; left-- {
+		part := steps[:len(steps)/left]
+		if err := t.rewind(ctx, func() error { return t.killAll(ctx, part) }); err != nil {
+			return err
+		}
+		steps = steps[len(part):]
+	}
+	return t.killAll(ctx, steps)
+}
+
+func (t *torture) killAll(ctx context.Context, steps []step) error {
+	began := time.Now()
 	for _, s := range steps {
 		if err := t.pause(ctx, 300, 1200); err != nil {
 			return err

@@ -14,16 +14,18 @@ import (
 
 // Options say what to kill, how often, and in which order.
 type Options struct {
-	Rig   rig.Options
-	Kills Kills
-	Seed  uint64
-	Pace  time.Duration // between two calls of one client; 0: none
-	Out   io.Writer     // progress; nil: none
+	Rig      rig.Options
+	Kills    Kills
+	Restores int // how often Postgres is put back to an older copy, between kills
+	Seed     uint64
+	Pace     time.Duration // between two calls of one client; 0: none
+	Out      io.Writer     // progress; nil: none
 }
 
 // Report is what the comparison found.
 type Report struct {
 	Kills           int
+	Restored        int   // usage events that the books lost because Postgres was put back
 	Requests        int64 // that a client saw answered whole
 	Failed          int64 // that a client saw fail at an edge that was killed meanwhile
 	FailedAlive     int64 // that a client saw fail at an edge that lived: none may
@@ -39,6 +41,9 @@ type Report struct {
 	OvershootPico   int64 // of any budget
 	Deadlocks       int64 // in Postgres
 	Inconsistencies []string
+
+	changes       int   // of configuration, made on the way
+	forgottenPico int64 // spent or reserved by calls that the books lost: it may have been lent once more before it came again
 }
 
 // Line is the last line of `make torture`.
@@ -55,7 +60,7 @@ func (r Report) Load() string {
 
 // Exact says whether every ledger agrees and no call failed that need not.
 func (r Report) Exact() bool {
-	return r.Lost == 0 && r.Duplicated == 0 && r.DifferencePico == 0 && r.OvershootPico == 0 && r.FailedAlive == 0 && r.Deadlocks == 0 && len(r.Inconsistencies) == 0
+	return r.Lost == 0 && r.Duplicated == 0 && r.DifferencePico == 0 && r.OvershootPico <= r.forgottenPico && r.FailedAlive == 0 && r.Deadlocks == 0 && len(r.Inconsistencies) == 0
 }
 
 const (

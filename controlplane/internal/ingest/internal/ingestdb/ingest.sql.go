@@ -920,6 +920,41 @@ func (q *Queries) InsertReject(ctx context.Context, arg InsertRejectParams) erro
 	return err
 }
 
+const listEpochs = `-- name: ListEpochs :many
+SELECT epoch, seq
+FROM edge_epoch
+WHERE edge_id = $1
+ORDER BY epoch
+LIMIT 100000
+`
+
+type ListEpochsRow struct {
+	Epoch uint64
+	Seq   int64
+}
+
+// @sqlc-vet-disable org-id-required
+// Edges belong to no organization.
+func (q *Queries) ListEpochs(ctx context.Context, edgeID ident.Edge) ([]ListEpochsRow, error) {
+	rows, err := q.db.Query(ctx, listEpochs, edgeID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListEpochsRow
+	for rows.Next() {
+		var i ListEpochsRow
+		if err := rows.Scan(&i.Epoch, &i.Seq); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listFoldOrgs = `-- name: ListFoldOrgs :many
 SELECT org_id
 FROM generation

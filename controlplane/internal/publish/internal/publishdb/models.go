@@ -3,3 +3,15 @@
 //   sqlc v1.30.0
 
 package publishdb
+
+import (
+	"time"
+
+	"tollgate.dev/controlplane/internal/ident"
+)
+
+type Generation struct {
+	OrgID      ident.Org
+	Generation int64
+	ChangedAt  time.Time
+}

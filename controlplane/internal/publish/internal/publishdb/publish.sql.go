@@ -80,29 +80,24 @@ func (q *Queries) GetPlatformGeneration(ctx context.Context) (GetPlatformGenerat
 }
 
 const listGenerations = `-- name: ListGenerations :many
-SELECT org_id, generation
+SELECT org_id, generation, changed_at
 FROM generation
 ORDER BY org_id
 LIMIT 1000000
 `
 
-type ListGenerationsRow struct {
-	OrgID      ident.Org
-	Generation int64
-}
-
 // @sqlc-vet-disable org-id-required
 // Publishing follows the numbers of all organizations.
-func (q *Queries) ListGenerations(ctx context.Context) ([]ListGenerationsRow, error) {
+func (q *Queries) ListGenerations(ctx context.Context) ([]Generation, error) {
 	rows, err := q.db.Query(ctx, listGenerations)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []ListGenerationsRow
+	var items []Generation
 	for rows.Next() {
-		var i ListGenerationsRow
-		if err := rows.Scan(&i.OrgID, &i.Generation); err != nil {
+		var i Generation
+		if err := rows.Scan(&i.OrgID, &i.Generation, &i.ChangedAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

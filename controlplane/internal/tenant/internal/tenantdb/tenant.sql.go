@@ -15,13 +15,14 @@ const bumpGeneration = `-- name: BumpGeneration :one
 WITH bumped AS (
   INSERT INTO generation (org_id, generation, changed_at)
   VALUES ($1, nextval('generation_seq'), clock_timestamp())
-  ON CONFLICT (org_id) DO UPDATE SET generation = nextval('generation_seq'), changed_at = clock_timestamp()
+  ON CONFLICT (org_id) DO UPDATE SET generation = greatest(nextval('generation_seq'), generation.generation + 1), changed_at = clock_timestamp()
   RETURNING org_id, generation
 )
 SELECT generation FROM bumped, LATERAL (SELECT pg_notify('tollgate_generation', bumped.org_id::text)) AS announced
 `
 
-// Locks the organization's generation row until the commit, so that its changes are numbered in the order of their commits.
+// Locks the organization's generation row until the commit, so that its changes are numbered in the order of their commits. The sequence may
+// be behind the row: see MoveAhead.
 func (q *Queries) BumpGeneration(ctx context.Context, orgID ident.Org) (int64, error) {
 	row := q.db.QueryRow(ctx, bumpGeneration, orgID)
 	var generation int64
@@ -30,7 +31,7 @@ func (q *Queries) BumpGeneration(ctx context.Context, orgID ident.Org) (int64, e
 }
 
 const bumpPlatformGeneration = `-- name: BumpPlatformGeneration :one
-UPDATE generation SET generation = nextval('generation_seq'), changed_at = clock_timestamp()
+UPDATE generation SET generation = greatest(nextval('generation_seq'), generation + 1), changed_at = clock_timestamp()
 FROM (SELECT pg_notify('tollgate_generation', '00000000-0000-0000-0000-000000000000')) AS announced
 WHERE org_id = '00000000-0000-0000-0000-000000000000'
 RETURNING generation
@@ -54,4 +55,25 @@ SELECT set_config('app.org', $1::text, true)
 func (q *Queries) EnterOrg(ctx context.Context, orgID string) error {
 	_, err := q.db.Exec(ctx, enterOrg, orgID)
 	return err
+}
+
+const moveAhead = `-- name: MoveAhead :execrows
+UPDATE generation SET generation = greatest(nextval('generation_seq'), $2::bigint + 1), changed_at = clock_timestamp()
+FROM (SELECT pg_notify('tollgate_generation', $3::text)) AS announced
+WHERE org_id = $1 AND generation < $2::bigint
+`
+
+type MoveAheadParams struct {
+	OrgID   ident.Org
+	Than    int64
+	Payload string
+}
+
+// The zero id stands for the platform, as above.
+func (q *Queries) MoveAhead(ctx context.Context, arg MoveAheadParams) (int64, error) {
+	result, err := q.db.Exec(ctx, moveAhead, arg.OrgID, arg.Than, arg.Payload)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

@@ -29,6 +29,7 @@ func TestJourneyFromAnEmptyHouseToTheBill(t *testing.T) {
 	j.callWorksAtOnce(t)
 	j.wordIsRefused(t)
 	j.budgetIsRefused(t)
+	j.budgetIsRaised(t)
 	j.usageShowsRefusals(t)
 	j.spendChangesWhileLooking(t)
 	j.drillToTheCall(t)
@@ -172,6 +173,50 @@ func (j *journey) budgetIsRefused(t *testing.T) {
 	for edge := range j.house.Edges {
 		j.answers(t, edge, http.StatusOK, "")
 	}
+}
+
+// budgetIsRaised spends a budget until a call is refused, raises it in the browser and ends the raise there.
+func (j *journey) budgetIsRaised(t *testing.T) {
+	t.Helper()
+	const name = "Launch week"
+	j.submit(t, "/budgets/new", "budget-form", "Create budget", input{"name", name}, input{"limit_usd", "0.0005"}, input{"time_zone", "Europe/Berlin"})
+	j.says(t, "history", "created with a limit of $0.0005")
+	page := j.page.URL()
+	spent := 0
+	for answer := (said{Status: http.StatusOK}); answer.Status == http.StatusOK; spent++ {
+		if answer = j.say(t, spent%len(j.house.Edges), "Say something. sim:tokens=100"); answer.Status != http.StatusOK && (answer.Status != http.StatusPaymentRequired || errorOf(t, answer)["rule"] != name) {
+			t.Fatalf("after %d calls: %d %s", spent, answer.Status, answer.Body)
+		}
+	}
+	if spent < 3 {
+		t.Errorf("refused after %d calls", spent-1)
+	}
+	must(t, j.page.GetByRole("link", playwright.PageGetByRoleOptions{Name: "Raise for a while"}).Click())
+	j.submit(t, "", "raise-form", "Raise", input{"amount_usd", "1"})
+	must(t, j.expect.Locator(j.part("raise-form").Locator("[name=reason]")).ToHaveAttribute("aria-invalid", "true"))
+	j.shot(t, "raise-refused")
+	j.submit(t, "", "raise-form", "Raise", input{"reason", "The launch is on Friday."})
+	j.says(t, "raises", "The launch is on Friday.")
+	for edge := range j.house.Edges {
+		if answer := j.say(t, edge, "Say something. sim:tokens=100"); answer.Status != http.StatusOK {
+			t.Errorf("raised, edge %d still says %d %s", edge+1, answer.Status, answer.Body)
+		}
+	}
+	j.open(t, page)
+	j.look(t, "budget-raised")
+	must(t, j.part("end-raise").Click())
+	must(t, j.page.GetByRole("button", playwright.PageGetByRoleOptions{Name: "End raise"}).Click())
+	j.says(t, "raises", "over")
+	for edge := range j.house.Edges {
+		j.answers(t, edge, http.StatusPaymentRequired, "budget_exhausted")
+	}
+	j.says(t, "history", "ended the raise by $1.00")
+	j.open(t, "/audit")
+	j.says(t, "audit", name)
+	j.open(t, page)
+	must(t, j.page.GetByRole("link", playwright.PageGetByRoleOptions{Name: "Archive"}).Click())
+	must(t, j.page.GetByRole("button", playwright.PageGetByRoleOptions{Name: "Archive budget"}).Click())
+	j.answers(t, 0, http.StatusOK, "")
 }
 
 // answers waits up to a second until an edge answers with a status and code.

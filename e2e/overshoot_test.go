@@ -53,7 +53,7 @@ func TestHardBudgetsNeverOvershoot(t *testing.T) {
 	}{
 		{"five dollars", fiveDollars}, {"enough for all", enoughForAll}, {"nested", nested}, {"lowered", lowered}, {"edge killed", edgeKilled},
 		{"cut off", cutOff}, {"long answers", longAnswers}, {"no usage", noUsage}, {"no limit set", noLimitSet}, {"second target", secondTarget}, {"embeddings", embeddings},
-		{"unknown end users", unknownEndUsers},
+		{"unknown end users", unknownEndUsers}, {"raised", raised},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { c.run(t, p) })
@@ -287,6 +287,42 @@ func unknownEndUsers(t *testing.T, p *project) {
 	}
 	if truth, told := u.billed(t); truth.Cmp(told) != 0 || told.Cmp(u.books(t, u.budget).spent) != 0 {
 		t.Errorf("the provider bills %s, the events say %s, the budget says %s", truth, told, u.books(t, u.budget))
+	}
+}
+
+// raised ends a raise while edges hold money beyond the limit that is left: they hand it back, and nothing more is answered.
+func raised(t *testing.T, p *project) {
+	u := newPurse(t, p, "raised", "1", nil)
+	var made struct {
+		ID string `json:"id"`
+	}
+	path := "/budgets/" + u.budget + "/raises"
+	must(t, p.house.Admin.Do(t.Context(), http.MethodPost, path, rig.Object{"amount_usd": "9", "reason": "a test", "ends_at": time.Now().Add(time.Hour)}, &made))
+	sum := u.salvo(t.Context(), 40)
+	t.Log(sum)
+	if sum.answered.Load() != 40 {
+		t.Errorf("a budget of 10 USD with its raise refuses some of 40 calls of 10 cents: %s", sum)
+	}
+	if b := u.settled(t, 0); b.leased.Sign() == 0 {
+		t.Errorf("the edges hold nothing: %s", b)
+	}
+	must(t, p.house.Admin.Do(t.Context(), http.MethodDelete, path+"/"+made.ID, nil, nil))
+	ended := time.Now()
+	ctx, cancel := contextOf(t, patience)
+	defer cancel()
+	must(t, rig.Until(ctx, func() error {
+		if b := u.books(t, u.budget); b.leased.Sign() != 0 {
+			return fmt.Errorf("edges still hold money beyond the limit: %s", b)
+		}
+		return nil
+	}))
+	t.Logf("everything is back after %s", time.Since(ended).Round(time.Millisecond))
+	if after := u.salvo(t.Context(), manyCalls); after.refused.Load() != manyCalls {
+		t.Errorf("after the raise: %s", after)
+	}
+	b := u.settled(t, 0)
+	if truth, told := u.billed(t); truth.Cmp(told) != 0 || told.Cmp(b.spent) != 0 || b.leased.Sign() != 0 {
+		t.Errorf("the provider bills %s, the events say %s, the budget says %s", truth, told, b)
 	}
 }
 

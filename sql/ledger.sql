@@ -138,6 +138,22 @@ JOIN budget_lease l ON l.org_id = $1 AND l.edge_id <> $2 AND l.budget_id = u.bud
 ORDER BY l.budget_id, l.period_start, l.subject, l.edge_id, l.lease_no
 LIMIT 10000;
 
+-- name: ListBeyond :many
+-- What edges hold of a budget's open accounts that pass the limit in force.
+SELECT l.period_start, l.subject, l.edge_id, l.lease_no
+FROM (
+  SELECT o.org_id, o.budget_id, o.limit_pico + budget_raised(o.org_id, o.budget_id, clock_timestamp()) AS in_force
+  FROM budget o
+  WHERE o.org_id = $1 AND o.budget_id = $2
+  OFFSET 0
+) b
+JOIN budget_period p ON p.org_id = b.org_id AND p.budget_id = b.budget_id AND (p.period_end IS NULL OR p.period_end > now())
+  AND p.leased > 0 AND p.spent + p.leased + p.in_doubt > b.in_force
+JOIN budget_lease l ON l.org_id = p.org_id AND l.budget_id = p.budget_id AND l.period_start = p.period_start AND l.subject = p.subject
+  AND l.granted_total - l.returned_total - l.settled_total > 0
+ORDER BY l.period_start, l.subject, l.edge_id, l.lease_no
+LIMIT 10000;
+
 -- name: ListOutstanding :many
 -- What one edge holds, or could be granted.
 SELECT budget_id, period_start, subject, lease_no

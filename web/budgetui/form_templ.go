@@ -364,7 +364,7 @@ func RaisePage(r RaiseForm) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, ". Several raises add up. Calls that were refused work again as soon as the ledger has it, within a second or so.</p><h2>When it ends</h2><p>The limit is as before. What was spent stays spent: if that is more than the limit, the budget refuses until it resets. Money that edges hold at that moment may still be spent by them.</p><h2>Now</h2><p class=\"num\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, ". Several raises add up. Calls that were refused work again as soon as the ledger has it, within a second or so.</p><h2>When it ends</h2><p>The limit is as before. What was spent stays spent: if that is more than the limit, the budget refuses until it resets. Edges hand back what they hold of it within a second or so; calls that are under way are finished.</p><h2>Now</h2><p class=\"num\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

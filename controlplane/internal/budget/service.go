@@ -26,17 +26,23 @@ type jobs interface {
 	Insert(ctx context.Context, tx pgx.Tx, args work.Args) error
 }
 
+// lender takes back what edges hold.
+type lender interface {
+	RecallBeyond(ctx context.Context, org ident.Org, budget ident.Budget) error
+}
+
 // Service is what people do with budgets.
 type Service struct {
 	db       *tenant.DB
 	spending spending
+	lender   lender
 	jobs     jobs
 	now      func() time.Time
 }
 
-// New returns a Service over the tenants' database, what usage knows and a clock. Whoever carries the jobs hands them to Turn.
-func New(db *tenant.DB, spending spending, jobs jobs, now func() time.Time) *Service {
-	return &Service{db: db, spending: spending, jobs: jobs, now: now}
+// New returns a Service over the tenants' database, what usage knows, the ledger and a clock. Whoever carries the jobs hands them to Turn.
+func New(db *tenant.DB, spending spending, lender lender, jobs jobs, now func() time.Time) *Service {
+	return &Service{db: db, spending: spending, lender: lender, jobs: jobs, now: now}
 }
 
 // Create adds a budget. A name that is taken is a Conflict that names the field.
@@ -89,6 +95,11 @@ func (s *Service) Update(ctx context.Context, actor authz.Actor, id ident.Budget
 		}
 		if updated, err = stand(ctx, tx, actor.Org, after, now); err != nil {
 			return audit.Entry{}, err
+		}
+		if after.Limit.Cmp(before.Limit) < 0 {
+			if err := s.jobs.Insert(ctx, tx, Turn{Org: actor.Org, Budget: id}); err != nil {
+				return audit.Entry{}, err
+			}
 		}
 		return audit.Entry{Action: "budget.update", SubjectID: id.UUID, SubjectName: after.Name, Before: before, After: after}, nil
 	})
@@ -307,9 +318,12 @@ func (s *Service) Raises(ctx context.Context, actor authz.Actor, id ident.Budget
 	return all, err
 }
 
-// Turn publishes the limit when a raise has begun or ended, unless that was published with something else since, and comes back when it does
-// so next. The ledger needs none of it: it grants by the clock.
+// Turn has edges hand back what they hold beyond a limit that fell, and publishes the limit when the raise has begun or ended, unless that was
+// published with something else since. It comes back when the raise turns next. What is granted needs none of it: the ledger goes by the clock.
 func (s *Service) Turn(ctx context.Context, args Turn) error {
+	if err := s.lender.RecallBeyond(ctx, args.Org, args.Budget); err != nil || args.Raise.IsZero() {
+		return err
+	}
 	var at turn
 	err := s.db.Read(ctx, args.Org, func(tx pgx.Tx) (err error) {
 		at, err = turnOf(ctx, tx, args)
@@ -319,17 +333,22 @@ func (s *Service) Turn(ctx context.Context, args Turn) error {
 		return nil
 	}
 	if err == nil && at.missed {
-		err = s.db.Change(ctx, authz.Actor{Org: args.Org, Kind: authz.SystemActor, Name: "clock"}, func(tx pgx.Tx) (audit.Entry, error) {
-			budget, err := get(ctx, tx, args.Org, args.Budget)
-			if err != nil {
-				return audit.Entry{}, err
-			}
-			raise, err := getRaise(ctx, tx, args.Org, args.Budget, args.Raise)
-			return audit.Entry{Action: "budget.raise_turn", SubjectID: args.Budget.UUID, SubjectName: budget.Name, After: raise}, err
-		})
+		err = s.publish(ctx, args)
 	}
 	if err != nil || at.next == 0 {
 		return err
 	}
 	return work.Later(at.next)
+}
+
+// publish makes a generation, which has the limit that is in force.
+func (s *Service) publish(ctx context.Context, args Turn) error {
+	return s.db.Change(ctx, authz.Actor{Org: args.Org, Kind: authz.SystemActor, Name: "clock"}, func(tx pgx.Tx) (audit.Entry, error) {
+		budget, err := get(ctx, tx, args.Org, args.Budget)
+		if err != nil {
+			return audit.Entry{}, err
+		}
+		raise, err := getRaise(ctx, tx, args.Org, args.Budget, args.Raise)
+		return audit.Entry{Action: "budget.raise_turn", SubjectID: args.Budget.UUID, SubjectName: budget.Name, After: raise}, err
+	})
 }

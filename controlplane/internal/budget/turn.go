@@ -6,11 +6,11 @@ import (
 	"tollgate.dev/controlplane/internal/ident"
 )
 
-// Turn is the job that follows a raise from its beginning to its end.
+// Turn is the job that follows a raise from its beginning to its end, and the one after a limit was changed.
 type Turn struct {
 	Org    ident.Org    `json:"org_id"`
 	Budget ident.Budget `json:"budget_id"`
-	Raise  ident.Raise  `json:"raise_id"`
+	Raise  ident.Raise  `json:"raise_id"` // zero: the limit was changed
 }
 
 // Kind names the job.

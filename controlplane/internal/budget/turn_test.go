@@ -11,6 +11,7 @@ import (
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/budget"
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/ledger"
 	"tollgate.dev/controlplane/internal/pgtest"
 	"tollgate.dev/controlplane/internal/work"
 )
@@ -41,7 +42,7 @@ func TestTheEndOfARaiseIsPublished(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := budget.New(db.Tenant, &calls{}, jobs, time.Now)
+	service := budget.New(db.Tenant, &calls{}, ledger.New(db.Tenant, time.Now, slog.New(slog.DiscardHandler)), jobs, time.Now)
 	work.Do(jobs, time.Minute, service.Turn)
 	made := create(t, service, a, "b")
 	if _, err := service.Raise(t.Context(), a, made.ID, budget.RaiseInput{AmountUSD: "5", Reason: "x", EndsAt: time.Now().Add(2 * time.Second)}); err != nil {

@@ -4,3 +4,6 @@ import "time"
 
 // SetPatience sets how long a claim waits for what other edges hand back.
 func (s *Service) SetPatience(d time.Duration) { s.patience = d }
+
+// Text is the recall's payload.
+func (r Recall) Text() string { return r.text() }

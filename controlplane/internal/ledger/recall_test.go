@@ -9,6 +9,7 @@ import (
 
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/ledger"
+	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/dataplane/wire/lease"
 )
 
@@ -104,4 +105,38 @@ func TestWhoHoldsAllDoesNotHideThatFromOthers(t *testing.T) {
 		t.Errorf("the second edge is answered %+v", got)
 	}
 	f.check(t, key)
+}
+
+func TestWhoHoldsMoreThanALoweredLimitIsAskedToHandBack(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	a, b := f.db.Org(t, "a"), f.db.Org(t, "b")
+	key := f.budget(t, a, "b", 10*usd)
+	within, beyond := ledger.Line{Key: of(key, "ann"), LeaseNo: 1}, ledger.Line{Key: of(key, "bob"), LeaseNo: 2}
+	f.claim(t, f.edges[0], ledger.Claim{Line: within, Claim: lease.Claim{Need: 2 * usd, Want: 2 * usd}})
+	f.claim(t, f.edges[0], ledger.Claim{Line: beyond, Claim: lease.Claim{Need: 6 * usd, Want: 6 * usd}})
+	f.exec(t, a.Org, "UPDATE budget SET limit_pico = $3 WHERE org_id = $1 AND budget_id = $2", a.Org, key.Budget, money.FromPico(3*usd))
+	conn, err := pgx.Connect(t.Context(), f.db.AppURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	if _, err := conn.Exec(t.Context(), "LISTEN "+ledger.RecallChannel); err != nil {
+		t.Fatal(err)
+	}
+	for _, org := range []ident.Org{b.Org, a.Org} {
+		if err := f.service.RecallBeyond(t.Context(), org, key.Budget); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := f.db.Pool.Exec(t.Context(), "SELECT pg_notify($1, 'the end')", ledger.RecallChannel); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, want := range []string{ledger.Recall{Edge: f.edges[0], Line: beyond}.Text(), "the end"} {
+		if heard, err := conn.WaitForNotification(ctx); err != nil || heard.Payload != want {
+			t.Fatalf("heard %+v, %v; want %s", heard, err, want)
+		}
+	}
 }

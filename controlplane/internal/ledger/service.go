@@ -283,6 +283,11 @@ func (s *Service) recall(ctx context.Context, edge ident.Edge, keys []Key) (hold
 	return holders, nil
 }
 
+// RecallBeyond asks edges to hand back what they do not need of a budget's accounts that pass its limit: it was lowered, or a raise ended.
+func (s *Service) RecallBeyond(ctx context.Context, org ident.Org, budget ident.Budget) error {
+	return s.db.Write(ctx, org, func(tx pgx.Tx) error { return recallBeyond(ctx, tx, org, budget) })
+}
+
 // Forfeit puts what a lost edge holds of one organization's budgets in doubt, with an audit entry, and returns the sum. The edge must have
 // been fenced before. Nothing leaves doubt by itself: usage that the edge has left behind does, when it arrives.
 func (s *Service) Forfeit(ctx context.Context, actor authz.Actor, edge ident.Edge, name string) (sum money.Amount, err error) {

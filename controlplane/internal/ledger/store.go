@@ -108,3 +108,20 @@ func recall(ctx context.Context, tx pgx.Tx, except ident.Edge, keys []Key) (hold
 	}
 	return holders, nil
 }
+
+// recallBeyond announces to everybody who holds something of a budget's accounts that pass its limit that it shall hand back what it does not
+// need, inside a transaction that has entered org.
+func recallBeyond(ctx context.Context, tx pgx.Tx, org ident.Org, budget ident.Budget) error {
+	queries := ledgerdb.New(tx)
+	rows, err := queries.ListBeyond(ctx, ledgerdb.ListBeyondParams{OrgID: org, BudgetID: budget})
+	if err != nil {
+		return fmt.Errorf("list who holds more than budget %s has: %w", budget, err)
+	}
+	for _, row := range rows {
+		line := Line{Key{org, budget, row.PeriodStart.UTC(), row.Subject}, row.LeaseNo}
+		if err := queries.NotifyRecall(ctx, Recall{Edge: row.EdgeID, Line: line}.text()); err != nil {
+			return fmt.Errorf("announce recall of budget %s: %w", budget, err)
+		}
+	}
+	return nil
+}

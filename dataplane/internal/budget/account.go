@@ -32,7 +32,7 @@ type account struct {
 	reserved int64
 
 	remaining int64 // left in the ledger after the last answer
-	limit     int64 // of the budget, when it was last looked at; 0: never
+	limit     int64 // of the budget, when it was last looked at; 0: not yet
 	refusedAt int64 // of the last EXHAUSTED, nanoseconds
 	askedAt   int64 // when the last grant was asked for, nanoseconds
 	lastGrant int64 // what it brought

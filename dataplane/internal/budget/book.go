@@ -186,7 +186,7 @@ func (b *Book) entry(org wire.ID, budget *state.Budget, subject string, now time
 	defer shard.mu.Unlock()
 	if fresh.account = shard.accounts[key]; fresh.account == nil {
 		key.subject = strings.Clone(subject) // a part of a request's body otherwise
-		fresh.account = &account{accountKey: key}
+		fresh.account = &account{accountKey: key, limit: budget.LimitPico}
 		fresh.account.touched.Store(at)
 		shard.accounts[key] = fresh.account
 	}

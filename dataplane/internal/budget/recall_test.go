@@ -38,8 +38,9 @@ func TestALimitThatChangesIsFollowed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 1000)
-		r.limit.Store(1000)
-		key := keyWith(dayBudget(1, false))
+		budget := dayBudget(1, false)
+		budget.LimitPico = 1000
+		key := keyWith(budget)
 		reserve := func() *Reservation {
 			held, refused := r.book.Reserve(t.Context(), key, state.Facts{}, 60, time.Now())
 			if refused != nil {
@@ -58,7 +59,13 @@ func TestALimitThatChangesIsFollowed(t *testing.T) {
 			}
 			return leased
 		}
-		leased := pass()
+		synctest.Wait()
+		r.ledger.mu.Lock()
+		var leased int64
+		for _, account := range r.ledger.accounts {
+			leased = account.leased
+		}
+		r.ledger.mu.Unlock()
 		if leased <= 60 {
 			t.Fatalf("the edge holds %d", leased)
 		}

@@ -229,6 +229,60 @@ func (q *Queries) FindPeriods(ctx context.Context, arg FindPeriodsParams) ([]Fin
 	return items, nil
 }
 
+const listBeyond = `-- name: ListBeyond :many
+SELECT l.period_start, l.subject, l.edge_id, l.lease_no
+FROM (
+  SELECT o.org_id, o.budget_id, o.limit_pico + budget_raised(o.org_id, o.budget_id, clock_timestamp()) AS in_force
+  FROM budget o
+  WHERE o.org_id = $1 AND o.budget_id = $2
+  OFFSET 0
+) b
+JOIN budget_period p ON p.org_id = b.org_id AND p.budget_id = b.budget_id AND (p.period_end IS NULL OR p.period_end > now())
+  AND p.leased > 0 AND p.spent + p.leased + p.in_doubt > b.in_force
+JOIN budget_lease l ON l.org_id = p.org_id AND l.budget_id = p.budget_id AND l.period_start = p.period_start AND l.subject = p.subject
+  AND l.granted_total - l.returned_total - l.settled_total > 0
+ORDER BY l.period_start, l.subject, l.edge_id, l.lease_no
+LIMIT 10000
+`
+
+type ListBeyondParams struct {
+	OrgID    ident.Org
+	BudgetID ident.Budget
+}
+
+type ListBeyondRow struct {
+	PeriodStart time.Time
+	Subject     string
+	EdgeID      ident.Edge
+	LeaseNo     int64
+}
+
+// What edges hold of a budget's open accounts that pass the limit in force.
+func (q *Queries) ListBeyond(ctx context.Context, arg ListBeyondParams) ([]ListBeyondRow, error) {
+	rows, err := q.db.Query(ctx, listBeyond, arg.OrgID, arg.BudgetID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListBeyondRow
+	for rows.Next() {
+		var i ListBeyondRow
+		if err := rows.Scan(
+			&i.PeriodStart,
+			&i.Subject,
+			&i.EdgeID,
+			&i.LeaseNo,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listDoubts = `-- name: ListDoubts :many
 SELECT event_id, period_start, subject, pico, noted_at
 FROM budget_doubt

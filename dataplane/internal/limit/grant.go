@@ -17,7 +17,11 @@ type Grant struct {
 	inline  [partsInline]part
 	count   int
 	more    []part
+	alone   bool // this edge's own share decided
 }
+
+// Alone says whether this edge's own share decided about the call, because Redis does not answer; also when it was refused.
+func (g *Grant) Alone() bool { return g.alone }
 
 // part is a grant's part in one limit.
 type part struct {
@@ -86,7 +90,7 @@ func (g *Grant) correct(p *part, used int64, now time.Time) {
 }
 
 func (g *Grant) clear() {
-	if g.count > 0 {
+	if g.count > 0 || g.alone {
 		*g = Grant{}
 	}
 }

@@ -192,7 +192,8 @@ func (l *Limiter) turns(g *Grant) bool {
 
 // alone counts what the parts lack against this edge's share.
 func (l *Limiter) alone(g *Grant, now time.Time) *refusal.Error {
-	if l.shared != nil {
+	shares := l.shared != nil
+	if shares {
 		l.alones.Add(1)
 	}
 	for i := range g.count {
@@ -200,15 +201,21 @@ func (l *Limiter) alone(g *Grant, now time.Time) *refusal.Error {
 		if p.lack == 0 {
 			continue
 		}
-		if free, wait, ok := p.meter.alone(p, l.Share(p.limit.Amount), l.shared != nil, now); !ok {
+		free, wait, ok := p.meter.alone(p, l.Share(p.limit.Amount), shares, now)
+		if !ok {
 			over := *p
 			g.release(now)
-			return refuse(&over, free, wait, now)
+			problem := refuse(&over, free, wait, now)
+			if g.alone = shares; shares {
+				problem.Message += " The edges cannot count together at this moment; this one allows its share."
+			}
+			return problem
 		}
-		if l.shared != nil {
+		if shares {
 			l.dirty.add(p.meter)
 		}
 	}
+	g.alone = shares
 	return nil
 }
 

@@ -59,6 +59,7 @@ type Redis struct {
 	edge    string
 	late    func([]ask, answer)
 	socket  time.Duration // a round trip waits no longer
+	fewer   time.Time     // since when fewer edges live than it counts; of Warm and then of Run alone
 	loaded  bool          // the scripts are there; of Warm and then of Run alone
 	circuit circuit
 	line    line
@@ -140,8 +141,22 @@ func (r *Redis) announce(ctx context.Context) {
 		return err
 	})
 	if r.loaded = err == nil; r.loaded {
-		r.alive.Store(answer[0])
-		r.before.Store(answer[1])
+		r.count(answer[0], answer[1], time.Now())
+	}
+}
+
+// count takes the number of edges that live, and of those that come before this one by name. That there are fewer is believed only after so long
+// as an edge may be silent: a Redis that has lost its data knows of one at first, and shares must not become too large.
+func (r *Redis) count(alive, before int64, now time.Time) {
+	if alive >= r.alive.Load() {
+		r.fewer = time.Time{}
+	} else if r.fewer.IsZero() {
+		r.fewer = now
+	}
+	if r.fewer.IsZero() || now.Sub(r.fewer) >= slotLease {
+		r.alive.Store(alive)
+		r.before.Store(before)
+		r.fewer = time.Time{}
 	}
 }
 

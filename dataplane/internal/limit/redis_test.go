@@ -300,6 +300,25 @@ func TestEdgesCountEachOther(t *testing.T) {
 	})
 }
 
+func TestARedisThatLostItsDataMakesNoShareLarger(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(startUnix, 0)
+	r := &Redis{}
+	for _, step := range []struct {
+		after         time.Duration
+		alive, before int64
+		want          int64
+	}{
+		{0, 8, 3, 8}, {time.Second, 1, 0, 8}, {2 * time.Second, 5, 1, 8}, {3 * time.Second, 8, 3, 8}, // lost, and all have said again that they live
+		{4 * time.Second, 7, 3, 8}, {8 * time.Second, 7, 3, 8}, {9 * time.Second, 7, 3, 7}, // one has ended
+		{10 * time.Second, 9, 4, 9},
+	} {
+		if r.count(step.alive, step.before, now.Add(step.after)); r.alive.Load() != step.want {
+			t.Errorf("after %s: %d edges, want %d", step.after, r.alive.Load(), step.want)
+		}
+	}
+}
+
 func TestASilentRedisCostsMillisecondsOnly(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0") // accepts and never answers

@@ -17,9 +17,13 @@ func (p *Pipeline) limit(c *call) *refusal.Error {
 		return nil
 	}
 	facts := c.facts()
-	return p.Limiter.Admit(&c.grant, c.key, &facts, limit.Estimate{
+	problem := p.Limiter.Admit(&c.grant, c.key, &facts, limit.Estimate{
 		InputTokens: meter.Tokens(int64(len(c.body.B))), OutputTokens: c.ask.MaxOutput * c.ask.Choices, NoOutput: c.dialect == dialect.OpenAIEmbeddings,
 	}, c.started)
+	if c.grant.Alone() {
+		c.set("X-Tollgate-Rate-Counting", "share")
+	}
+	return problem
 }
 
 // fields are the names of three header fields: of the limit, of what remains, and of when it is whole again.

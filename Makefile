@@ -80,8 +80,9 @@ torture: build ## kill edges, control plane, Postgres and Redis under load and c
 overshoot: build ## call hard budgets dry from eight edges, 1,000 calls at a time (ROUNDS=1)
 	@$(SERVICES) $(GO) test -count=$(ROUNDS) -timeout 5h -v -run '^TestHardBudgets' ./e2e
 
-redis-loss: build ## lose Redis in every way under load: counters, speed, recovery (ROUNDS=200)
+redis-loss: build ## lose Redis in every way, in one edge and in a whole house: counters, speed, bill (ROUNDS=200)
 	@$(SERVICES) env TOLLGATE_REDIS_LOSS_ROUNDS=$(if $(filter-out 1,$(ROUNDS)),$(ROUNDS),200) $(GO) test -count=1 -timeout 1h -v -run '^(TestRedisLoss|TestLiteLLM.*)$$' ./dataplane/internal/limit
+	@$(SERVICES) env TOLLGATE_REDIS_LOSSES=$(if $(filter-out 1,$(ROUNDS)),$(ROUNDS),200) TOLLGATE_REDIS_LOSS_SECONDS=10 $(GO) test -count=1 -timeout 2h -v -run '^TestRedisIsLost$$' ./e2e
 
 bursts: build ## burst over eight edges at a rate limit; each burst must keep it within 1 % (ROUNDS=20)
 	@$(SERVICES) env TOLLGATE_BURSTS=$(if $(filter-out 1,$(ROUNDS)),$(ROUNDS),20) $(GO) test -count=1 -timeout 1h -v -run '^TestEightEdgesKeepARateLimitTogether$$' ./e2e

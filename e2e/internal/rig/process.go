@@ -99,6 +99,38 @@ func (p *Process) Kill() { p.end(syscall.SIGKILL, time.Minute) }
 // Stop ends the child with SIGTERM, and with SIGKILL when it takes longer than patience.
 func (p *Process) Stop(patience time.Duration) { p.end(syscall.SIGTERM, patience) }
 
+// Freeze stops the child and its own children without ending them, until Thaw.
+func (p *Process) Freeze() error { return p.signal(syscall.SIGSTOP) }
+
+// Thaw lets them run again.
+func (p *Process) Thaw() error { return p.signal(syscall.SIGCONT) }
+
+func (p *Process) signal(signal syscall.Signal) error {
+	family := []int{p.PID()}
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return err
+	}
+	for _, stat := range stats {
+		var pid, parent int
+		text, err := os.ReadFile(stat)
+		if err != nil {
+			continue // it has ended
+		}
+		_, after, _ := strings.Cut(string(text), ") ") // the name stands in brackets, then state and parent
+		_, _ = fmt.Sscanf(after, "%s %d", new(string), &parent)
+		if _, err := fmt.Sscan(string(text), &pid); err == nil && parent == family[0] {
+			family = append(family, pid)
+		}
+	}
+	for _, pid := range family {
+		if err := syscall.Kill(pid, signal); err != nil {
+			return fmt.Errorf("send %s to %s: %w", signal, p.Name, err)
+		}
+	}
+	return nil
+}
+
 func (p *Process) end(signal os.Signal, patience time.Duration) {
 	p.mu.Lock()
 	command, done := p.command, p.done

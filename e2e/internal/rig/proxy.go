@@ -3,15 +3,20 @@ package rig
 import (
 	"io"
 	"net"
+	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
-// Proxy carries TCP connections to a target and can be cut.
+// Proxy carries TCP connections to a target, can be cut and can be slow.
 type Proxy struct {
 	Addr string
 
 	listener net.Listener
 	target   string
+
+	delay atomic.Int64 // of what comes back, in nanoseconds
 
 	mu    sync.Mutex
 	cut   bool
@@ -46,6 +51,9 @@ func (p *Proxy) Mend() {
 	p.cut = false
 }
 
+// Slow makes what comes back from the target come so much later.
+func (p *Proxy) Slow(by time.Duration) { p.delay.Store(int64(by)) }
+
 // Close cuts it for good.
 func (p *Proxy) Close() {
 	p.Cut()
@@ -74,13 +82,53 @@ func (p *Proxy) carry(near net.Conn) {
 	}
 	defer p.leave(near, far)
 	done := make(chan struct{}, 2)
-	pipe := func(to, from net.Conn) {
+	pipe := func(to io.Writer, from io.Reader) {
 		_, _ = io.Copy(to, from) // either side may end it
 		done <- struct{}{}
 	}
+	back := &late{by: &p.delay, to: near}
 	go pipe(far, near)
-	go pipe(near, far)
+	go func() { defer back.Close(); pipe(back, far) }()
 	<-done
+}
+
+// late writes each piece when its time has come, without holding up those that follow.
+type late struct {
+	by    *atomic.Int64
+	to    io.Writer
+	queue chan piece
+}
+
+type piece struct {
+	bytes []byte
+	due   time.Time
+}
+
+// Write is called by one goroutine. What is wrong with the writer shows at the other side.
+func (l *late) Write(bytes []byte) (int, error) {
+	by := time.Duration(l.by.Load())
+	if by == 0 && l.queue == nil {
+		return l.to.Write(bytes)
+	}
+	if l.queue == nil {
+		l.queue = make(chan piece, 4096)
+		go func() {
+			for next := range l.queue {
+				<-time.After(time.Until(next.due))
+				_, _ = l.to.Write(next.bytes)
+			}
+		}()
+	}
+	l.queue <- piece{slices.Clone(bytes), time.Now().Add(by)}
+	return len(bytes), nil
+}
+
+// Close ends what is still to be written.
+func (l *late) Close() error {
+	if l.queue != nil {
+		close(l.queue)
+	}
+	return nil
 }
 
 func (p *Proxy) enter(conns ...net.Conn) bool {

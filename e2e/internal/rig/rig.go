@@ -27,6 +27,7 @@ type Options struct {
 	LogLevel    string   // empty: info
 	Simulator   []string // further arguments of the simulator
 	Cuttable    bool     // put a proxy between the edges and the control plane
+	RedisLine   bool     // with OwnServers: put a proxy between the edges and Redis
 	Env         []string // further variables of control plane and edges
 	Upstream    string   // CIDR that edges may dial besides the simulator's loopback; empty: loopback only
 }
@@ -48,6 +49,7 @@ type Rig struct {
 	Redis        *Process // nil unless OwnServers
 	Edges        []*Edge
 	Line         *Proxy // between the edges and the control plane; nil unless Cuttable
+	RedisLine    *Proxy // between the edges and Redis; nil unless asked for
 
 	options Options
 	secrets secrets
@@ -260,8 +262,10 @@ func (r *Rig) Close() {
 			process.Stop(stopWithin)
 		}
 	}
-	if r.Line != nil {
-		r.Line.Close()
+	for _, line := range []*Proxy{r.Line, r.RedisLine} {
+		if line != nil {
+			line.Close()
+		}
 	}
 	if r.drop != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), stopWithin)

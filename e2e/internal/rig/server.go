@@ -1,11 +1,14 @@
 package rig
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"path/filepath"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -31,7 +34,14 @@ func (r *Rig) startServers(ctx context.Context) error {
 	if r.Redis, r.redisAddr, err = r.server("redis"); err != nil {
 		return err
 	}
-	r.options.RedisURL = "redis://" + r.redisAddr + "/0"
+	reach := r.redisAddr
+	if r.options.RedisLine {
+		if r.RedisLine, err = NewProxy(reach); err != nil {
+			return err
+		}
+		reach = r.RedisLine.Addr
+	}
+	r.options.RedisURL = "redis://" + reach + "/0"
 	return r.StartRedis(ctx)
 }
 
@@ -69,6 +79,30 @@ func (r *Rig) StartRedis(ctx context.Context) error {
 		}
 		return conn.Close()
 	})
+}
+
+// AskRedis sends one command to this house's own Redis and returns the first line of its answer.
+func (r *Rig) AskRedis(ctx context.Context, command ...string) (string, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", r.redisAddr)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	if deadline, set := ctx.Deadline(); set {
+		_ = conn.SetDeadline(deadline) // a TCP connection can
+	}
+	text := fmt.Sprintf("*%d\r\n", len(command))
+	for _, word := range command {
+		text += fmt.Sprintf("$%d\r\n%s\r\n", len(word), word)
+	}
+	if _, err := io.WriteString(conn, text); err != nil {
+		return "", err
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err == nil && line[0] == '-' {
+		err = fmt.Errorf("redis: %s", line[1:])
+	}
+	return strings.TrimSpace(line), err
 }
 
 func (r *Rig) startServer(ctx context.Context, process *Process, ask func(context.Context) error) error {

@@ -23,7 +23,7 @@ func runSDK(t *testing.T, script string, edge *rig.Edge, key, model string, foun
 		t.Fatal("the SDKs are not installed: run `make prepare`")
 	}
 	command := exec.CommandContext(t.Context(), node, filepath.Join("sdk", script))
-	command.Env = append(os.Environ(), "EDGE_URL="+edge.URL, "VIRTUAL_KEY="+key, "MODEL="+model, "EMBEDDING_MODEL="+embedder)
+	command.Env = append(os.Environ(), "EDGE_URL="+edge.URL, "VIRTUAL_KEY="+key, "MODEL="+model, "EMBEDDING_MODEL="+embedder, "OTHER_MODEL="+openAIModel)
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
 	out, err := command.Output()
@@ -94,6 +94,37 @@ func TestTheOfficialAnthropicSDKWorksWithABaseURLAndAKey(t *testing.T) {
 		t.Errorf("refusal: %+v", found.Refusal)
 	}
 	p.billedAsReportedBesidesRefusals(t, 2)
+}
+
+// TestEachSDKReachesTheOtherProvidersModels has both SDKs carry tools to a model whose provider speaks the other format.
+func TestEachSDKReachesTheOtherProvidersModels(t *testing.T) {
+	p := newProject(t, stand(t))
+	type loop struct {
+		Reason, Tool, City, Text, End string
+		Used                          bool
+	}
+	var found struct {
+		OpenAI, Anthropic struct{ Whole, Streamed loop }
+		Refusal           struct {
+			Status      int
+			Code, Param string
+		}
+	}
+	runSDK(t, "crossed.mjs", p.house.Edges[0], p.key, claude, &found)
+	for name, got := range map[string]loop{"whole": found.OpenAI.Whole, "streamed": found.OpenAI.Streamed} {
+		if got.Text == "" || got != (loop{"tool_calls", "weather", "string", got.Text, "stop", false}) {
+			t.Errorf("OpenAI's SDK, %s: %+v", name, got)
+		}
+	}
+	for name, got := range map[string]loop{"whole": found.Anthropic.Whole, "streamed": found.Anthropic.Streamed} {
+		if got.Text == "" || got != (loop{"tool_use", "weather", "string", got.Text, "end_turn", true}) {
+			t.Errorf("Anthropic's SDK, %s: %+v", name, got)
+		}
+	}
+	if found.Refusal.Status != 400 || found.Refusal.Code != "field_not_carried" || found.Refusal.Param != "seed" {
+		t.Errorf("refusal: %+v", found.Refusal)
+	}
+	p.billedAsReportedBesidesRefusals(t, 8)
 }
 
 // billedAsReportedBesidesRefusals waits for so many settled events of the project's key and one refusal.

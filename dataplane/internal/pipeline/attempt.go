@@ -17,6 +17,7 @@ import (
 	"tollgate.dev/dataplane/internal/route"
 	"tollgate.dev/dataplane/internal/scan"
 	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/internal/translate"
 	"tollgate.dev/dataplane/internal/upstream"
 	"tollgate.dev/dataplane/wire"
 )
@@ -25,6 +26,7 @@ const (
 	attemptsMax     = 5
 	errorBytesMax   = 64 << 10 // of a provider's error body
 	answerBytesMax  = 64 << 20 // of a whole answer
+	wordsBytesMax   = 2 << 10  // of its message
 	checkpointEvery = 250 * time.Millisecond
 	watchEvery      = 400 * time.Millisecond
 )
@@ -58,6 +60,9 @@ func (c *call) failed(last *refusal.Error) *refusal.Error {
 	}
 	problem := *last
 	problem.Attempts = c.tries
+	if problem.Code == wire.CodeFieldNotCarried { // the caller can mend it
+		return &problem
+	}
 	if problem.Status != http.StatusTooManyRequests && problem.Status != http.StatusGatewayTimeout {
 		problem.Status = http.StatusBadGateway
 	}
@@ -83,7 +88,7 @@ func (p *Pipeline) tryTarget(c *call, target *state.Target) (again bool, problem
 	a, problem := p.reserve(c, target)
 	if problem != nil {
 		c.recorded = false // the attempts before have their own events; this refusal is one more
-		return false, problem
+		return problem.Code == wire.CodeFieldNotCarried, problem
 	}
 	if err := p.intent(c, a); err != nil {
 		a.hold.Settle(0)
@@ -123,6 +128,12 @@ func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Er
 	}
 	a.input = c.ask.InputBound(len(c.body.B), a.price)
 	a.output, a.limit = c.ask.OutputBound(a.price, hard)
+	a.spoken = translate.Spoken(c.dialect, target.Provider)
+	if a.spoken != c.dialect {
+		if problem := c.translate(a); problem != nil {
+			return nil, problem
+		}
+	}
 	a.worst = a.price.Worst(a.input, a.output)
 	hold, exhausted := p.Book.Reserve(c.ctx, c.key, facts, a.worst, now)
 	if exhausted == nil {
@@ -214,6 +225,10 @@ func (p *Pipeline) refusedByProvider(c *call, a *attempt, answer *Answer) (bool,
 	if route.Retryable(answer.Status) {
 		return true, problem
 	}
+	if a.spoken != c.dialect && answer.Status >= 400 { // its words are told, in the caller's format
+		problem.Status, problem.Message = answer.Status, a.target.Provider.Name+": "+wordsOf(body.B, reason)
+		return false, problem
+	}
 	isOwn := answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden // our credential, not the caller's key
 	if isOwn || answer.Status < 400 || !scan.Valid(body.B) {
 		return false, c.failed(problem)
@@ -227,6 +242,18 @@ func (p *Pipeline) refusedByProvider(c *call, a *attempt, answer *Answer) (bool,
 	c.w.WriteHeader(answer.Status)
 	_ = p.write(c, body.B) // the caller may be gone
 	return false, nil
+}
+
+// wordsOf returns what a provider's error body says, or else how it is to be called.
+func wordsOf(body []byte, otherwise string) string {
+	if !scan.Valid(body) {
+		return otherwise
+	}
+	message := scan.Lookup(scan.Lookup(body, "error"), "message")
+	if len(message) < 3 || message[0] != '"' {
+		return otherwise
+	}
+	return cleaned(string(scan.Unescape(nil, message[1:len(message)-1])), wordsBytesMax)
 }
 
 func retryAfter(text string) time.Duration {

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -24,12 +25,28 @@ func (p *Pipeline) outbound(c *call, a *attempt) *upstream.Request {
 		credential = provider.Credentials[c.random()%n]
 	}
 	c.head(a.idText, provider.Kind, credential.Secret)
-	c.edits, c.scratch = c.ask.Rewrite(c.edits[:0], c.scratch[:0], c.body.B, &c.scan, a.target, a.limit)
-	c.cutBody()
+	if a.spoken == c.dialect {
+		c.edits, c.scratch = c.ask.Rewrite(c.edits[:0], c.scratch[:0], c.body.B, &c.scan, a.target, a.limit)
+		c.cutBody()
+	} else {
+		c.pieces = append(c.pieces[:0], c.scratch)
+	}
 	return &upstream.Request{
-		Provider: provider, Path: c.dialect.Path(), Header: c.fields, Body: c.pieces, FirstByte: p.Timeouts.FirstByte, Idle: p.Timeouts.Idle,
+		Provider: provider, Path: a.spoken.Path(), Header: c.fields, Body: c.pieces, FirstByte: p.Timeouts.FirstByte, Idle: p.Timeouts.Idle,
 	}
 }
+
+// translate writes the request in the provider's format, before anything is reserved for it.
+func (c *call) translate(a *attempt) (problem *refusal.Error) {
+	var dropped []string
+	c.scratch, dropped, problem = c.ask.Request(c.scratch[:0], c.body.B, a.spoken, a.target, a.price, a.limit)
+	if len(dropped) > 0 {
+		c.set("X-Tollgate-Dropped", strings.Join(dropped[:min(len(dropped), droppedMax)], ", "))
+	}
+	return problem
+}
+
+const droppedMax = 20 // fields that the answer's header names
 
 // head makes the header fields. Of the caller's own only the named ones go on; its key never does.
 func (c *call) head(attemptID string, kind wire.ProviderKind, secret state.Secret) {

@@ -217,7 +217,7 @@ func (p *Pipeline) guardrail(c *call) *refusal.Error {
 func (p *Pipeline) route(c *call) *refusal.Error {
 	reached := false
 	c.targets = route.Order(c.targets[:0], c.target, func(t *state.Target) bool {
-		fits := translate.Reaches(c.dialect, t.Provider)
+		fits := translate.Spoken(c.dialect, t.Provider) != dialect.None
 		reached = reached || fits
 		return fits && t.Prices.At(c.started) != nil
 	}, c.random())

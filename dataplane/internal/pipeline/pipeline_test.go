@@ -114,6 +114,9 @@ func TestRefusalsComeInTheCallersDialectAndLeaveAnEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	anthropic := func(g *rig) {
+		g.key.Routes["fast"].Targets[0].Provider.Kind = wire.ProviderKind_PROVIDER_KIND_ANTHROPIC
+	}
 	anthropicAsk := `{"model":"claude","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}`
 	for name, c := range map[string]struct {
 		change func(*rig)
@@ -136,7 +139,8 @@ func TestRefusalsComeInTheCallersDialectAndLeaveAnEvent(t *testing.T) {
 		"guardrail":      {func(g *rig) { g.key.Guardrails = []*state.Guardrail{{Name: "words", Matcher: word}} }, "/v1/responses", `{"model":"fast","input":"a Falcon"}`, 400, wire.CodeGuardrailBlocked, "", 1, nil},
 		"budget":         {func(g *rig) { g.purse.limit = 1000 }, "/v1/chat/completions", chatAsk, 402, wire.CodeBudgetExhausted, "", 1, nil},
 		"price":          {func(g *rig) { g.key.Routes["fast"].Targets[0].Prices = nil }, "/v1/chat/completions", chatAsk, 400, wire.CodePriceUnknown, "model", 1, nil},
-		"other dialect":  {nil, "/v1/messages", `{"model":"fast","max_tokens":5,"messages":[]}`, 400, wire.CodeDialectMismatch, "model", 1, nil},
+		"other dialect":  {anthropic, "/v1/responses", `{"model":"fast","input":"hi"}`, 400, wire.CodeDialectMismatch, "model", 1, nil},
+		"not carried":    {anthropic, "/v1/chat/completions", `{"model":"fast","messages":[],"seed":1}`, 400, wire.CodeFieldNotCarried, "seed", 1, nil},
 		"anthropic key":  {nil, "/v1/messages", anthropicAsk, 401, wire.CodeInvalidKey, "", 0, []string{"Authorization", "Bearer nonsense"}},
 		"spool full":     {func(g *rig) { g.spool.full = true }, "/v1/chat/completions", chatAsk, 503, wire.CodeSpoolFull, "", 1, nil},
 		"not an object":  {nil, "/v1/embeddings", `[]`, 400, wire.CodeInvalidRequest, "", 1, nil},

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"time"
 
+	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/state"
@@ -14,7 +15,8 @@ type attempt struct {
 	id        wire.ID
 	idText    string
 	target    *state.Target
-	price     *state.Price // of the target when the attempt began
+	spoken    dialect.Dialect // the format of the provider
+	price     *state.Price    // of the target when the attempt began
 	hold      Hold
 	worst     int64 // pico-USD reserved
 	input     int64 // most tokens of input

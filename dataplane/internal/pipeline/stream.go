@@ -11,6 +11,7 @@ import (
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/sse"
 	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/internal/translate"
 	"tollgate.dev/dataplane/wire"
 )
 
@@ -29,6 +30,10 @@ type flow struct {
 	left   int64 // of the tightest budget when the stream began
 	hard   bool  // there is such a budget
 	failed bool  // the provider has said so itself, in an event that went on to the caller
+
+	carrier *translate.Stream // nil: the provider speaks the caller's format
+	made    []byte            // events that the carrier has made
+	split   sse.Splitter      // of them
 }
 
 // streamed carries an answer event by event. Until the first event has left, another target may be tried.
@@ -38,7 +43,10 @@ func (p *Pipeline) streamed(c *call, a *attempt, watch *watch, answer *Answer) (
 	}
 	f := flow{p: p, c: c, a: a}
 	f.left, f.hard = a.hold.LeftPico()
-	c.stream = meter.NewStream(c.dialect, int64(len(c.body.B)))
+	c.stream = meter.NewStream(a.spoken, int64(len(c.body.B)))
+	if a.spoken != c.dialect {
+		f.carrier = translate.NewStream(a.spoken, c.dialect, c.ask.IncludeUsage, p.Now())
+	}
 	c.split.Reset()
 	if c.checker.Active() {
 		f.window = guardrail.NewWindow(&c.checker, c.dialect, longest(c.key.Guardrails))
@@ -97,15 +105,47 @@ func (f *flow) event(event sse.Event) *cut {
 	case meter.Garbage:
 		return f.bad("its stream is not what the API defines")
 	case meter.Failed:
-		if !c.committed {
+		if !c.committed || f.carrier != nil {
 			return f.bad("it reported an error")
 		}
 		f.failed = true
 	case meter.UsageOnly:
-		if !c.ask.IncludeUsage {
+		if !c.ask.IncludeUsage && f.carrier == nil {
 			return nil
 		}
 	}
+	if f.carrier != nil {
+		return f.translated(event)
+	}
+	return f.pass(event)
+}
+
+// translated passes on what an event of the provider's is in the caller's format.
+func (f *flow) translated(event sse.Event) *cut {
+	tokens := wire.Tokens(f.usage())
+	f.made = f.carrier.Event(f.made[:0], event.Data, &tokens)
+	if f.window == nil {
+		f.c.out = append(f.c.out, f.made...)
+		return nil
+	}
+	f.split.Feed(f.made)
+	for {
+		made, ok, err := f.split.Next()
+		if err != nil || !ok {
+			return nil // what the carrier makes is whole
+		}
+		if f.c.answer.ScanAnswer(made.Data) != nil && made.Data[0] == '{' {
+			return f.bad("its stream is not what the API defines")
+		}
+		if ended := f.pass(made); ended != nil {
+			return ended
+		}
+	}
+}
+
+// pass lets an event in the caller's format go, as soon as it is checked.
+func (f *flow) pass(event sse.Event) *cut {
+	c := f.c
 	if f.window == nil {
 		c.out = append(c.out, event.Raw...)
 		return nil

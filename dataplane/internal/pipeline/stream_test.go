@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -93,7 +94,7 @@ func play(t *testing.T, part map[string]string, step int) (caller, sent, summary
 	t.Helper()
 	path := strings.TrimSpace(part["path"])
 	kind := wire.ProviderKind_PROVIDER_KIND_OPENAI
-	if path == "/v1/messages" {
+	if speaks := strings.TrimSpace(part["speaks"]); speaks == "anthropic" || speaks == "" && path == "/v1/messages" {
 		kind = wire.ProviderKind_PROVIDER_KIND_ANTHROPIC
 	}
 	g := newRig(t, provider(t, kind, func(w http.ResponseWriter, r *http.Request) {
@@ -114,7 +115,7 @@ func play(t *testing.T, part map[string]string, step int) (caller, sent, summary
 		g.key.Guardrails = []*state.Guardrail{{Name: "words", Matcher: m}}
 	}
 	s := g.ask(path, strings.TrimSpace(part["ask"]))
-	caller = strings.ReplaceAll(s.body, s.header.Get("X-Tollgate-Request-Id"), "REQUEST")
+	caller = created.ReplaceAllString(strings.ReplaceAll(s.body, s.header.Get("X-Tollgate-Request-Id"), "REQUEST"), `"created":0`)
 	e := g.event()
 	g.balanced()
 	return caller, sent, strings.Join([]string{
@@ -122,6 +123,8 @@ func play(t *testing.T, part map[string]string, step int) (caller, sent, summary
 		"input=" + itoa(e.GetInputTokens()), "cached=" + itoa(e.GetCachedInputTokens()), "output=" + itoa(e.GetOutputTokens()), "cost=" + itoa(e.GetCostPico()),
 	}, " ") + "\n"
 }
+
+var created = regexp.MustCompile(`"created":\d+`)
 
 func yes(b bool) string {
 	if b {

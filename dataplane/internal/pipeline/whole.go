@@ -13,6 +13,7 @@ import (
 	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/scan"
+	"tollgate.dev/dataplane/internal/translate"
 	"tollgate.dev/dataplane/internal/upstream"
 	"tollgate.dev/dataplane/wire"
 )
@@ -28,7 +29,7 @@ func (p *Pipeline) whole(c *call, a *attempt, answer *Answer) (again bool, probl
 	if !strings.HasPrefix(answer.ContentType, "application/json") || c.answer.ScanAnswer(body.B) != nil || c.answer.Has(body.B, scan.Failure) {
 		return p.broken(c, a, wire.CodeUpstreamFailed, "its answer is not what the API defines", meter.Usage{Input: meter.Tokens(int64(len(c.body.B)))})
 	}
-	usage := p.believed(a, meter.Answer(c.dialect, body.B, &c.answer, int64(len(c.body.B))))
+	usage := p.believed(a, meter.Answer(a.spoken, body.B, &c.answer, int64(len(c.body.B))))
 	e := ending{outcome: wire.Outcome_OUTCOME_OK, status: http.StatusOK, usage: usage}
 	v := c.checker.Check(body.B, c.answer.Texts)
 	switch {
@@ -42,6 +43,14 @@ func (p *Pipeline) whole(c *call, a *attempt, answer *Answer) (again bool, probl
 	if v.Flagged != nil {
 		c.flag(v.Flagged)
 	}
+	out := body.B
+	if a.spoken != c.dialect {
+		tokens := wire.Tokens(usage)
+		if c.out, err = translate.Answer(c.out[:0], body.B, a.spoken, c.dialect, &tokens, p.Now()); err != nil {
+			return p.broken(c, a, wire.CodeUpstreamFailed, "its answer is not what the API defines", usage)
+		}
+		out = c.out
+	}
 	left, hard := a.hold.LeftPico()
 	cost := p.settle(c, a, e)
 	if problem != nil {
@@ -51,10 +60,10 @@ func (p *Pipeline) whole(c *call, a *attempt, answer *Answer) (again bool, probl
 	c.describe(a, left+a.worst-cost, hard)
 	c.set("X-Tollgate-Cost-Usd", string(refusal.AppendUSD(nil, cost)))
 	c.set("Content-Type", "application/json")
-	c.set("Content-Length", strconv.Itoa(len(body.B)))
+	c.set("Content-Length", strconv.Itoa(len(out)))
 	c.status, c.committed = http.StatusOK, true
 	c.w.WriteHeader(http.StatusOK)
-	_ = p.write(c, body.B) // the caller may be gone
+	_ = p.write(c, out) // the caller may be gone
 	return false, nil
 }
 

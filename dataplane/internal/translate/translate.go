@@ -1,5 +1,5 @@
 // Package translate reads what a request asks in its dialect and rewrites the few fields that a provider must see differently.
-// It refuses to drop a field silently, and for now to carry a dialect to a provider that speaks another one.
+// It carries a request to a provider that speaks another format, and the answer back. It refuses to drop a field silently.
 package translate
 
 import (
@@ -155,9 +155,6 @@ func Malformed(err *scan.Error) *refusal.Error {
 	problem.Place = &refusal.Place{Offset: err.Offset, Line: err.Line, Column: err.Column}
 	return problem
 }
-
-// Reaches says whether the dialect can be carried to the provider.
-func Reaches(d dialect.Dialect, p *state.Provider) bool { return d.Kind() == p.Kind }
 
 // Mismatch returns the refusal of a route none of whose providers the dialect reaches.
 func Mismatch(d dialect.Dialect, route *state.Route) *refusal.Error {

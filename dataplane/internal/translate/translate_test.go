@@ -117,7 +117,7 @@ func TestOutputBoundSetsALimitOnlyForAHardBudget(t *testing.T) {
 
 func TestMismatchSaysWhatToCallInstead(t *testing.T) {
 	t.Parallel()
-	problem := Mismatch(dialect.OpenAIChat, &state.Route{Name: "claude"})
+	problem := Mismatch(dialect.OpenAIResponses, &state.Route{Name: "claude"})
 	if problem.Code != wire.CodeDialectMismatch || problem.Param != "model" || !strings.Contains(problem.Message, "/v1/messages") {
 		t.Errorf("%+v", problem)
 	}

@@ -1,0 +1,400 @@
+package translate
+
+import (
+	"bytes"
+
+	"tollgate.dev/dataplane/internal/scan"
+)
+
+// readChat reads a request of OpenAI's Chat Completions (https://platform.openai.com/docs/api-reference/chat/create).
+func readChat(p *parser, body []byte) *conversation {
+	cv := &conversation{}
+	p.object(body, func(key string, value []byte) bool {
+		switch key {
+		case "model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "metadata": // read by Ask, labels by the pipeline
+		case "messages":
+			p.array(value, func(message []byte) { p.chatMessage(cv, message) })
+		case "tools":
+			p.array(value, func(raw []byte) { cv.tools = append(cv.tools, p.chatTool(raw)) })
+		case "tool_choice":
+			p.chatChoice(cv, value)
+		case "parallel_tool_calls":
+			cv.choice.one = !p.flag(value)
+		case "temperature":
+			cv.set(optTemperature, p.here(), p.number(value))
+		case "top_p":
+			cv.set(optTopP, p.here(), p.number(value))
+		case "stop":
+			p.chatStop(cv, value)
+		case "reasoning_effort":
+			cv.set(optEffort, p.here(), p.text(value))
+		case "response_format":
+			p.chatFormat(cv, value)
+		case "user", "safety_identifier":
+			cv.set(optUser, p.here(), p.text(value))
+		case "prompt_cache_key", "prompt_cache_retention":
+			p.drop(p.here())
+		default:
+			return p.chatNeutral(key, value)
+		}
+		return true
+	})
+	return cv
+}
+
+// chatNeutral takes settings that say what happens anyway.
+func (p *parser) chatNeutral(key string, value []byte) bool {
+	switch key {
+	case "n":
+		p.neutral(value, "1")
+	case "frequency_penalty", "presence_penalty":
+		p.neutral(value, "0", "0.0")
+	case "logprobs", "store":
+		p.neutral(value, "false")
+	case "service_tier":
+		p.neutral(value, `"auto"`, `"default"`)
+	case "verbosity":
+		p.neutral(value, `"medium"`)
+	case "modalities":
+		p.neutral(value, `["text"]`)
+	case "logit_bias":
+		p.neutral(value, "{}")
+	default:
+		return false
+	}
+	return true
+}
+
+func (p *parser) chatMessage(cv *conversation, raw []byte) {
+	switch role := scan.Lookup(raw, "role"); string(role) {
+	case `"system"`, `"developer"`:
+		p.chatSystem(cv, raw)
+	case `"user"`:
+		cv.say(false, p.chatParts(raw, "role", "name")...)
+	case `"assistant"`:
+		p.chatAssistant(cv, raw)
+	case `"tool"`:
+		p.chatResult(cv, raw)
+	default:
+		p.wrong("has the role " + string(role) + ", which cannot be carried; use system, user, assistant or tool")
+	}
+}
+
+// say adds parts to what a side says. What one side says in a row is one turn: providers want the sides to take turns.
+func (cv *conversation) say(assistant bool, parts ...part) {
+	if n := len(cv.turns); n > 0 && cv.turns[n-1].assistant == assistant {
+		cv.turns[n-1].parts = append(cv.turns[n-1].parts, parts...)
+		return
+	}
+	cv.turns = append(cv.turns, turn{assistant, parts})
+}
+
+func (p *parser) chatSystem(cv *conversation, raw []byte) {
+	if len(cv.turns) > 0 {
+		p.wrong("is a system message after the conversation has begun, which the provider's format does not have; put it first")
+		return
+	}
+	cv.system = append(cv.system, p.chatParts(raw, "role", "name")...)
+}
+
+// chatParts reads the content of a message whose other members have been read.
+func (p *parser) chatParts(raw []byte, read ...string) (parts []part) {
+	p.object(raw, func(key string, value []byte) bool {
+		if key == "content" {
+			parts = p.chatContent(value)
+			return true
+		}
+		for _, each := range read {
+			if key == each {
+				return true
+			}
+		}
+		return false
+	})
+	return parts
+}
+
+func (p *parser) chatContent(value []byte) (parts []part) {
+	if value[0] == '"' {
+		return append(parts, part{kind: partText, path: p.here(), text: p.text(value)})
+	}
+	p.array(value, func(raw []byte) { parts = append(parts, p.chatPart(raw)) })
+	return parts
+}
+
+func (p *parser) chatPart(raw []byte) part {
+	made := part{path: p.here()}
+	kind := string(scan.Lookup(raw, "type"))
+	p.object(raw, func(key string, value []byte) bool {
+		switch {
+		case key == "type":
+		case key == "cache_control":
+			made.cache = value
+		case kind == `"text"` && key == "text", kind == `"refusal"` && key == "refusal":
+			made.kind, made.text = partText, p.text(value)
+		case kind == `"image_url"` && key == "image_url":
+			made.kind = partImage
+			p.chatImage(&made.media, value)
+		case kind == `"input_audio"` && key == "input_audio":
+			made.kind = partAudio
+			p.chatAudio(&made.media, value)
+		case kind == `"file"` && key == "file":
+			made.kind = partDocument
+			p.chatFile(&made.media, value)
+		default:
+			return false
+		}
+		return true
+	})
+	return made
+}
+
+func (p *parser) chatImage(m *media, raw []byte) {
+	p.object(raw, func(key string, value []byte) bool {
+		switch key {
+		case "url":
+			m.at(p.text(value))
+		case "detail":
+			m.detail = p.text(value)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (p *parser) chatAudio(m *media, raw []byte) {
+	p.object(raw, func(key string, value []byte) bool {
+		switch key {
+		case "data":
+			m.base64 = p.text(value)
+		case "format":
+			m.kind = append([]byte("audio/"), p.text(value)...)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (p *parser) chatFile(m *media, raw []byte) {
+	p.object(raw, func(key string, value []byte) bool {
+		switch key {
+		case "file_data":
+			m.at(p.text(value))
+		case "filename":
+			m.name = p.text(value)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+// at takes a place: a data URL holds the bytes themselves.
+func (m *media) at(url []byte) {
+	if scan.HasEscape(url) {
+		url = scan.Unescape(nil, url)
+	}
+	rest, ok := bytes.CutPrefix(url, []byte("data:"))
+	if !ok {
+		m.url = url
+		return
+	}
+	kind, data, _ := bytes.Cut(rest, []byte(";base64,"))
+	m.kind, m.base64 = kind, data
+}
+
+func (p *parser) chatAssistant(cv *conversation, raw []byte) {
+	var thoughts, parts, calls []part
+	p.object(raw, func(key string, value []byte) bool {
+		switch key {
+		case "role", "name":
+		case "content":
+			parts = append(parts, p.chatContent(value)...)
+		case "refusal":
+			parts = append(parts, part{kind: partText, path: p.here(), text: p.text(value)})
+		case "reasoning_content", "reasoning":
+			p.drop(p.here()) // unsigned thoughts are not a provider's own; signed ones are in reasoning_details
+		case "reasoning_details":
+			p.array(value, func(raw []byte) { thoughts = append(thoughts, p.chatThought(raw)) })
+		case "tool_calls":
+			p.array(value, func(raw []byte) { calls = append(calls, p.chatCall(raw)) })
+		case "annotations":
+			p.drop(p.here())
+		default:
+			return false
+		}
+		return true
+	})
+	cv.say(true, append(append(thoughts, parts...), calls...)...)
+}
+
+// chatThought reads one of the reasoning_details that this edge has answered with: signed thoughts, in the shape that OpenRouter gave them.
+func (p *parser) chatThought(raw []byte) part {
+	made := part{kind: partThinking, path: p.here()}
+	p.object(raw, func(key string, value []byte) bool {
+		switch key {
+		case "type":
+			if string(value) == `"reasoning.encrypted"` {
+				made.kind = partRedacted
+			}
+		case "text", "data":
+			made.text = p.text(value)
+		case "signature":
+			made.signature = p.text(value)
+		case "format", "index", "id":
+		default:
+			return false
+		}
+		return true
+	})
+	return made
+}
+
+func (p *parser) chatCall(raw []byte) part {
+	made := part{kind: partCall, path: p.here()}
+	p.object(raw, func(key string, value []byte) bool {
+		switch key {
+		case "id":
+			made.id = p.text(value)
+		case "type":
+			p.neutral(value, `"function"`)
+		case "index":
+		case "function":
+			p.object(value, func(key string, value []byte) bool {
+				switch key {
+				case "name":
+					made.name = p.text(value)
+				case "arguments":
+					made.arguments = p.arguments(p.text(value))
+				default:
+					return false
+				}
+				return true
+			})
+		default:
+			return false
+		}
+		return true
+	})
+	return made
+}
+
+// arguments returns the JSON that a string holds.
+func (p *parser) arguments(text []byte) []byte {
+	json := bytes.TrimSpace(scan.Unescape(nil, text))
+	switch {
+	case len(json) == 0:
+		return []byte("{}")
+	case json[0] != '{' || !scan.Valid(json):
+		p.wrong("must be a JSON object written as a string")
+	}
+	return json
+}
+
+func (p *parser) chatResult(cv *conversation, raw []byte) {
+	made := part{kind: partResult, path: p.here()}
+	p.object(raw, func(key string, value []byte) bool {
+		switch key {
+		case "role", "name":
+		case "tool_call_id":
+			made.id = p.text(value)
+		case "content":
+			made.result = p.chatContent(value)
+		default:
+			return false
+		}
+		return true
+	})
+	cv.say(false, made)
+}
+
+func (p *parser) chatTool(raw []byte) tool {
+	made := tool{path: p.here()}
+	p.object(raw, func(key string, value []byte) bool {
+		switch key {
+		case "type":
+			p.neutral(value, `"function"`)
+		case "cache_control":
+			made.cache = value
+		case "function":
+			p.object(value, func(key string, value []byte) bool {
+				switch key {
+				case "name":
+					made.name = p.text(value)
+				case "description":
+					made.description = p.text(value)
+				case "parameters":
+					made.schema = value
+				case "strict":
+					made.strict = p.flag(value)
+				default:
+					return false
+				}
+				return true
+			})
+		default:
+			return false
+		}
+		return true
+	})
+	return made
+}
+
+func (p *parser) chatChoice(cv *conversation, value []byte) {
+	cv.choice.path = p.here()
+	switch string(value) {
+	case `"auto"`:
+		cv.choice.kind = choiceAuto
+	case `"none"`:
+		cv.choice.kind = choiceNever
+	case `"required"`:
+		cv.choice.kind = choiceAny
+	default:
+		cv.choice.kind = choiceNamed
+		p.object(value, func(key string, value []byte) bool {
+			switch key {
+			case "type":
+				p.neutral(value, `"function"`)
+			case "function":
+				cv.choice.name = p.text(scan.Lookup(value, "name"))
+			default:
+				return false
+			}
+			return true
+		})
+	}
+}
+
+func (p *parser) chatStop(cv *conversation, value []byte) {
+	if value[0] == '"' {
+		value = append(append([]byte("["), value...), ']')
+	}
+	p.array(value, func(each []byte) { p.text(each) })
+	cv.set(optStop, p.here(), value)
+}
+
+func (p *parser) chatFormat(cv *conversation, value []byte) {
+	kind, path := string(scan.Lookup(value, "type")), p.here()
+	p.object(value, func(key string, value []byte) bool {
+		switch {
+		case key == "type":
+			p.neutral(value, `"text"`, `"json_schema"`)
+		case key == "json_schema" && kind == `"json_schema"`:
+			p.object(value, func(key string, value []byte) bool {
+				switch key {
+				case "schema":
+					cv.set(optSchema, path, value)
+				case "name", "strict", "description":
+				default:
+					return false
+				}
+				return true
+			})
+		default:
+			return false
+		}
+		return true
+	})
+}

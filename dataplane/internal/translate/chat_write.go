@@ -1,0 +1,259 @@
+package translate
+
+import (
+	"strconv"
+
+	"tollgate.dev/dataplane/internal/refusal"
+)
+
+// chatStopMax is OpenAI's limit of stop.
+const chatStopMax = 4
+
+// appendChat appends the conversation as a request of OpenAI's Chat Completions. The limit is that of output; 0: none. Newer models of
+// OpenAI itself take it by another name.
+func (p *parser) appendChat(dst []byte, cv *conversation, model string, stream bool, limit int64, byOpenAI bool) []byte {
+	dst = append(dst, `{"model":`...)
+	dst = refusal.AppendString(dst, model)
+	if limit > 0 {
+		name := `,"max_tokens":`
+		if byOpenAI {
+			name = `,"max_completion_tokens":`
+		}
+		dst = strconv.AppendInt(append(dst, name...), limit, 10)
+	}
+	if stream {
+		dst = append(dst, `,"stream":true,"stream_options":{"include_usage":true}`...)
+	}
+	dst = append(dst, `,"messages":[`...)
+	n := 0
+	if len(cv.system) > 0 {
+		dst = append(dst, `{"role":"system","content":`...)
+		dst = append(p.appendChatContent(dst, cv.system), '}')
+		n++
+	}
+	for i := range cv.turns {
+		dst, n = p.appendChatTurn(dst, &cv.turns[i], n)
+	}
+	dst = append(dst, ']')
+	dst = p.appendChatTools(dst, cv)
+	return append(p.appendChatOptions(dst, cv), '}')
+}
+
+// appendChatTurn appends the messages that a turn is: results of tools are messages of their own, and what they hold besides text is said
+// by the user right after them.
+func (p *parser) appendChatTurn(dst []byte, t *turn, n int) ([]byte, int) {
+	if t.assistant {
+		return p.appendChatAssistant(comma(dst, n), t), n + 1
+	}
+	var rest []part
+	for i := range t.parts {
+		each := &t.parts[i]
+		if each.kind != partResult {
+			rest = append(rest, *each)
+			continue
+		}
+		var texts []part
+		for _, piece := range each.result {
+			if piece.kind == partText {
+				texts = append(texts, piece)
+			} else {
+				rest = append(rest, piece)
+			}
+		}
+		if each.failed {
+			texts = append([]part{{kind: partText, text: []byte("The tool failed:")}}, texts...)
+		}
+		dst = append(appendMember(append(comma(dst, n), `{"role":"tool"`...), "tool_call_id", each.id), `,"content":`...)
+		dst = append(p.appendChatContent(dst, texts), '}')
+		n++
+		p.dropCache(each)
+	}
+	if len(rest) == 0 {
+		return dst, n
+	}
+	dst = append(comma(dst, n), `{"role":"user","content":`...)
+	return append(p.appendChatContent(dst, rest), '}'), n + 1
+}
+
+// dropCache notes a mark for Anthropic's cache: OpenAI's finds what it holds by itself.
+func (p *parser) dropCache(b *part) {
+	if b.cache != nil {
+		p.drop(b.path + ".cache_control")
+	}
+}
+
+func (p *parser) appendChatContent(dst []byte, parts []part) []byte {
+	if len(parts) == 1 && parts[0].kind == partText {
+		p.dropCache(&parts[0])
+		return append(append(append(dst, '"'), parts[0].text...), '"')
+	}
+	if len(parts) == 0 {
+		return append(dst, `""`...)
+	}
+	dst = append(dst, '[')
+	for i := range parts {
+		dst = p.appendChatPart(comma(dst, i), &parts[i])
+	}
+	return append(dst, ']')
+}
+
+func (p *parser) appendChatPart(dst []byte, b *part) []byte {
+	p.dropCache(b)
+	switch b.kind {
+	case partText:
+		return append(appendMember(append(dst, `{"type":"text"`...), "text", b.text), '}')
+	case partImage:
+		dst = append(p.appendPlace(append(dst, `{"type":"image_url","image_url":{"url":"`...), b), '"')
+		if b.media.detail != nil {
+			dst = appendMember(dst, "detail", b.media.detail)
+		}
+		return append(dst, `}}`...)
+	case partDocument:
+		if b.media.base64 == nil {
+			p.refuse(b.path, "is a document by its address, which the provider's format does not have; send its bytes")
+		}
+		name := b.media.name
+		if name == nil {
+			name = []byte("document.pdf")
+		}
+		dst = append(p.appendPlace(append(dst, `{"type":"file","file":{"file_data":"`...), b), '"')
+		return append(appendMember(dst, "filename", name), `}}`...)
+	default:
+		p.refuse(b.path, "is of a kind that the provider's format does not have here")
+		return dst
+	}
+}
+
+// appendPlace appends a data URL, or the address.
+func (*parser) appendPlace(dst []byte, b *part) []byte {
+	if b.media.base64 == nil {
+		quoted := refusal.AppendString(nil, string(b.media.url))
+		return append(dst, quoted[1:len(quoted)-1]...)
+	}
+	dst = append(append(append(dst, "data:"...), b.media.kind...), ";base64,"...)
+	return append(dst, b.media.base64...)
+}
+
+func (p *parser) appendChatAssistant(dst []byte, t *turn) []byte {
+	var texts, calls []part
+	for _, each := range t.parts {
+		switch each.kind {
+		case partText:
+			texts = append(texts, each)
+		case partCall:
+			calls = append(calls, each)
+		case partThinking, partRedacted:
+			p.drop(each.path) // thoughts are signed by the provider that thought them, and nobody else takes them
+		default:
+			p.refuse(each.path, "is of a kind that the provider's format does not have here")
+		}
+	}
+	dst = append(dst, `{"role":"assistant","content":`...)
+	if len(texts) == 0 {
+		dst = append(dst, "null"...)
+	} else {
+		dst = p.appendChatContent(dst, texts)
+	}
+	if len(calls) == 0 {
+		return append(dst, '}')
+	}
+	dst = append(dst, `,"tool_calls":[`...)
+	for i := range calls {
+		p.dropCache(&calls[i])
+		dst = appendMember(append(comma(dst, i), `{"type":"function"`...), "id", calls[i].id)
+		dst = append(append(append(dst, `,"function":{"name":"`...), calls[i].name...), `","arguments":`...)
+		dst = append(appendQuoted(dst, calls[i].arguments), `}}`...)
+	}
+	return append(dst, `]}`...)
+}
+
+// appendQuoted appends JSON as a string that holds it.
+func appendQuoted(dst, json []byte) []byte {
+	dst = append(dst, '"')
+	for _, c := range json {
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return append(dst, '"')
+}
+
+func (p *parser) appendChatTools(dst []byte, cv *conversation) []byte {
+	if len(cv.tools) == 0 {
+		return dst
+	}
+	dst = append(dst, `,"tools":[`...)
+	for i := range cv.tools {
+		t := &cv.tools[i]
+		if t.cache != nil {
+			p.drop(t.path + ".cache_control")
+		}
+		dst = append(append(append(comma(dst, i), `{"type":"function","function":{"name":"`...), t.name...), '"')
+		if t.description != nil {
+			dst = appendMember(dst, "description", t.description)
+		}
+		if t.schema != nil {
+			dst = append(append(dst, `,"parameters":`...), t.schema...)
+		}
+		if t.strict {
+			dst = append(dst, `,"strict":true`...)
+		}
+		dst = append(dst, `}}`...)
+	}
+	dst = append(dst, ']')
+	switch cv.choice.kind {
+	case choiceAuto:
+		dst = append(dst, `,"tool_choice":"auto"`...)
+	case choiceNever:
+		dst = append(dst, `,"tool_choice":"none"`...)
+	case choiceAny:
+		dst = append(dst, `,"tool_choice":"required"`...)
+	case choiceNamed:
+		dst = append(append(append(dst, `,"tool_choice":{"type":"function","function":{"name":"`...), cv.choice.name...), `"}}`...)
+	case choiceNone:
+	}
+	if cv.choice.one {
+		dst = append(dst, `,"parallel_tool_calls":false`...)
+	}
+	return dst
+}
+
+func (p *parser) appendChatOptions(dst []byte, cv *conversation) []byte {
+	for kind := range cv.options {
+		o := cv.options[kind]
+		if o.value == nil {
+			continue
+		}
+		switch optionKind(kind) {
+		case optTemperature:
+			dst = append(append(dst, `,"temperature":`...), o.value...)
+		case optTopP:
+			dst = append(append(dst, `,"top_p":`...), o.value...)
+		case optStop:
+			n := 0
+			p.array(o.value, func([]byte) { n++ })
+			if n > chatStopMax {
+				p.refuse(o.path, "has more than 4 entries, which the provider does not take")
+			}
+			dst = append(append(dst, `,"stop":`...), o.value...)
+		case optUser:
+			dst = appendMember(dst, "user", o.value)
+		case optEffort:
+			dst = appendMember(dst, "reasoning_effort", o.value)
+		case optSchema:
+			dst = append(append(append(dst, `,"response_format":{"type":"json_schema","json_schema":{"name":"answer","strict":true,"schema":`...), o.value...), `}}`...)
+		default:
+			p.refuse(o.path, "cannot be carried to a provider that speaks OpenAI's format")
+		}
+	}
+	return dst
+}

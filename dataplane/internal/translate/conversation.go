@@ -1,0 +1,109 @@
+package translate
+
+// conversation is what a request asks, whatever API it is written in. Its slices are pieces of the caller's body: a text is the inside of a
+// JSON string as it travelled, so that nothing is decoded only to be encoded again.
+type conversation struct {
+	system  []part
+	turns   []turn
+	tools   []tool
+	choice  choice
+	options [optionCount]option
+}
+
+// turn is what one side says.
+type turn struct {
+	assistant bool
+	parts     []part
+}
+
+// partKind is what a part of a turn is.
+type partKind uint8
+
+const (
+	partText partKind = iota
+	partImage
+	partDocument
+	partAudio
+	partCall     // the model calls a tool
+	partResult   // what the tool said
+	partThinking // a model's thoughts, signed by its provider
+	partRedacted // thoughts that only their provider can read
+)
+
+// part is one piece of a turn.
+type part struct {
+	kind      partKind
+	path      string // of the caller's field
+	text      []byte // inside of a string: the text, the thoughts, or the bytes of redacted thoughts
+	media     media
+	id        []byte // of a call, also in its result
+	name      []byte // of the called tool
+	arguments []byte // of a call: a JSON value
+	result    []part // of a result
+	failed    bool   // the tool failed
+	signature []byte // of thoughts
+	cache     []byte // Anthropic's cache_control: a JSON object; nil: none
+}
+
+// media is a picture, document or sound: its bytes or where they are.
+type media struct {
+	kind   []byte // MIME type; nil: not known
+	base64 []byte
+	url    []byte
+	name   []byte // of a file
+	detail []byte // of a picture: low, high or auto
+}
+
+// tool is a function that the model may call.
+type tool struct {
+	path        string
+	name        []byte
+	description []byte
+	schema      []byte // JSON Schema of its arguments; nil: it has none
+	strict      bool
+	cache       []byte
+}
+
+// choiceKind says which tools a model must call.
+type choiceKind uint8
+
+const (
+	choiceNone  choiceKind = iota // the caller says nothing
+	choiceAuto                    // as the model likes
+	choiceNever                   // no tool
+	choiceAny                     // at least one, whichever
+	choiceNamed                   // this one
+)
+
+// choice is how tools are chosen.
+type choice struct {
+	kind choiceKind
+	path string
+	name []byte // of the tool
+	one  bool   // at most one call at a time
+}
+
+// optionKind names a setting of a request.
+type optionKind uint8
+
+const (
+	optTemperature optionKind = iota // a number
+	optTopP                          // a number
+	optTopK                          // a number
+	optStop                          // an array of strings
+	optSchema                        // a JSON Schema that the answer must keep to
+	optEffort                        // how much is thought: inside of a string: none, minimal, low, medium, high, xhigh or max
+
+	optUser // inside of a string
+	optionCount
+)
+
+// option is a setting that the caller made.
+type option struct {
+	value []byte // nil: not made
+	path  string
+}
+
+func (cv *conversation) set(kind optionKind, path string, value []byte) {
+	cv.options[kind] = option{value, path}
+}

@@ -1,0 +1,95 @@
+package translate
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/scan"
+	"tollgate.dev/dataplane/internal/sse"
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/wire"
+)
+
+func seeds(f *testing.F, part string) {
+	f.Helper()
+	files, _ := filepath.Glob("testdata/*.txtar")
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, each := range archive.Files {
+			if each.Name == part {
+				f.Add(each.Data)
+			}
+		}
+	}
+}
+
+// FuzzRequest: whatever the scanner takes is refused or becomes JSON that names the target's model once.
+func FuzzRequest(f *testing.F) {
+	seeds(f, "request")
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, d := range []dialect.Dialect{dialect.OpenAIChat, dialect.AnthropicMessages} {
+			var r scan.Result
+			if r.Scan(body) != nil {
+				return
+			}
+			ask, problem := Read(d, body, &r)
+			if problem != nil {
+				continue
+			}
+			target, spoken := other(d, "there")
+			out, _, problem := ask.Request(nil, body, spoken, target, &state.Price{}, 7)
+			var made struct{ Model string }
+			if problem == nil && (json.Unmarshal(out, &made) != nil || made.Model != "there") {
+				t.Errorf("%s becomes %s", body, out)
+			}
+		}
+	})
+}
+
+// FuzzAnswer: whatever the scanner takes of a provider is an error or becomes JSON.
+func FuzzAnswer(f *testing.F) {
+	seeds(f, "answer")
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var r scan.Result
+		if r.ScanAnswer(body) != nil {
+			return
+		}
+		for from, to := range map[dialect.Dialect]dialect.Dialect{dialect.OpenAIChat: dialect.AnthropicMessages, dialect.AnthropicMessages: dialect.OpenAIChat} {
+			if out, err := Answer(nil, body, from, to, &wire.Tokens{}, noon); err == nil && !json.Valid(out) {
+				t.Errorf("%s becomes %s", body, out)
+			}
+		}
+	})
+}
+
+// FuzzStream: whatever comes as events becomes events whose data are JSON.
+func FuzzStream(f *testing.F) {
+	seeds(f, "stream")
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		for from, to := range map[dialect.Dialect]dialect.Dialect{dialect.OpenAIChat: dialect.AnthropicMessages, dialect.AnthropicMessages: dialect.OpenAIChat} {
+			var split, again sse.Splitter
+			var r scan.Result
+			carrier := NewStream(from, to, true, noon)
+			var out []byte
+			split.Feed(raw)
+			for event, ok, err := split.Next(); ok && err == nil; event, ok, err = split.Next() {
+				if string(event.Data) == "[DONE]" || r.ScanAnswer(event.Data) == nil {
+					out = carrier.Event(out, event.Data, &wire.Tokens{})
+				}
+			}
+			again.Feed(out)
+			for event, ok, err := again.Next(); ok && err == nil; event, ok, err = again.Next() {
+				if string(event.Data) != "[DONE]" && !json.Valid(event.Data) {
+					t.Errorf("%s becomes %s", raw, event.Data)
+				}
+			}
+		}
+	})
+}

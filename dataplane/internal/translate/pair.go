@@ -1,0 +1,62 @@
+package translate
+
+import (
+	"time"
+
+	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/refusal"
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/wire"
+)
+
+// Spoken returns the format in which a request of a dialect is put to a provider: its own where the provider speaks it, else one that it
+// can be translated to; None: there is none.
+func Spoken(d dialect.Dialect, p *state.Provider) dialect.Dialect {
+	switch {
+	case d.Kind() == p.Kind:
+		return d
+	case d == dialect.OpenAIChat && p.Kind == wire.ProviderKind_PROVIDER_KIND_ANTHROPIC:
+		return dialect.AnthropicMessages
+	case d == dialect.AnthropicMessages && p.Kind == wire.ProviderKind_PROVIDER_KIND_OPENAI:
+		return dialect.OpenAIChat
+	default:
+		return dialect.None
+	}
+}
+
+// Request appends a request in another format, for a target whose price says how long its answers can be. The limit is that of output
+// that a budget needs; 0: none. Dropped are the fields that ask for nothing that changes the answer and have no place there. A field that
+// cannot be carried is refused by its name.
+func (a *Ask) Request(dst, body []byte, to dialect.Dialect, target *state.Target, price *state.Price, limit int64) (out []byte, dropped []string, problem *refusal.Error) {
+	p := parser{}
+	if limit == 0 {
+		limit = a.MaxOutput
+	}
+	if a.Dialect == dialect.AnthropicMessages {
+		cv := readMessages(&p, body)
+		dst = p.appendChat(dst, cv, target.Model, a.Stream, limit, target.Provider.Catalog == "openai")
+		return dst, p.dropped, p.problem
+	}
+	cv := readChat(&p, body)
+	if limit == 0 { // Anthropic wants one
+		limit = int64(price.MaxOutputTokens)
+	}
+	if limit == 0 {
+		limit = DefaultMaxOutput
+	}
+	dst = p.appendMessages(dst, cv, target.Model, a.Stream, limit)
+	return dst, p.dropped, p.problem
+}
+
+// Answer appends a whole answer, which a scan has validated, in the caller's format. Used are its tokens.
+func Answer(dst, body []byte, from, to dialect.Dialect, used *wire.Tokens, now time.Time) ([]byte, error) {
+	if from == dialect.AnthropicMessages {
+		a := readMessagesAnswer(body)
+		return appendChatAnswer(dst, &a, used, now), nil
+	}
+	a, err := readChatAnswer(body)
+	if err != nil {
+		return dst, err
+	}
+	return appendMessagesAnswer(dst, &a, used), nil
+}

@@ -1,0 +1,227 @@
+package translate
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+
+	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/meter"
+	"tollgate.dev/dataplane/internal/scan"
+	"tollgate.dev/dataplane/internal/sse"
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/wire"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var noon = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+
+func dialectOf(t testing.TB, name string) dialect.Dialect {
+	t.Helper()
+	for d := dialect.OpenAIChat; d.String() != ""; d++ {
+		if d.String() == strings.TrimSpace(name) {
+			return d
+		}
+	}
+	t.Fatalf("there is no dialect %q", name)
+	return dialect.None
+}
+
+// other is a target that speaks another format than the dialect.
+func other(d dialect.Dialect, model string) (*state.Target, dialect.Dialect) {
+	p := &state.Provider{Name: "there", Kind: wire.ProviderKind_PROVIDER_KIND_ANTHROPIC, Catalog: "anthropic"}
+	if d.Kind() == p.Kind {
+		p.Kind, p.Catalog = wire.ProviderKind_PROVIDER_KIND_OPENAI, "openai"
+	}
+	return &state.Target{Provider: p, Model: model}, Spoken(d, p)
+}
+
+// TestStories carries each story's request there and its answers back, whole and streamed, the stream cut at every byte that matters.
+func TestStories(t *testing.T) {
+	t.Parallel()
+	files, _ := filepath.Glob("testdata/*.txtar")
+	if len(files) == 0 {
+		t.Fatal("there are no stories")
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := map[string][]byte{}
+			for _, each := range archive.Files {
+				in[each.Name] = each.Data
+			}
+			d := dialectOf(t, string(in["dialect"]))
+			target, spoken := other(d, strings.TrimSpace(string(in["model"])))
+			ask, _, _ := read(t, d, string(in["request"]))
+			out, dropped, problem := ask.Request(nil, in["request"], spoken, target, &state.Price{MaxOutputTokens: 64000}, 0)
+			if problem != nil {
+				t.Fatal(problem)
+			}
+			got := []txtar.File{{Name: "request, there", Data: pretty(t, out)}, {Name: "dropped", Data: []byte(strings.Join(dropped, "\n") + "\n")}}
+			used := usage(t, spoken, in["answer"])
+			back, err := Answer(nil, in["answer"], spoken, d, &used, noon)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, txtar.File{Name: "answer, here", Data: pretty(t, back)}, txtar.File{Name: "stream, here", Data: carry(t, spoken, d, in["stream"])})
+			for _, each := range got {
+				compare(t, archive, each)
+			}
+			if *update {
+				if err := os.WriteFile(file, txtar.Format(archive), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func compare(t *testing.T, archive *txtar.Archive, got txtar.File) {
+	t.Helper()
+	for i := range archive.Files {
+		if archive.Files[i].Name != got.Name {
+			continue
+		}
+		if *update {
+			archive.Files[i] = got
+		} else if !bytes.Equal(archive.Files[i].Data, got.Data) {
+			t.Errorf("%s:\n%s\nwant:\n%s", got.Name, got.Data, archive.Files[i].Data)
+		}
+		return
+	}
+	if !*update {
+		t.Errorf("%s is missing", got.Name)
+	}
+	archive.Files = append(archive.Files, got)
+}
+
+func pretty(t testing.TB, raw []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := json.Indent(&out, raw, "", " "); err != nil {
+		t.Fatalf("%v: %s", err, raw)
+	}
+	return append(out.Bytes(), '\n')
+}
+
+func usage(t testing.TB, d dialect.Dialect, body []byte) wire.Tokens {
+	t.Helper()
+	var r scan.Result
+	if err := r.ScanAnswer(body); err != nil {
+		t.Fatal(err)
+	}
+	return wire.Tokens(meter.Answer(d, body, &r, 0))
+}
+
+// carry carries a stream whose events are metered as the pipeline does it.
+func carry(t testing.TB, from, to dialect.Dialect, raw []byte) (out []byte) {
+	t.Helper()
+	var split sse.Splitter
+	var r scan.Result
+	metered, carrier := meter.NewStream(from, 0), NewStream(from, to, true, noon)
+	split.Feed(raw)
+	for {
+		event, ok, err := split.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok {
+			return out
+		}
+		if kind := metered.Event(event, &r); kind == meter.Garbage || kind == meter.Failed {
+			t.Fatalf("%d: %s", kind, event.Data)
+		}
+		used := wire.Tokens(metered.Usage())
+		out = carrier.Event(out, event.Data, &used)
+	}
+}
+
+func TestWhatCannotBeCarriedIsRefusedByName(t *testing.T) {
+	t.Parallel()
+	chat := func(more string) string {
+		return `{"model":"m","messages":[{"role":"user","content":"hi"}]` + more + `}`
+	}
+	messages := func(more string) string {
+		return `{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]` + more + `}`
+	}
+	for body, param := range map[string]string{
+		chat(`,"seed":1`):                                                  "seed",
+		chat(`,"n":2`):                                                     "n",
+		chat(`,"frequency_penalty":0.5`):                                   "frequency_penalty",
+		chat(`,"logprobs":true`):                                           "logprobs",
+		chat(`,"store":true`):                                              "store",
+		chat(`,"service_tier":"priority"`):                                 "service_tier",
+		chat(`,"unheard_of":{"a":1}`):                                      "unheard_of",
+		chat(`,"stop":[1]`):                                                "stop[0]",
+		chat(`,"reasoning_effort":"huge"`):                                 "reasoning_effort",
+		chat(`,"response_format":{"type":"json_object"}`):                  "response_format.type",
+		chat(`,"tools":[{"type":"custom","custom":{"name":"x"}}]`):         "tools[0].type",
+		chat(`,"tool_choice":{"type":"allowed_tools","allowed_tools":{}}`): "tool_choice.type",
+		`{"model":"m","messages":[{"role":"user","content":"a"},{"role":"system","content":"b"}]}`:                                              "messages[1]",
+		`{"model":"m","messages":[{"role":"function","name":"f","content":"b"}]}`:                                                               "messages[0]",
+		`{"model":"m","messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"aa","format":"wav"}}]}]}`:              "messages[0].content[0]",
+		`{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"file:///etc/passwd"}}]}]}`:                  "messages[0].content[0]",
+		`{"model":"m","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]}`:                                         "messages[0].content[0].file.file_id",
+		`{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"a","type":"function","function":{"name":"x","arguments":"{no"}}]}]}`: "messages[0].tool_calls[0].function.arguments",
+		messages(`,"top_k":3`):                                                                             "top_k",
+		messages(`,"mcp_servers":[]`):                                                                      "mcp_servers",
+		messages(`,"stop_sequences":["a","b","c","d","e"]`):                                                "stop_sequences",
+		messages(`,"tools":[{"type":"web_search_20250305","name":"web_search"}]`):                          "tools[0].type",
+		messages(`,"thinking":{"type":"sometimes"}`):                                                       "thinking",
+		`{"model":"m","max_tokens":5,"messages":[{"role":"user","content":[{"type":"server_tool_use"}]}]}`: "messages[0].content[0]",
+		`{"model":"m","max_tokens":5,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"url","url":"https://a/b.pdf"}}]}]}`: "messages[0].content[0]",
+	} {
+		d := dialect.OpenAIChat
+		if strings.Contains(body, `"max_tokens":5`) {
+			d = dialect.AnthropicMessages
+		}
+		target, spoken := other(d, "m")
+		var r scan.Result
+		if err := r.Scan([]byte(body)); err != nil {
+			t.Fatal(err)
+		}
+		ask, problem := Read(d, []byte(body), &r)
+		if problem == nil {
+			_, _, problem = ask.Request(nil, []byte(body), spoken, target, &state.Price{}, 0)
+		}
+		if problem == nil || problem.Param != param || problem.Code != wire.CodeFieldNotCarried || problem.Status != 400 {
+			t.Errorf("%s: %+v, want %s", body, problem, param)
+		}
+	}
+}
+
+func BenchmarkRequest(b *testing.B) {
+	text := strings.Repeat(`some words of a long prompt, with a \"quote\" now and then. `, 17)
+	turns := strings.Repeat(`,{"role":"assistant","content":"`+text+`"},{"role":"user","content":"`+text+`"}`, 24)
+	body := []byte(`{"model":"m","messages":[{"role":"user","content":"hi"}` + turns + `]}`)
+	target, spoken := other(dialect.OpenAIChat, "claude")
+	ask := Ask{Dialect: dialect.OpenAIChat}
+	var out []byte
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		out, _, _ = ask.Request(out[:0], body, spoken, target, &state.Price{}, 100)
+	}
+}
+
+func BenchmarkStreamEvent(b *testing.B) {
+	carrier := NewStream(dialect.AnthropicMessages, dialect.OpenAIChat, false, noon)
+	data := []byte(`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"some words"}}`)
+	var out []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		out = carrier.Event(out[:0], data, &wire.Tokens{})
+	}
+}

@@ -126,7 +126,7 @@ var tableOwners = map[string]string{
 	"usage_event": "ingest.sql", "usage_hour": "ingest.sql", "usage_reject": "ingest.sql", "publish_problem": "publish.sql",
 	"channel": "channel.sql", "delivery": "channel.sql", "alert": "alert.sql", "alert_rule": "alert.sql",
 	"river_job": "work.sql", "river_leader": "work.sql", "river_queue": "work.sql", "river_notification": "work.sql",
-	"usage_day": "ingest.sql", "usage_tag_hour": "ingest.sql", "usage_tag_day": "ingest.sql", "usage_run": "ingest.sql", "usage_fold": "ingest.sql",
+	"usage_day": "ingest.sql", "usage_tag_hour": "ingest.sql", "usage_tag_day": "ingest.sql", "usage_run": "ingest.sql", "usage_fold": "ingest.sql", "usage_pending": "ingest.sql",
 	"edge": "edges.sql", "edge_epoch": "edges.sql", "edge_generation": "edges.sql",
 }
 
@@ -148,9 +148,6 @@ var foreignTables = []house.Foreign{
 	{File: "ingest.sql", Table: "edge", Reason: "an epoch belongs to a known edge"},
 	{File: "ingest.sql", Table: "edge_epoch", Reason: "the committed seq advances in the batch's transaction"},
 	{File: "usage.sql", Table: "usage_event", Reason: "ingest writes what usage reads"},
-	{File: "usage.sql", Table: "usage_hour", Reason: "ingest writes what usage reads"},
-	{File: "usage.sql", Table: "usage_tag_hour", Reason: "ingest writes what usage reads"},
-	{File: "usage.sql", Table: "usage_run", Reason: "ingest writes what usage reads"},
 	{File: "reprice.sql", Table: "usage_event", Reason: "what is priced again, read in the transaction that corrects"},
 	{File: "reprice.sql", Table: "provider", Reason: "the catalog that an event's provider has its prices in"},
 	{File: "usage.sql", Table: "org_price", Reason: "an event is shown with the price that it was charged at"},

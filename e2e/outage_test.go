@@ -33,7 +33,7 @@ func TestEdgesServeWithoutTheControlPlaneAndUsageArrivesOnce(t *testing.T) {
 	}
 	p.billedAsReported(t, p.keyID, count)
 	for table, query := range map[string]string{
-		"usage events": "SELECT count(*) FROM usage_event", "rollups": "SELECT sum(events) FROM usage_hour",
+		"usage events": "SELECT count(*) FROM usage_event", "rollups": "SELECT sum(events) FROM usage_sum WHERE source = 'hour'",
 		"event ids": "SELECT count(DISTINCT event_id) FROM usage_event",
 	} {
 		rows, err := p.house.Texts(t.Context(), query)

@@ -1,17 +1,10 @@
--- One transaction holds a batch: its hour, then organizations by id, in each of them events by id, then how far it is folded, if a day gets
--- something at once, then hours, labels by hour, days, labels by day, and runs, each by key, then money (see ledger.sql).
+-- One transaction holds a batch: organizations by id, in each of them events by id; then once more organizations by id, in each of them money (see
+-- ledger.sql). Another folds one organization: what of it is folded, then hours, labels by hour, days, labels by day, and runs, each by key.
 
 -- name: SetDurable :exec
 -- @sqlc-vet-disable org-id-required
--- Touches no row: an ack is a promise that survives the loss of power.
-SELECT set_config('synchronous_commit', 'on', true);
-
--- name: EnterHour :one
--- @sqlc-vet-disable org-id-required
--- Touches no row. Says which hour it is on the database's clock and holds that hour until the transaction ends, so that FreeHours does not
--- free it. The clock is read again after the lock.
-SELECT pg_advisory_xact_lock_shared(704602, (extract(epoch FROM now())::bigint / 3600)::integer)::text AS locked,
-  date_trunc('hour', clock_timestamp(), 'UTC')::timestamptz AS hour;
+-- Touches no row: an ack is a promise that survives the loss of power. Plans do not depend on how long the lists are: none is made again.
+SELECT set_config('synchronous_commit', 'on', true), set_config('plan_cache_mode', 'force_generic_plan', true);
 
 -- name: FreeHours :one
 -- @sqlc-vet-disable org-id-required
@@ -25,13 +18,6 @@ SELECT (date_trunc('hour', now() - interval '5 minutes', 'UTC') - interval '1 ho
 
 -- name: EnsureFold :exec
 INSERT INTO usage_fold (org_id, folded_until) VALUES ($1, '-infinity') ON CONFLICT DO NOTHING;
-
--- name: HoldFold :one
--- Reads how far an organization is folded, and holds that still.
-SELECT (extract(epoch FROM greatest(folded_until, 'epoch')))::bigint AS unix FROM usage_fold WHERE org_id = $1 FOR SHARE;
-
--- name: LockFold :exec
-SELECT folded_until FROM usage_fold WHERE org_id = $1 FOR UPDATE;
 
 -- name: NextHour :many
 -- The first hour that is over and not folded.
@@ -92,6 +78,64 @@ ON CONFLICT DO NOTHING;
 -- name: OrgExists :one
 SELECT EXISTS (SELECT 1 FROM org WHERE org_id = $1);
 
+-- name: InsertNewEvents :exec
+INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, workspace_id, agent_id, virtual_key_id, end_user, labels, dialect,
+  route_id, model, provider_id, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us,
+  input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, cost_pico, bound_pico, price_id, waste,
+  edge_id, generation, cache_write_hour_tokens, audio_input_tokens, audio_output_tokens, image_input_tokens, image_output_tokens, service_tier, reported,
+  discount_id, charges, count, saved_pico)
+SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
+  u.route, u.model, u.provider, u.provider_model, u.attempt, u.streamed, u.outcome, u.code, u.rule, u.http_status, u.duration, u.first_byte,
+  u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.estimated, u.cost, u.bound, u.price, u.waste,
+  sqlc.arg(edge_id)::uuid, u.generation, u.cache_write_hour, u.audio_input, u.audio_output, u.image_input, u.image_output, u.service_tier, u.reported,
+  u.discount, u.charges, u.count, u.saved
+FROM (
+  SELECT unnest(sqlc.arg(events)::pg_catalog.uuid[]) AS event,
+    unnest(sqlc.arg(started)::timestamptz[]) AS started,
+    unnest(sqlc.arg(requests)::pg_catalog.uuid[]) AS request,
+    unnest(sqlc.arg(runs)::text[]) AS run,
+    unnest(sqlc.arg(workspaces)::pg_catalog.uuid[]) AS workspace,
+    unnest(sqlc.arg(agents)::pg_catalog.uuid[]) AS agent,
+    unnest(sqlc.arg(virtual_keys)::pg_catalog.uuid[]) AS virtual_key,
+    unnest(sqlc.arg(end_users)::text[]) AS end_user,
+    unnest(sqlc.arg(labels)::text[]) AS labels,
+    unnest(sqlc.arg(dialects)::text[]) AS dialect,
+    unnest(sqlc.arg(routes)::pg_catalog.uuid[]) AS route,
+    unnest(sqlc.arg(models)::text[]) AS model,
+    unnest(sqlc.arg(providers)::pg_catalog.uuid[]) AS provider,
+    unnest(sqlc.arg(provider_models)::text[]) AS provider_model,
+    unnest(sqlc.arg(attempts)::integer[]) AS attempt,
+    unnest(sqlc.arg(streamed)::boolean[]) AS streamed,
+    unnest(sqlc.arg(outcomes)::text[]) AS outcome,
+    unnest(sqlc.arg(codes)::text[]) AS code,
+    unnest(sqlc.arg(rules)::text[]) AS rule,
+    unnest(sqlc.arg(http_statuses)::integer[]) AS http_status,
+    unnest(sqlc.arg(durations)::bigint[]) AS duration,
+    unnest(sqlc.arg(first_bytes)::bigint[]) AS first_byte,
+    unnest(sqlc.arg(inputs)::bigint[]) AS input,
+    unnest(sqlc.arg(cached_inputs)::bigint[]) AS cached_input,
+    unnest(sqlc.arg(cache_writes)::bigint[]) AS cache_write,
+    unnest(sqlc.arg(outputs)::bigint[]) AS output,
+    unnest(sqlc.arg(reasonings)::bigint[]) AS reasoning,
+    unnest(sqlc.arg(estimated)::boolean[]) AS estimated,
+    unnest(sqlc.arg(costs)::bigint[]) AS cost,
+    unnest(sqlc.arg(bounds)::bigint[]) AS bound,
+    unnest(sqlc.arg(prices)::pg_catalog.uuid[]) AS price,
+    unnest(sqlc.arg(waste)::boolean[]) AS waste,
+    unnest(sqlc.arg(generations)::bigint[]) AS generation,
+    unnest(sqlc.arg(counts)::bigint[]) AS count,
+    unnest(sqlc.arg(saved)::bigint[]) AS saved,
+    unnest(sqlc.arg(cache_write_hours)::bigint[]) AS cache_write_hour,
+    unnest(sqlc.arg(audio_inputs)::bigint[]) AS audio_input,
+    unnest(sqlc.arg(audio_outputs)::bigint[]) AS audio_output,
+    unnest(sqlc.arg(image_inputs)::bigint[]) AS image_input,
+    unnest(sqlc.arg(image_outputs)::bigint[]) AS image_output,
+    unnest(sqlc.arg(service_tiers)::text[]) AS service_tier,
+    unnest(sqlc.arg(reported)::boolean[]) AS reported,
+    unnest(sqlc.arg(discounts)::pg_catalog.uuid[]) AS discount,
+    unnest(sqlc.arg(charges)::bytea[]) AS charges
+) AS u;
+
 -- name: InsertEvents :many
 INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, workspace_id, agent_id, virtual_key_id, end_user, labels, dialect,
   route_id, model, provider_id, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us,
@@ -151,6 +195,42 @@ FROM (
 ) AS u
 ON CONFLICT DO NOTHING
 RETURNING event_id::pg_catalog.uuid AS event;
+
+-- name: AddPending :exec
+-- What a batch adds to an organization's sums.
+INSERT INTO usage_pending (org_id, first_at, lines, started_at, ended_at, run_id, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome,
+  code, first_attempt, events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, saved_pico,
+  doubt_pico, waste, estimated, tag_line, tag_name, tag_value)
+VALUES ($1, sqlc.arg(first_at)::timestamptz, sqlc.arg(lines)::integer,
+  sqlc.arg(started)::timestamptz[], sqlc.arg(ended)::timestamptz[], sqlc.arg(runs)::text[], sqlc.arg(workspaces)::pg_catalog.uuid[],
+  sqlc.arg(agents)::pg_catalog.uuid[], sqlc.arg(virtual_keys)::pg_catalog.uuid[], sqlc.arg(providers)::pg_catalog.uuid[], sqlc.arg(routes)::pg_catalog.uuid[],
+  sqlc.arg(models)::text[], sqlc.arg(outcomes)::text[], sqlc.arg(codes)::text[], sqlc.arg(first_attempts)::boolean[],
+  sqlc.arg(events)::bigint[], sqlc.arg(inputs)::bigint[], sqlc.arg(cached_inputs)::bigint[], sqlc.arg(cache_writes)::bigint[],
+  sqlc.arg(outputs)::bigint[], sqlc.arg(reasonings)::bigint[], sqlc.arg(costs)::bigint[], sqlc.arg(saved)::bigint[],
+  sqlc.arg(doubts)::bigint[], sqlc.arg(waste)::boolean[], sqlc.arg(estimated)::boolean[], sqlc.arg(tag_lines)::integer[],
+  sqlc.arg(tag_names)::text[], sqlc.arg(tag_values)::text[]);
+
+-- name: LockFold :many
+-- Makes the caller the only one who folds an organization; no row: another is at it.
+SELECT (extract(epoch FROM greatest(folded_until, 'epoch')))::bigint AS unix FROM usage_fold WHERE org_id = $1 FOR UPDATE SKIP LOCKED;
+
+-- name: ListPending :many
+SELECT pending_id, lines FROM usage_pending WHERE org_id = $1 ORDER BY pending_id LIMIT 10000;
+
+-- name: GetPending :many
+SELECT started_at::timestamptz[] AS started, ended_at::timestamptz[] AS ended, run_id::text[] AS runs, workspace_id::pg_catalog.uuid[] AS workspaces, agent_id::pg_catalog.uuid[] AS agents,
+  virtual_key_id::pg_catalog.uuid[] AS virtual_keys, provider_id::pg_catalog.uuid[] AS providers, route_id::pg_catalog.uuid[] AS routes, model::text[] AS models, outcome::text[] AS outcomes,
+  code::text[] AS codes, first_attempt::boolean[] AS first_attempts, events::bigint[] AS events, input_tokens::bigint[] AS inputs, cached_input_tokens::bigint[] AS cached_inputs,
+  cache_write_tokens::bigint[] AS cache_writes, output_tokens::bigint[] AS outputs, reasoning_tokens::bigint[] AS reasonings, cost_pico::bigint[] AS costs, saved_pico::bigint[] AS saved,
+  doubt_pico::bigint[] AS doubts, waste::boolean[] AS waste, estimated::boolean[] AS estimated, tag_line::integer[] AS tag_lines, tag_name::text[] AS tag_names,
+  tag_value::text[] AS tag_values
+FROM usage_pending
+WHERE org_id = $1 AND pending_id = ANY (sqlc.arg(pending)::bigint[])
+ORDER BY pending_id
+LIMIT 10000;
+
+-- name: DropPending :exec
+DELETE FROM usage_pending WHERE org_id = $1 AND pending_id = ANY (sqlc.arg(pending)::bigint[]);
 
 -- name: AddHours :exec
 INSERT INTO usage_hour (org_id, hour, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens, cached_input_tokens,

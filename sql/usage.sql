@@ -1,6 +1,6 @@
 -- name: SumHours :many
 -- Sums by hour and by one dimension; the zero id stands for "none".
-SELECT h.hour, (CASE sqlc.arg(group_by)::text
+SELECT h.start AS hour, (CASE sqlc.arg(group_by)::text
     WHEN 'agent' THEN h.agent_id::text WHEN 'workspace' THEN h.workspace_id::text WHEN 'virtual_key' THEN h.virtual_key_id::text
     WHEN 'provider' THEN h.provider_id::text WHEN 'model' THEN h.model WHEN 'outcome' THEN h.outcome ELSE '' END)::text AS group_key,
   sum(h.events)::bigint AS events, sum(h.input_tokens)::bigint AS input_tokens, sum(h.cached_input_tokens)::bigint AS cached_input_tokens,
@@ -8,8 +8,8 @@ SELECT h.hour, (CASE sqlc.arg(group_by)::text
   sum(h.reasoning_tokens)::bigint AS reasoning_tokens, sum(h.cost_pico)::numeric AS cost_pico, sum(h.waste_pico)::numeric AS waste_pico,
   sum(h.saved_pico)::numeric AS saved_pico, sum(h.doubt_pico)::numeric AS doubt_pico, sum(h.estimated_events)::bigint AS estimated_events,
   sum(h.estimated_pico)::numeric AS estimated_pico
-FROM usage_hour h
-WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz
+FROM usage_sum h
+WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= sqlc.arg(from_hour)::timestamptz AND h.start < sqlc.arg(until)::timestamptz
 GROUP BY 1, 2
 ORDER BY 1, 2
 LIMIT 100000;
@@ -24,13 +24,13 @@ SELECT coalesce(sum(h.events), 0)::bigint AS events, coalesce(sum(h.events) FILT
   coalesce(sum(h.cost_pico), 0)::numeric AS cost_pico, coalesce(sum(h.waste_pico), 0)::numeric AS waste_pico,
   coalesce(sum(h.saved_pico), 0)::numeric AS saved_pico, coalesce(sum(h.doubt_pico), 0)::numeric AS doubt_pico,
   coalesce(sum(h.estimated_events), 0)::bigint AS estimated_events, coalesce(sum(h.estimated_pico), 0)::numeric AS estimated_pico
-FROM usage_hour h
-WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz;
+FROM usage_sum h
+WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= sqlc.arg(from_hour)::timestamptz AND h.start < sqlc.arg(until)::timestamptz;
 
 -- name: CountRefusals :many
 SELECT h.code, sum(h.events)::bigint AS events
-FROM usage_hour h
-WHERE h.org_id = $1 AND h.outcome = 'refused' AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz
+FROM usage_sum h
+WHERE h.org_id = $1 AND h.source = 'hour' AND h.outcome = 'refused' AND h.start >= sqlc.arg(from_hour)::timestamptz AND h.start < sqlc.arg(until)::timestamptz
 GROUP BY h.code
 ORDER BY 2 DESC, 1
 LIMIT 1000;
@@ -165,7 +165,7 @@ SELECT s.run_id, s.workspace_id, s.agent_id, s.virtual_key_id, s.first_at, s.las
   s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico,
   s.saved_pico, s.doubt_pico, s.estimated_events, s.estimated_pico, coalesce(a.name, '')::text AS agent_name, coalesce(k.name, '')::text AS virtual_key_name,
   coalesce(w.name, '')::text AS workspace_name
-FROM usage_run s
+FROM usage_run_sum s
 LEFT JOIN workspace w ON w.org_id = s.org_id AND w.workspace_id = s.workspace_id
 LEFT JOIN agent a ON a.org_id = s.org_id AND a.agent_id = s.agent_id
 LEFT JOIN virtual_key k ON k.org_id = s.org_id AND k.virtual_key_id = s.virtual_key_id
@@ -251,25 +251,25 @@ FROM org_price WHERE org_id = $1 AND org_price.price_id = sqlc.arg(price_id)::uu
 -- What calls cost in each hour, by where they were made. A place is an id or a model; the organization's is empty.
 SELECT sums.kind, sums.place, sums.hour, sums.cost_pico
 FROM (
-  SELECT 'org'::text AS kind, ''::text AS place, h.hour, sum(h.cost_pico)::numeric AS cost_pico
-  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz AND sqlc.arg(whole)::boolean
-  GROUP BY h.hour
+  SELECT 'org'::text AS kind, ''::text AS place, h.start AS hour, sum(h.cost_pico)::numeric AS cost_pico
+  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= sqlc.arg(from_hour)::timestamptz AND h.start < sqlc.arg(until)::timestamptz AND sqlc.arg(whole)::boolean
+  GROUP BY h.start
   UNION ALL
-  SELECT 'workspace', h.workspace_id::text, h.hour, sum(h.cost_pico)::numeric
-  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz AND h.workspace_id = ANY (sqlc.arg(ids)::uuid[])
-  GROUP BY h.workspace_id, h.hour
+  SELECT 'workspace', h.workspace_id::text, h.start, sum(h.cost_pico)::numeric
+  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= sqlc.arg(from_hour)::timestamptz AND h.start < sqlc.arg(until)::timestamptz AND h.workspace_id = ANY (sqlc.arg(ids)::uuid[])
+  GROUP BY h.workspace_id, h.start
   UNION ALL
-  SELECT 'agent', h.agent_id::text, h.hour, sum(h.cost_pico)::numeric
-  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz AND h.agent_id = ANY (sqlc.arg(ids)::uuid[])
-  GROUP BY h.agent_id, h.hour
+  SELECT 'agent', h.agent_id::text, h.start, sum(h.cost_pico)::numeric
+  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= sqlc.arg(from_hour)::timestamptz AND h.start < sqlc.arg(until)::timestamptz AND h.agent_id = ANY (sqlc.arg(ids)::uuid[])
+  GROUP BY h.agent_id, h.start
   UNION ALL
-  SELECT 'virtual_key', h.virtual_key_id::text, h.hour, sum(h.cost_pico)::numeric
-  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz AND h.virtual_key_id = ANY (sqlc.arg(ids)::uuid[])
-  GROUP BY h.virtual_key_id, h.hour
+  SELECT 'virtual_key', h.virtual_key_id::text, h.start, sum(h.cost_pico)::numeric
+  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= sqlc.arg(from_hour)::timestamptz AND h.start < sqlc.arg(until)::timestamptz AND h.virtual_key_id = ANY (sqlc.arg(ids)::uuid[])
+  GROUP BY h.virtual_key_id, h.start
   UNION ALL
-  SELECT 'model', h.model, h.hour, sum(h.cost_pico)::numeric
-  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz AND h.model = ANY (sqlc.arg(models)::text[])
-  GROUP BY h.model, h.hour
+  SELECT 'model', h.model, h.start, sum(h.cost_pico)::numeric
+  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= sqlc.arg(from_hour)::timestamptz AND h.start < sqlc.arg(until)::timestamptz AND h.model = ANY (sqlc.arg(models)::text[])
+  GROUP BY h.model, h.start
 ) sums
 ORDER BY sums.kind, sums.place, sums.hour
 LIMIT 1000000;
@@ -278,15 +278,15 @@ LIMIT 1000000;
 -- What calls cost in each hour by label; the name '' is the end user. The value is '' for all values of a name.
 SELECT sums.name, sums.value, sums.hour, sums.cost_pico
 FROM (
-  SELECT h.name, h.value, h.hour, sum(h.cost_pico)::numeric AS cost_pico
-  FROM usage_tag_hour h WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz
+  SELECT h.name, h.value, h.start AS hour, sum(h.cost_pico)::numeric AS cost_pico
+  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'tag_hour' AND h.start >= sqlc.arg(from_hour)::timestamptz AND h.start < sqlc.arg(until)::timestamptz
     AND (h.name, h.value) IN (SELECT unnest(sqlc.arg(names)::text[]), unnest(sqlc.arg(tag_values)::text[]))
-  GROUP BY h.name, h.value, h.hour
+  GROUP BY h.name, h.value, h.start
   UNION ALL
-  SELECT h.name, ''::text, h.hour, sum(h.cost_pico)::numeric
-  FROM usage_tag_hour h WHERE h.org_id = $1 AND h.hour >= sqlc.arg(from_hour)::timestamptz AND h.hour < sqlc.arg(until)::timestamptz
+  SELECT h.name, ''::text, h.start, sum(h.cost_pico)::numeric
+  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'tag_hour' AND h.start >= sqlc.arg(from_hour)::timestamptz AND h.start < sqlc.arg(until)::timestamptz
     AND h.name = ANY (sqlc.arg(whole_names)::text[])
-  GROUP BY h.name, h.hour
+  GROUP BY h.name, h.start
 ) sums
 ORDER BY sums.name, sums.value, sums.hour
 LIMIT 1000000;

@@ -1,6 +1,8 @@
 package ingest_test
 
 import (
+	"context"
+	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -11,22 +13,30 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/proto"
 
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/dataplane/wire"
 )
 
-// The mix of BenchmarkIngest: what a platform with some customers looks like.
+// The mix of BenchmarkIngest and of the soak: what a platform with some customers looks like. A key is one program's: it has its agent, workspace,
+// team and a few features, and calls one model mostly. A user comes by few keys. A run has one key and user.
 const (
-	benchOrgs    = 20
-	benchKeys    = 100 // of each organization
-	benchAgents  = 20
-	benchModels  = 6
-	benchUsers   = 500
-	benchStreams = 4    // edges
-	benchBatch   = 2000 // records, as an edge sends them that has more than it can send at once
-	benchWarm    = 100  // batches before the clock starts, so that sums are there to be added to
+	benchOrgs      = 20
+	benchKeys      = 200 // these are of each organization
+	benchAgents    = 40
+	benchModels    = 6
+	benchUsers     = 5_000 // on half of the calls, few of them on most (Zipf)
+	benchTeams     = 20    // the values of three labels that each call has
+	benchFeatures  = 200
+	benchVersions  = 30
+	benchRuns      = 40 // open at a time, on half of the calls
+	benchRunLength = 12
+	benchDrafts    = 1_000
+	benchStreams   = 4    // edges
+	benchBatch     = 2000 // records, as an edge sends them that has more than it can send at once
+	benchWarm      = 100  // batches before the clock starts, so that sums are there to be added to
 )
 
 // crowd makes events of many organizations.
@@ -38,23 +48,66 @@ type crowd struct {
 func newCrowd(t testing.TB, f *fixture, orgs int) *crowd {
 	c := &crowd{}
 	for i := range orgs {
-		actor := f.db.Org(t, "bench-"+strconv.Itoa(i))
+		actor := f.listed(t, "bench-"+strconv.Itoa(i))[0]
 		c.actors = append(c.actors, actor)
 		c.budgets = append(c.budgets, []ident.Budget{f.budget(t, actor, "a"), f.budget(t, actor, "b"), f.budget(t, actor, "c")})
 	}
 	return c
 }
 
-func (c *crowd) event(random *rand.Rand) *wire.UsageEvent {
-	n := random.IntN(len(c.actors))
+// source makes what one edge sends.
+type source struct {
+	*crowd
+	random *rand.Rand
+	users  *rand.Zipf
+	drafts [][][]byte // events of each organization without what is each call's own
+	runs   [][]*openRun
+}
+
+type openRun struct {
+	id          string
+	draft, left int
+}
+
+func (c *crowd) source(t testing.TB, seed uint64) *source {
+	s := &source{crowd: c, random: rand.New(rand.NewPCG(seed, 1))}
+	s.users = rand.NewZipf(s.random, 1.1, 10, benchUsers-1)
+	for n := range c.actors {
+		var drafts [][]byte
+		for range benchDrafts {
+			raw, err := proto.Marshal(s.event(n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			drafts = append(drafts, raw)
+		}
+		s.drafts, s.runs = append(s.drafts, drafts), append(s.runs, make([]*openRun, benchRuns))
+	}
+	return s
+}
+
+// event makes a call of an organization.
+func (s *source) event(n int) *wire.UsageEvent {
+	random := s.random
 	id := func(kind, n int) []byte { return append(make([]byte, 13), byte(kind), byte(n>>8), byte(n)) }
-	key := random.IntN(benchKeys)
-	return event(c.actors[n].Org, func(e *wire.UsageEvent) {
-		e.StartedUnixUs = time.Now().UnixMicro()
+	return event(s.actors[n].Org, func(e *wire.UsageEvent) {
+		key := random.IntN(benchKeys)
+		if random.IntN(2) == 0 {
+			user := int(s.users.Uint64())
+			e.EndUser = "user-" + strconv.Itoa(user)
+			key = (user*7 + random.IntN(2)) % benchKeys
+		}
+		model := key % benchModels
+		if random.IntN(5) == 0 {
+			model = random.IntN(benchModels)
+		}
 		e.VirtualKeyId, e.AgentId, e.WorkspaceId = id(1, key), id(2, key%benchAgents), id(3, key%4)
-		model := random.IntN(benchModels)
 		e.Model, e.RouteId, e.ProviderId = "model-"+strconv.Itoa(model), id(4, model), id(5, model%3)
-		e.CostPico, e.SavedPico, e.Labels = random.Int64N(1e9), random.Int64N(1e6), nil
+		e.CostPico, e.SavedPico = random.Int64N(1e9), random.Int64N(1e6)
+		e.Labels = map[string]string{
+			"team": "team-" + strconv.Itoa(key%benchTeams), "feature": "feature-" + strconv.Itoa((key*5+random.IntN(5))%benchFeatures),
+			"version": "v" + strconv.Itoa((key+random.IntN(2))%benchVersions),
+		}
 		switch random.IntN(20) {
 		case 0:
 			e.Outcome, e.Code, e.ProviderId, e.CostPico, e.SavedPico = wire.Outcome_OUTCOME_REFUSED, "budget_exhausted", nil, 0, 0
@@ -62,65 +115,83 @@ func (c *crowd) event(random *rand.Rand) *wire.UsageEvent {
 		case 1:
 			e.Outcome, e.Code, e.Waste = wire.Outcome_OUTCOME_UPSTREAM_FAILED, "upstream_failed", true
 		}
-		if random.IntN(10) < 3 {
-			e.Labels = map[string]string{"team": "team-" + strconv.Itoa(random.IntN(10)), "feature": "feature-" + strconv.Itoa(random.IntN(50))}
-		}
-		if random.IntN(10) < 4 {
-			e.EndUser = "user-" + strconv.Itoa(random.IntN(benchUsers))
-		}
-		if random.IntN(10) < 3 {
-			e.RunId = fmt.Sprintf("run-%d-%d", time.Now().Unix(), random.IntN(100))
-		}
-		for _, budget := range c.budgets[n] {
+		for _, budget := range s.budgets[n] {
 			charged(budget, e.GetCostPico())(e)
 		}
 	})
 }
 
-// BenchmarkIngest takes in what several edges send at once for as long as -benchtime says: 20 organizations with 2,000 keys, labels on 30 % of
-// events, end users on 40 %, runs on 30 %, three budgets charged by each. One operation is one batch. Making the events is part of it. The CPU
-// time of this process and of Postgres is the figure that another load on the machine changes least: 2 cores have 2,000,000 µs a second.
+// records makes what a batch carries. In an encoded message the last value of a field counts: what is each call's own is put after a draft.
+func (s *source) records(t testing.TB, first uint64, count int) []*wire.UsageRecord {
+	all := make([]*wire.UsageRecord, count)
+	for i := range all {
+		n := s.random.IntN(len(s.actors))
+		draft := s.random.IntN(benchDrafts)
+		event, request := wire.NewID(time.Now()), wire.NewID(time.Now())
+		own := &wire.UsageEvent{EventId: event[:], RequestId: request[:], StartedUnixUs: time.Now().UnixMicro()}
+		if s.random.IntN(2) == 0 {
+			slot := &s.runs[n][s.random.IntN(benchRuns)]
+			if *slot == nil || (*slot).left == 0 {
+				*slot = &openRun{id: "run-" + hex.EncodeToString(event[:]), draft: draft, left: benchRunLength}
+			}
+			(*slot).left--
+			own.RunId, draft = (*slot).id, (*slot).draft
+		}
+		raw, err := proto.MarshalOptions{}.MarshalAppend(slices.Clone(s.drafts[n][draft]), own)
+		if err != nil {
+			t.Error(err)
+		}
+		all[i] = &wire.UsageRecord{Seq: first + uint64(i), Event: raw}
+	}
+	return all
+}
+
+// BenchmarkIngest takes in what several edges send at once for as long as -benchtime says, in the mix above, while the folder folds. One operation
+// is one batch. Making the events is part of it. The CPU time of this process and of Postgres is the figure that another load on the machine changes
+// least: 2 cores have 2,000,000 µs a second. Sustained is a rate at which what is pending does not grow: it is counted when the clock starts and stops.
 func BenchmarkIngest(b *testing.B) {
 	f := newFixture(b)
 	f.keep(b, 0)
 	c := newCrowd(b, f, benchOrgs)
-	acked, stop := make(chan time.Duration), make(chan struct{})
-	var running sync.WaitGroup
+	ctx, end := context.WithCancel(b.Context())
+	acked := make(chan time.Duration)
+	var sending, folding sync.WaitGroup
 	for stream := range benchStreams {
 		edge := ident.New[ident.Edge]()
 		f.addEdge(b, edge)
-		running.Go(func() {
-			random := rand.New(rand.NewPCG(uint64(stream), 1))
+		from := c.source(b, uint64(stream))
+		sending.Go(func() {
 			for seq := uint64(1); ; seq += benchBatch {
-				events := make([]*wire.UsageEvent, benchBatch)
-				for i := range events {
-					events[i] = c.event(random)
-				}
-				batch := f.batch(b, 9, seq, events...)
-				batch.EdgeId = edge.Bytes()
+				batch := &wire.UsageBatch{EdgeId: edge.Bytes(), Epoch: 9, Records: from.records(b, seq, benchBatch)}
 				began := time.Now()
 				if _, err := f.service.Take(b.Context(), batch); err != nil {
 					b.Error(err)
 				}
 				select {
 				case acked <- time.Since(began):
-				case <-stop:
+				case <-ctx.Done():
 					return
 				}
 			}
 		})
 	}
+	folding.Go(func() {
+		if err := f.service.Folder().Run(ctx); err != nil {
+			b.Error(err)
+		}
+	})
 	for range benchWarm {
 		<-acked
 	}
 	var took []time.Duration
-	began, used := time.Now(), f.cpu(b)
+	began, used, pending := time.Now(), f.cpu(b), f.pending(b)
 	for b.Loop() {
 		took = append(took, <-acked)
 	}
-	elapsed, used := b.Elapsed(), f.cpu(b).less(used)
-	close(stop)
-	running.Wait()
+	elapsed, used, pendingThen := b.Elapsed(), f.cpu(b).less(used), f.pending(b)
+	end()
+	sending.Wait()
+	folding.Wait()
 	slices.Sort(took)
 	b.ReportMetric(float64(len(took)*benchBatch)/elapsed.Seconds(), "events/s")
 	b.ReportMetric(float64(took[len(took)*99/100].Milliseconds()), "ms-p99-commit")
@@ -128,7 +199,17 @@ func BenchmarkIngest(b *testing.B) {
 	b.ReportMetric(float64(used.postgres.Microseconds())/float64(len(took)*benchBatch), "µs-Postgres/event")
 	b.ReportMetric(float64(used.process.Microseconds())/float64(len(took)*benchBatch), "µs-Go/event")
 	f.settled(b, c)
-	fmt.Fprintf(os.Stderr, "%d batches of %d events in %s; rows: %s\n", len(took), benchBatch, time.Since(began).Round(time.Second), f.rows(b))
+	fmt.Fprintf(os.Stderr, "%d batches of %d events in %s; pending then %d events, now %d; rows: %s\n", len(took), benchBatch,
+		time.Since(began).Round(time.Second), pending, pendingThen, f.rows(b))
+}
+
+// pending counts the events that are not folded.
+func (f *fixture) pending(t testing.TB) (events int64) {
+	t.Helper()
+	if err := f.db.Owner(t).QueryRow(t.Context(), "SELECT coalesce(sum(lines), 0) FROM usage_pending").Scan(&events); err != nil {
+		t.Fatal(err)
+	}
+	return events
 }
 
 // settled checks that every sum and budget is what the events say.
@@ -137,7 +218,7 @@ func (f *fixture) settled(t testing.TB, c *crowd) (events int64) {
 	for i, actor := range c.actors {
 		err := f.db.Tenant.Read(t.Context(), actor.Org, func(tx pgx.Tx) error {
 			var count, hours, days, differ int64
-			err := tx.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM usage_event), (SELECT sum(events)::bigint FROM usage_hour), (SELECT sum(events)::bigint FROM usage_sum WHERE source = 'day'),
+			err := tx.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM usage_event), (SELECT sum(events)::bigint FROM usage_sum WHERE source = 'hour'), (SELECT sum(events)::bigint FROM usage_sum WHERE source = 'day'),
 				(SELECT count(*) FROM budget_period WHERE spent <> (SELECT sum(cost_pico) FROM usage_event))`).Scan(&count, &hours, &days, &differ)
 			if count != hours || count != days || differ > 0 {
 				t.Errorf("organization %d: %d events, %d in hours, %d in days, %d accounts differ", i, count, hours, days, differ)

@@ -1,5 +1,5 @@
-// Package ingest takes usage from edges into the books: events, sums by hour, day, label and run, budgets and the edge's position in one transaction, and acks
-// only what is committed. A record that comes twice counts once.
+// Package ingest takes usage from edges into the books: events, what they add to the sums, budgets and the edge's position in one transaction,
+// and acks only what is committed. It folds what is pending into sums by hour, day, label and run. A record that comes twice counts once.
 // It refuses to drop anything silently: a record that no event can be made of is kept as it came, with the reason.
 package ingest
 
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"tollgate.dev/controlplane/internal/ident"
@@ -45,7 +46,6 @@ type event struct {
 	tags      []tag  // what its labels and end user are summed up as
 	charges   []ledger.Charge
 	charged   []byte // the charges as they came, see usage_event
-	fix       *fix   // the event is taken in already, this is added to it; nil: it is new
 	in        *wire.UsageEvent
 }
 
@@ -67,15 +67,33 @@ const (
 )
 
 // read makes an event of a record, or says why none can be made of it.
-func read(in record) (event, error) {
-	e := event{record: in, in: new(wire.UsageEvent)}
+func read(in record) (*event, error) {
+	e := &event{record: in, in: new(wire.UsageEvent)}
 	if err := proto.Unmarshal(in.raw, e.in); err != nil {
-		return event{}, errors.New("the record does not decode")
+		return nil, errors.New("the record does not decode")
 	}
 	if err := e.readAll(); err != nil {
-		return event{}, err
+		return nil, err
 	}
+	e.charged = chargesOf(in.raw)
 	return e, nil
+}
+
+// chargesOf returns the charges of a record that decodes, as they came: a UsageEvent with nothing else in it.
+func chargesOf(raw []byte) []byte {
+	const charges = 33 // the field's number in the contract
+	kept := []byte{}
+	for len(raw) > 0 {
+		number, _, n := protowire.ConsumeField(raw)
+		if n < 0 {
+			break
+		}
+		if number == charges {
+			kept = append(kept, raw[:n]...)
+		}
+		raw = raw[n:]
+	}
+	return kept
 }
 
 func (e *event) readAll() error {
@@ -184,10 +202,6 @@ func (e *event) readCharges() error {
 			Line: ledger.Line{Key: key, LeaseNo: each.GetLeaseNo()}, Spent: each.GetSpentPico(), InDoubt: each.GetDoubtPico(), Uncovered: each.GetUncoveredPico(),
 		})
 	}
-	var err error
-	if e.charged, err = proto.Marshal(&wire.UsageEvent{Charges: e.in.GetCharges()}); err != nil {
-		return errors.New("the charges cannot be kept")
-	}
 	return nil
 }
 
@@ -207,7 +221,7 @@ func outcomeOf(outcome wire.Outcome) string {
 }
 
 // doubtsOf is what the events left in doubt, by event and account.
-func doubtsOf(events []event) (doubts []ledger.Doubt) {
+func doubtsOf(events []*event) (doubts []ledger.Doubt) {
 	for i := range events {
 		for _, charge := range events[i].charges {
 			if charge.InDoubt > 0 {

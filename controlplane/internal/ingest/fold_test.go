@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/proto"
 
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/ledger"
 	"tollgate.dev/dataplane/wire"
 )
 
@@ -68,11 +70,16 @@ func TestDaysAreExactBeforeTheyAreFoldedAndAfterAndWithLateEvents(t *testing.T) 
 		}
 	}
 	take(9)
-	if days := f.rowsIn(t, actor.Org, "usage_day"); days != 0 {
-		t.Errorf("%d rows by day before anything is folded", days)
+	for _, table := range []string{"usage_hour", "usage_day", "usage_tag_hour", "usage_tag_day", "usage_run"} {
+		if rows := f.rowsIn(t, actor.Org, table); rows != 0 {
+			t.Errorf("%d rows in %s before anything is folded", rows, table)
+		}
 	}
 	exact("before the fold")
 	f.fold(t)
+	if n := f.pending(t); n != 0 {
+		t.Errorf("%d events are pending after the fold", n)
+	}
 	exact("after the fold")
 	days, open := f.rowsIn(t, actor.Org, "usage_day"), f.rowsIn(t, actor.Org, "usage_hour JOIN usage_fold USING (org_id) WHERE hour >= folded_until")
 	if days == 0 || open == 0 || f.rowsIn(t, actor.Org, "usage_hour JOIN usage_fold USING (org_id) WHERE hour < folded_until") == 0 {
@@ -85,7 +92,25 @@ func TestDaysAreExactBeforeTheyAreFoldedAndAfterAndWithLateEvents(t *testing.T) 
 	exact("folded again")
 }
 
-// Several replicas fold while old usage comes in and others die half way.
+// correctForNothing corrects an event and takes that back, each in a transaction of its own.
+func (f *fixture) correctForNothing(t testing.TB, e *wire.UsageEvent, pico int64) error {
+	org, err := ident.FromBytes[ident.Org](e.GetOrgId())
+	if err != nil {
+		return err
+	}
+	for _, pico := range []int64{pico, -pico} {
+		err := f.db.Tenant.Write(t.Context(), org, func(tx pgx.Tx) error {
+			_, err := f.service.Correct(t.Context(), tx, org, []ledger.Correction{{Event: proto.CloneOf(e), CostPico: pico, SavedPico: -pico}})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Several replicas fold while old usage and corrections come in, and others die half way.
 func TestFoldingAndLateUsageAtOnceCountEachEventOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -106,6 +131,10 @@ func TestFoldingAndLateUsageAtOnceCountEachEventOnce(t *testing.T) {
 				batch := f.batch(t, 9, seq, events...)
 				batch.EdgeId = edge.Bytes()
 				if _, err := f.service.Take(t.Context(), batch); err != nil {
+					t.Error(err)
+					return
+				}
+				if err := f.correctForNothing(t, events[0], random.Int64N(1e9)); err != nil {
 					t.Error(err)
 					return
 				}
@@ -143,5 +172,34 @@ func TestFoldingAndLateUsageAtOnceCountEachEventOnce(t *testing.T) {
 	}
 	if n := f.deadlocks(t); n > 0 {
 		t.Errorf("%d deadlocks", n)
+	}
+}
+
+func TestEventsMayBeDroppedBeforeTheyAreFolded(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	actor := f.listed(t, "a")[0]
+	old := time.Now().Add(-10 * 24 * time.Hour)
+	f.take(t, f.batch(t, 9, 1, event(actor.Org, func(e *wire.UsageEvent) { e.StartedUnixUs, e.RunId = old.UnixMicro(), "run-a" })))
+	if err := f.service.Keeper(24 * time.Hour).Keep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := f.rowsIn(t, actor.Org, "usage_event"); n != 0 {
+		t.Fatalf("%d events are kept", n)
+	}
+	for _, when := range []string{"before the fold", "after the fold"} {
+		for _, sums := range []string{"usage_sum WHERE source = 'hour'", "usage_sum WHERE source = 'day'", "usage_sum WHERE source = 'tag_day' AND name = 'team'", "usage_run_sum"} {
+			var events, cost int64
+			err := f.db.Tenant.Read(t.Context(), actor.Org, func(tx pgx.Tx) error {
+				return tx.QueryRow(t.Context(), "SELECT sum(events)::bigint, sum(cost_pico)::bigint FROM "+sums).Scan(&events, &cost)
+			})
+			if err != nil || events != 1 || cost != 100 {
+				t.Errorf("%s, %s: %d events, %d pico, %v", when, sums, events, cost, err)
+			}
+		}
+		f.fold(t)
+	}
+	if rows := f.rowsIn(t, actor.Org, "usage_hour"); rows != 1 {
+		t.Errorf("%d hours", rows)
 	}
 }

@@ -111,7 +111,7 @@ func (f *fixture) books(t testing.TB, org ident.Org) (events int64, eventCost, h
 	t.Helper()
 	err := f.db.Tenant.Read(t.Context(), org, func(tx pgx.Tx) error {
 		return tx.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM usage_event), (SELECT coalesce(sum(cost_pico), 0) FROM usage_event),
-			(SELECT coalesce(sum(cost_pico), 0) FROM usage_hour), (SELECT coalesce(sum(spent), 0) FROM budget_period), (SELECT coalesce(sum(events), 0)::bigint FROM usage_hour)`).
+			(SELECT coalesce(sum(cost_pico), 0) FROM usage_sum WHERE source = 'hour'), (SELECT coalesce(sum(spent), 0) FROM budget_period), (SELECT coalesce(sum(events), 0)::bigint FROM usage_sum WHERE source = 'hour')`).
 			Scan(&events, &eventCost, &hourCost, &spent, &hourEvents)
 	})
 	if err != nil {

@@ -5,36 +5,31 @@ import (
 	"slices"
 	"time"
 
-	"tollgate.dev/controlplane/internal/ident"
+	"github.com/google/uuid"
 )
 
 // run is the sums of one run that the caller named.
 type run struct {
 	id                                    string
-	workspace                             ident.Workspace // these three are those of the earliest event
-	agent                                 ident.Agent
-	key                                   ident.VirtualKey
+	workspace, agent, key                 uuid.UUID // of the earliest line
 	first, last                           time.Time
 	steps, refused, failed, indeterminate int64
 	figures
 }
 
-// runsOf sums up events by run, in the order in which the runs are locked. A call that names no run has its own id for it, and is none.
-func runsOf(events []event) []*run {
+// runsOf sums up lines by run, in the order in which the runs are locked.
+func runsOf(lines []*line) []*run {
 	byID := map[string]*run{}
-	for i := range events {
-		e := &events[i]
-		id := e.in.GetRunId()
-		if id == "" || id == e.request.String() {
+	for _, l := range lines {
+		if l.run == "" {
 			continue
 		}
-		one := byID[id]
+		one := byID[l.run]
 		if one == nil {
-			one = &run{id: id, first: e.started, last: e.started}
-			one.workspace, one.agent, one.key = e.workspace, e.agent, e.key
-			byID[id] = one
+			one = &run{id: l.run, first: l.started, last: l.ended, workspace: l.workspace, agent: l.agent, key: l.virtualKey}
+			byID[l.run] = one
 		}
-		one.add(e)
+		one.add(l)
 	}
 	all := make([]*run, 0, len(byID))
 	for _, one := range byID {
@@ -44,24 +39,23 @@ func runsOf(events []event) []*run {
 	return all
 }
 
-func (r *run) add(e *event) {
-	if e.started.Before(r.first) {
-		r.first, r.workspace, r.agent, r.key = e.started, e.workspace, e.agent, e.key
+func (r *run) add(l *line) {
+	if l.started.Before(r.first) {
+		r.first, r.workspace, r.agent, r.key = l.started, l.workspace, l.agent, l.virtualKey
 	}
-	const durationMax = 1000 * time.Hour // a time that Postgres can keep
-	if ended := e.started.Add(min(time.Duration(e.in.GetDurationUs())*time.Microsecond, durationMax)); ended.After(r.last) {
-		r.last = ended
+	if l.ended.After(r.last) {
+		r.last = l.ended
 	}
-	if e.in.GetAttempt() <= 1 { // a refusal has none
-		r.steps += e.count
+	if l.firstAttempt {
+		r.steps += l.events
 	}
-	switch e.outcome {
+	switch l.outcome {
 	case "refused":
-		r.refused += e.count
+		r.refused += l.events
 	case "upstream_failed", "client_closed":
-		r.failed += e.count
+		r.failed += l.events
 	case indeterminate:
-		r.indeterminate += e.count
+		r.indeterminate += l.events
 	}
-	r.figures.add(e)
+	r.figures.add(l)
 }

@@ -32,13 +32,14 @@ type Service struct {
 	now      func() time.Time
 	logger   *slog.Logger
 	tags     *tags
+	due      *due
 	events   atomic.Uint64
 	rejected atomic.Uint64
 }
 
 // New returns a Service over the pool.
 func New(pool *pgxpool.Pool, now func() time.Time, logger *slog.Logger) *Service {
-	return &Service{pool: pool, now: now, logger: logger, tags: newTags()}
+	return &Service{pool: pool, now: now, logger: logger, tags: newTags(), due: newDue()}
 }
 
 // Counts returns how many events were taken in and how many records were rejected since the start, for metrics.
@@ -90,7 +91,7 @@ func (s *Service) Take(ctx context.Context, batch *wire.UsageBatch) (*wire.Usage
 	if err != nil || edge.IsZero() || batch.GetEpoch() == 0 || len(records) == 0 || len(records) > recordsMax {
 		return nil, errBatch
 	}
-	var good []event
+	good := make([]*event, 0, len(records))
 	var bad []rejected
 	for i, each := range records {
 		if each.GetSeq() > math.MaxInt64 || i > 0 && each.GetSeq() <= records[i-1].GetSeq() {
@@ -122,7 +123,7 @@ type span struct {
 
 // commit writes the events, halving the batch around a value that Postgres refuses until the one record is found that holds it.
 // The position advances with the last part only, so that a part is sent again when the rest fails.
-func (s *Service) commit(ctx context.Context, at span, good []event, bad []rejected) error {
+func (s *Service) commit(ctx context.Context, at span, good []*event, bad []rejected) error {
 	err := s.commitOnce(ctx, at, good, bad)
 	switch {
 	case !blames(err):
@@ -139,25 +140,31 @@ func (s *Service) commit(ctx context.Context, at span, good []event, bad []rejec
 	return s.commit(ctx, at, good[half:], bad)
 }
 
-func (s *Service) commitOnce(ctx context.Context, at span, good []event, bad []rejected) error {
+func (s *Service) commitOnce(ctx context.Context, at span, good []*event, bad []rejected) error {
 	ctx, cancel := context.WithTimeout(ctx, commitMax)
 	defer cancel()
-	events, rejects := 0, bad
+	rejects := bad
+	fresh := map[ident.Org]int{}
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if err := begin(ctx, tx, at); err != nil {
 			return err
 		}
-		hour, err := enterHour(ctx, tx)
-		if err != nil {
-			return err
-		}
-		for _, group := range byOrg(good) {
-			fresh, refused, err := s.takeOrg(ctx, tx, at.edge, hour, group)
+		groups := byOrg(good)
+		for i, group := range groups {
+			added, refused, err := s.takeOrg(ctx, tx, at.edge, group)
 			if err != nil {
 				return err
 			}
-			events += fresh
-			rejects = append(rejects, refused...)
+			groups[i], rejects = added, append(rejects, refused...)
+		}
+		for _, added := range groups {
+			if len(added) == 0 {
+				continue
+			}
+			fresh[added[0].org] = len(added)
+			if err := s.charge(ctx, tx, at.edge, added); err != nil {
+				return err
+			}
 		}
 		for _, each := range rejects {
 			if err := keepReject(ctx, tx, at.edge, at.epoch, each); err != nil {
@@ -169,7 +176,10 @@ func (s *Service) commitOnce(ctx context.Context, at span, good []event, bad []r
 	if err != nil {
 		return err
 	}
-	s.events.Add(uint64(events))
+	for org, n := range fresh {
+		s.events.Add(uint64(n))
+		s.due.add(org, n, time.Now())
+	}
 	s.rejected.Add(uint64(len(rejects)))
 	for _, each := range rejects {
 		s.logger.WarnContext(ctx, "a usage record is rejected and kept", "edge_id", at.edge, "seq", each.seq, "reason", each.reason)
@@ -177,28 +187,34 @@ func (s *Service) commitOnce(ctx context.Context, at span, good []event, bad []r
 	return nil
 }
 
-// takeOrg writes one organization's events: the events, then the sums and the charges of those that were not there yet.
-func (s *Service) takeOrg(ctx context.Context, tx pgx.Tx, edge ident.Edge, hour time.Time, events []event) (fresh int, refused []rejected, err error) {
+// takeOrg writes one organization's events and returns those that were not there yet.
+func (s *Service) takeOrg(ctx context.Context, tx pgx.Tx, edge ident.Edge, events []*event) (added []*event, refused []rejected, err error) {
 	org := events[0].org
 	if err := tenant.Enter(ctx, tx, org); err != nil {
-		return 0, nil, err
+		return nil, nil, err
 	}
 	exists, err := orgExists(ctx, tx, org)
 	if err != nil {
-		return 0, nil, err
+		return nil, nil, err
 	}
 	if !exists {
 		for _, each := range events {
 			refused = append(refused, rejected{record: each.record, reason: "there is no organization " + org.String()})
 		}
-		return 0, refused, nil
+		return nil, refused, nil
 	}
-	added, err := insert(ctx, tx, org, edge, events)
+	added, err = insert(ctx, tx, org, edge, events)
 	if err != nil || len(added) == 0 {
-		return 0, nil, err
+		return nil, nil, err
 	}
-	if err := s.addUp(ctx, tx, org, hour, added); err != nil {
-		return 0, nil, err
+	return added, nil, s.addPending(ctx, tx, org, added)
+}
+
+// charge settles one organization's new events. Others wait for its accounts until the transaction ends, so it comes after all events are written.
+func (s *Service) charge(ctx context.Context, tx pgx.Tx, edge ident.Edge, added []*event) error {
+	org := added[0].org
+	if err := tenant.Enter(ctx, tx, org); err != nil {
+		return err
 	}
 	var charges []ledger.Charge
 	for _, each := range added {
@@ -206,64 +222,28 @@ func (s *Service) takeOrg(ctx context.Context, tx pgx.Tx, edge ident.Edge, hour 
 	}
 	unknown, err := ledger.Settle(ctx, tx, org, edge, ledger.Sum(charges), s.now())
 	if err != nil {
-		return 0, nil, err
+		return err
 	}
 	if err := ledger.NoteDoubts(ctx, tx, org, doubtsOf(added)); err != nil {
-		return 0, nil, err
+		return err
 	}
 	for _, each := range unknown {
 		s.logger.WarnContext(ctx, "a charge names an unknown budget", "org_id", org, "budget_id", each.Budget, "spent_pico_usd", each.Spent, "doubt_pico_usd", each.InDoubt)
 	}
-	return len(added), nil, announce(ctx, tx, org)
-}
-
-// addUp adds one organization's events to its sums, in a transaction that entered hour. Days get theirs when an hour is folded, but for events of
-// hours that are folded already.
-func (s *Service) addUp(ctx context.Context, tx pgx.Tx, org ident.Org, hour time.Time, events []event) error {
-	folded, err := foldedUntil(ctx, tx, org, hour, events)
-	if err != nil {
-		return err
-	}
-	for i := range events {
-		at := tagDay{org, events[i].started.Truncate(day).Unix()}
-		if s.tags.knows(at) {
-			continue
-		}
-		had, err := tagsOf(ctx, tx, at)
-		if err != nil {
-			return err
-		}
-		s.tags.learn(at, had)
-	}
-	s.tags.assign(org, events)
-	if err := addHours(ctx, tx, org, sumsOf(events, time.Hour), tagSumsOf(events, time.Hour)); err != nil {
-		return err
-	}
-	var late []event
-	for i := range events {
-		if events[i].started.Unix() < folded {
-			late = append(late, events[i])
-		}
-	}
-	if len(late) > 0 {
-		if err := addDays(ctx, tx, org, sumsOf(late, day), tagSumsOf(late, day)); err != nil {
-			return err
-		}
-	}
-	return addRuns(ctx, tx, org, runsOf(events))
+	return announce(ctx, tx, org)
 }
 
 // byOrg groups events by organization, organizations and their events in order of id, each event once.
-func byOrg(events []event) [][]event {
+func byOrg(events []*event) [][]*event {
 	sorted := slices.Clone(events)
-	slices.SortStableFunc(sorted, func(a, b event) int {
+	slices.SortStableFunc(sorted, func(a, b *event) int {
 		if order := bytes.Compare(a.org.UUID[:], b.org.UUID[:]); order != 0 {
 			return order
 		}
 		return bytes.Compare(a.id.UUID[:], b.id.UUID[:])
 	})
-	sorted = slices.CompactFunc(sorted, func(a, b event) bool { return a.org == b.org && a.id == b.id })
-	var groups [][]event
+	sorted = slices.CompactFunc(sorted, func(a, b *event) bool { return a.org == b.org && a.id == b.id })
+	var groups [][]*event
 	for len(sorted) > 0 {
 		n := 1
 		for n < len(sorted) && sorted[n].org == sorted[0].org {

@@ -42,15 +42,10 @@ func TestStreamsThatOverlapLoseNothingAndNeverDeadlock(t *testing.T) {
 	for stream := range 8 {
 		edge := ident.New[ident.Edge]()
 		f.addEdge(t, edge)
+		from := c.source(t, uint64(stream))
 		running.Go(func() {
-			random := rand.New(rand.NewPCG(uint64(stream), 2))
 			for seq := uint64(1); ctx.Err() == nil; seq += 100 {
-				events := make([]*wire.UsageEvent, 100)
-				for i := range events {
-					events[i] = c.event(random)
-				}
-				batch := f.batch(t, 9, seq, events...)
-				batch.EdgeId = edge.Bytes()
+				batch := &wire.UsageBatch{EdgeId: edge.Bytes(), Epoch: 9, Records: from.records(t, seq, 100)}
 				for range 2 {
 					if _, err := f.service.Take(t.Context(), batch); err != nil {
 						t.Errorf("stream %d: %v", stream, err)

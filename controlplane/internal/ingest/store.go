@@ -82,14 +82,23 @@ func orgExists(ctx context.Context, tx pgx.Tx, org ident.Org) (bool, error) {
 	return exists, nil
 }
 
-// insert adds events of one organization and returns those that were not there yet.
-func insert(ctx context.Context, tx pgx.Tx, org ident.Org, edge ident.Edge, events []event) (fresh []event, err error) {
-	ids, err := ingestdb.New(tx).InsertEvents(ctx, columns(org, edge, events))
-	if err != nil {
+// insert adds events of one organization and returns those that were not there yet. Most batches are all new: they are written without a look
+// at what is there, and once more with one if that fails.
+func insert(ctx context.Context, tx pgx.Tx, org ident.Org, edge ident.Edge, events []*event) (fresh []*event, err error) {
+	rows := columns(org, edge, events)
+	err = pgx.BeginFunc(ctx, tx, func(nested pgx.Tx) error {
+		return ingestdb.New(nested).InsertNewEvents(ctx, ingestdb.InsertNewEventsParams(rows))
+	})
+	if err == nil {
+		return events, nil
+	}
+	var violation *pgconn.PgError
+	if !errors.As(err, &violation) || violation.Code != uniqueViolation {
 		return nil, fmt.Errorf("insert events: %w", err)
 	}
-	if len(ids) == len(events) {
-		return events, nil
+	ids, err := ingestdb.New(tx).InsertEvents(ctx, rows)
+	if err != nil {
+		return nil, fmt.Errorf("insert events: %w", err)
 	}
 	added := make(map[pgtype.UUID]bool, len(ids))
 	for _, id := range ids {
@@ -103,32 +112,64 @@ func insert(ctx context.Context, tx pgx.Tx, org ident.Org, edge ident.Edge, even
 	return fresh, nil
 }
 
-func columns(org ident.Org, edge ident.Edge, events []event) ingestdb.InsertEventsParams {
-	p := ingestdb.InsertEventsParams{OrgID: org, EdgeID: edge.UUID}
-	for i := range events {
-		e := &events[i]
-		p.Events, p.Started, p.Requests = append(p.Events, filled(e.id.UUID)), append(p.Started, e.started), append(p.Requests, filled(e.request.UUID))
-		p.Runs, p.Workspaces, p.Agents = append(p.Runs, e.in.GetRunId()), append(p.Workspaces, filled(e.workspace.UUID)), append(p.Agents, orNull(e.agent.UUID))
-		p.VirtualKeys, p.EndUsers, p.Labels = append(p.VirtualKeys, filled(e.key.UUID)), append(p.EndUsers, e.in.GetEndUser()), append(p.Labels, e.labels)
-		p.Dialects, p.Routes, p.Models = append(p.Dialects, e.in.GetDialect()), append(p.Routes, orNull(e.route.UUID)), append(p.Models, e.in.GetModel())
-		p.Providers, p.ProviderModels = append(p.Providers, orNull(e.provider.UUID)), append(p.ProviderModels, e.in.GetProviderModel())
-		p.Attempts, p.Streamed = append(p.Attempts, int32(e.in.GetAttempt())), append(p.Streamed, e.in.GetStreamed())
-		p.Outcomes, p.Codes, p.Rules = append(p.Outcomes, e.outcome), append(p.Codes, e.in.GetCode()), append(p.Rules, e.in.GetRule())
-		p.HttpStatuses = append(p.HttpStatuses, int32(e.in.GetHttpStatus()))
-		p.Durations, p.FirstBytes = append(p.Durations, e.in.GetDurationUs()), append(p.FirstBytes, e.in.GetFirstByteUs())
-		p.Inputs, p.CachedInputs = append(p.Inputs, e.in.GetInputTokens()), append(p.CachedInputs, e.in.GetCachedInputTokens())
-		p.CacheWrites, p.Outputs = append(p.CacheWrites, e.in.GetCacheWriteTokens()), append(p.Outputs, e.in.GetOutputTokens())
-		p.Reasonings, p.Estimated = append(p.Reasonings, e.in.GetReasoningTokens()), append(p.Estimated, e.in.GetEstimated())
-		p.Costs, p.Bounds, p.Prices = append(p.Costs, e.in.GetCostPico()), append(p.Bounds, e.in.GetBoundPico()), append(p.Prices, orNull(e.price.UUID))
-		p.Waste, p.Generations = append(p.Waste, e.in.GetWaste()), append(p.Generations, int64(e.in.GetGeneration()))
-		p.Counts, p.Saved = append(p.Counts, e.count), append(p.Saved, e.in.GetSavedPico())
-		p.CacheWriteHours, p.AudioInputs = append(p.CacheWriteHours, e.in.GetCacheWriteHourTokens()), append(p.AudioInputs, e.in.GetAudioInputTokens())
-		p.AudioOutputs, p.ImageInputs = append(p.AudioOutputs, e.in.GetAudioOutputTokens()), append(p.ImageInputs, e.in.GetImageInputTokens())
-		p.ImageOutputs, p.ServiceTiers = append(p.ImageOutputs, e.in.GetImageOutputTokens()), append(p.ServiceTiers, e.in.GetServiceTier())
-		p.Reported, p.Discounts = append(p.Reported, e.in.GetReported()), append(p.Discounts, orNull(e.discount.UUID))
-		p.Charges = append(p.Charges, e.charged)
+const uniqueViolation = "23505"
+
+func columns(org ident.Org, edge ident.Edge, all []*event) ingestdb.InsertEventsParams {
+	return ingestdb.InsertEventsParams{
+		OrgID: org, EdgeID: edge.UUID,
+		Events:          column(all, func(e *event) pgtype.UUID { return filled(e.id.UUID) }),
+		Started:         column(all, func(e *event) time.Time { return e.started }),
+		Requests:        column(all, func(e *event) pgtype.UUID { return filled(e.request.UUID) }),
+		Runs:            column(all, func(e *event) string { return e.in.GetRunId() }),
+		Workspaces:      column(all, func(e *event) pgtype.UUID { return filled(e.workspace.UUID) }),
+		Agents:          column(all, func(e *event) pgtype.UUID { return orNull(e.agent.UUID) }),
+		VirtualKeys:     column(all, func(e *event) pgtype.UUID { return filled(e.key.UUID) }),
+		EndUsers:        column(all, func(e *event) string { return e.in.GetEndUser() }),
+		Labels:          column(all, func(e *event) string { return e.labels }),
+		Dialects:        column(all, func(e *event) string { return e.in.GetDialect() }),
+		Routes:          column(all, func(e *event) pgtype.UUID { return orNull(e.route.UUID) }),
+		Models:          column(all, func(e *event) string { return e.in.GetModel() }),
+		Providers:       column(all, func(e *event) pgtype.UUID { return orNull(e.provider.UUID) }),
+		ProviderModels:  column(all, func(e *event) string { return e.in.GetProviderModel() }),
+		Attempts:        column(all, func(e *event) int32 { return int32(e.in.GetAttempt()) }),
+		Streamed:        column(all, func(e *event) bool { return e.in.GetStreamed() }),
+		Outcomes:        column(all, func(e *event) string { return e.outcome }),
+		Codes:           column(all, func(e *event) string { return e.in.GetCode() }),
+		Rules:           column(all, func(e *event) string { return e.in.GetRule() }),
+		HttpStatuses:    column(all, func(e *event) int32 { return int32(e.in.GetHttpStatus()) }),
+		Durations:       column(all, func(e *event) int64 { return e.in.GetDurationUs() }),
+		FirstBytes:      column(all, func(e *event) int64 { return e.in.GetFirstByteUs() }),
+		Inputs:          column(all, func(e *event) int64 { return e.in.GetInputTokens() }),
+		CachedInputs:    column(all, func(e *event) int64 { return e.in.GetCachedInputTokens() }),
+		CacheWrites:     column(all, func(e *event) int64 { return e.in.GetCacheWriteTokens() }),
+		CacheWriteHours: column(all, func(e *event) int64 { return e.in.GetCacheWriteHourTokens() }),
+		Outputs:         column(all, func(e *event) int64 { return e.in.GetOutputTokens() }),
+		Reasonings:      column(all, func(e *event) int64 { return e.in.GetReasoningTokens() }),
+		AudioInputs:     column(all, func(e *event) int64 { return e.in.GetAudioInputTokens() }),
+		AudioOutputs:    column(all, func(e *event) int64 { return e.in.GetAudioOutputTokens() }),
+		ImageInputs:     column(all, func(e *event) int64 { return e.in.GetImageInputTokens() }),
+		ImageOutputs:    column(all, func(e *event) int64 { return e.in.GetImageOutputTokens() }),
+		Estimated:       column(all, func(e *event) bool { return e.in.GetEstimated() }),
+		Reported:        column(all, func(e *event) bool { return e.in.GetReported() }),
+		Costs:           column(all, func(e *event) int64 { return e.in.GetCostPico() }),
+		Bounds:          column(all, func(e *event) int64 { return e.in.GetBoundPico() }),
+		Saved:           column(all, func(e *event) int64 { return e.in.GetSavedPico() }),
+		Prices:          column(all, func(e *event) pgtype.UUID { return orNull(e.price.UUID) }),
+		Discounts:       column(all, func(e *event) pgtype.UUID { return orNull(e.discount.UUID) }),
+		ServiceTiers:    column(all, func(e *event) string { return e.in.GetServiceTier() }),
+		Waste:           column(all, func(e *event) bool { return e.in.GetWaste() }),
+		Generations:     column(all, func(e *event) int64 { return int64(e.in.GetGeneration()) }),
+		Counts:          column(all, func(e *event) int64 { return e.count }),
+		Charges:         column(all, func(e *event) []byte { return e.charged }),
 	}
-	return p
+}
+
+func column[T any](events []*event, value func(*event) T) []T {
+	all := make([]T, len(events))
+	for i, e := range events {
+		all[i] = value(e)
+	}
+	return all
 }
 
 // filled gives an id to Postgres in the form that is encoded without a detour over text.

@@ -14,34 +14,6 @@ import (
 	"tollgate.dev/controlplane/internal/tenant"
 )
 
-// enterHour returns the hour that it is for the transaction, and holds it: an hour is folded when every transaction is over that began in it or
-// in the next one. What such a transaction adds to its own hour and the one before is folded later, what it adds to others may be folded by now.
-func enterHour(ctx context.Context, tx pgx.Tx) (time.Time, error) {
-	row, err := ingestdb.New(tx).EnterHour(ctx)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("enter the hour: %w", err)
-	}
-	return row.Hour, nil
-}
-
-// foldedUntil returns before which time (Unix seconds) days have what an organization's hours have, in a transaction that entered hour, as far as
-// the events need it: 0 if none of them can be of such an hour. It holds until the transaction ends.
-func foldedUntil(ctx context.Context, tx pgx.Tx, org ident.Org, hour time.Time, events []event) (int64, error) {
-	open := hour.Add(-time.Hour)
-	if !slices.ContainsFunc(events, func(e event) bool { return e.started.Before(open) }) {
-		return 0, nil
-	}
-	queries := ingestdb.New(tx)
-	if err := queries.EnsureFold(ctx, org); err != nil {
-		return 0, fmt.Errorf("note what is folded of %s: %w", org, err)
-	}
-	until, err := queries.HoldFold(ctx, org)
-	if err != nil {
-		return 0, fmt.Errorf("hold what is folded of %s: %w", org, err)
-	}
-	return until, nil
-}
-
 // overUntil returns the start of the first hour that is not over.
 func overUntil(ctx context.Context, pool *pgxpool.Pool) (time.Time, error) {
 	until, err := ingestdb.New(pool).OverUntil(ctx)
@@ -59,58 +31,103 @@ func foldOrgs(ctx context.Context, pool *pgxpool.Pool) ([]ident.Org, error) {
 	return orgs, nil
 }
 
-// nextHour returns an organization's first hour with usage that begins before until and is not folded; none: ok is false.
-func nextHour(ctx context.Context, tx pgx.Tx, org ident.Org, until time.Time) (hour time.Time, ok bool, err error) {
-	hours, err := ingestdb.New(tx).NextHour(ctx, ingestdb.NextHourParams{OrgID: org, Until: until})
-	if err != nil {
-		return time.Time{}, false, fmt.Errorf("look for an hour of %s to fold: %w", org, err)
-	}
-	if len(hours) == 0 {
-		return time.Time{}, false, nil
-	}
-	return hours[0], true, nil
-}
-
-// foldOne folds an organization's next hour that begins before until, and says whether there was one that could be folded now. Locks are taken
-// in the order of a batch: the hours, which nobody waits for here, then the organization's fold.
-func foldOne(ctx context.Context, pool *pgxpool.Pool, org ident.Org, until time.Time) (folded bool, err error) {
+// foldOne folds some of what is pending of an organization or, when nothing is, its next hour that begins before until, and says whether there
+// may be more. While another folds the organization, it does nothing and is busy.
+func foldOne(ctx context.Context, pool *pgxpool.Pool, org ident.Org, until time.Time) (more, busy bool, err error) {
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		if err := tenant.Enter(ctx, tx, org); err != nil {
 			return err
 		}
-		queries := ingestdb.New(tx)
-		if err := queries.EnsureFold(ctx, org); err != nil {
+		f := &fold{ingestdb.New(tx), org}
+		if err := f.EnsureFold(ctx, org); err != nil {
 			return fmt.Errorf("note what is folded of %s: %w", org, err)
 		}
-		hour, ok, err := nextHour(ctx, tx, org, until)
-		if err != nil || !ok {
-			return err
-		}
-		free, err := queries.FreeHours(ctx, int32(hour.Unix()/3600))
-		if err != nil || !free {
-			return err
-		}
-		if err := queries.LockFold(ctx, org); err != nil {
+		folded, err := f.LockFold(ctx, org)
+		if err != nil {
 			return fmt.Errorf("lock what is folded of %s: %w", org, err)
 		}
-		if again, ok, err := nextHour(ctx, tx, org, until); err != nil || !ok || !again.Equal(hour) {
-			return err // an older hour came meanwhile, or another replica was faster
+		if busy = len(folded) == 0; busy {
+			return nil
 		}
-		folded = true
-		return fold(ctx, queries, org, hour)
+		if more, err = f.pending(ctx, time.Unix(folded[0], 0)); err != nil || more {
+			return err
+		}
+		more, err = f.nextHour(ctx, until)
+		return err
 	})
-	return folded && err == nil, err
+	return more && err == nil, busy, err
 }
 
-func fold(ctx context.Context, queries *ingestdb.Queries, org ident.Org, hour time.Time) error {
-	if _, err := queries.FoldHour(ctx, ingestdb.FoldHourParams{OrgID: org, Hour: hour}); err != nil {
-		return fmt.Errorf("fold %s of %s: %w", hour, org, err)
+// fold is a transaction that folds one organization, which nobody else does meanwhile.
+type fold struct {
+	*ingestdb.Queries
+	org ident.Org
+}
+
+// pending adds a bounded part of what is pending to the sums and says whether there was any. Days get what is of hours that are folded already.
+func (f *fold) pending(ctx context.Context, folded time.Time) (some bool, err error) {
+	rows, err := f.ListPending(ctx, f.org)
+	if err != nil {
+		return false, fmt.Errorf("list what is pending of %s: %w", f.org, err)
 	}
-	if _, err := queries.FoldTagHour(ctx, ingestdb.FoldTagHourParams{OrgID: org, Hour: hour}); err != nil {
-		return fmt.Errorf("fold the labels in %s of %s: %w", hour, org, err)
+	var ids []int64
+	for count := 0; len(rows) > 0 && count < foldLines; rows = rows[1:] {
+		ids, count = append(ids, rows[0].PendingID), count+int(rows[0].Lines)
 	}
-	if err := queries.AdvanceFold(ctx, ingestdb.AdvanceFoldParams{OrgID: org, Until: hour.Add(time.Hour)}); err != nil {
-		return fmt.Errorf("advance what is folded of %s: %w", org, err)
+	if len(ids) == 0 {
+		return false, nil
 	}
-	return nil
+	found, err := f.GetPending(ctx, ingestdb.GetPendingParams{OrgID: f.org, Pending: ids})
+	if err != nil {
+		return false, fmt.Errorf("read what is pending of %s: %w", f.org, err)
+	}
+	if err := f.addUp(ctx, linesOf(found), folded); err != nil {
+		return false, fmt.Errorf("fold what is pending of %s: %w", f.org, err)
+	}
+	if err := f.DropPending(ctx, ingestdb.DropPendingParams{OrgID: f.org, Pending: ids}); err != nil {
+		return false, fmt.Errorf("take away what was pending of %s: %w", f.org, err)
+	}
+	return true, nil
+}
+
+func (f *fold) addUp(ctx context.Context, lines []*line, folded time.Time) error {
+	plain, tagged := sumsOf(lines, time.Hour)
+	if err := addHours(ctx, f.Queries, f.org, plain, tagged); err != nil {
+		return err
+	}
+	runs := runsOf(lines)
+	if late := slices.DeleteFunc(lines, func(l *line) bool { return !l.started.Before(folded) }); len(late) > 0 {
+		plain, tagged = sumsOf(late, day)
+		if err := addDays(ctx, f.Queries, f.org, plain, tagged); err != nil {
+			return err
+		}
+	}
+	return addRuns(ctx, f.Queries, f.org, runs)
+}
+
+// nextHour adds the first hour with usage that begins before until and is not folded to its day, and says whether there was one. A control
+// plane of before adds to hours itself: an hour is folded when every transaction is over that began in it or in the next one.
+func (f *fold) nextHour(ctx context.Context, until time.Time) (folded bool, err error) {
+	hours, err := f.NextHour(ctx, ingestdb.NextHourParams{OrgID: f.org, Until: until})
+	if err != nil {
+		return false, fmt.Errorf("look for an hour of %s to fold: %w", f.org, err)
+	}
+	if len(hours) == 0 {
+		return false, nil
+	}
+	hour := hours[0]
+	free, err := f.FreeHours(ctx, int32(hour.Unix()/3600))
+	if err != nil || !free {
+		return false, err
+	}
+	if _, err := f.FoldHour(ctx, ingestdb.FoldHourParams{OrgID: f.org, Hour: hour}); err != nil {
+		return false, fmt.Errorf("fold %s of %s: %w", hour, f.org, err)
+	}
+	if _, err := f.FoldTagHour(ctx, ingestdb.FoldTagHourParams{OrgID: f.org, Hour: hour}); err != nil {
+		return false, fmt.Errorf("fold the labels in %s of %s: %w", hour, f.org, err)
+	}
+	if err := f.AdvanceFold(ctx, ingestdb.AdvanceFoldParams{OrgID: f.org, Until: hour.Add(time.Hour)}); err != nil {
+		return false, fmt.Errorf("advance what is folded of %s: %w", f.org, err)
+	}
+	return true, nil
 }

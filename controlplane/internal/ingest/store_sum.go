@@ -5,15 +5,12 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/ingest/internal/ingestdb"
 )
 
 // addHours adds to the sums by hour, all of them and those by label.
-func addHours(ctx context.Context, tx pgx.Tx, org ident.Org, plain, tagged []*sum) error {
-	queries := ingestdb.New(tx)
+func addHours(ctx context.Context, queries *ingestdb.Queries, org ident.Org, plain, tagged []*sum) error {
 	if err := queries.AddHours(ctx, ingestdb.AddHoursParams(plainColumns(org, plain))); err != nil {
 		return fmt.Errorf("add to hours: %w", err)
 	}
@@ -27,8 +24,7 @@ func addHours(ctx context.Context, tx pgx.Tx, org ident.Org, plain, tagged []*su
 }
 
 // addDays adds to the sums by day, all of them and those by label.
-func addDays(ctx context.Context, tx pgx.Tx, org ident.Org, plain, tagged []*sum) error {
-	queries := ingestdb.New(tx)
+func addDays(ctx context.Context, queries *ingestdb.Queries, org ident.Org, plain, tagged []*sum) error {
 	if err := queries.AddDays(ctx, plainColumns(org, plain)); err != nil {
 		return fmt.Errorf("add to days: %w", err)
 	}
@@ -39,19 +35,6 @@ func addDays(ctx context.Context, tx pgx.Tx, org ident.Org, plain, tagged []*sum
 		return fmt.Errorf("add to labels by day: %w", err)
 	}
 	return nil
-}
-
-// tagsOf lists what has sums of its own on a day.
-func tagsOf(ctx context.Context, tx pgx.Tx, at tagDay) ([]tag, error) {
-	rows, err := ingestdb.New(tx).ListTagValues(ctx, ingestdb.ListTagValuesParams{OrgID: at.org, Day: time.Unix(at.day, 0).UTC()})
-	if err != nil {
-		return nil, fmt.Errorf("list labels of %s: %w", at.org, err)
-	}
-	all := make([]tag, len(rows))
-	for i, row := range rows {
-		all[i] = tag{row.Name, row.Value}
-	}
-	return all, nil
 }
 
 func plainColumns(org ident.Org, all []*sum) ingestdb.AddDaysParams {
@@ -84,14 +67,14 @@ func tagColumns(org ident.Org, all []*sum) ingestdb.AddTagDaysParams {
 }
 
 // addRuns adds to the sums by run.
-func addRuns(ctx context.Context, tx pgx.Tx, org ident.Org, runs []*run) error {
+func addRuns(ctx context.Context, queries *ingestdb.Queries, org ident.Org, runs []*run) error {
 	if len(runs) == 0 {
 		return nil
 	}
 	p := ingestdb.AddRunsParams{OrgID: org}
 	for _, r := range runs {
-		p.Runs, p.Workspaces, p.Agents = append(p.Runs, r.id), append(p.Workspaces, filled(r.workspace.UUID)), append(p.Agents, filled(r.agent.UUID))
-		p.VirtualKeys, p.Firsts, p.Lasts = append(p.VirtualKeys, filled(r.key.UUID)), append(p.Firsts, r.first), append(p.Lasts, r.last)
+		p.Runs, p.Workspaces, p.Agents = append(p.Runs, r.id), append(p.Workspaces, filled(r.workspace)), append(p.Agents, filled(r.agent))
+		p.VirtualKeys, p.Firsts, p.Lasts = append(p.VirtualKeys, filled(r.key)), append(p.Firsts, r.first), append(p.Lasts, r.last)
 		p.Steps, p.Events, p.Refused = append(p.Steps, r.steps), append(p.Events, r.events), append(p.Refused, r.refused)
 		p.Failed, p.Indeterminate, p.Inputs = append(p.Failed, r.failed), append(p.Indeterminate, r.indeterminate), append(p.Inputs, r.input)
 		p.CachedInputs, p.CacheWrites = append(p.CachedInputs, r.cachedInput), append(p.CacheWrites, r.cacheWrite)
@@ -100,7 +83,7 @@ func addRuns(ctx context.Context, tx pgx.Tx, org ident.Org, runs []*run) error {
 		p.Doubts, p.EstimatedEvents = append(p.Doubts, r.doubt.String()), append(p.EstimatedEvents, r.estimatedEvents)
 		p.EstimatedCosts = append(p.EstimatedCosts, r.estimated.String())
 	}
-	if err := ingestdb.New(tx).AddRuns(ctx, p); err != nil {
+	if err := queries.AddRuns(ctx, p); err != nil {
 		return fmt.Errorf("add to runs: %w", err)
 	}
 	return nil

@@ -3,16 +3,27 @@ package ingest
 import (
 	"cmp"
 	"math/big"
+	"math/bits"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 )
 
-// noRoute is the model of sums over calls that no route and no provider was found for: what such a caller writes is free text.
-const noRoute = "(no route)"
+// line is what one event or correction adds to the sums, as it is pending.
+type line struct {
+	started, ended                                            time.Time
+	run                                                       string
+	workspace, agent, virtualKey, provider, route             uuid.UUID
+	model, outcome, code                                      string
+	firstAttempt, waste, estimated                            bool
+	events, input, cachedInput, cacheWrite, output, reasoning int64
+	cost, saved, doubt                                        int64 // pico-USD
+	tags                                                      []tag
+}
 
-// sumKey is what events are summed up by. Labels have a name, the end user has the name ""; sums of all events have neither.
+// sumKey is what lines are summed up by. Labels have a name, the end user has the name ""; sums of all lines have neither.
 type sumKey struct {
 	start                                         int64 // Unix seconds
 	name, value                                   string
@@ -38,54 +49,60 @@ type sum struct {
 	figures
 }
 
-// figures are sums over events.
+// figures are sums over lines.
 type figures struct {
 	events, input, cachedInput, cacheWrite, output, reasoning, estimatedEvents int64
-	cost, waste, saved, doubt, estimated                                       big.Int // pico-USD
+	cost, waste, saved, doubt, estimated                                       wide // pico-USD
 }
 
-func (f *figures) add(e *event) {
-	if e.fix != nil {
-		f.correct(e)
-		return
+func (f *figures) add(l *line) {
+	f.events += l.events
+	f.input += l.input
+	f.cachedInput += l.cachedInput
+	f.cacheWrite += l.cacheWrite
+	f.output += l.output
+	f.reasoning += l.reasoning
+	f.cost.add(l.cost)
+	f.saved.add(l.saved)
+	f.doubt.add(l.doubt)
+	if l.waste {
+		f.waste.add(l.cost)
 	}
-	f.events += e.count
-	f.input += e.in.GetInputTokens()
-	f.cachedInput += e.in.GetCachedInputTokens()
-	f.cacheWrite += e.in.GetCacheWriteTokens()
-	f.output += e.in.GetOutputTokens()
-	f.reasoning += e.in.GetReasoningTokens()
-	cost := e.in.GetCostPico()
-	plus(&f.cost, cost)
-	plus(&f.saved, e.in.GetSavedPico())
-	if e.in.GetWaste() {
-		plus(&f.waste, cost)
-	}
-	if e.outcome == indeterminate {
-		plus(&f.doubt, max(e.in.GetBoundPico()-cost, 0))
-	}
-	if e.in.GetEstimated() {
-		f.estimatedEvents += e.count
-		plus(&f.estimated, cost)
+	if l.estimated {
+		f.estimatedEvents += l.events
+		f.estimated.add(l.cost)
 	}
 }
 
-func plus(sum *big.Int, pico int64) {
-	if pico != 0 {
-		sum.Add(sum, big.NewInt(pico))
-	}
+// wide is an integer of 128 bits.
+type wide struct {
+	high int64
+	low  uint64
 }
 
-// sums collects events by key.
+func (w *wide) add(n int64) {
+	low, carry := bits.Add64(w.low, uint64(n), 0)
+	w.low, w.high = low, w.high+n>>63+int64(carry)
+}
+
+func (w *wide) String() string {
+	if w.high == int64(w.low)>>63 {
+		return strconv.FormatInt(int64(w.low), 10)
+	}
+	n := new(big.Int).Lsh(big.NewInt(w.high), 64)
+	return n.Add(n, new(big.Int).SetUint64(w.low)).String()
+}
+
+// sums collects lines by key.
 type sums map[sumKey]*sum
 
-func (s sums) add(key sumKey, e *event) {
-	one := s[key]
+func (s sums) add(key *sumKey, l *line) {
+	one := s[*key]
 	if one == nil {
-		one = &sum{sumKey: key}
-		s[key] = one
+		one = &sum{sumKey: *key}
+		s[*key] = one
 	}
-	one.add(e)
+	one.add(l)
 }
 
 // sorted returns the sums in the order in which they are locked.
@@ -98,37 +115,19 @@ func (s sums) sorted() []*sum {
 	return all
 }
 
-// keyOf returns the key of an event among the sums by that step, an hour or a day.
-func keyOf(e *event, step time.Duration) sumKey {
-	key := sumKey{
-		start: e.started.Truncate(step).Unix(), workspace: e.workspace.UUID, agent: e.agent.UUID, virtualKey: e.key.UUID,
-		provider: e.provider.UUID, route: e.route.UUID, model: e.in.GetModel(), outcome: e.outcome, code: e.in.GetCode(),
-	}
-	if e.provider.IsZero() && e.route.IsZero() {
-		key.model = noRoute
-	}
-	return key
-}
-
-// sumsOf sums up events by hour or by day.
-func sumsOf(events []event, step time.Duration) []*sum {
-	all := make(sums, len(events))
-	for i := range events {
-		all.add(keyOf(&events[i], step), &events[i])
-	}
-	return all.sorted()
-}
-
-// tagSumsOf sums up events by their labels and end user, by hour or by day.
-func tagSumsOf(events []event, step time.Duration) []*sum {
-	all := sums{}
-	for i := range events {
-		e := &events[i]
-		for _, tag := range e.tags {
-			key := keyOf(e, step)
-			key.name, key.value = tag.name, tag.value
-			all.add(key, e)
+// sumsOf sums up lines by hour or by day, all of them and those by label.
+func sumsOf(lines []*line, step time.Duration) (plain, tagged []*sum) {
+	all, byTag := sums{}, sums{}
+	for _, l := range lines {
+		key := sumKey{
+			start: l.started.Truncate(step).Unix(), workspace: l.workspace, agent: l.agent, virtualKey: l.virtualKey, provider: l.provider, route: l.route,
+			model: l.model, outcome: l.outcome, code: l.code,
+		}
+		all.add(&key, l)
+		for i := range l.tags {
+			key.name, key.value = l.tags[i].name, l.tags[i].value
+			byTag.add(&key, l)
 		}
 	}
-	return all.sorted()
+	return all.sorted(), byTag.sorted()
 }

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync"
 
 	"tollgate.dev/controlplane/internal/ident"
@@ -63,34 +64,27 @@ func (t *tags) learn(day tagDay, had []tag) {
 	t.days[day] = known
 }
 
-// assign gives each event of an organization its tags, each once.
-func (t *tags) assign(org ident.Org, events []event) {
+// assign gives each event of an organization its tags, one of each name.
+func (t *tags) assign(org ident.Org, events []*event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for i := range events {
-		e := &events[i]
+	for _, e := range events {
+		labels, user := e.in.GetLabels(), e.in.GetEndUser()
+		if len(labels) == 0 && user == "" {
+			continue
+		}
 		known := t.days[tagDay{org, e.started.Truncate(day).Unix()}]
-		e.tags = e.tags[:0]
-		if user := e.in.GetEndUser(); user != "" {
+		e.tags = make([]tag, 0, len(labels)+1)
+		if user != "" {
 			e.tags = append(e.tags, t.admit(known, endUserTag, user, endUsersMax))
 		}
-		names := len(e.tags)
-		for name, value := range e.in.GetLabels() {
+		for name, value := range labels {
 			one := t.admit(known, name, value, tagValuesMax)
-			if one.name != other || !contains(e.tags[names:], one) {
+			if one.name != other || !slices.ContainsFunc(e.tags, func(had tag) bool { return had.name == other }) {
 				e.tags = append(e.tags, one)
 			}
 		}
 	}
-}
-
-func contains(tags []tag, one tag) bool {
-	for _, each := range tags {
-		if each == one {
-			return true
-		}
-	}
-	return false
 }
 
 // admit returns the tag that a name and value are summed up as. A day that is not known, because others drove it out meanwhile, has no bounds.

@@ -131,8 +131,8 @@ func (f *fixture) cost(t *testing.T) (c cost) {
 	err := f.db.Tenant.Read(t.Context(), f.actor.Org, func(tx pgx.Tx) error {
 		return tx.QueryRow(t.Context(), `SELECT
 			(SELECT sum(coalesce((SELECT c.after_pico FROM usage_correction c WHERE c.event_id = e.event_id ORDER BY c.corrected_at DESC LIMIT 1), e.cost_pico))::text FROM usage_event e),
-			(SELECT sum(cost_pico)::text FROM usage_hour), (SELECT sum(cost_pico)::text FROM usage_sum WHERE source = 'day'), (SELECT sum(cost_pico)::text FROM usage_sum WHERE source = 'tag_day' AND name = 'team'),
-			(SELECT sum(cost_pico)::text FROM usage_run), (SELECT sum(spent)::text FROM budget_period), (SELECT sum(saved_pico)::text FROM usage_sum WHERE source = 'day')`).
+			(SELECT sum(cost_pico)::text FROM usage_sum WHERE source = 'hour'), (SELECT sum(cost_pico)::text FROM usage_sum WHERE source = 'day'), (SELECT sum(cost_pico)::text FROM usage_sum WHERE source = 'tag_day' AND name = 'team'),
+			(SELECT sum(cost_pico)::text FROM usage_run_sum), (SELECT sum(spent)::text FROM budget_period), (SELECT sum(saved_pico)::text FROM usage_sum WHERE source = 'day')`).
 			Scan(&c.events, &c.hours, &c.days, &c.tags, &c.runs, &c.spent, &c.saved)
 	})
 	if err != nil {

@@ -181,15 +181,15 @@ func (t *torture) compareSums(ctx context.Context) error {
 		book  = "SELECT coalesce(sum(p.spent + p.in_doubt), 0) FROM budget_period p JOIN budget b USING (org_id, budget_id) WHERE b.name = "
 	)
 	checks := []struct{ what, left, right string }{
-		{"events and rollups, in number", "SELECT coalesce(sum(count), 0) FROM usage_event", "SELECT coalesce(sum(events), 0) FROM usage_hour"},
-		{"events and rollups, in cost", "SELECT coalesce(sum(cost_pico), 0) FROM usage_event", "SELECT coalesce(sum(cost_pico), 0) FROM usage_hour"},
+		{"events and rollups, in number", "SELECT coalesce(sum(count), 0) FROM usage_event", "SELECT coalesce(sum(events), 0) FROM usage_sum WHERE source = 'hour'"},
+		{"events and rollups, in cost", "SELECT coalesce(sum(cost_pico), 0) FROM usage_event", "SELECT coalesce(sum(cost_pico), 0) FROM usage_sum WHERE source = 'hour'"},
 		{
 			"events and rollups, in tokens", "SELECT coalesce(sum(input_tokens + output_tokens), 0) FROM usage_event",
-			"SELECT coalesce(sum(input_tokens + output_tokens), 0) FROM usage_hour",
+			"SELECT coalesce(sum(input_tokens + output_tokens), 0) FROM usage_sum WHERE source = 'hour'",
 		},
 		{"events and the organization's budget", "SELECT coalesce(sum(" + taken + "), 0) FROM usage_event e", book + "'torture-org'"},
 		{
-			"rollups by hour and by day", "SELECT coalesce(sum(events + cost_pico + waste_pico + saved_pico + doubt_pico + estimated_pico), 0) FROM usage_hour",
+			"rollups by hour and by day", "SELECT coalesce(sum(events + cost_pico + waste_pico + saved_pico + doubt_pico + estimated_pico), 0) FROM usage_sum WHERE source = 'hour'",
 			"SELECT coalesce(sum(events + cost_pico + waste_pico + saved_pico + doubt_pico + estimated_pico), 0) FROM usage_sum WHERE source = 'day'",
 		},
 		{
@@ -198,7 +198,7 @@ func (t *torture) compareSums(ctx context.Context) error {
 		},
 		{
 			"events of end users and their rollup", "SELECT coalesce(sum(count + cost_pico), 0) FROM usage_event WHERE end_user <> ''",
-			"SELECT coalesce(sum(events + cost_pico), 0) FROM usage_tag_hour WHERE name = ''",
+			"SELECT coalesce(sum(events + cost_pico), 0) FROM usage_sum WHERE source = 'tag_hour' AND name = ''",
 		},
 		{
 			"labels of events and their rollup", "SELECT coalesce(sum(count + cost_pico), 0) FROM usage_event, LATERAL jsonb_object_keys(labels) AS name",
@@ -206,7 +206,7 @@ func (t *torture) compareSums(ctx context.Context) error {
 		},
 		{
 			"events of runs and their rollup", "SELECT coalesce(sum(count + cost_pico), 0) FROM usage_event WHERE run_id NOT IN ('', request_id::text)",
-			"SELECT coalesce(sum(events + cost_pico), 0) FROM usage_run",
+			"SELECT coalesce(sum(events + cost_pico), 0) FROM usage_run_sum",
 		},
 		{
 			"events and the workspace's budget",

@@ -208,6 +208,88 @@ func (q *Queries) AddHours(ctx context.Context, arg AddHoursParams) error {
 	return err
 }
 
+const addPending = `-- name: AddPending :exec
+INSERT INTO usage_pending (org_id, first_at, lines, started_at, ended_at, run_id, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome,
+  code, first_attempt, events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, saved_pico,
+  doubt_pico, waste, estimated, tag_line, tag_name, tag_value)
+VALUES ($1, $2::timestamptz, $3::integer,
+  $4::timestamptz[], $5::timestamptz[], $6::text[], $7::pg_catalog.uuid[],
+  $8::pg_catalog.uuid[], $9::pg_catalog.uuid[], $10::pg_catalog.uuid[], $11::pg_catalog.uuid[],
+  $12::text[], $13::text[], $14::text[], $15::boolean[],
+  $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[],
+  $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[],
+  $24::bigint[], $25::boolean[], $26::boolean[], $27::integer[],
+  $28::text[], $29::text[])
+`
+
+type AddPendingParams struct {
+	OrgID         ident.Org
+	FirstAt       time.Time
+	Lines         int32
+	Started       []time.Time
+	Ended         []time.Time
+	Runs          []string
+	Workspaces    []pgtype.UUID
+	Agents        []pgtype.UUID
+	VirtualKeys   []pgtype.UUID
+	Providers     []pgtype.UUID
+	Routes        []pgtype.UUID
+	Models        []string
+	Outcomes      []string
+	Codes         []string
+	FirstAttempts []bool
+	Events        []int64
+	Inputs        []int64
+	CachedInputs  []int64
+	CacheWrites   []int64
+	Outputs       []int64
+	Reasonings    []int64
+	Costs         []int64
+	Saved         []int64
+	Doubts        []int64
+	Waste         []bool
+	Estimated     []bool
+	TagLines      []int32
+	TagNames      []string
+	TagValues     []string
+}
+
+// What a batch adds to an organization's sums.
+func (q *Queries) AddPending(ctx context.Context, arg AddPendingParams) error {
+	_, err := q.db.Exec(ctx, addPending,
+		arg.OrgID,
+		arg.FirstAt,
+		arg.Lines,
+		arg.Started,
+		arg.Ended,
+		arg.Runs,
+		arg.Workspaces,
+		arg.Agents,
+		arg.VirtualKeys,
+		arg.Providers,
+		arg.Routes,
+		arg.Models,
+		arg.Outcomes,
+		arg.Codes,
+		arg.FirstAttempts,
+		arg.Events,
+		arg.Inputs,
+		arg.CachedInputs,
+		arg.CacheWrites,
+		arg.Outputs,
+		arg.Reasonings,
+		arg.Costs,
+		arg.Saved,
+		arg.Doubts,
+		arg.Waste,
+		arg.Estimated,
+		arg.TagLines,
+		arg.TagNames,
+		arg.TagValues,
+	)
+	return err
+}
+
 const addRuns = `-- name: AddRuns :exec
 INSERT INTO usage_run (org_id, run_id, workspace_id, agent_id, virtual_key_id, first_at, last_at, steps, events, refused, failed, indeterminate, input_tokens,
   cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events,
@@ -570,6 +652,20 @@ func (q *Queries) DropBefore(ctx context.Context, day pgtype.Date) ([]string, er
 	return dropped, err
 }
 
+const dropPending = `-- name: DropPending :exec
+DELETE FROM usage_pending WHERE org_id = $1 AND pending_id = ANY ($2::bigint[])
+`
+
+type DropPendingParams struct {
+	OrgID   ident.Org
+	Pending []int64
+}
+
+func (q *Queries) DropPending(ctx context.Context, arg DropPendingParams) error {
+	_, err := q.db.Exec(ctx, dropPending, arg.OrgID, arg.Pending)
+	return err
+}
+
 const ensureEpoch = `-- name: EnsureEpoch :exec
 INSERT INTO edge_epoch (edge_id, epoch)
 SELECT e.edge_id, $1 FROM edge e WHERE e.edge_id = $2
@@ -595,26 +691,6 @@ INSERT INTO usage_fold (org_id, folded_until) VALUES ($1, '-infinity') ON CONFLI
 func (q *Queries) EnsureFold(ctx context.Context, orgID ident.Org) error {
 	_, err := q.db.Exec(ctx, ensureFold, orgID)
 	return err
-}
-
-const enterHour = `-- name: EnterHour :one
-SELECT pg_advisory_xact_lock_shared(704602, (extract(epoch FROM now())::bigint / 3600)::integer)::text AS locked,
-  date_trunc('hour', clock_timestamp(), 'UTC')::timestamptz AS hour
-`
-
-type EnterHourRow struct {
-	Locked string
-	Hour   time.Time
-}
-
-// @sqlc-vet-disable org-id-required
-// Touches no row. Says which hour it is on the database's clock and holds that hour until the transaction ends, so that FreeHours does not
-// free it. The clock is read again after the lock.
-func (q *Queries) EnterHour(ctx context.Context) (EnterHourRow, error) {
-	row := q.db.QueryRow(ctx, enterHour)
-	var i EnterHourRow
-	err := row.Scan(&i.Locked, &i.Hour)
-	return i, err
 }
 
 const foldHour = `-- name: FoldHour :execrows
@@ -704,16 +780,98 @@ func (q *Queries) FreeHours(ctx context.Context, hour int32) (bool, error) {
 	return free, err
 }
 
-const holdFold = `-- name: HoldFold :one
-SELECT (extract(epoch FROM greatest(folded_until, 'epoch')))::bigint AS unix FROM usage_fold WHERE org_id = $1 FOR SHARE
+const getPending = `-- name: GetPending :many
+SELECT started_at::timestamptz[] AS started, ended_at::timestamptz[] AS ended, run_id::text[] AS runs, workspace_id::pg_catalog.uuid[] AS workspaces, agent_id::pg_catalog.uuid[] AS agents,
+  virtual_key_id::pg_catalog.uuid[] AS virtual_keys, provider_id::pg_catalog.uuid[] AS providers, route_id::pg_catalog.uuid[] AS routes, model::text[] AS models, outcome::text[] AS outcomes,
+  code::text[] AS codes, first_attempt::boolean[] AS first_attempts, events::bigint[] AS events, input_tokens::bigint[] AS inputs, cached_input_tokens::bigint[] AS cached_inputs,
+  cache_write_tokens::bigint[] AS cache_writes, output_tokens::bigint[] AS outputs, reasoning_tokens::bigint[] AS reasonings, cost_pico::bigint[] AS costs, saved_pico::bigint[] AS saved,
+  doubt_pico::bigint[] AS doubts, waste::boolean[] AS waste, estimated::boolean[] AS estimated, tag_line::integer[] AS tag_lines, tag_name::text[] AS tag_names,
+  tag_value::text[] AS tag_values
+FROM usage_pending
+WHERE org_id = $1 AND pending_id = ANY ($2::bigint[])
+ORDER BY pending_id
+LIMIT 10000
 `
 
-// Reads how far an organization is folded, and holds that still.
-func (q *Queries) HoldFold(ctx context.Context, orgID ident.Org) (int64, error) {
-	row := q.db.QueryRow(ctx, holdFold, orgID)
-	var unix int64
-	err := row.Scan(&unix)
-	return unix, err
+type GetPendingParams struct {
+	OrgID   ident.Org
+	Pending []int64
+}
+
+type GetPendingRow struct {
+	Started       []time.Time
+	Ended         []time.Time
+	Runs          []string
+	Workspaces    []pgtype.UUID
+	Agents        []pgtype.UUID
+	VirtualKeys   []pgtype.UUID
+	Providers     []pgtype.UUID
+	Routes        []pgtype.UUID
+	Models        []string
+	Outcomes      []string
+	Codes         []string
+	FirstAttempts []bool
+	Events        []int64
+	Inputs        []int64
+	CachedInputs  []int64
+	CacheWrites   []int64
+	Outputs       []int64
+	Reasonings    []int64
+	Costs         []int64
+	Saved         []int64
+	Doubts        []int64
+	Waste         []bool
+	Estimated     []bool
+	TagLines      []int32
+	TagNames      []string
+	TagValues     []string
+}
+
+func (q *Queries) GetPending(ctx context.Context, arg GetPendingParams) ([]GetPendingRow, error) {
+	rows, err := q.db.Query(ctx, getPending, arg.OrgID, arg.Pending)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []GetPendingRow
+	for rows.Next() {
+		var i GetPendingRow
+		if err := rows.Scan(
+			&i.Started,
+			&i.Ended,
+			&i.Runs,
+			&i.Workspaces,
+			&i.Agents,
+			&i.VirtualKeys,
+			&i.Providers,
+			&i.Routes,
+			&i.Models,
+			&i.Outcomes,
+			&i.Codes,
+			&i.FirstAttempts,
+			&i.Events,
+			&i.Inputs,
+			&i.CachedInputs,
+			&i.CacheWrites,
+			&i.Outputs,
+			&i.Reasonings,
+			&i.Costs,
+			&i.Saved,
+			&i.Doubts,
+			&i.Waste,
+			&i.Estimated,
+			&i.TagLines,
+			&i.TagNames,
+			&i.TagValues,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const insertEvents = `-- name: InsertEvents :many
@@ -893,6 +1051,166 @@ func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) ([]p
 	return items, nil
 }
 
+const insertNewEvents = `-- name: InsertNewEvents :exec
+INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, workspace_id, agent_id, virtual_key_id, end_user, labels, dialect,
+  route_id, model, provider_id, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us,
+  input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, cost_pico, bound_pico, price_id, waste,
+  edge_id, generation, cache_write_hour_tokens, audio_input_tokens, audio_output_tokens, image_input_tokens, image_output_tokens, service_tier, reported,
+  discount_id, charges, count, saved_pico)
+SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
+  u.route, u.model, u.provider, u.provider_model, u.attempt, u.streamed, u.outcome, u.code, u.rule, u.http_status, u.duration, u.first_byte,
+  u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.estimated, u.cost, u.bound, u.price, u.waste,
+  $2::uuid, u.generation, u.cache_write_hour, u.audio_input, u.audio_output, u.image_input, u.image_output, u.service_tier, u.reported,
+  u.discount, u.charges, u.count, u.saved
+FROM (
+  SELECT unnest($3::pg_catalog.uuid[]) AS event,
+    unnest($4::timestamptz[]) AS started,
+    unnest($5::pg_catalog.uuid[]) AS request,
+    unnest($6::text[]) AS run,
+    unnest($7::pg_catalog.uuid[]) AS workspace,
+    unnest($8::pg_catalog.uuid[]) AS agent,
+    unnest($9::pg_catalog.uuid[]) AS virtual_key,
+    unnest($10::text[]) AS end_user,
+    unnest($11::text[]) AS labels,
+    unnest($12::text[]) AS dialect,
+    unnest($13::pg_catalog.uuid[]) AS route,
+    unnest($14::text[]) AS model,
+    unnest($15::pg_catalog.uuid[]) AS provider,
+    unnest($16::text[]) AS provider_model,
+    unnest($17::integer[]) AS attempt,
+    unnest($18::boolean[]) AS streamed,
+    unnest($19::text[]) AS outcome,
+    unnest($20::text[]) AS code,
+    unnest($21::text[]) AS rule,
+    unnest($22::integer[]) AS http_status,
+    unnest($23::bigint[]) AS duration,
+    unnest($24::bigint[]) AS first_byte,
+    unnest($25::bigint[]) AS input,
+    unnest($26::bigint[]) AS cached_input,
+    unnest($27::bigint[]) AS cache_write,
+    unnest($28::bigint[]) AS output,
+    unnest($29::bigint[]) AS reasoning,
+    unnest($30::boolean[]) AS estimated,
+    unnest($31::bigint[]) AS cost,
+    unnest($32::bigint[]) AS bound,
+    unnest($33::pg_catalog.uuid[]) AS price,
+    unnest($34::boolean[]) AS waste,
+    unnest($35::bigint[]) AS generation,
+    unnest($36::bigint[]) AS count,
+    unnest($37::bigint[]) AS saved,
+    unnest($38::bigint[]) AS cache_write_hour,
+    unnest($39::bigint[]) AS audio_input,
+    unnest($40::bigint[]) AS audio_output,
+    unnest($41::bigint[]) AS image_input,
+    unnest($42::bigint[]) AS image_output,
+    unnest($43::text[]) AS service_tier,
+    unnest($44::boolean[]) AS reported,
+    unnest($45::pg_catalog.uuid[]) AS discount,
+    unnest($46::bytea[]) AS charges
+) AS u
+`
+
+type InsertNewEventsParams struct {
+	OrgID           ident.Org
+	EdgeID          uuid.UUID
+	Events          []pgtype.UUID
+	Started         []time.Time
+	Requests        []pgtype.UUID
+	Runs            []string
+	Workspaces      []pgtype.UUID
+	Agents          []pgtype.UUID
+	VirtualKeys     []pgtype.UUID
+	EndUsers        []string
+	Labels          []string
+	Dialects        []string
+	Routes          []pgtype.UUID
+	Models          []string
+	Providers       []pgtype.UUID
+	ProviderModels  []string
+	Attempts        []int32
+	Streamed        []bool
+	Outcomes        []string
+	Codes           []string
+	Rules           []string
+	HttpStatuses    []int32
+	Durations       []int64
+	FirstBytes      []int64
+	Inputs          []int64
+	CachedInputs    []int64
+	CacheWrites     []int64
+	Outputs         []int64
+	Reasonings      []int64
+	Estimated       []bool
+	Costs           []int64
+	Bounds          []int64
+	Prices          []pgtype.UUID
+	Waste           []bool
+	Generations     []int64
+	Counts          []int64
+	Saved           []int64
+	CacheWriteHours []int64
+	AudioInputs     []int64
+	AudioOutputs    []int64
+	ImageInputs     []int64
+	ImageOutputs    []int64
+	ServiceTiers    []string
+	Reported        []bool
+	Discounts       []pgtype.UUID
+	Charges         [][]byte
+}
+
+func (q *Queries) InsertNewEvents(ctx context.Context, arg InsertNewEventsParams) error {
+	_, err := q.db.Exec(ctx, insertNewEvents,
+		arg.OrgID,
+		arg.EdgeID,
+		arg.Events,
+		arg.Started,
+		arg.Requests,
+		arg.Runs,
+		arg.Workspaces,
+		arg.Agents,
+		arg.VirtualKeys,
+		arg.EndUsers,
+		arg.Labels,
+		arg.Dialects,
+		arg.Routes,
+		arg.Models,
+		arg.Providers,
+		arg.ProviderModels,
+		arg.Attempts,
+		arg.Streamed,
+		arg.Outcomes,
+		arg.Codes,
+		arg.Rules,
+		arg.HttpStatuses,
+		arg.Durations,
+		arg.FirstBytes,
+		arg.Inputs,
+		arg.CachedInputs,
+		arg.CacheWrites,
+		arg.Outputs,
+		arg.Reasonings,
+		arg.Estimated,
+		arg.Costs,
+		arg.Bounds,
+		arg.Prices,
+		arg.Waste,
+		arg.Generations,
+		arg.Counts,
+		arg.Saved,
+		arg.CacheWriteHours,
+		arg.AudioInputs,
+		arg.AudioOutputs,
+		arg.ImageInputs,
+		arg.ImageOutputs,
+		arg.ServiceTiers,
+		arg.Reported,
+		arg.Discounts,
+		arg.Charges,
+	)
+	return err
+}
+
 const insertReject = `-- name: InsertReject :exec
 INSERT INTO usage_reject (edge_id, epoch, seq, reason, record)
 VALUES ($1, $2, $3, $4, $5)
@@ -985,6 +1303,35 @@ func (q *Queries) ListFoldOrgs(ctx context.Context) ([]ident.Org, error) {
 	return items, nil
 }
 
+const listPending = `-- name: ListPending :many
+SELECT pending_id, lines FROM usage_pending WHERE org_id = $1 ORDER BY pending_id LIMIT 10000
+`
+
+type ListPendingRow struct {
+	PendingID int64
+	Lines     int32
+}
+
+func (q *Queries) ListPending(ctx context.Context, orgID ident.Org) ([]ListPendingRow, error) {
+	rows, err := q.db.Query(ctx, listPending, orgID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListPendingRow
+	for rows.Next() {
+		var i ListPendingRow
+		if err := rows.Scan(&i.PendingID, &i.Lines); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listTagValues = `-- name: ListTagValues :many
 SELECT DISTINCT t.name, t.value
 FROM usage_sum t
@@ -1045,13 +1392,29 @@ func (q *Queries) LockEpoch(ctx context.Context, arg LockEpochParams) (int64, er
 	return seq, err
 }
 
-const lockFold = `-- name: LockFold :exec
-SELECT folded_until FROM usage_fold WHERE org_id = $1 FOR UPDATE
+const lockFold = `-- name: LockFold :many
+SELECT (extract(epoch FROM greatest(folded_until, 'epoch')))::bigint AS unix FROM usage_fold WHERE org_id = $1 FOR UPDATE SKIP LOCKED
 `
 
-func (q *Queries) LockFold(ctx context.Context, orgID ident.Org) error {
-	_, err := q.db.Exec(ctx, lockFold, orgID)
-	return err
+// Makes the caller the only one who folds an organization; no row: another is at it.
+func (q *Queries) LockFold(ctx context.Context, orgID ident.Org) ([]int64, error) {
+	rows, err := q.db.Query(ctx, lockFold, orgID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var unix int64
+		if err := rows.Scan(&unix); err != nil {
+			return nil, err
+		}
+		items = append(items, unix)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const makePartition = `-- name: MakePartition :one
@@ -1138,13 +1501,13 @@ func (q *Queries) OverUntil(ctx context.Context) (time.Time, error) {
 
 const setDurable = `-- name: SetDurable :exec
 
-SELECT set_config('synchronous_commit', 'on', true)
+SELECT set_config('synchronous_commit', 'on', true), set_config('plan_cache_mode', 'force_generic_plan', true)
 `
 
-// One transaction holds a batch: its hour, then organizations by id, in each of them events by id, then how far it is folded, if a day gets
-// something at once, then hours, labels by hour, days, labels by day, and runs, each by key, then money (see ledger.sql).
+// One transaction holds a batch: organizations by id, in each of them events by id; then once more organizations by id, in each of them money (see
+// ledger.sql). Another folds one organization: what of it is folded, then hours, labels by hour, days, labels by day, and runs, each by key.
 // @sqlc-vet-disable org-id-required
-// Touches no row: an ack is a promise that survives the loss of power.
+// Touches no row: an ack is a promise that survives the loss of power. Plans do not depend on how long the lists are: none is made again.
 func (q *Queries) SetDurable(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, setDurable)
 	return err

@@ -16,8 +16,8 @@ import (
 
 const countRefusals = `-- name: CountRefusals :many
 SELECT h.code, sum(h.events)::bigint AS events
-FROM usage_hour h
-WHERE h.org_id = $1 AND h.outcome = 'refused' AND h.hour >= $2::timestamptz AND h.hour < $3::timestamptz
+FROM usage_sum h
+WHERE h.org_id = $1 AND h.source = 'hour' AND h.outcome = 'refused' AND h.start >= $2::timestamptz AND h.start < $3::timestamptz
 GROUP BY h.code
 ORDER BY 2 DESC, 1
 LIMIT 1000
@@ -512,7 +512,7 @@ SELECT s.run_id, s.workspace_id, s.agent_id, s.virtual_key_id, s.first_at, s.las
   s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico,
   s.saved_pico, s.doubt_pico, s.estimated_events, s.estimated_pico, coalesce(a.name, '')::text AS agent_name, coalesce(k.name, '')::text AS virtual_key_name,
   coalesce(w.name, '')::text AS workspace_name
-FROM usage_run s
+FROM usage_run_sum s
 LEFT JOIN workspace w ON w.org_id = s.org_id AND w.workspace_id = s.workspace_id
 LEFT JOIN agent a ON a.org_id = s.org_id AND a.agent_id = s.agent_id
 LEFT JOIN virtual_key k ON k.org_id = s.org_id AND k.virtual_key_id = s.virtual_key_id
@@ -911,7 +911,7 @@ func (q *Queries) SumGroups(ctx context.Context, arg SumGroupsParams) ([]SumGrou
 }
 
 const sumHours = `-- name: SumHours :many
-SELECT h.hour, (CASE $2::text
+SELECT h.start AS hour, (CASE $2::text
     WHEN 'agent' THEN h.agent_id::text WHEN 'workspace' THEN h.workspace_id::text WHEN 'virtual_key' THEN h.virtual_key_id::text
     WHEN 'provider' THEN h.provider_id::text WHEN 'model' THEN h.model WHEN 'outcome' THEN h.outcome ELSE '' END)::text AS group_key,
   sum(h.events)::bigint AS events, sum(h.input_tokens)::bigint AS input_tokens, sum(h.cached_input_tokens)::bigint AS cached_input_tokens,
@@ -919,8 +919,8 @@ SELECT h.hour, (CASE $2::text
   sum(h.reasoning_tokens)::bigint AS reasoning_tokens, sum(h.cost_pico)::numeric AS cost_pico, sum(h.waste_pico)::numeric AS waste_pico,
   sum(h.saved_pico)::numeric AS saved_pico, sum(h.doubt_pico)::numeric AS doubt_pico, sum(h.estimated_events)::bigint AS estimated_events,
   sum(h.estimated_pico)::numeric AS estimated_pico
-FROM usage_hour h
-WHERE h.org_id = $1 AND h.hour >= $3::timestamptz AND h.hour < $4::timestamptz
+FROM usage_sum h
+WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= $3::timestamptz AND h.start < $4::timestamptz
 GROUP BY 1, 2
 ORDER BY 1, 2
 LIMIT 100000
@@ -1103,25 +1103,25 @@ func (q *Queries) SumOutcomes(ctx context.Context, arg SumOutcomesParams) ([]Sum
 const sumPlaces = `-- name: SumPlaces :many
 SELECT sums.kind, sums.place, sums.hour, sums.cost_pico
 FROM (
-  SELECT 'org'::text AS kind, ''::text AS place, h.hour, sum(h.cost_pico)::numeric AS cost_pico
-  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= $2::timestamptz AND h.hour < $3::timestamptz AND $4::boolean
-  GROUP BY h.hour
+  SELECT 'org'::text AS kind, ''::text AS place, h.start AS hour, sum(h.cost_pico)::numeric AS cost_pico
+  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= $2::timestamptz AND h.start < $3::timestamptz AND $4::boolean
+  GROUP BY h.start
   UNION ALL
-  SELECT 'workspace', h.workspace_id::text, h.hour, sum(h.cost_pico)::numeric
-  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= $2::timestamptz AND h.hour < $3::timestamptz AND h.workspace_id = ANY ($5::uuid[])
-  GROUP BY h.workspace_id, h.hour
+  SELECT 'workspace', h.workspace_id::text, h.start, sum(h.cost_pico)::numeric
+  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= $2::timestamptz AND h.start < $3::timestamptz AND h.workspace_id = ANY ($5::uuid[])
+  GROUP BY h.workspace_id, h.start
   UNION ALL
-  SELECT 'agent', h.agent_id::text, h.hour, sum(h.cost_pico)::numeric
-  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= $2::timestamptz AND h.hour < $3::timestamptz AND h.agent_id = ANY ($5::uuid[])
-  GROUP BY h.agent_id, h.hour
+  SELECT 'agent', h.agent_id::text, h.start, sum(h.cost_pico)::numeric
+  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= $2::timestamptz AND h.start < $3::timestamptz AND h.agent_id = ANY ($5::uuid[])
+  GROUP BY h.agent_id, h.start
   UNION ALL
-  SELECT 'virtual_key', h.virtual_key_id::text, h.hour, sum(h.cost_pico)::numeric
-  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= $2::timestamptz AND h.hour < $3::timestamptz AND h.virtual_key_id = ANY ($5::uuid[])
-  GROUP BY h.virtual_key_id, h.hour
+  SELECT 'virtual_key', h.virtual_key_id::text, h.start, sum(h.cost_pico)::numeric
+  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= $2::timestamptz AND h.start < $3::timestamptz AND h.virtual_key_id = ANY ($5::uuid[])
+  GROUP BY h.virtual_key_id, h.start
   UNION ALL
-  SELECT 'model', h.model, h.hour, sum(h.cost_pico)::numeric
-  FROM usage_hour h WHERE h.org_id = $1 AND h.hour >= $2::timestamptz AND h.hour < $3::timestamptz AND h.model = ANY ($6::text[])
-  GROUP BY h.model, h.hour
+  SELECT 'model', h.model, h.start, sum(h.cost_pico)::numeric
+  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= $2::timestamptz AND h.start < $3::timestamptz AND h.model = ANY ($6::text[])
+  GROUP BY h.model, h.start
 ) sums
 ORDER BY sums.kind, sums.place, sums.hour
 LIMIT 1000000
@@ -1186,8 +1186,8 @@ SELECT coalesce(sum(h.events), 0)::bigint AS events, coalesce(sum(h.events) FILT
   coalesce(sum(h.cost_pico), 0)::numeric AS cost_pico, coalesce(sum(h.waste_pico), 0)::numeric AS waste_pico,
   coalesce(sum(h.saved_pico), 0)::numeric AS saved_pico, coalesce(sum(h.doubt_pico), 0)::numeric AS doubt_pico,
   coalesce(sum(h.estimated_events), 0)::bigint AS estimated_events, coalesce(sum(h.estimated_pico), 0)::numeric AS estimated_pico
-FROM usage_hour h
-WHERE h.org_id = $1 AND h.hour >= $2::timestamptz AND h.hour < $3::timestamptz
+FROM usage_sum h
+WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= $2::timestamptz AND h.start < $3::timestamptz
 `
 
 type SumRangeParams struct {
@@ -1240,15 +1240,15 @@ func (q *Queries) SumRange(ctx context.Context, arg SumRangeParams) (SumRangeRow
 const sumTags = `-- name: SumTags :many
 SELECT sums.name, sums.value, sums.hour, sums.cost_pico
 FROM (
-  SELECT h.name, h.value, h.hour, sum(h.cost_pico)::numeric AS cost_pico
-  FROM usage_tag_hour h WHERE h.org_id = $1 AND h.hour >= $2::timestamptz AND h.hour < $3::timestamptz
+  SELECT h.name, h.value, h.start AS hour, sum(h.cost_pico)::numeric AS cost_pico
+  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'tag_hour' AND h.start >= $2::timestamptz AND h.start < $3::timestamptz
     AND (h.name, h.value) IN (SELECT unnest($4::text[]), unnest($5::text[]))
-  GROUP BY h.name, h.value, h.hour
+  GROUP BY h.name, h.value, h.start
   UNION ALL
-  SELECT h.name, ''::text, h.hour, sum(h.cost_pico)::numeric
-  FROM usage_tag_hour h WHERE h.org_id = $1 AND h.hour >= $2::timestamptz AND h.hour < $3::timestamptz
+  SELECT h.name, ''::text, h.start, sum(h.cost_pico)::numeric
+  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'tag_hour' AND h.start >= $2::timestamptz AND h.start < $3::timestamptz
     AND h.name = ANY ($6::text[])
-  GROUP BY h.name, h.hour
+  GROUP BY h.name, h.start
 ) sums
 ORDER BY sums.name, sums.value, sums.hour
 LIMIT 1000000

@@ -104,8 +104,8 @@ func TestEachSDKReachesTheOtherProvidersModels(t *testing.T) {
 		Used                          bool
 	}
 	var found struct {
-		OpenAI, Anthropic struct{ Whole, Streamed loop }
-		Refusal           struct {
+		OpenAI, Responses, Anthropic struct{ Whole, Streamed loop }
+		Refusal                      struct {
 			Status      int
 			Code, Param string
 		}
@@ -116,6 +116,11 @@ func TestEachSDKReachesTheOtherProvidersModels(t *testing.T) {
 			t.Errorf("OpenAI's SDK, %s: %+v", name, got)
 		}
 	}
+	for name, got := range map[string]loop{"whole": found.Responses.Whole, "streamed": found.Responses.Streamed} {
+		if got.Text == "" || got != (loop{"completed", "weather", "string", got.Text, "completed", true}) {
+			t.Errorf("OpenAI's SDK, responses, %s: %+v", name, got)
+		}
+	}
 	for name, got := range map[string]loop{"whole": found.Anthropic.Whole, "streamed": found.Anthropic.Streamed} {
 		if got.Text == "" || got != (loop{"tool_use", "weather", "string", got.Text, "end_turn", true}) {
 			t.Errorf("Anthropic's SDK, %s: %+v", name, got)
@@ -124,7 +129,7 @@ func TestEachSDKReachesTheOtherProvidersModels(t *testing.T) {
 	if found.Refusal.Status != 400 || found.Refusal.Code != "field_not_carried" || found.Refusal.Param != "seed" {
 		t.Errorf("refusal: %+v", found.Refusal)
 	}
-	p.billedAsReportedBesidesRefusals(t, 8)
+	p.billedAsReportedBesidesRefusals(t, 12)
 }
 
 // billedAsReportedBesidesRefusals waits for so many settled events of the project's key and one refusal.

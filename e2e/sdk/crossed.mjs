@@ -29,7 +29,17 @@ async function messages(model, stream) {
   return { reason: first.stop_reason, tool: call.name, city: typeof call.input.city, text: last.content.find((block) => block.type === 'text')?.text, end: last.stop_reason, used: last.usage.input_tokens > 0 && last.usage.output_tokens > 0 }
 }
 
+async function responses(model, stream) {
+  const base = { model, store: false, tools: [{ type: 'function', name: 'weather', description: 'Tells the weather.', parameters: schema, strict: false }] }
+  const ask = async (request) => stream ? openai.responses.stream(request).finalResponse() : openai.responses.create(request)
+  const first = await ask({ ...base, input: question, tool_choice: 'required' })
+  const call = first.output.find((item) => item.type === 'function_call')
+  const last = await ask({ ...base, input: [...question, ...first.output, { type: 'function_call_output', call_id: call.call_id, output: 'Sunny.' }] })
+  return { reason: first.status, tool: call.name, city: typeof JSON.parse(call.arguments).city, text: last.output.find((item) => item.type === 'message')?.content[0].text, end: last.status, used: last.usage.input_tokens > 0 && last.usage.output_tokens > 0 }
+}
+
 found.openai = { whole: await chat(MODEL, false), streamed: await chat(MODEL, true) }
+found.responses = { whole: await responses(MODEL, false), streamed: await responses(MODEL, true) }
 found.anthropic = { whole: await messages(OTHER_MODEL, false), streamed: await messages(OTHER_MODEL, true) }
 try {
   await openai.chat.completions.create({ model: MODEL, messages: question, seed: 7 })

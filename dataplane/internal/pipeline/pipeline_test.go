@@ -139,7 +139,7 @@ func TestRefusalsComeInTheCallersDialectAndLeaveAnEvent(t *testing.T) {
 		"guardrail":      {func(g *rig) { g.key.Guardrails = []*state.Guardrail{{Name: "words", Matcher: word}} }, "/v1/responses", `{"model":"fast","input":"a Falcon"}`, 400, wire.CodeGuardrailBlocked, "", 1, nil},
 		"budget":         {func(g *rig) { g.purse.limit = 1000 }, "/v1/chat/completions", chatAsk, 402, wire.CodeBudgetExhausted, "", 1, nil},
 		"price":          {func(g *rig) { g.key.Routes["fast"].Targets[0].Prices = nil }, "/v1/chat/completions", chatAsk, 400, wire.CodePriceUnknown, "model", 1, nil},
-		"other dialect":  {anthropic, "/v1/responses", `{"model":"fast","input":"hi"}`, 400, wire.CodeDialectMismatch, "model", 1, nil},
+		"other dialect":  {anthropic, "/v1/embeddings", `{"model":"fast","input":"hi"}`, 400, wire.CodeDialectMismatch, "model", 1, nil},
 		"not carried":    {anthropic, "/v1/chat/completions", `{"model":"fast","messages":[],"seed":1}`, 400, wire.CodeFieldNotCarried, "seed", 1, nil},
 		"anthropic key":  {nil, "/v1/messages", anthropicAsk, 401, wire.CodeInvalidKey, "", 0, []string{"Authorization", "Bearer nonsense"}},
 		"spool full":     {func(g *rig) { g.spool.full = true }, "/v1/chat/completions", chatAsk, 503, wire.CodeSpoolFull, "", 1, nil},

@@ -45,7 +45,7 @@ func (p *Pipeline) streamed(c *call, a *attempt, watch *watch, answer *Answer) (
 	f.left, f.hard = a.hold.LeftPico()
 	c.stream = meter.NewStream(a.spoken, int64(len(c.body.B)))
 	if a.spoken != c.dialect {
-		f.carrier = translate.NewStream(a.spoken, c.dialect, c.ask.IncludeUsage, p.Now())
+		f.carrier = translate.NewStream(a.spoken, &c.ask, c.requestText, p.Now())
 	}
 	c.split.Reset()
 	if c.checker.Active() {

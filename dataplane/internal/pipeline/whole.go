@@ -13,7 +13,6 @@ import (
 	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/scan"
-	"tollgate.dev/dataplane/internal/translate"
 	"tollgate.dev/dataplane/internal/upstream"
 	"tollgate.dev/dataplane/wire"
 )
@@ -46,7 +45,7 @@ func (p *Pipeline) whole(c *call, a *attempt, answer *Answer) (again bool, probl
 	out := body.B
 	if a.spoken != c.dialect {
 		tokens := wire.Tokens(usage)
-		if c.out, err = translate.Answer(c.out[:0], body.B, a.spoken, c.dialect, &tokens, p.Now()); err != nil {
+		if c.out, err = c.ask.Answer(c.out[:0], body.B, a.spoken, c.requestText, &tokens, p.Now()); err != nil {
 			return p.broken(c, a, wire.CodeUpstreamFailed, "its answer is not what the API defines", usage)
 		}
 		out = c.out

@@ -129,10 +129,7 @@ func readChatAnswer(body []byte) (a answer, err error) {
 				made := part{kind: partCall, id: inside(scan.Lookup(raw, "id"))}
 				function := scan.Lookup(raw, "function")
 				made.name = inside(scan.Lookup(function, "name"))
-				made.arguments = bytes.TrimSpace(scan.Unescape(nil, inside(scan.Lookup(function, "arguments"))))
-				if len(made.arguments) == 0 {
-					made.arguments = []byte("{}")
-				}
+				made.arguments = unescaped(inside(scan.Lookup(function, "arguments")))
 				if made.arguments[0] != '{' || !scan.Valid(made.arguments) {
 					err = errAnswer
 				}
@@ -141,6 +138,15 @@ func readChatAnswer(body []byte) (a answer, err error) {
 		}
 	})
 	return a, err
+}
+
+// unescaped returns the arguments that the inside of a string holds; of none, an empty object.
+func unescaped(text []byte) []byte {
+	json := bytes.TrimSpace(scan.Unescape(nil, text))
+	if len(json) == 0 {
+		return []byte("{}")
+	}
+	return json
 }
 
 func chatFinish(reason []byte) finishKind {

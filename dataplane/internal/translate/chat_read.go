@@ -283,11 +283,8 @@ func (p *parser) chatCall(raw []byte) part {
 
 // arguments returns the JSON that a string holds.
 func (p *parser) arguments(text []byte) []byte {
-	json := bytes.TrimSpace(scan.Unescape(nil, text))
-	switch {
-	case len(json) == 0:
-		return []byte("{}")
-	case json[0] != '{' || !scan.Valid(json):
+	json := unescaped(text)
+	if json[0] != '{' || !scan.Valid(json) {
 		p.wrong("must be a JSON object written as a string")
 	}
 	return json

@@ -34,7 +34,7 @@ func seeds(f *testing.F, part string) {
 func FuzzRequest(f *testing.F) {
 	seeds(f, "request")
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, d := range []dialect.Dialect{dialect.OpenAIChat, dialect.AnthropicMessages} {
+		for _, d := range []dialect.Dialect{dialect.OpenAIChat, dialect.OpenAIResponses, dialect.AnthropicMessages} {
 			var r scan.Result
 			if r.Scan(body) != nil {
 				return
@@ -53,6 +53,19 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
+type pair struct {
+	from dialect.Dialect
+	ask  Ask
+}
+
+// pairs are the formats of providers, each with a caller of another one.
+func pairs() []pair {
+	return []pair{
+		{dialect.OpenAIChat, Ask{Dialect: dialect.AnthropicMessages}}, {dialect.AnthropicMessages, Ask{Dialect: dialect.OpenAIChat, IncludeUsage: true}},
+		{dialect.AnthropicMessages, Ask{Dialect: dialect.OpenAIResponses}},
+	}
+}
+
 // FuzzAnswer: whatever the scanner takes of a provider is an error or becomes JSON.
 func FuzzAnswer(f *testing.F) {
 	seeds(f, "answer")
@@ -61,8 +74,8 @@ func FuzzAnswer(f *testing.F) {
 		if r.ScanAnswer(body) != nil {
 			return
 		}
-		for from, to := range map[dialect.Dialect]dialect.Dialect{dialect.OpenAIChat: dialect.AnthropicMessages, dialect.AnthropicMessages: dialect.OpenAIChat} {
-			if out, err := Answer(nil, body, from, to, &wire.Tokens{}, noon); err == nil && !json.Valid(out) {
+		for _, pair := range pairs() {
+			if out, err := pair.ask.Answer(nil, body, pair.from, "id", &wire.Tokens{}, noon); err == nil && !json.Valid(out) {
 				t.Errorf("%s becomes %s", body, out)
 			}
 		}
@@ -73,10 +86,10 @@ func FuzzAnswer(f *testing.F) {
 func FuzzStream(f *testing.F) {
 	seeds(f, "stream")
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		for from, to := range map[dialect.Dialect]dialect.Dialect{dialect.OpenAIChat: dialect.AnthropicMessages, dialect.AnthropicMessages: dialect.OpenAIChat} {
+		for _, pair := range pairs() {
 			var split, again sse.Splitter
 			var r scan.Result
-			carrier := NewStream(from, to, true, noon)
+			carrier := NewStream(pair.from, &pair.ask, "id", noon)
 			var out []byte
 			split.Feed(raw)
 			for event, ok, err := split.Next(); ok && err == nil; event, ok, err = split.Next() {

@@ -15,7 +15,7 @@ func Spoken(d dialect.Dialect, p *state.Provider) dialect.Dialect {
 	switch {
 	case d.Kind() == p.Kind:
 		return d
-	case d == dialect.OpenAIChat && p.Kind == wire.ProviderKind_PROVIDER_KIND_ANTHROPIC:
+	case (d == dialect.OpenAIChat || d == dialect.OpenAIResponses) && p.Kind == wire.ProviderKind_PROVIDER_KIND_ANTHROPIC:
 		return dialect.AnthropicMessages
 	case d == dialect.AnthropicMessages && p.Kind == wire.ProviderKind_PROVIDER_KIND_OPENAI:
 		return dialect.OpenAIChat
@@ -37,7 +37,11 @@ func (a *Ask) Request(dst, body []byte, to dialect.Dialect, target *state.Target
 		dst = p.appendChat(dst, cv, target.Model, a.Stream, limit, target.Provider.Catalog == "openai")
 		return dst, p.dropped, p.problem
 	}
-	cv := readChat(&p, body)
+	read := readChat
+	if a.Dialect == dialect.OpenAIResponses {
+		read = readResponses
+	}
+	cv := read(&p, body)
 	if limit == 0 { // Anthropic wants one
 		limit = int64(price.MaxOutputTokens)
 	}
@@ -48,15 +52,24 @@ func (a *Ask) Request(dst, body []byte, to dialect.Dialect, target *state.Target
 	return dst, p.dropped, p.problem
 }
 
-// Answer appends a whole answer, which a scan has validated, in the caller's format. Used are its tokens.
-func Answer(dst, body []byte, from, to dialect.Dialect, used *wire.Tokens, now time.Time) ([]byte, error) {
+// Answer appends a whole answer to the ask, which a scan has validated, in the caller's format. Id names it where that format makes its own
+// names; used are its tokens.
+func (a *Ask) Answer(dst, body []byte, from dialect.Dialect, id string, used *wire.Tokens, now time.Time) ([]byte, error) {
+	var found answer
 	if from == dialect.AnthropicMessages {
-		a := readMessagesAnswer(body)
-		return appendChatAnswer(dst, &a, used, now), nil
+		found = readMessagesAnswer(body)
+	} else {
+		var err error
+		if found, err = readChatAnswer(body); err != nil {
+			return dst, err
+		}
 	}
-	a, err := readChatAnswer(body)
-	if err != nil {
-		return dst, err
+	switch a.Dialect {
+	case dialect.AnthropicMessages:
+		return appendMessagesAnswer(dst, &found, used), nil
+	case dialect.OpenAIResponses:
+		return appendResponse(dst, &responseHead{id, found.model, now}, &found, used), nil
+	default:
+		return appendChatAnswer(dst, &found, used, now), nil
 	}
-	return appendMessagesAnswer(dst, &a, used), nil
 }

@@ -70,12 +70,13 @@ func TestStories(t *testing.T) {
 				t.Fatal(problem)
 			}
 			got := []txtar.File{{Name: "request, there", Data: pretty(t, out)}, {Name: "dropped", Data: []byte(strings.Join(dropped, "\n") + "\n")}}
+			ask.IncludeUsage = true
 			used := usage(t, spoken, in["answer"])
-			back, err := Answer(nil, in["answer"], spoken, d, &used, noon)
+			back, err := ask.Answer(nil, in["answer"], spoken, "id", &used, noon)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got = append(got, txtar.File{Name: "answer, here", Data: pretty(t, back)}, txtar.File{Name: "stream, here", Data: carry(t, spoken, d, in["stream"])})
+			got = append(got, txtar.File{Name: "answer, here", Data: pretty(t, back)}, txtar.File{Name: "stream, here", Data: carry(t, spoken, &ask, in["stream"])})
 			for _, each := range got {
 				compare(t, archive, each)
 			}
@@ -126,11 +127,11 @@ func usage(t testing.TB, d dialect.Dialect, body []byte) wire.Tokens {
 }
 
 // carry carries a stream whose events are metered as the pipeline does it.
-func carry(t testing.TB, from, to dialect.Dialect, raw []byte) (out []byte) {
+func carry(t testing.TB, from dialect.Dialect, ask *Ask, raw []byte) (out []byte) {
 	t.Helper()
 	var split sse.Splitter
 	var r scan.Result
-	metered, carrier := meter.NewStream(from, 0), NewStream(from, to, true, noon)
+	metered, carrier := meter.NewStream(from, 0), NewStream(from, ask, "id", noon)
 	split.Feed(raw)
 	for {
 		event, ok, err := split.Next()
@@ -156,7 +157,14 @@ func TestWhatCannotBeCarriedIsRefusedByName(t *testing.T) {
 	messages := func(more string) string {
 		return `{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]` + more + `}`
 	}
+	responses := func(more string) string { return `{"model":"m","input":"hi"` + more + `}` }
 	for body, param := range map[string]string{
+		responses(`,"previous_response_id":"r"`):                                                   "previous_response_id",
+		responses(`,"conversation":"c"`):                                                           "conversation",
+		responses(`,"store":true`):                                                                 "store",
+		responses(`,"tools":[{"type":"web_search"}]`):                                              "tools[0].type",
+		`{"model":"m","input":[{"type":"item_reference","id":"a"}]}`:                               "input[0]",
+		`{"model":"m","input":[{"role":"user","content":[{"type":"input_image","file_id":"f"}]}]}`: "input[0].content[0].file_id",
 		chat(`,"seed":1`):                                                  "seed",
 		chat(`,"n":2`):                                                     "n",
 		chat(`,"frequency_penalty":0.5`):                                   "frequency_penalty",
@@ -186,6 +194,8 @@ func TestWhatCannotBeCarriedIsRefusedByName(t *testing.T) {
 		d := dialect.OpenAIChat
 		if strings.Contains(body, `"max_tokens":5`) {
 			d = dialect.AnthropicMessages
+		} else if strings.Contains(body, `"input":`) {
+			d = dialect.OpenAIResponses
 		}
 		target, spoken := other(d, "m")
 		var r scan.Result
@@ -217,7 +227,7 @@ func BenchmarkRequest(b *testing.B) {
 }
 
 func BenchmarkStreamEvent(b *testing.B) {
-	carrier := NewStream(dialect.AnthropicMessages, dialect.OpenAIChat, false, noon)
+	carrier := NewStream(dialect.AnthropicMessages, &Ask{Dialect: dialect.OpenAIChat}, "id", noon)
 	data := []byte(`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"some words"}}`)
 	var out []byte
 	b.ReportAllocs()

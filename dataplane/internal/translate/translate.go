@@ -158,12 +158,8 @@ func Malformed(err *scan.Error) *refusal.Error {
 
 // Mismatch returns the refusal of a route none of whose providers the dialect reaches.
 func Mismatch(d dialect.Dialect, route *state.Route) *refusal.Error {
-	instead := dialect.OpenAIChat
-	if d.Kind() == wire.ProviderKind_PROVIDER_KIND_OPENAI {
-		instead = dialect.AnthropicMessages
-	}
 	problem := refusal.New(http.StatusBadRequest, wire.CodeDialectMismatch, fmt.Sprintf(
-		"The field model names %q, whose providers do not speak the format of %s. Call %s instead, in that format.", route.Name, d.Path(), instead.Path()))
+		"The field model names %q, whose providers have nothing like %s. Name a model whose provider has.", route.Name, d.Path()))
 	problem.Param = "model"
 	return problem
 }

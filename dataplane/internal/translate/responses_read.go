@@ -1,0 +1,284 @@
+package translate
+
+import (
+	"bytes"
+
+	"tollgate.dev/dataplane/internal/scan"
+)
+
+// readResponses reads a request of OpenAI's Responses (https://platform.openai.com/docs/api-reference/responses/create). What the provider
+// would have to keep (stored responses, conversations, prompts) is refused: another provider does not have it.
+func readResponses(p *parser, body []byte) *conversation {
+	cv := &conversation{}
+	if text := inside(scan.Lookup(body, "instructions")); text != nil {
+		cv.system = append(cv.system, part{kind: partText, path: "instructions", text: text})
+	}
+	p.object(body, func(key string, value []byte) bool {
+		switch key {
+		case "model", "stream", "stream_options", "max_output_tokens", "metadata", "instructions", "include": // read by Ask, or above, or of no consequence
+		case "input":
+			p.responsesInput(cv, value)
+		case "tools":
+			p.array(value, func(raw []byte) { cv.tools = append(cv.tools, p.responsesTool(raw)) })
+		case "tool_choice":
+			p.responsesChoice(cv, value)
+		case "parallel_tool_calls":
+			cv.choice.one = !p.flag(value)
+		case "temperature":
+			cv.set(optTemperature, p.here(), p.number(value))
+		case "top_p":
+			cv.set(optTopP, p.here(), p.number(value))
+		case "reasoning":
+			p.responsesReasoning(cv, value)
+		case "text":
+			p.responsesText(cv, value)
+		case "user", "safety_identifier":
+			cv.set(optUser, p.here(), p.text(value))
+		case "prompt_cache_key", "prompt_cache_retention":
+			p.drop(p.here())
+		case "store", "background":
+			p.neutral(value, "false")
+		case "service_tier":
+			p.neutral(value, `"auto"`, `"default"`)
+		case "truncation":
+			p.neutral(value, `"disabled"`)
+		case "top_logprobs":
+			p.neutral(value, "0")
+		default:
+			return false
+		}
+		return true
+	})
+	return cv
+}
+
+func (p *parser) responsesInput(cv *conversation, value []byte) {
+	if value[0] == '"' {
+		cv.say(false, part{kind: partText, path: p.here(), text: p.text(value)})
+		return
+	}
+	p.array(value, func(item []byte) {
+		switch kind := string(scan.Lookup(item, "type")); kind {
+		case "", `"message"`:
+			p.responsesMessage(cv, item)
+		case `"function_call"`:
+			cv.say(true, p.responsesCall(item))
+		case `"function_call_output"`:
+			cv.say(false, p.responsesResult(item))
+		case `"reasoning"`:
+			p.responsesThought(cv, item)
+		default:
+			p.wrong("is of the type " + kind + ", which cannot be carried to a provider that speaks another format")
+		}
+	})
+}
+
+func (p *parser) responsesMessage(cv *conversation, raw []byte) {
+	role, parts := string(scan.Lookup(raw, "role")), []part(nil)
+	p.object(raw, func(key string, value []byte) bool {
+		switch key {
+		case "type", "role", "id", "status", "phase":
+		case "content":
+			parts = p.responsesContent(value)
+		default:
+			return false
+		}
+		return true
+	})
+	switch role {
+	case `"system"`, `"developer"`:
+		if len(cv.turns) > 0 {
+			p.wrong("is a system message after the conversation has begun, which the provider's format does not have; put it first")
+		}
+		cv.system = append(cv.system, parts...)
+	case `"user"`, `"assistant"`:
+		cv.say(role == `"assistant"`, parts...)
+	default:
+		p.wrong("has the role " + role + "; use system, developer, user or assistant")
+	}
+}
+
+func (p *parser) responsesContent(value []byte) (parts []part) {
+	if value[0] == '"' {
+		return append(parts, part{kind: partText, path: p.here(), text: p.text(value)})
+	}
+	p.array(value, func(raw []byte) { parts = append(parts, p.responsesPart(raw)) })
+	return parts
+}
+
+func (p *parser) responsesPart(raw []byte) part {
+	made, kind := part{path: p.here()}, string(scan.Lookup(raw, "type"))
+	switch kind {
+	case `"input_text"`, `"output_text"`, `"refusal"`:
+	case `"input_image"`:
+		made.kind = partImage
+	case `"input_file"`:
+		made.kind = partDocument
+	default:
+		p.wrong("is of the type " + kind + ", which cannot be carried to a provider that speaks another format")
+	}
+	p.object(raw, func(key string, value []byte) bool {
+		switch key {
+		case "type", "annotations", "logprobs":
+		case "text", "refusal":
+			made.text = p.text(value)
+		case "image_url", "file_data", "file_url":
+			made.media.at(p.text(value))
+		case "detail":
+			made.media.detail = p.text(value)
+		case "filename":
+			made.media.name = p.text(value)
+		default:
+			return false
+		}
+		return true
+	})
+	return made
+}
+
+func (p *parser) responsesCall(raw []byte) part {
+	made := part{kind: partCall, path: p.here()}
+	p.object(raw, func(key string, value []byte) bool {
+		switch key {
+		case "type", "id", "status":
+		case "call_id":
+			made.id = p.text(value)
+		case "name":
+			made.name = p.text(value)
+		case "arguments":
+			made.arguments = p.arguments(p.text(value))
+		default:
+			return false
+		}
+		return true
+	})
+	return made
+}
+
+func (p *parser) responsesResult(raw []byte) part {
+	made := part{kind: partResult, path: p.here()}
+	p.object(raw, func(key string, value []byte) bool {
+		switch key {
+		case "type", "id", "status":
+		case "call_id":
+			made.id = p.text(value)
+		case "output":
+			made.result = p.responsesContent(value)
+		default:
+			return false
+		}
+		return true
+	})
+	return made
+}
+
+// How thoughts that another provider has signed travel as encrypted_content.
+const (
+	signedThoughts   = "thinking."
+	redactedThoughts = "redacted."
+)
+
+// responsesThought reads thoughts that this edge has answered with. Those of OpenAI itself only OpenAI can read.
+func (p *parser) responsesThought(cv *conversation, raw []byte) {
+	sealed := inside(scan.Lookup(raw, "encrypted_content"))
+	if data, ok := bytes.CutPrefix(sealed, []byte(redactedThoughts)); ok {
+		cv.say(true, part{kind: partRedacted, path: p.here(), text: data})
+		return
+	}
+	signature, ok := bytes.CutPrefix(sealed, []byte(signedThoughts))
+	if !ok {
+		p.drop(p.here())
+		return
+	}
+	made := part{kind: partThinking, path: p.here(), signature: signature}
+	scan.Elements(scan.Lookup(raw, "summary"), func(piece []byte) {
+		made.text = append(made.text[:len(made.text):len(made.text)], inside(scan.Lookup(piece, "text"))...)
+	})
+	cv.say(true, made)
+}
+
+func (p *parser) responsesTool(raw []byte) tool {
+	made := tool{path: p.here()}
+	p.object(raw, func(key string, value []byte) bool {
+		switch key {
+		case "type":
+			p.neutral(value, `"function"`)
+		case "name":
+			made.name = p.text(value)
+		case "description":
+			made.description = p.text(value)
+		case "parameters":
+			made.schema = value
+		case "strict":
+			made.strict = p.flag(value)
+		default:
+			return false
+		}
+		return true
+	})
+	return made
+}
+
+func (p *parser) responsesChoice(cv *conversation, value []byte) {
+	cv.choice.path = p.here()
+	switch string(value) {
+	case `"auto"`:
+		cv.choice.kind = choiceAuto
+	case `"none"`:
+		cv.choice.kind = choiceNever
+	case `"required"`:
+		cv.choice.kind = choiceAny
+	default:
+		cv.choice.kind = choiceNamed
+		p.object(value, func(key string, value []byte) bool {
+			switch key {
+			case "type":
+				p.neutral(value, `"function"`)
+			case "name":
+				cv.choice.name = p.text(value)
+			default:
+				return false
+			}
+			return true
+		})
+	}
+}
+
+func (p *parser) responsesReasoning(cv *conversation, raw []byte) {
+	p.object(raw, func(key string, value []byte) bool {
+		switch key {
+		case "effort":
+			cv.set(optEffort, p.here(), p.text(value))
+		case "summary", "generate_summary":
+			p.drop(p.here())
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (p *parser) responsesText(cv *conversation, raw []byte) {
+	p.object(raw, func(key string, value []byte) bool {
+		switch key {
+		case "verbosity":
+			p.neutral(value, `"medium"`)
+		case "format":
+			p.object(value, func(key string, value []byte) bool {
+				switch key {
+				case "type":
+					p.neutral(value, `"text"`, `"json_schema"`)
+				case "schema":
+					cv.set(optSchema, p.here(), value)
+				case "name", "strict", "description":
+				default:
+					return false
+				}
+				return true
+			})
+		default:
+			return false
+		}
+		return true
+	})
+}

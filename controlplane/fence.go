@@ -13,7 +13,6 @@ import (
 	"tollgate.dev/controlplane/internal/ledger"
 	"tollgate.dev/controlplane/internal/publish"
 	"tollgate.dev/controlplane/internal/telemetry"
-	"tollgate.dev/controlplane/internal/tenant"
 )
 
 // claimsEnd is how long a claim that was let in just before the fence may take to be answered.
@@ -38,7 +37,7 @@ func Fence(ctx context.Context, config Config, edgeID string, out io.Writer) err
 	logger := telemetry.NewLogger(out, config.LogLevel)
 	logger.InfoContext(ctx, "an edge is fenced", "edge_id", edge, "name", name)
 	f := forfeiture{
-		books: ledger.New(tenant.New(pool), time.Now, logger), edge: edge, name: name, logger: logger,
+		books: ledger.New(pool, time.Now, logger), edge: edge, name: name, logger: logger,
 		publisher: publish.New(publish.Config{SigningKey: config.SigningKey, FleetKey: config.FleetKey}, pool, nil, time.Now, logger),
 	}
 	if err := f.everywhere(ctx); err != nil {

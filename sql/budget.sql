@@ -38,10 +38,13 @@ ORDER BY b.name, b.budget_id
 LIMIT 100000;
 
 -- name: SumAccounts :many
--- The accounts that are open at a time, summed up by budget; a budget whose zone moved may have two sums.
-SELECT p.budget_id, p.period_start, count(*) AS accounts, sum(p.spent)::numeric AS spent, sum(p.leased)::numeric AS leased, sum(p.in_doubt)::numeric AS in_doubt,
-  max(p.spent + p.leased + p.in_doubt)::numeric AS fullest, sum(greatest(0, p.spent + p.leased + p.in_doubt - b.in_force))::numeric AS overrun,
-  count(*) FILTER (WHERE p.spent + p.in_doubt >= b.in_force) AS used_up
+-- The accounts that are open at a time, summed up by budget; a budget whose zone moved may have two sums. That of nobody holds what runs that
+-- are over have spent: it counts in the sums, and is no account of its own.
+SELECT p.budget_id, p.period_start, (count(*) FILTER (WHERE p.folded = 0) + sum(p.folded))::bigint AS accounts,
+  sum(p.spent)::numeric AS spent, sum(p.leased)::numeric AS leased, sum(p.in_doubt)::numeric AS in_doubt,
+  coalesce(max(p.spent + p.leased + p.in_doubt) FILTER (WHERE p.folded = 0), 0)::numeric AS fullest,
+  coalesce(sum(greatest(0, p.spent + p.leased + p.in_doubt - b.in_force)) FILTER (WHERE p.folded = 0), 0)::numeric AS overrun,
+  count(*) FILTER (WHERE p.folded = 0 AND p.spent + p.in_doubt >= b.in_force) AS used_up
 FROM budget_period p
 JOIN (
   SELECT o.budget_id, o.limit_pico + budget_raised(o.org_id, o.budget_id, sqlc.arg(at_time)) AS in_force
@@ -53,6 +56,16 @@ WHERE p.org_id = $1 AND p.period_start <= sqlc.arg(at_time) AND (p.period_end IS
 GROUP BY p.budget_id, p.period_start
 ORDER BY p.budget_id, p.period_start
 LIMIT 200000;
+
+-- name: ListPast :many
+-- The periods of a budget that are over and not older than a time, the latest first.
+SELECT period_start, max(period_end)::timestamptz AS period_end, sum(spent)::numeric AS spent, sum(leased)::numeric AS leased, sum(in_doubt)::numeric AS in_doubt,
+  (count(*) FILTER (WHERE folded = 0) + sum(folded))::bigint AS accounts
+FROM budget_period
+WHERE org_id = $1 AND budget_id = $2 AND period_start >= sqlc.arg(since)::timestamptz AND period_end <= sqlc.arg(at_time)::timestamptz
+GROUP BY period_start
+ORDER BY period_start DESC
+LIMIT 100;
 
 -- name: ListTopAccounts :many
 -- The fullest accounts of each budget that has several, at a time.
@@ -71,7 +84,7 @@ LIMIT 100000;
 -- The accounts of one budget in one period, the most spent first, from a place on. What is searched for is a part of the subject.
 SELECT subject, spent, leased, in_doubt
 FROM budget_period
-WHERE org_id = $1 AND budget_id = $2 AND period_start = $3
+WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND folded = 0
   AND (sqlc.arg(search)::text = '' OR position(lower(sqlc.arg(search)::text) IN lower(subject)) > 0)
   AND (sqlc.arg(first)::boolean OR spent < sqlc.arg(below) OR spent = sqlc.arg(below) AND subject > sqlc.arg(after)::text)
 ORDER BY spent DESC, subject

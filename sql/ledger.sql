@@ -1,5 +1,6 @@
 -- Lock order of everything that moves money: organizations by id; in one organization first the accounts that are missing are made, by
--- (budget_id, period_start, subject), then all that a transaction needs are locked in that order. What an account's lock holds still: its
+-- (budget_id, period_start, subject), then all that a transaction needs are locked in that order; who finds that one was
+-- folded away between the two begins anew. What an account's lock holds still: its
 -- leases. Who claims then shares the budget, which who changes a limit or ends a raise has alone, so that nothing is granted by the old limit
 -- once the new one is committed. Raises also come and go by the clock of Postgres, which is one for all control planes; the guard asks it again.
 
@@ -11,6 +12,15 @@ FROM (
     unnest(sqlc.arg(subjects)::text[]) AS subject
 ) AS u
 JOIN budget_period p ON p.org_id = $1 AND p.budget_id = u.budget AND p.period_start = u.start AND p.subject = u.subject;
+
+-- name: FindFolded :many
+-- The periods in which accounts were folded.
+SELECT DISTINCT p.budget_id, p.period_start
+FROM (
+  SELECT unnest(sqlc.arg(budgets)::pg_catalog.uuid[]) AS budget,
+    unnest(sqlc.arg(starts)::timestamptz[]) AS start
+) AS u
+JOIN budget_period p ON p.org_id = $1 AND p.budget_id = u.budget AND p.period_start = u.start AND p.subject = '' AND p.folded > 0;
 
 -- name: ShareTerms :many
 -- The period cannot change between the making of an account and its commit.
@@ -78,7 +88,7 @@ GROUP BY l.budget_id, l.period_start, l.subject;
 
 -- name: SavePeriods :execrows
 -- The guard: nothing is granted past the limit, whatever was computed before.
-UPDATE budget_period p SET spent = u.spent::numeric, leased = u.leased::numeric, in_doubt = u.in_doubt::numeric
+UPDATE budget_period p SET spent = u.spent::numeric, leased = u.leased::numeric, in_doubt = u.in_doubt::numeric, used_at = now()
 FROM (
   SELECT unnest(sqlc.arg(budgets)::pg_catalog.uuid[]) AS budget,
     unnest(sqlc.arg(starts)::timestamptz[]) AS start,
@@ -161,6 +171,61 @@ FROM budget_lease
 WHERE org_id = $1 AND edge_id = $2 AND (granted_total - returned_total - settled_total > 0 OR NOT closed)
 ORDER BY budget_id, period_start, subject, lease_no
 LIMIT 1000000;
+
+-- name: ListFoldOrgs :many
+-- @sqlc-vet-disable org-id-required
+-- Every organization has a generation; the zero id is the platform's.
+SELECT org_id
+FROM generation
+WHERE org_id <> '00000000-0000-0000-0000-000000000000'
+ORDER BY org_id
+LIMIT 1000000;
+
+-- name: ListOver :many
+-- Accounts of subjects whose period, or whose run, has been over for long, with nothing leased, in doubt or released as spent.
+SELECT p.budget_id, p.period_start, p.period_end, p.subject
+FROM (
+  SELECT e.org_id, e.budget_id, e.period_start, e.period_end, e.subject, e.leased, e.in_doubt, e.used_at
+  FROM budget_period e
+  WHERE e.org_id = $1 AND e.period_end < sqlc.arg(before)::timestamptz
+  UNION ALL
+  SELECT r.org_id, r.budget_id, r.period_start, r.period_end, r.subject, r.leased, r.in_doubt, r.used_at
+  FROM budget b
+  JOIN budget_period r ON r.org_id = b.org_id AND r.budget_id = b.budget_id AND r.period_end IS NULL
+  WHERE b.org_id = $1 AND b.scope = 'run'
+) p
+WHERE p.subject <> '' AND p.leased = 0 AND p.in_doubt = 0 AND p.used_at < sqlc.arg(before)::timestamptz
+  AND NOT EXISTS (
+    SELECT 1 FROM budget_lease l
+    WHERE l.org_id = p.org_id AND l.budget_id = p.budget_id AND l.period_start = p.period_start AND l.subject = p.subject
+      AND (l.granted_total - l.returned_total - l.settled_total <> 0 OR l.doubted_total <> 0 OR l.presumed_total <> 0)
+  )
+ORDER BY p.budget_id, p.period_start, p.subject
+LIMIT $2;
+
+-- name: FoldAccounts :one
+-- Adds accounts to that of nobody, which is locked, and deletes them with all that hangs on them. Who uses one now keeps it.
+WITH over AS MATERIALIZED (
+  SELECT p.subject
+  FROM budget_period p
+  WHERE p.org_id = $1 AND p.budget_id = $2 AND p.period_start = $3 AND p.subject = ANY (sqlc.arg(subjects)::text[])
+    AND p.subject <> '' AND p.leased = 0 AND p.in_doubt = 0 AND p.used_at < sqlc.arg(before)::timestamptz
+  FOR UPDATE SKIP LOCKED
+), doubts AS (
+  DELETE FROM budget_doubt d USING over o
+  WHERE d.org_id = $1 AND d.budget_id = $2 AND d.period_start = $3 AND d.subject = o.subject
+), leases AS (
+  DELETE FROM budget_lease l USING over o
+  WHERE l.org_id = $1 AND l.budget_id = $2 AND l.period_start = $3 AND l.subject = o.subject
+), gone AS (
+  DELETE FROM budget_period p USING over o
+  WHERE p.org_id = $1 AND p.budget_id = $2 AND p.period_start = $3 AND p.subject = o.subject
+  RETURNING p.spent
+)
+UPDATE budget_period w SET spent = w.spent + s.spent, folded = w.folded + s.accounts
+FROM (SELECT coalesce(sum(gone.spent), 0) AS spent, count(*) AS accounts FROM gone) s
+WHERE w.org_id = $1 AND w.budget_id = $2 AND w.period_start = $3 AND w.subject = ''
+RETURNING s.accounts;
 
 -- name: NotifyRecall :exec
 -- @sqlc-vet-disable org-id-required

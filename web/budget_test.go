@@ -77,6 +77,7 @@ func budgetDetail() budgetui.Detail {
 		},
 		Holders: []budgetui.Holder{{Edge: "edge-fra-1", Amount: "$0.07", At: component.At(noon, "ago")}, {Edge: "edge-iad-2", Amount: "$0.04", At: component.At(noon, "ago")}},
 		Doubts:  usageui.List{Rows: calls(6)[5:]},
+		Past:    []budgetui.Past{{Period: "19 November 2026", Spent: "$8.40"}, {Period: "18 November 2026", Spent: "$10.02", InDoubt: "$0.02"}},
 		Raises: []budgetui.Raise{
 			{Amount: "$5.00", Reason: "Launch of the new assistant; agreed with Maya.", State: component.Badge{Text: "in force", Tone: component.OK}, Starts: component.At(noon, "minute"), Ends: component.At(noon.Add(6*time.Hour), "minute"), By: "ada@example.com", EndHref: "/budgets/2/raises/1/end"},
 			{Amount: "$2.00", Reason: "Month-end reports", State: component.Badge{Text: "over", Tone: component.Plain}, Starts: component.At(noon.Add(-99*time.Hour), "minute"), Ends: component.At(noon.Add(-90*time.Hour), "minute"), By: "ada@example.com, ended by tom@example.com"},
@@ -99,6 +100,7 @@ func budgetStories() []story {
 	each := budgetui.Detail{
 		Row: budgetRows(4)[3], AtLimit: "calls are refused", Alerts: "at 100 %", Chart: component.Chart{Title: "Spent by day", Unit: "day"},
 		Parts: []budgetui.Part{{Name: "Spent", Fill: "ok", Amount: "$3,120.44", Text: "What calls cost that have ended."}},
+		Past:  []budgetui.Past{{Period: "October 2026", Spent: "$9,120.44", Accounts: "4,870"}},
 		Accounts: &budgetui.Accounts{
 			Title: "End users", Of: "end user", Limit: "$5.00", Page: "/budgets/4", Rows: accountRows(50), Next: "/budgets/4?after=x#accounts",
 			Search: component.Field{Name: "search", Label: "Part of the end user", Kind: "search", Optional: true},

@@ -135,9 +135,18 @@ type Detail struct {
 	Accounts    *Accounts // nil: it has one account
 	Holders     []Holder
 	Doubts      usageui.List
+	Past        []Past
 	Raises      []Raise
 	History     []Event
 	MayAudit    bool
+}
+
+// Past is a period that is over.
+type Past struct {
+	Period   string
+	Spent    string
+	InDoubt  string // empty: nothing is
+	Accounts string // empty: it has one account
 }
 
 // Part is one piece of a budget's bar, with what it means.

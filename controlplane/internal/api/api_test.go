@@ -73,7 +73,7 @@ func newBench(t *testing.T) *bench {
 	who := apitoken.New(db.Tenant, time.Now)
 	services := Services{
 		Tokens: who, Orgs: org.New(db.Tenant, members, who), Members: members, Workspaces: workspace.New(db.Tenant), Agents: agent.New(db.Tenant),
-		Providers: provider.New(db.Tenant, box), Routes: route.New(db.Tenant), Budgets: budget.New(db.Tenant, usage.New(db.Tenant, usage.NewFeed(), time.Now), ledger.New(db.Tenant, time.Now, logger), jobs, time.Now), Doubts: budget.NewDoubts(db.Tenant, ledger.Doubts{}, time.Now),
+		Providers: provider.New(db.Tenant, box), Routes: route.New(db.Tenant), Budgets: budget.New(db.Tenant, usage.New(db.Tenant, usage.NewFeed(), time.Now), ledger.New(db.Pool, time.Now, logger), jobs, time.Now), Doubts: budget.NewDoubts(db.Tenant, ledger.Doubts{}, time.Now),
 		Guardrails: guardrail.New(db.Tenant), RateLimits: ratelimit.New(db.Tenant), Prices: price.New(db.Pool, time.Now), Keys: virtualkey.New(db.Tenant, seal.NewSecret("pepper"), time.Now),
 		Audits: audit.New(db.Tenant), Usage: usage.New(db.Tenant, usage.NewFeed(), time.Now),
 	}

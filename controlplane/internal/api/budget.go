@@ -46,6 +46,11 @@ func budgetTable(s Services) []endpoint {
 				all, err := s.Budgets.Holders(ctx, actor, id)
 				return items[budget.Holder]{append([]budget.Holder{}, all...)}, err
 			}),
+		getting("/budgets/:id/periods", authz.BudgetRead, "What was taken of a budget in the last twelve periods that are over, the latest first",
+			func(ctx context.Context, actor authz.Actor, id ident.Budget) (items[budget.Past], error) {
+				all, err := s.Budgets.Past(ctx, actor, id)
+				return items[budget.Past]{append([]budget.Past{}, all...)}, err
+			}),
 		getting("/budgets/:id/raises", authz.BudgetRead, "A budget's raises of all times, newest first",
 			func(ctx context.Context, actor authz.Actor, id ident.Budget) (items[budget.Raise], error) {
 				all, err := s.Budgets.Raises(ctx, actor, id)

@@ -105,3 +105,41 @@ func TestHoldersAreTheEdgesWithMoneyInTheirHands(t *testing.T) {
 		t.Errorf("another organization: %v", err)
 	}
 }
+
+func TestEarlierPeriodsAreSummedUpWithWhatWasFoldedAway(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a, b := db.Org(t, "a"), db.Org(t, "b")
+	service := newService(t, db, &calls{}, noon)
+	made, err := service.Create(t.Context(), a, budget.Input{Name: "each", Scope: scope.EndUser, ScopeValue: "*", LimitUSD: "10", Period: budget.Month})
+	if err != nil {
+		t.Fatal(err)
+	}
+	users(t, db, a, made, 3)
+	err = db.Tenant.Write(t.Context(), a.Org, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `INSERT INTO budget_period (org_id, budget_id, period_start, period_end, subject, spent, folded)
+			SELECT $1, $2, $3::timestamptz - m * interval '1 month', $3::timestamptz - (m - 1) * interval '1 month', s.subject, 100000000000000, s.folded
+			FROM generate_series(0, 14) AS m, (VALUES ('', 7), ('left over', 0)) AS s (subject, folded) WHERE m > 0 OR s.folded > 0`, a.Org, made.ID, made.PeriodStart)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := service.Get(t.Context(), a, made.ID)
+	if err != nil || one.Accounts != 10 || one.UsedUp != 0 || one.Spent.Decimal() != "103.00" || one.Overrun.Sign() != 0 || one.Left.Decimal() != "8.00" {
+		t.Errorf("this month: %d accounts, %d used up, spent %s, over %s, left %s, %v", one.Accounts, one.UsedUp, one.Spent.Decimal(), one.Overrun.Decimal(), one.Left.Decimal(), err)
+	}
+	if page, err := service.AccountsOf(t.Context(), a, made.ID, budget.AccountQuery{}); err != nil || len(page.Items) != 3 {
+		t.Errorf("%d accounts are listed, %v", len(page.Items), err)
+	}
+	past, err := service.Past(t.Context(), a, made.ID)
+	if err != nil || len(past) != 12 {
+		t.Fatalf("%d periods, %v", len(past), err)
+	}
+	if last := past[0]; !last.PeriodEnd.Equal(made.PeriodStart) || last.Spent.Decimal() != "200.00" || last.Accounts != 8 {
+		t.Errorf("the last month: %+v", last)
+	}
+	if _, err := service.Past(t.Context(), b, made.ID); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("of another organization: %v", err)
+	}
+}

@@ -44,7 +44,7 @@ func newService(t *testing.T, db *pgtest.DB, calls *calls, now func() time.Time)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return budget.New(db.Tenant, calls, ledger.New(db.Tenant, time.Now, slog.New(slog.DiscardHandler)), jobs, now)
+	return budget.New(db.Tenant, calls, ledger.New(db.Pool, time.Now, slog.New(slog.DiscardHandler)), jobs, now)
 }
 
 func noon() time.Time { return time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC) }

@@ -231,6 +231,21 @@ func (s *Service) Holders(ctx context.Context, actor authz.Actor, id ident.Budge
 	return all, err
 }
 
+// Past returns the last twelve periods of a budget that are over, the latest first, without those in which nothing was asked of it.
+func (s *Service) Past(ctx context.Context, actor authz.Actor, id ident.Budget) (all []Past, err error) {
+	err = s.standing(ctx, actor, id, func(tx pgx.Tx, one Standing) error {
+		since := one.PeriodStart
+		for range pastPeriods {
+			if since, _, err = one.Bounds(since.Add(-time.Nanosecond)); err != nil {
+				return err
+			}
+		}
+		all, err = listPast(ctx, tx, actor.Org, id, since, s.now())
+		return err
+	})
+	return all, err
+}
+
 // standing reads one budget as it stands and then more of it.
 func (s *Service) standing(ctx context.Context, actor authz.Actor, id ident.Budget, more func(pgx.Tx, Standing) error) error {
 	if err := actor.Require(authz.BudgetRead); err != nil {

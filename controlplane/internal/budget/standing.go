@@ -26,6 +26,19 @@ type Standing struct {
 	Forecast
 }
 
+// Past is what was taken of a budget in a period that is over, summed up over its accounts.
+type Past struct {
+	PeriodStart time.Time    `json:"period_start"`
+	PeriodEnd   time.Time    `json:"period_end"`
+	Spent       money.Amount `json:"spent_pico"`
+	Leased      money.Amount `json:"leased_pico"`   // in the hands of edges that have not handed it back yet
+	InDoubt     money.Amount `json:"in_doubt_pico"` // reserved by calls whose end nobody saw
+	Accounts    int64        `json:"accounts"`      // that were used
+}
+
+// pastPeriods is how many periods are looked back.
+const pastPeriods = 12
+
 // InForce is the limit with the raises that hold now.
 func (s Standing) InForce() money.Amount { return s.Limit.Add(s.Raised) }
 

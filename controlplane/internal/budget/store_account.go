@@ -53,3 +53,17 @@ func holders(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Budget, sta
 	}
 	return all, nil
 }
+
+func listPast(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Budget, since, now time.Time) ([]Past, error) {
+	rows, err := budgetdb.New(tx).ListPast(ctx, budgetdb.ListPastParams{OrgID: org, BudgetID: id, Since: since, AtTime: now})
+	if err != nil {
+		return nil, fmt.Errorf("list periods of budget %s: %w", id, err)
+	}
+	all := make([]Past, len(rows))
+	for i, row := range rows {
+		all[i] = Past{
+			PeriodStart: row.PeriodStart.UTC(), PeriodEnd: row.PeriodEnd.UTC(), Spent: row.Spent, Leased: row.Leased, InDoubt: row.InDoubt, Accounts: row.Accounts,
+		}
+	}
+	return all, nil
+}

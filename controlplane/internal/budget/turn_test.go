@@ -42,7 +42,7 @@ func TestTheEndOfARaiseIsPublished(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := budget.New(db.Tenant, &calls{}, ledger.New(db.Tenant, time.Now, slog.New(slog.DiscardHandler)), jobs, time.Now)
+	service := budget.New(db.Tenant, &calls{}, ledger.New(db.Pool, time.Now, slog.New(slog.DiscardHandler)), jobs, time.Now)
 	work.Do(jobs, time.Minute, service.Turn)
 	made := create(t, service, a, "b")
 	if _, err := service.Raise(t.Context(), a, made.ID, budget.RaiseInput{AmountUSD: "5", Reason: "x", EndsAt: time.Now().Add(2 * time.Second)}); err != nil {

@@ -66,7 +66,7 @@ func (p *budgetPage) detail(ctx context.Context) (budgetui.Detail, error) {
 	}
 	p.hours = places[one.Place()]
 	p.draw(&d)
-	for _, fill := range []func(context.Context, *budgetui.Detail) error{p.takers, p.accounts, p.holders, p.doubts, p.raises, p.history} {
+	for _, fill := range []func(context.Context, *budgetui.Detail) error{p.takers, p.accounts, p.holders, p.doubts, p.past, p.raises, p.history} {
 		if err := fill(ctx, &d); err != nil {
 			return d, err
 		}
@@ -255,6 +255,25 @@ func (p *budgetPage) doubts(_ context.Context, d *budgetui.Detail) error {
 	}
 	list, _, err := p.callList(p.visit, filter)
 	d.Doubts = list
+	return err
+}
+
+func (p *budgetPage) past(ctx context.Context, d *budgetui.Detail) error {
+	all, err := p.Budgets.Past(ctx, p.visit.actor, p.budget.ID)
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	place, err := time.LoadLocation(p.budget.TimeZone)
+	for _, one := range all {
+		row := budgetui.Past{Period: daysText(p.budget.Period, one.PeriodStart.In(place), one.PeriodEnd.In(place)), Spent: one.Spent.USD()}
+		if one.InDoubt.Sign() > 0 {
+			row.InDoubt = one.InDoubt.USD()
+		}
+		if scope.EachValue(p.budget.Scope, p.budget.ScopeValue) {
+			row.Accounts = grouped(one.Accounts)
+		}
+		d.Past = append(d.Past, row)
+	}
 	return err
 }
 

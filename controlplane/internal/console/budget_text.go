@@ -179,3 +179,18 @@ func differences(before, after recorded) []string {
 func alertsText(of recorded) string {
 	return alertText(budget.Standing{Budget: budget.Budget{AlertPercents: of.AlertPercents, AlertForecast: of.AlertForecast}})
 }
+
+// daysText names a period by its days.
+func daysText(period budget.Period, start, end time.Time) string {
+	const day = "2 January 2006"
+	switch period {
+	case budget.Day:
+		return start.Format(day)
+	case budget.Month:
+		return start.Format("January 2006")
+	case budget.Quarter:
+		return start.Format("January") + " to " + end.AddDate(0, 0, -1).Format("January 2006")
+	default:
+		return start.Format("2 January") + " to " + end.AddDate(0, 0, -1).Format(day)
+	}
+}

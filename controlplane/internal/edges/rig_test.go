@@ -85,7 +85,7 @@ func (p *plane) wire(t testing.TB) {
 	p.providers = provider.New(p.db.Tenant, p.box)
 	p.keys = virtualkey.New(p.db.Tenant, seal.NewSecret("pepper of the test, 32 bytes long"), time.Now)
 	p.publish = publish.New(publish.Config{SigningKey: p.sign, FleetKey: p.fleet}, p.db.Pool, p.providers, time.Now, logger)
-	p.edges = edges.New(p.db.Pool, p.publish, ledger.New(p.db.Tenant, time.Now, logger), ingest.New(p.db.Pool, time.Now, logger), time.Now, logger)
+	p.edges = edges.New(p.db.Pool, p.publish, ledger.New(p.db.Pool, time.Now, logger), ingest.New(p.db.Pool, time.Now, logger), time.Now, logger)
 	p.lags = make(chan time.Duration, 10_000)
 	p.edges.OnAck(func(lag time.Duration) {
 		select {

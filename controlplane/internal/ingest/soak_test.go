@@ -75,7 +75,7 @@ func TestStreamsThatOverlapLoseNothingAndNeverDeadlock(t *testing.T) {
 
 // claim claims leases of every budget in a random order until ctx ends.
 func (f *fixture) claim(ctx context.Context, t *testing.T, c *crowd, edge ident.Edge, seed uint64) {
-	accounts := ledger.New(f.db.Tenant, time.Now, slog.New(slog.DiscardHandler))
+	accounts := ledger.New(f.db.Pool, time.Now, slog.New(slog.DiscardHandler))
 	random := rand.New(rand.NewPCG(seed, 3))
 	for ctx.Err() == nil {
 		var claims []ledger.Claim

@@ -20,6 +20,12 @@ type Key struct {
 	Subject     string    // an end user, a model, a label's value or a run; empty: the budget has one account
 }
 
+// whole is the account of nobody, to which those of subjects are added when they are over.
+func (k Key) whole() Key {
+	k.Subject = ""
+	return k
+}
+
 // compare is the lock order: organization, budget, period, subject.
 func (k Key) compare(other Key) int {
 	return cmp.Or(

@@ -30,7 +30,7 @@ type fixture struct {
 func newFixture(t *testing.T, edges int) *fixture {
 	t.Helper()
 	f := &fixture{db: pgtest.New(t)}
-	f.service = ledger.New(f.db.Tenant, time.Now, slog.New(slog.DiscardHandler))
+	f.service = ledger.New(f.db.Pool, time.Now, slog.New(slog.DiscardHandler))
 	for i := range edges {
 		id := ident.New[ident.Edge]()
 		_, err := f.db.Pool.Exec(t.Context(), `INSERT INTO edge (edge_id, name, region, version, epoch, first_seen_at, last_seen_at)

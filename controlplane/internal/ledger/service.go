@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authz"
@@ -30,6 +31,7 @@ const (
 
 // Service answers the claims of edges.
 type Service struct {
+	pool     *pgxpool.Pool
 	db       *tenant.DB
 	now      func() time.Time
 	logger   *slog.Logger
@@ -60,9 +62,9 @@ func (s *Service) count(claims []Claim, grants []Grant) {
 	}
 }
 
-// New returns a Service over the tenants' database.
-func New(db *tenant.DB, now func() time.Time, logger *slog.Logger) *Service {
-	return &Service{db: db, now: now, logger: logger, returns: newReturns(), patience: recallWait}
+// New returns a Service over the pool. Whoever carries the jobs hands them to Fold.
+func New(pool *pgxpool.Pool, now func() time.Time, logger *slog.Logger) *Service {
+	return &Service{pool: pool, db: tenant.New(pool), now: now, logger: logger, returns: newReturns(), patience: recallWait}
 }
 
 // Claim answers an edge's claims in their order. A budget without enough left is Exhausted only after the other edges that hold
@@ -104,7 +106,7 @@ func (s *Service) claimAll(ctx context.Context, edge ident.Edge, claims []Claim,
 func (s *Service) claimOrg(ctx context.Context, edge ident.Edge, claims []Claim, order []int, grants []Grant) error {
 	var returned []Key
 	err := errGuard
-	for try := 1; try <= guardMax && errors.Is(err, errGuard); try++ { // a raise ended after the limit was read: it is read again
+	for try := 1; try <= guardMax && (errors.Is(err, errGuard) || errors.Is(err, errFolded)); try++ { // a raise ended after the limit was read: it is read again
 		err = s.db.Write(ctx, claims[order[0]].Org, func(tx pgx.Tx) (err error) {
 			returned, err = s.answer(ctx, tx, edge, claims, order, grants, try < guardMax)
 			return err
@@ -286,6 +288,45 @@ func (s *Service) recall(ctx context.Context, edge ident.Edge, keys []Key) (hold
 // RecallBeyond asks edges to hand back what they do not need of a budget's accounts that pass its limit: it was lowered, or a raise ended.
 func (s *Service) RecallBeyond(ctx context.Context, org ident.Org, budget ident.Budget) error {
 	return s.db.Write(ctx, org, func(tx pgx.Tx) error { return recallBeyond(ctx, tx, org, budget) })
+}
+
+// Fold adds accounts that are over to those of nobody, a batch in each transaction. What is left when its time is over is done by the next job.
+func (s *Service) Fold(ctx context.Context, _ Fold) error {
+	orgs, err := foldOrgs(ctx, s.pool)
+	if err != nil {
+		return err
+	}
+	before, until := s.now().Add(-keptFor), s.now().Add(foldSpan)
+	for _, org := range orgs {
+		for again := true; again && s.now().Before(until); {
+			if again, err = s.foldSome(ctx, org, before); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// foldSome folds a batch of an organization and says whether there may be more.
+func (s *Service) foldSome(ctx context.Context, org ident.Org, before time.Time) (more bool, err error) {
+	var groups []group
+	err = s.db.Read(ctx, org, func(tx pgx.Tx) error {
+		groups, err = listOver(ctx, tx, org, before)
+		return err
+	})
+	var found, folded int64
+	for _, each := range groups {
+		found += int64(len(each.subjects))
+		err := s.db.Write(ctx, org, func(tx pgx.Tx) error {
+			count, err := fold(ctx, tx, each, before)
+			folded += count
+			return err
+		})
+		if err != nil {
+			return false, err
+		}
+	}
+	return found == foldMax && folded > 0, err
 }
 
 // Forfeit puts what a lost edge holds of one organization's budgets in doubt, with an audit entry, and returns the sum. The edge must have

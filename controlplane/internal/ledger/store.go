@@ -66,7 +66,7 @@ func Adjust(ctx context.Context, tx pgx.Tx, org ident.Org, spent map[Key]money.A
 		return nil, err
 	}
 	for _, each := range all {
-		book := books.byKey[each.Key]
+		book := books.at(each.Key)
 		if book == nil {
 			unknown = append(unknown, each)
 			continue

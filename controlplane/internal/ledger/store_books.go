@@ -25,6 +25,7 @@ type books struct {
 	lines   []Line
 	keys    []Key // of the accounts that exist
 	byKey   map[Key]*book
+	folded  map[Key]bool // accounts that are gone: what belongs to them is booked in the one of nobody
 	leases  map[Line]*held
 }
 
@@ -40,18 +41,21 @@ type held struct {
 func openBooks(ctx context.Context, tx pgx.Tx, edge ident.Edge, lines []Line, now time.Time, claims bool) (*books, error) {
 	b := &books{
 		queries: ledgerdb.New(tx), org: lines[0].Org, edge: edge, now: now, claims: claims, lines: slices.Compact(slices.Clone(lines)),
-		byKey: make(map[Key]*book, len(lines)), leases: make(map[Line]*held, len(lines)),
+		byKey: make(map[Key]*book, len(lines)), folded: map[Key]bool{}, leases: make(map[Line]*held, len(lines)),
 	}
 	keys := make([]Key, len(lines))
 	for i, line := range lines {
 		keys[i] = line.Key
 	}
-	keys = slices.Compact(keys)
-	if err := b.makeMissing(ctx, keys); err != nil {
+	there, err := b.makeMissing(ctx, slices.Compact(keys))
+	if err != nil {
 		return nil, err
 	}
-	if err := b.lock(ctx, keys); err != nil {
+	if err := b.lock(ctx, there); err != nil {
 		return nil, err
+	}
+	if len(b.keys) < len(there) {
+		return nil, errFolded
 	}
 	if claims {
 		if err := b.readTerms(ctx); err != nil {
@@ -61,50 +65,93 @@ func openBooks(ctx context.Context, tx pgx.Tx, edge ident.Edge, lines []Line, no
 	return b, b.readLeases(ctx)
 }
 
-// makeMissing makes the accounts that do not exist, before any is locked: see the lock order in ledger.sql.
-func (b *books) makeMissing(ctx context.Context, keys []Key) error {
+// makeMissing makes the accounts that do not exist, before any is locked: see the lock order in ledger.sql. It returns those that are there
+// then, in the lock order. What belongs to one that was folded away is booked where that was added.
+func (b *books) makeMissing(ctx context.Context, keys []Key) (there []Key, err error) {
 	budgets, starts, subjects := columns(keys)
 	rows, err := b.queries.FindPeriods(ctx, ledgerdb.FindPeriodsParams{OrgID: b.org, Budgets: budgets, Starts: starts, Subjects: subjects})
 	if err != nil {
-		return fmt.Errorf("find accounts: %w", err)
+		return nil, fmt.Errorf("find accounts: %w", err)
 	}
 	if len(rows) == len(keys) {
-		return nil
+		return slices.Clone(keys), nil
 	}
 	found := make(map[Key]bool, len(rows))
 	for _, row := range rows {
 		found[Key{b.org, row.BudgetID, row.PeriodStart.UTC(), row.Subject}] = true
 	}
 	missing := slices.DeleteFunc(slices.Clone(keys), func(key Key) bool { return found[key] })
-	budgets, _, _ = columns(missing)
+	made, err := b.make(ctx, missing)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range keys {
+		switch {
+		case found[key] || made[key]:
+			there = append(there, key)
+		case b.folded[key]:
+			there = append(there, key.whole())
+		}
+	}
+	slices.SortFunc(there, Key.compare)
+	return slices.Compact(there), nil
+}
+
+// make makes accounts. One that was folded away is made again only for a claim in a period without end.
+func (b *books) make(ctx context.Context, missing []Key) (made map[Key]bool, err error) {
+	over, err := b.findFolded(ctx, missing)
+	if err != nil {
+		return nil, err
+	}
+	budgets, _, _ := columns(missing)
 	terms, err := b.queries.ShareTerms(ctx, ledgerdb.ShareTermsParams{OrgID: b.org, Budgets: budgets})
 	if err != nil {
-		return fmt.Errorf("read terms of budgets: %w", err)
+		return nil, fmt.Errorf("read terms of budgets: %w", err)
 	}
 	fresh := ledgerdb.EnsurePeriodsParams{OrgID: b.org}
+	made = make(map[Key]bool, len(missing))
 	for _, key := range missing {
 		i := slices.IndexFunc(terms, func(row ledgerdb.ShareTermsRow) bool { return row.BudgetID == key.Budget })
 		if i < 0 {
 			continue
 		}
 		start, end := bounds(terms[i].Period, terms[i].TimeZone, key.PeriodStart)
-		if b.claims && !start.Equal(key.PeriodStart) {
+		if over[key.whole()] && !b.claims {
+			b.folded[key] = true
+			continue
+		}
+		if b.claims && (!start.Equal(key.PeriodStart) || over[key.whole()] && end != nil) {
 			continue
 		}
 		ends := time.Unix(0, 0) // none
 		if end != nil {
 			ends = *end
 		}
+		made[key] = true
 		fresh.Budgets, fresh.Starts = append(fresh.Budgets, filled(key.Budget)), append(fresh.Starts, key.PeriodStart)
 		fresh.Subjects, fresh.Ends = append(fresh.Subjects, key.Subject), append(fresh.Ends, ends)
 	}
-	if len(fresh.Budgets) == 0 {
-		return nil
+	if len(made) == 0 {
+		return made, nil
 	}
 	if err := b.queries.EnsurePeriods(ctx, fresh); err != nil {
-		return fmt.Errorf("make accounts: %w", err)
+		return nil, fmt.Errorf("make accounts: %w", err)
 	}
-	return nil
+	return made, nil
+}
+
+// findFolded returns the accounts of nobody to which others of the keys' periods were added.
+func (b *books) findFolded(ctx context.Context, keys []Key) (map[Key]bool, error) {
+	budgets, starts, _ := columns(keys)
+	rows, err := b.queries.FindFolded(ctx, ledgerdb.FindFoldedParams{OrgID: b.org, Budgets: budgets, Starts: starts})
+	if err != nil {
+		return nil, fmt.Errorf("find folded accounts: %w", err)
+	}
+	over := make(map[Key]bool, len(rows))
+	for _, row := range rows {
+		over[Key{Org: b.org, Budget: row.BudgetID, PeriodStart: row.PeriodStart.UTC()}] = true
+	}
+	return over, nil
 }
 
 func (b *books) lock(ctx context.Context, keys []Key) error {
@@ -160,11 +207,19 @@ func (b *books) readLeases(ctx context.Context) error {
 
 // of returns a line's account and lease; the account is nil when the organization has no such budget, or the budget no such period.
 func (b *books) of(line Line) (*book, *lease.Lease) {
-	book := b.byKey[line.Key]
+	book := b.at(line.Key)
 	if book == nil {
 		return nil, nil
 	}
 	return book, &b.leases[line].Lease
+}
+
+// at returns the account in which a key's amounts are booked.
+func (b *books) at(key Key) *book {
+	if b.folded[key] {
+		key = key.whole()
+	}
+	return b.byKey[key]
 }
 
 // otherEdges counts the other edges that used the accounts lately.
@@ -185,6 +240,10 @@ func (b *books) otherEdges(ctx context.Context, keys []Key) (map[Key]int64, erro
 	}
 	return others, nil
 }
+
+// errFolded says that an account was folded away after it was found and before it was locked. The transaction must be done again: what takes its
+// place is locked before others that are held by now.
+var errFolded = errors.New("an account was folded away meanwhile")
 
 // errGuard says that the limit fell between its reading and the guard, because a raise ended; the transaction is undone.
 var errGuard = errors.New("the guard of an account refused what was granted from it")

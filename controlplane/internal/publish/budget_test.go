@@ -38,7 +38,7 @@ func TestABudgetsLimitIsTheOneInForce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	budgets := budget.New(f.db.Tenant, usage.New(f.db.Tenant, usage.NewFeed(), time.Now), ledger.New(f.db.Tenant, time.Now, slog.New(slog.DiscardHandler)), jobs, time.Now)
+	budgets := budget.New(f.db.Tenant, usage.New(f.db.Tenant, usage.NewFeed(), time.Now), ledger.New(f.db.Pool, time.Now, slog.New(slog.DiscardHandler)), jobs, time.Now)
 	made, err := budgets.Create(t.Context(), f.actor, budget.Input{Name: "b", Scope: scope.Org, LimitUSD: "10", Period: budget.Total})
 	if err != nil {
 		t.Fatal(err)

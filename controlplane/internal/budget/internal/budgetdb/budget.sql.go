@@ -279,7 +279,7 @@ func (q *Queries) InsertRaise(ctx context.Context, arg InsertRaiseParams) error 
 const listAccounts = `-- name: ListAccounts :many
 SELECT subject, spent, leased, in_doubt
 FROM budget_period
-WHERE org_id = $1 AND budget_id = $2 AND period_start = $3
+WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND folded = 0
   AND ($4::text = '' OR position(lower($4::text) IN lower(subject)) > 0)
   AND ($5::boolean OR spent < $6 OR spent = $6 AND subject > $7::text)
 ORDER BY spent DESC, subject
@@ -510,6 +510,65 @@ func (q *Queries) ListOpenRaises(ctx context.Context, arg ListOpenRaisesParams) 
 	return items, nil
 }
 
+const listPast = `-- name: ListPast :many
+SELECT period_start, max(period_end)::timestamptz AS period_end, sum(spent)::numeric AS spent, sum(leased)::numeric AS leased, sum(in_doubt)::numeric AS in_doubt,
+  (count(*) FILTER (WHERE folded = 0) + sum(folded))::bigint AS accounts
+FROM budget_period
+WHERE org_id = $1 AND budget_id = $2 AND period_start >= $3::timestamptz AND period_end <= $4::timestamptz
+GROUP BY period_start
+ORDER BY period_start DESC
+LIMIT 100
+`
+
+type ListPastParams struct {
+	OrgID    ident.Org
+	BudgetID ident.Budget
+	Since    time.Time
+	AtTime   time.Time
+}
+
+type ListPastRow struct {
+	PeriodStart time.Time
+	PeriodEnd   time.Time
+	Spent       money.Amount
+	Leased      money.Amount
+	InDoubt     money.Amount
+	Accounts    int64
+}
+
+// The periods of a budget that are over and not older than a time, the latest first.
+func (q *Queries) ListPast(ctx context.Context, arg ListPastParams) ([]ListPastRow, error) {
+	rows, err := q.db.Query(ctx, listPast,
+		arg.OrgID,
+		arg.BudgetID,
+		arg.Since,
+		arg.AtTime,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListPastRow
+	for rows.Next() {
+		var i ListPastRow
+		if err := rows.Scan(
+			&i.PeriodStart,
+			&i.PeriodEnd,
+			&i.Spent,
+			&i.Leased,
+			&i.InDoubt,
+			&i.Accounts,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listRaises = `-- name: ListRaises :many
 SELECT raise_id, budget_id, amount_pico, reason, starts_at, ends_at, made_by, made_at, ended_at, ended_by
 FROM budget_raise
@@ -625,9 +684,11 @@ func (q *Queries) ListTopAccounts(ctx context.Context, arg ListTopAccountsParams
 }
 
 const sumAccounts = `-- name: SumAccounts :many
-SELECT p.budget_id, p.period_start, count(*) AS accounts, sum(p.spent)::numeric AS spent, sum(p.leased)::numeric AS leased, sum(p.in_doubt)::numeric AS in_doubt,
-  max(p.spent + p.leased + p.in_doubt)::numeric AS fullest, sum(greatest(0, p.spent + p.leased + p.in_doubt - b.in_force))::numeric AS overrun,
-  count(*) FILTER (WHERE p.spent + p.in_doubt >= b.in_force) AS used_up
+SELECT p.budget_id, p.period_start, (count(*) FILTER (WHERE p.folded = 0) + sum(p.folded))::bigint AS accounts,
+  sum(p.spent)::numeric AS spent, sum(p.leased)::numeric AS leased, sum(p.in_doubt)::numeric AS in_doubt,
+  coalesce(max(p.spent + p.leased + p.in_doubt) FILTER (WHERE p.folded = 0), 0)::numeric AS fullest,
+  coalesce(sum(greatest(0, p.spent + p.leased + p.in_doubt - b.in_force)) FILTER (WHERE p.folded = 0), 0)::numeric AS overrun,
+  count(*) FILTER (WHERE p.folded = 0 AND p.spent + p.in_doubt >= b.in_force) AS used_up
 FROM budget_period p
 JOIN (
   SELECT o.budget_id, o.limit_pico + budget_raised(o.org_id, o.budget_id, $2) AS in_force
@@ -659,7 +720,8 @@ type SumAccountsRow struct {
 	UsedUp      int64
 }
 
-// The accounts that are open at a time, summed up by budget; a budget whose zone moved may have two sums.
+// The accounts that are open at a time, summed up by budget; a budget whose zone moved may have two sums. That of nobody holds what runs that
+// are over have spent: it counts in the sums, and is no account of its own.
 func (q *Queries) SumAccounts(ctx context.Context, arg SumAccountsParams) ([]SumAccountsRow, error) {
 	rows, err := q.db.Query(ctx, sumAccounts, arg.OrgID, arg.AtTime, arg.Budget)
 	if err != nil {

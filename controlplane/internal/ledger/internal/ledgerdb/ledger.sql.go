@@ -176,6 +176,47 @@ func (q *Queries) EnsurePeriods(ctx context.Context, arg EnsurePeriodsParams) er
 	return err
 }
 
+const findFolded = `-- name: FindFolded :many
+SELECT DISTINCT p.budget_id, p.period_start
+FROM (
+  SELECT unnest($2::pg_catalog.uuid[]) AS budget,
+    unnest($3::timestamptz[]) AS start
+) AS u
+JOIN budget_period p ON p.org_id = $1 AND p.budget_id = u.budget AND p.period_start = u.start AND p.subject = '' AND p.folded > 0
+`
+
+type FindFoldedParams struct {
+	OrgID   ident.Org
+	Budgets []pgtype.UUID
+	Starts  []time.Time
+}
+
+type FindFoldedRow struct {
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+}
+
+// The periods in which accounts were folded.
+func (q *Queries) FindFolded(ctx context.Context, arg FindFoldedParams) ([]FindFoldedRow, error) {
+	rows, err := q.db.Query(ctx, findFolded, arg.OrgID, arg.Budgets, arg.Starts)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FindFoldedRow
+	for rows.Next() {
+		var i FindFoldedRow
+		if err := rows.Scan(&i.BudgetID, &i.PeriodStart); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const findPeriods = `-- name: FindPeriods :many
 
 SELECT p.budget_id, p.period_start, p.subject
@@ -201,7 +242,8 @@ type FindPeriodsRow struct {
 }
 
 // Lock order of everything that moves money: organizations by id; in one organization first the accounts that are missing are made, by
-// (budget_id, period_start, subject), then all that a transaction needs are locked in that order. What an account's lock holds still: its
+// (budget_id, period_start, subject), then all that a transaction needs are locked in that order; who finds that one was
+// folded away between the two begins anew. What an account's lock holds still: its
 // leases. Who claims then shares the budget, which who changes a limit or ends a raise has alone, so that nothing is granted by the old limit
 // once the new one is committed. Raises also come and go by the clock of Postgres, which is one for all control planes; the guard asks it again.
 func (q *Queries) FindPeriods(ctx context.Context, arg FindPeriodsParams) ([]FindPeriodsRow, error) {
@@ -227,6 +269,52 @@ func (q *Queries) FindPeriods(ctx context.Context, arg FindPeriodsParams) ([]Fin
 		return nil, err
 	}
 	return items, nil
+}
+
+const foldAccounts = `-- name: FoldAccounts :one
+WITH over AS MATERIALIZED (
+  SELECT p.subject
+  FROM budget_period p
+  WHERE p.org_id = $1 AND p.budget_id = $2 AND p.period_start = $3 AND p.subject = ANY ($4::text[])
+    AND p.subject <> '' AND p.leased = 0 AND p.in_doubt = 0 AND p.used_at < $5::timestamptz
+  FOR UPDATE SKIP LOCKED
+), doubts AS (
+  DELETE FROM budget_doubt d USING over o
+  WHERE d.org_id = $1 AND d.budget_id = $2 AND d.period_start = $3 AND d.subject = o.subject
+), leases AS (
+  DELETE FROM budget_lease l USING over o
+  WHERE l.org_id = $1 AND l.budget_id = $2 AND l.period_start = $3 AND l.subject = o.subject
+), gone AS (
+  DELETE FROM budget_period p USING over o
+  WHERE p.org_id = $1 AND p.budget_id = $2 AND p.period_start = $3 AND p.subject = o.subject
+  RETURNING p.spent
+)
+UPDATE budget_period w SET spent = w.spent + s.spent, folded = w.folded + s.accounts
+FROM (SELECT coalesce(sum(gone.spent), 0) AS spent, count(*) AS accounts FROM gone) s
+WHERE w.org_id = $1 AND w.budget_id = $2 AND w.period_start = $3 AND w.subject = ''
+RETURNING s.accounts
+`
+
+type FoldAccountsParams struct {
+	OrgID       ident.Org
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+	Subjects    []string
+	Before      time.Time
+}
+
+// Adds accounts to that of nobody, which is locked, and deletes them with all that hangs on them. Who uses one now keeps it.
+func (q *Queries) FoldAccounts(ctx context.Context, arg FoldAccountsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, foldAccounts,
+		arg.OrgID,
+		arg.BudgetID,
+		arg.PeriodStart,
+		arg.Subjects,
+		arg.Before,
+	)
+	var accounts int64
+	err := row.Scan(&accounts)
+	return accounts, err
 }
 
 const listBeyond = `-- name: ListBeyond :many
@@ -324,6 +412,36 @@ func (q *Queries) ListDoubts(ctx context.Context, arg ListDoubtsParams) ([]ListD
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listFoldOrgs = `-- name: ListFoldOrgs :many
+SELECT org_id
+FROM generation
+WHERE org_id <> '00000000-0000-0000-0000-000000000000'
+ORDER BY org_id
+LIMIT 1000000
+`
+
+// @sqlc-vet-disable org-id-required
+// Every organization has a generation; the zero id is the platform's.
+func (q *Queries) ListFoldOrgs(ctx context.Context) ([]ident.Org, error) {
+	rows, err := q.db.Query(ctx, listFoldOrgs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ident.Org
+	for rows.Next() {
+		var org_id ident.Org
+		if err := rows.Scan(&org_id); err != nil {
+			return nil, err
+		}
+		items = append(items, org_id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -500,6 +618,67 @@ func (q *Queries) ListOutstanding(ctx context.Context, arg ListOutstandingParams
 			&i.PeriodStart,
 			&i.Subject,
 			&i.LeaseNo,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listOver = `-- name: ListOver :many
+SELECT p.budget_id, p.period_start, p.period_end, p.subject
+FROM (
+  SELECT e.org_id, e.budget_id, e.period_start, e.period_end, e.subject, e.leased, e.in_doubt, e.used_at
+  FROM budget_period e
+  WHERE e.org_id = $1 AND e.period_end < $3::timestamptz
+  UNION ALL
+  SELECT r.org_id, r.budget_id, r.period_start, r.period_end, r.subject, r.leased, r.in_doubt, r.used_at
+  FROM budget b
+  JOIN budget_period r ON r.org_id = b.org_id AND r.budget_id = b.budget_id AND r.period_end IS NULL
+  WHERE b.org_id = $1 AND b.scope = 'run'
+) p
+WHERE p.subject <> '' AND p.leased = 0 AND p.in_doubt = 0 AND p.used_at < $3::timestamptz
+  AND NOT EXISTS (
+    SELECT 1 FROM budget_lease l
+    WHERE l.org_id = p.org_id AND l.budget_id = p.budget_id AND l.period_start = p.period_start AND l.subject = p.subject
+      AND (l.granted_total - l.returned_total - l.settled_total <> 0 OR l.doubted_total <> 0 OR l.presumed_total <> 0)
+  )
+ORDER BY p.budget_id, p.period_start, p.subject
+LIMIT $2
+`
+
+type ListOverParams struct {
+	OrgID  ident.Org
+	Limit  int32
+	Before time.Time
+}
+
+type ListOverRow struct {
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+	PeriodEnd   *time.Time
+	Subject     string
+}
+
+// Accounts of subjects whose period, or whose run, has been over for long, with nothing leased, in doubt or released as spent.
+func (q *Queries) ListOver(ctx context.Context, arg ListOverParams) ([]ListOverRow, error) {
+	rows, err := q.db.Query(ctx, listOver, arg.OrgID, arg.Limit, arg.Before)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListOverRow
+	for rows.Next() {
+		var i ListOverRow
+		if err := rows.Scan(
+			&i.BudgetID,
+			&i.PeriodStart,
+			&i.PeriodEnd,
+			&i.Subject,
 		); err != nil {
 			return nil, err
 		}
@@ -885,7 +1064,7 @@ func (q *Queries) SaveLeases(ctx context.Context, arg SaveLeasesParams) error {
 }
 
 const savePeriods = `-- name: SavePeriods :execrows
-UPDATE budget_period p SET spent = u.spent::numeric, leased = u.leased::numeric, in_doubt = u.in_doubt::numeric
+UPDATE budget_period p SET spent = u.spent::numeric, leased = u.leased::numeric, in_doubt = u.in_doubt::numeric, used_at = now()
 FROM (
   SELECT unnest($2::pg_catalog.uuid[]) AS budget,
     unnest($3::timestamptz[]) AS start,

@@ -166,7 +166,7 @@ func (w watch) fleet(ctx context.Context, actor authz.Actor, seen *alert.Signals
 	}
 	for _, one := range edges {
 		seen.Edges = append(seen.Edges, alert.Edge{
-			ID: one.ID, Name: one.Name, Connected: one.Connected, Accepting: one.Accepting, LastSeenAt: one.LastSeenAt, NackPath: one.NackPath, NackReason: one.NackReason,
+			ID: one.ID, Name: one.Name, Connected: one.Connected, Accepting: one.Accepting, LastSeenAt: one.LastSeenAt, NackPath: one.NackPath, NackReason: one.NackReason, Corrupt: one.SpoolCorrupt,
 		})
 	}
 	problem, err := w.house.edges.Problem(ctx, actor)

@@ -113,6 +113,7 @@ func status(records *spool.Spool, requests *pipeline.Pipeline, limiter *limit.Li
 	return &wire.Status{
 		RateCounting: counting, RateCountingUnixMs: max(since.UnixMilli(), 0), LiveEdges: uint32(max(edges, 0)),
 		SpoolBytes: records.Bytes(), SpoolPending: records.Pending(), Accepting: records.HasRoom(),
+		SpoolCorrupt: records.Corrupt(), SpoolKeptBytes: records.KeptBytes(), Unrecorded: requests.Unrecorded(),
 		InFlight: uint64(requests.InFlight()), RequestsTotal: uint64(requests.Total()),
 	}
 }

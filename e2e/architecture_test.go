@@ -126,7 +126,7 @@ var tableOwners = map[string]string{
 	"usage_event": "ingest.sql", "usage_hour": "ingest.sql", "usage_reject": "ingest.sql", "publish_problem": "publish.sql",
 	"channel": "channel.sql", "delivery": "channel.sql", "alert": "alert.sql", "alert_rule": "alert.sql",
 	"river_job": "work.sql", "river_leader": "work.sql", "river_queue": "work.sql", "river_notification": "work.sql",
-	"usage_day": "ingest.sql", "usage_tag_hour": "ingest.sql", "usage_tag_day": "ingest.sql", "usage_run": "ingest.sql", "usage_fold": "ingest.sql", "usage_pending": "ingest.sql",
+	"usage_day": "ingest.sql", "usage_tag_hour": "ingest.sql", "usage_tag_day": "ingest.sql", "usage_run": "ingest.sql", "usage_fold": "ingest.sql", "usage_gap": "edges.sql", "usage_pending": "ingest.sql",
 	"edge": "edges.sql", "edge_epoch": "edges.sql", "edge_generation": "edges.sql",
 }
 
@@ -136,6 +136,7 @@ var foreignTables = []house.Foreign{
 	{File: "publish.sql", Table: "generation", Reason: "a fragment carries the generation that it was read at"},
 	{File: "edge.sql", Table: "edge", Reason: "edges writes what edge reads"},
 	{File: "edge.sql", Table: "edge_generation", Reason: "edges writes what edge reads"},
+	{File: "edge.sql", Table: "usage_gap", Reason: "edges writes what edge reads"},
 	{File: "edge.sql", Table: "generation", Reason: "an edge's generation is shown beside the current one"},
 	{File: "edge.sql", Table: "publish_problem", Reason: "publish writes what edge reads"},
 	{File: "edges.sql", Table: "generation", Reason: "a revocation holds until the generation of its commit is applied"},

@@ -64,7 +64,8 @@ WHERE edge_id = $1 AND connected_at = $2;
 -- @sqlc-vet-disable org-id-required
 -- Edges belong to no organization.
 UPDATE edge SET last_seen_at = $2, spool_pending = $3, spool_bytes = $4, in_flight = $5, requests = $6, clock_skew_ms = $7, accepting = $8,
-  rate_counting = $9, rate_counting_since = $10, live_edges = $11
+  rate_counting = $9, rate_counting_since = $10, live_edges = $11,
+  spool_corrupt = $12, spool_kept_bytes = $13
 WHERE edge_id = $1;
 
 -- name: SaveAck :exec
@@ -82,6 +83,13 @@ INSERT INTO edge_generation (org_id, edge_id, generation, acked_at, lag_ms, nack
 VALUES ($1, $2, 0, sqlc.arg(at)::timestamptz, 0, $3, $4, $5, sqlc.arg(at)::timestamptz)
 ON CONFLICT (org_id, edge_id) DO UPDATE SET nack_generation = excluded.nack_generation, nack_path = excluded.nack_path,
   nack_reason = excluded.nack_reason, nacked_at = excluded.nacked_at;
+
+-- name: SaveGap :exec
+INSERT INTO usage_gap (org_id, edge_id, epoch, calls, first_at, last_at)
+VALUES ($1, $2, $3, $4, sqlc.arg(at)::timestamptz, sqlc.arg(at)::timestamptz)
+ON CONFLICT (org_id, edge_id, epoch) DO UPDATE SET calls = excluded.calls,
+  last_at = CASE WHEN excluded.calls > usage_gap.calls THEN excluded.last_at ELSE usage_gap.last_at END
+WHERE usage_gap.calls <> excluded.calls;
 
 -- name: CurrentGeneration :one
 SELECT generation

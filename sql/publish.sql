@@ -12,7 +12,7 @@ ORDER BY org_id
 LIMIT 1000000;
 
 -- name: GetOrganization :one
-SELECT name, slug, (suspended_at IS NOT NULL)::boolean AS suspended
+SELECT name, slug, (suspended_at IS NOT NULL)::boolean AS suspended, (when_spool_full = 'serve')::boolean AS serves
 FROM org
 WHERE org_id = $1;
 

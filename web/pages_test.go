@@ -159,7 +159,7 @@ func nounStories() []story {
 				ID: "x2", Name: "edge-2", Region: "eu-central", Version: "0.1.0", State: component.Badge{Text: "connected", Tone: component.OK}, Seen: component.At(noon, "ago"), Generation: "1481", Behind: component.Badge{Text: "refused 1482", Tone: component.Bad}, Lag: "41 ms", Acked: component.At(noon, "ago"), Pending: "3", SpoolSize: "64.0 MiB", InFlight: "0", Requests: "2",
 				Nack: "the route names a provider that is not in the fragment", NackPath: "route/0190…: targets[1].provider_id", NackedGen: "1482",
 			},
-			{ID: "x3", Name: "edge-3", Region: "us-east", Version: "0.1.0", State: component.Badge{Text: "away", Tone: component.Warn}, Seen: component.At(noon.Add(-time.Hour), "ago"), Generation: "1470", Behind: component.Badge{Text: "12 behind", Tone: component.Warn}, Lag: "55 ms", Acked: component.At(noon.Add(-time.Hour), "ago"), Pending: "1,204", SpoolSize: "128 MiB", InFlight: "0", Requests: "40,221"},
+			{ID: "x3", Name: "edge-3", Region: "us-east", Version: "0.1.0", State: component.Badge{Text: "away", Tone: component.Warn}, Seen: component.At(noon.Add(-time.Hour), "ago"), Generation: "1470", Behind: component.Badge{Text: "12 behind", Tone: component.Warn}, Lag: "55 ms", Acked: component.At(noon.Add(-time.Hour), "ago"), Pending: "1,204", SpoolSize: "128 MiB", InFlight: "0", Requests: "40,221", Kept: "keeps 812.4 MiB", Damaged: "2 places of its disk could not be read and were skipped.", Unrecorded: "12 calls not recorded: its disk was full."},
 		}})},
 		{name: "audit", title: "Audit", active: "Audit", content: auditui.Page(auditui.List{Pager: component.Pager{Older: "/audit?before=1"}, Rows: []auditui.Row{
 			{ID: "u1", At: component.At(noon, "moment"), Actor: "ada@example.com", ActorKind: "user", Address: "203.0.113.9", Action: "budget.update", Subject: "Everything", Generation: "1482", Before: "{\n  \"limit_usd\": \"1500.00\"\n}", After: "{\n  \"limit_usd\": \"2000.00\"\n}"},
@@ -175,7 +175,7 @@ func nounStories() []story {
 		{name: "settings", title: "Organization settings", active: "Settings", content: orgui.Page(orgui.Settings{
 			ID: "0190f2c4-0000-7000-8000-000000000001", Name: "Northwind", Slug: "northwind", Role: "owner", MayChange: true, Created: component.At(noon, "day"),
 			Tokens: "/settings/api-tokens",
-			Form:   orgui.Form{Form: component.Form{ID: "organization-form", Action: "/settings", CSRF: "token", Submit: "Rename"}, Name: component.Field{Name: "name", Label: "Name", Value: "Northwind"}},
+			Form:   orgui.Form{Form: component.Form{ID: "organization-form", Action: "/settings", CSRF: "token", Submit: "Save"}, Name: component.Field{Name: "name", Label: "Name", Value: "Northwind"}, Full: component.Field{Name: "when_spool_full", Label: "When an edge has no room to record usage", Value: "refuse", Options: []component.Option{{Value: "refuse", Label: "Refuse calls"}, {Value: "serve", Label: "Serve calls all the same", Help: "What is beyond that is missing here."}}}},
 		})},
 	}
 }

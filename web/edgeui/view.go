@@ -34,6 +34,9 @@ type Row struct {
 	Acked         component.Moment
 	Pending       string // records in the spool
 	SpoolSize     string
+	Kept          string // reported and kept for a while; empty: nothing
+	Damaged       string // records that could not be read; empty: none
+	Unrecorded    string // calls of the organization; empty: none
 	InFlight      string
 	Requests      string
 	ClockSkew     string // empty: none worth saying

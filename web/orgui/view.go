@@ -12,14 +12,16 @@ type Settings struct {
 	Created   component.Moment
 	Role      string // of the viewer
 	MayChange bool
+	WhenFull  string // what happens when an edge has no room, for those who may not change it
 	Form      Form
 	Workspace string // how many, in words
 	EdgeURL   string
 	Tokens    string // where the API tokens are; empty: may not be seen
 }
 
-// Form renames an organization.
+// Form changes an organization.
 type Form struct {
 	component.Form
 	Name component.Field
+	Full component.Field // what happens when an edge has no room to record usage
 }

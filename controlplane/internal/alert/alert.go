@@ -72,7 +72,7 @@ var kinds = []kind{
 	},
 	{
 		rule: EdgeHealth, topic: channel.Edges, severity: channel.Critical, number: 2, unit: "minutes away", name: "Edge away or unhealthy", standing: true,
-		says: "Fires when an edge has not been heard of for so long, or takes no calls although it is connected. Over when it is well again, or after a week.",
+		says: "Fires when an edge has not been heard of for so long, takes no calls although it is connected, or found damaged records on its disk. Over when it is well again, or after a week.",
 	},
 	{
 		rule: Publishing, topic: channel.Configuration, severity: channel.Critical, name: "Configuration not pushed", standing: true,

@@ -38,6 +38,7 @@ type Edge struct {
 	Connected  bool
 	Accepting  bool
 	LastSeenAt time.Time
+	Corrupt    int64 // places of its spool that were damaged or could not be read
 	NackPath   string
 	NackReason string // empty: it refuses nothing
 }

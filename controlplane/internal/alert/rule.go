@@ -149,6 +149,9 @@ func (e Edge) trouble(now time.Time, minutes int) (title, text string) {
 			". It may still serve with what it has; money that it holds is not lent to others until it is back or declared lost."
 	case e.Connected && !e.Accepting:
 		return fmt.Sprintf("Edge “%s” takes no calls", e.Name), "It is connected and says that it has no room to record usage safely: its disk is full or broken, or it is shutting down."
+	case e.Connected && e.Corrupt > 0:
+		return fmt.Sprintf("Edge “%s” found damaged records", e.Name), fmt.Sprintf("%d places of its spool could not be read and were skipped since it was started, so that usage may be missing. "+
+			"Compare with the providers' invoices, and look at the machine's disk.", e.Corrupt)
 	default:
 		return "", ""
 	}

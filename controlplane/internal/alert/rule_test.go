@@ -97,7 +97,8 @@ func TestUnusualSpendIsJudgedAgainstItsOwnPast(t *testing.T) {
 func TestSignalsAreFoundAndCalmIsNot(t *testing.T) {
 	t.Parallel()
 	edge := Edge{ID: ident.New[ident.Edge](), Name: "e", Connected: true, Accepting: true, LastSeenAt: noon}
-	away, closed, lost, refusing := edge, edge, edge, edge
+	away, closed, lost, refusing, damaged := edge, edge, edge, edge, edge
+	damaged.Corrupt = 2
 	away.Connected, away.LastSeenAt = false, noon.Add(-3*time.Minute)
 	lost.Connected, lost.LastSeenAt = false, noon.Add(-8*24*time.Hour)
 	closed.Accepting = false
@@ -114,6 +115,7 @@ func TestSignalsAreFoundAndCalmIsNot(t *testing.T) {
 		"a healthy edge":       {Signals{Edges: []Edge{edge, brief, lost}}, ""},
 		"an edge is away":      {Signals{Edges: []Edge{away}}, EdgeHealth},
 		"an edge is closed":    {Signals{Edges: []Edge{closed}}, EdgeHealth},
+		"damaged records":      {Signals{Edges: []Edge{damaged}}, EdgeHealth},
 		"an edge refuses":      {Signals{Edges: []Edge{refusing}}, Publishing},
 		"nothing is pushed":    {Signals{ProblemPath: "route/1", Problem: "no target"}, Publishing},
 		"doubt":                {Signals{Accounts: []Account{{InDoubt: usd(t, "1")}}}, MoneyInDoubt},

@@ -15,6 +15,17 @@ type edgeList struct {
 
 func edgeTable(s Services) []endpoint {
 	return []endpoint{{
+		method: http.MethodGet, path: "/usage/gaps", permission: authz.UsageRead, summary: "Calls of a range that were served and could not be recorded, because the disk of an edge was full",
+		status: http.StatusOK, parameters: rangeParameters(), answer: typeOf[items[edge.Gap]](),
+		serve: func(c *call) (any, error) {
+			from, to, err := rangeOf(c)
+			if err != nil {
+				return nil, err
+			}
+			all, err := s.Edges.Gaps(c.ctx, c.actor, from, to)
+			return items[edge.Gap]{append([]edge.Gap{}, all...)}, err
+		},
+	}, {
 		method: http.MethodGet, path: "/edges", permission: authz.EdgeRead, summary: "All edges and what each runs of the organization's configuration",
 		status: http.StatusOK, answer: typeOf[edgeList](),
 		serve: func(c *call) (any, error) {

@@ -51,14 +51,14 @@ func organizationTable(s Services) []endpoint {
 			serve: func(c *call) (any, error) { return s.Orgs.Get(c.ctx, c.actor) },
 		},
 		{
-			method: http.MethodPatch, path: "/organization", permission: authz.OrgWrite, summary: "Rename the organization",
-			status: http.StatusOK, body: typeOf[nameChange](), answer: typeOf[org.Org](),
+			method: http.MethodPatch, path: "/organization", permission: authz.OrgWrite, summary: "Rename the organization, or choose what happens to calls that an edge has no room to record",
+			status: http.StatusOK, body: typeOf[org.Change](), answer: typeOf[org.Org](),
 			serve: func(c *call) (any, error) {
-				var in nameChange
+				var in org.Change
 				if err := c.body.into(&in); err != nil {
 					return nil, err
 				}
-				return s.Orgs.Rename(c.ctx, c.actor, in.Name)
+				return s.Orgs.Update(c.ctx, c.actor, in)
 			},
 		},
 		creating("/organizations", authz.OrgWrite, "Create another organization with its first owner (owners only); the API token is shown once",

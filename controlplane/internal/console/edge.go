@@ -15,6 +15,7 @@ import (
 type fleet interface {
 	List(ctx context.Context, actor authz.Actor) ([]edge.Edge, error)
 	Problem(ctx context.Context, actor authz.Actor) (*edge.Problem, error)
+	Gaps(ctx context.Context, actor authz.Actor, since, until time.Time) ([]edge.Gap, error)
 }
 
 const (
@@ -87,7 +88,30 @@ func edgeRow(one edge.Edge) edgeui.Row {
 		row.ClockSkew = "Its clock is " + took(skew.Abs()) + " away from ours. Times are corrected; set the machine's clock all the same."
 	}
 	row.Counting, row.CountingSince = countingText(one)
+	if one.SpoolKept > 0 {
+		row.Kept = "keeps " + bytesText(one.SpoolKept)
+	}
+	if n := one.SpoolCorrupt; n > 0 {
+		row.Damaged = placesText(n) + " of its disk could not be read and were skipped since it was started, so that usage may be missing. Compare with the providers' invoices, and look at the machine's disk."
+	}
+	if n := one.Unrecorded; n > 0 {
+		row.Unrecorded = callsText(n) + " not recorded: its disk was full, and this organization chose to be served all the same."
+	}
 	return row
+}
+
+func placesText(n int64) string {
+	if n == 1 {
+		return "1 place"
+	}
+	return grouped(n) + " places"
+}
+
+func callsText(n int64) string {
+	if n == 1 {
+		return "1 call"
+	}
+	return grouped(n) + " calls"
 }
 
 // countingText says how an edge counts rate limits where it is not with all others.

@@ -2,6 +2,7 @@ package console
 
 import (
 	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/org"
 	"tollgate.dev/web/component"
 	"tollgate.dev/web/orgui"
 )
@@ -12,26 +13,46 @@ func (c *Console) settings(v *visit) error {
 	if err != nil {
 		return err
 	}
-	name := found.Name
+	name, full := found.Name, string(found.WhenSpoolFull)
 	if v.posted() {
-		name = v.FormValue("name")
+		name, full = v.FormValue("name"), v.FormValue("when_spool_full")
 	}
 	wrong, status, given, err := c.send(v, func() (string, string, error) {
-		renamed, err := c.Orgs.Rename(ctx, v.actor, name)
-		return "/settings", "The organization is now called “" + renamed.Name + "”.", err
+		choice := org.WhenSpoolFull(full)
+		after, err := c.Orgs.Update(ctx, v.actor, org.Change{Name: &name, WhenSpoolFull: &choice})
+		said := "The settings are saved. Edges have them within a second."
+		if after.Name != found.Name {
+			said = "The organization is now called “" + after.Name + "”."
+		}
+		return "/settings", said, err
 	})
 	if given {
 		return err
 	}
 	s := orgui.Settings{
 		ID: found.ID.String(), Name: found.Name, Slug: found.Slug, Created: component.At(found.CreatedAt, "day"), Role: string(v.actor.Role), MayChange: v.actor.May(authz.OrgWrite),
-		Tokens: tokensIf(v.actor.May(authz.APITokenRead)),
+		WhenFull: whenFull(found.WhenSpoolFull), Tokens: tokensIf(v.actor.May(authz.APITokenRead)),
 		Form: orgui.Form{
-			Form: v.frameOf("organization-form", "Rename", "", wrong, "name"),
+			Form: v.frameOf("organization-form", "Save", "", wrong, "name", "when_spool_full"),
 			Name: component.Field{Name: "name", Label: "Name", Value: name, Error: wrong.of("name"), Help: "The slug stays as it is."},
+			Full: component.Field{
+				Name: "when_spool_full", Label: "When an edge has no room to record usage", Value: full, Error: wrong.of("when_spool_full"),
+				Help: "It happens when the disk of an edge is full. Calls that a hard budget holds are refused in any case, so that no budget is passed.",
+				Options: []component.Option{
+					{Value: string(org.Refuse), Label: "Refuse calls", Help: "Callers get 503 and try again, on another edge if there is one. Every call that is served is on the bill."},
+					{Value: string(org.Serve), Label: "Serve calls all the same", Help: "Records wait in memory, some ten thousand on an edge. What is beyond that, or in memory when the edge dies, costs money at the provider and is missing here: spend, soft budgets and runs show too little. It is counted and shown as calls not recorded."},
+				},
+			},
 		},
 	}
 	return c.draw(v, view{Title: "Organization settings", Active: "/settings", Status: status, Content: orgui.Page(s), Fragment: orgui.Edit(s.Form)})
+}
+
+func whenFull(choice org.WhenSpoolFull) string {
+	if choice == org.Serve {
+		return "Calls that no hard budget holds are served without a record when an edge has no room for one."
+	}
+	return "Calls are refused when an edge has no room to record them."
 }
 
 func tokensIf(may bool) string {

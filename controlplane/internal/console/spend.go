@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/controlplane/internal/usage"
 	"tollgate.dev/web/component"
@@ -164,6 +165,11 @@ func (c *Console) spendView(v *visit, s span, by grouping, wrong mends) (spendui
 	if shown.Kept, err = c.keptNote(v, s.from); err != nil {
 		return spendui.View{}, err
 	}
+	gaps, err := c.Edges.Gaps(v.Request().Context(), v.actor, s.from, s.to)
+	if err != nil {
+		return spendui.View{}, err
+	}
+	shown.Notes = append(shown.Notes, gapNotes(gaps)...)
 	c.spendChoices(v, s, by, wrong, &shown)
 	return shown, nil
 }
@@ -213,6 +219,17 @@ func (c *Console) keptNote(v *visit, from time.Time) (string, error) {
 		return "Single calls are kept since " + kept.Format(dateLayout) + ". The sums of before are whole.", nil
 	}
 	return "", nil
+}
+
+const gapLayout = "2006-01-02 15:04"
+
+// gapNotes says what is missing from the sums.
+func gapNotes(gaps []edge.Gap) (notes []string) {
+	for _, gap := range gaps {
+		notes = append(notes, callsText(gap.Calls)+" not recorded: the disk of edge “"+gap.Edge+"” was full between "+gap.FirstAt.UTC().Format(gapLayout)+" and "+
+			gap.LastAt.UTC().Format(gapLayout)+" UTC. What they cost stands only on the providers' invoices.")
+	}
+	return notes
 }
 
 // spendNotes says what in the sums is not certain.

@@ -25,6 +25,9 @@ type Edge struct {
 	NackReason     string     `json:"nack_reason"`
 	SpoolPending   int64      `json:"spool_pending"` // records that are not yet committed here
 	SpoolBytes     int64      `json:"spool_bytes"`
+	SpoolKept      int64      `json:"spool_kept_bytes"` // of usage that is committed here and kept for books that are restored
+	SpoolCorrupt   int64      `json:"spool_corrupt"`    // places that were damaged or could not be read, since its process began
+	Unrecorded     int64      `json:"unrecorded_calls"` // of this organization, ever: served without room to record them
 	InFlight       int64      `json:"in_flight"`
 	Requests       int64      `json:"requests"`
 	ClockSkewMS    int64      `json:"clock_skew_ms"` // the edge's clock before ours
@@ -40,6 +43,15 @@ type Problem struct {
 	Path       string    `json:"path"` // the item and field that is wrong
 	Reason     string    `json:"reason"`
 	NoticedAt  time.Time `json:"noticed_at"`
+}
+
+// Gap is calls of the organization that one process of an edge served and could not record: the edge's disk was full.
+type Gap struct {
+	EdgeID  ident.Edge `json:"edge_id"`
+	Edge    string     `json:"edge"` // its name
+	Calls   int64      `json:"calls"`
+	FirstAt time.Time  `json:"first_at"`
+	LastAt  time.Time  `json:"last_at"`
 }
 
 // seenWithin is how long an edge counts as connected after it was last heard.

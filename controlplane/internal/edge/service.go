@@ -31,6 +31,18 @@ func (s *Service) List(ctx context.Context, actor authz.Actor) (all []Edge, err 
 	return all, err
 }
 
+// Gaps returns the calls of the actor's organization that were served from since on and before until and could not be recorded.
+func (s *Service) Gaps(ctx context.Context, actor authz.Actor, since, until time.Time) (all []Gap, err error) {
+	if err := actor.Require(authz.UsageRead); err != nil {
+		return nil, err
+	}
+	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
+		all, err = listGaps(ctx, tx, actor.Org, since, until)
+		return err
+	})
+	return all, err
+}
+
 // Problem returns why the organization's newest generation is not pushed, or nil when it is.
 func (s *Service) Problem(ctx context.Context, actor authz.Actor) (problem *Problem, err error) {
 	if err := actor.Require(authz.EdgeRead); err != nil {

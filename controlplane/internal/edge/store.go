@@ -28,7 +28,7 @@ func list(ctx context.Context, tx pgx.Tx, org ident.Org, now time.Time) ([]Edge,
 			ID: row.EdgeID, Name: row.Name, Region: row.Region, Version: row.Version, LastSeenAt: row.LastSeenAt,
 			Connected:  row.ConnectedAt != nil && now.Sub(row.LastSeenAt) < seenWithin,
 			Generation: unsigned(row.Generation), Current: unsigned(&current), AckedAt: row.AckedAt,
-			NackGeneration: unsigned(row.NackGeneration), SpoolPending: row.SpoolPending, SpoolBytes: row.SpoolBytes,
+			NackGeneration: unsigned(row.NackGeneration), SpoolPending: row.SpoolPending, SpoolBytes: row.SpoolBytes, SpoolKept: row.SpoolKeptBytes, SpoolCorrupt: row.SpoolCorrupt, Unrecorded: row.Unrecorded,
 			InFlight: row.InFlight, Requests: row.Requests, ClockSkewMS: row.ClockSkewMs, Accepting: row.Accepting,
 			RateCounting: row.RateCounting, CountingSince: row.RateCountingSince, LiveEdges: int(row.LiveEdges),
 		}
@@ -41,6 +41,18 @@ func list(ctx context.Context, tx pgx.Tx, org ident.Org, now time.Time) ([]Edge,
 		if all[i].Generation == 0 {
 			all[i].AckedAt = nil
 		}
+	}
+	return all, nil
+}
+
+func listGaps(ctx context.Context, tx pgx.Tx, org ident.Org, since, until time.Time) ([]Gap, error) {
+	rows, err := edgedb.New(tx).ListGaps(ctx, edgedb.ListGapsParams{OrgID: org, Since: since, Until: until})
+	if err != nil {
+		return nil, fmt.Errorf("list gaps of %s: %w", org, err)
+	}
+	all := make([]Gap, len(rows))
+	for i, row := range rows {
+		all[i] = Gap{EdgeID: row.EdgeID, Edge: row.Name, Calls: row.Calls, FirstAt: row.FirstAt, LastAt: row.LastAt}
 	}
 	return all, nil
 }

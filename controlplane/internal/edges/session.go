@@ -28,7 +28,8 @@ type session struct {
 	cancel  context.CancelCauseFunc
 	began   time.Time // by the service's clock
 	wake    chan struct{}
-	noted   chan struct{} // an answer waits to be written down
+	noted   chan struct{}        // an answer waits to be written down
+	gaps    map[ident.Org]uint64 // calls without a record, as written down; of the receiver alone
 
 	mu      sync.Mutex
 	orgs    map[ident.Org]*holding
@@ -50,7 +51,7 @@ type holding struct {
 func newSession(service *Service, hello greeting, send func(*wire.SyncResponse) error, cancel context.CancelCauseFunc) *session {
 	s := &session{
 		service: service, hello: hello, send: send, cancel: cancel, began: service.now(), wake: make(chan struct{}, 1), noted: make(chan struct{}, 1),
-		orgs: map[ident.Org]*holding{}, dirty: map[ident.Org]struct{}{}, answers: map[ident.Org]ack{},
+		orgs: map[ident.Org]*holding{}, dirty: map[ident.Org]struct{}{}, answers: map[ident.Org]ack{}, gaps: map[ident.Org]uint64{},
 	}
 	for org, what := range hello.held {
 		s.orgs[org] = &holding{held: what}

@@ -99,6 +99,7 @@ func saveStatus(ctx context.Context, pool *pgxpool.Pool, edge ident.Edge, status
 		InFlight: signed(status.GetInFlight()), Requests: signed(status.GetRequestsTotal()),
 		ClockSkewMs: status.GetNowUnixMs() - now.UnixMilli(), Accepting: status.GetAccepting(),
 		RateCounting: rateCounting(status.GetRateCounting()), RateCountingSince: since(status.GetRateCountingUnixMs()), LiveEdges: int32(min(status.GetLiveEdges(), 1<<30)),
+		SpoolCorrupt: signed(status.GetSpoolCorrupt()), SpoolKeptBytes: signed(status.GetSpoolKeptBytes()),
 	})
 	if err != nil {
 		return fmt.Errorf("save status of edge %s: %w", edge, err)
@@ -118,6 +119,15 @@ func saveAck(ctx context.Context, tx pgx.Tx, edge ident.Edge, a ack) error {
 	}
 	if err != nil {
 		return fmt.Errorf("save answer of edge %s: %w", edge, err)
+	}
+	return nil
+}
+
+// saveGap writes down how many calls of an organization a process has served without a record, inside a transaction that has entered org.
+func saveGap(ctx context.Context, tx pgx.Tx, edge ident.Edge, epoch uint64, org ident.Org, calls uint64, at time.Time) error {
+	err := edgesdb.New(tx).SaveGap(ctx, edgesdb.SaveGapParams{OrgID: org, EdgeID: edge, Epoch: epoch, Calls: signed(calls), At: at})
+	if err != nil {
+		return fmt.Errorf("save a gap of edge %s: %w", edge, err)
 	}
 	return nil
 }

@@ -109,6 +109,7 @@ func (s *Service) receive(ctx context.Context, stream *connect.BidiStream[wire.S
 			if err := saveStatus(ctx, s.pool, session.hello.edge, in.Status, s.now()); err != nil && ctx.Err() == nil {
 				s.logger.ErrorContext(ctx, "an edge's status is not written down", "edge_id", session.hello.edge, "error", err)
 			}
+			s.noteGaps(ctx, session, in.Status.GetUnrecorded())
 		}
 	}
 }

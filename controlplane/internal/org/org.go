@@ -19,6 +19,37 @@ type Org struct {
 	Slug        string     `json:"slug"` // unique over all organizations; never changes
 	CreatedAt   time.Time  `json:"created_at"`
 	SuspendedAt *time.Time `json:"suspended_at,omitempty"`
+	// WhenSpoolFull is what happens to calls while an edge has no room to record them.
+	WhenSpoolFull WhenSpoolFull `json:"when_spool_full"`
+}
+
+// WhenSpoolFull says what an edge does with calls that it has no room to record.
+type WhenSpoolFull string
+
+// The choices. Calls that a hard budget holds are refused in any case.
+const (
+	Refuse WhenSpoolFull = "refuse" // with 503 and Retry-After
+	Serve  WhenSpoolFull = "serve"  // without a record; what memory does not hold is only counted
+)
+
+// Change is what a caller sets of the organization; nil stays as it is.
+type Change struct {
+	Name          *string        `json:"name"`
+	WhenSpoolFull *WhenSpoolFull `json:"when_spool_full"`
+}
+
+// over returns the organization after the change, and says what is wrong.
+func (c Change) over(before Org) (Org, error) {
+	var wrong fault.Fields
+	if c.Name != nil {
+		before.Name = input.Name(&wrong, "name", *c.Name, nameMax)
+	}
+	if c.WhenSpoolFull != nil {
+		if before.WhenSpoolFull = *c.WhenSpoolFull; before.WhenSpoolFull != Refuse && before.WhenSpoolFull != Serve {
+			wrong.Add("when_spool_full", "choose %q or %q", Refuse, Serve)
+		}
+	}
+	return before, wrong.Err()
 }
 
 // Input is what a caller sets: the organization and its first owner.

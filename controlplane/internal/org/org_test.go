@@ -39,10 +39,20 @@ func TestCreatedOrganizationSeesNothingOfItsCreators(t *testing.T) {
 	if err != nil || len(members) != 1 || members[0].Email != "bob@example.com" || members[0].Role != authz.Owner || members[0].Name == "" {
 		t.Errorf("%+v, %v", members, err)
 	}
-	if renamed, err := orgs.Rename(t.Context(), b, "Renamed"); err != nil || renamed.Name != "Renamed" || renamed.Slug != "second" {
-		t.Errorf("%+v, %v", renamed, err)
+	name, serve, wrong := "Renamed", org.Serve, org.WhenSpoolFull("guess")
+	if found.WhenSpoolFull != org.Refuse {
+		t.Errorf("a new organization has %q", found.WhenSpoolFull)
 	}
-	if own, err := orgs.Get(t.Context(), a); err != nil || own.Name != "a" {
+	if after, err := orgs.Update(t.Context(), b, org.Change{Name: &name}); err != nil || after.Name != "Renamed" || after.Slug != "second" || after.WhenSpoolFull != org.Refuse {
+		t.Errorf("%+v, %v", after, err)
+	}
+	if after, err := orgs.Update(t.Context(), b, org.Change{WhenSpoolFull: &serve}); err != nil || after.Name != "Renamed" || after.WhenSpoolFull != org.Serve {
+		t.Errorf("%+v, %v", after, err)
+	}
+	if _, err := orgs.Update(t.Context(), b, org.Change{WhenSpoolFull: &wrong}); fault.KindOf(err) != fault.Invalid || fault.Of(err).Fields[0].Name != "when_spool_full" {
+		t.Errorf("an unknown choice: %v", err)
+	}
+	if own, err := orgs.Get(t.Context(), a); err != nil || own.Name != "a" || own.WhenSpoolFull != org.Refuse {
 		t.Errorf("a's organization: %+v, %v", own, err)
 	}
 }

@@ -110,13 +110,9 @@ func (s *Service) Get(ctx context.Context, actor authz.Actor) (found Org, err er
 	return found, err
 }
 
-// Rename gives the actor's organization another name; its slug stays.
-func (s *Service) Rename(ctx context.Context, actor authz.Actor, name string) (renamed Org, err error) {
+// Update changes the actor's organization; its slug stays.
+func (s *Service) Update(ctx context.Context, actor authz.Actor, change Change) (after Org, err error) {
 	if err := actor.Require(authz.OrgWrite); err != nil {
-		return Org{}, err
-	}
-	in, wrong := Input{Name: name, Slug: "unchanged"}.clean()
-	if err := wrong.Err(); err != nil {
 		return Org{}, err
 	}
 	err = s.db.Change(ctx, actor, func(tx pgx.Tx) (audit.Entry, error) {
@@ -124,12 +120,19 @@ func (s *Service) Rename(ctx context.Context, actor authz.Actor, name string) (r
 		if err != nil {
 			return audit.Entry{}, err
 		}
-		if renamed, err = update(ctx, tx, actor.Org, in.Name); err != nil {
+		if after, err = change.over(before); err != nil {
 			return audit.Entry{}, err
 		}
-		return audit.Entry{Action: "organization.rename", SubjectID: actor.Org.UUID, SubjectName: renamed.Name, Before: before, After: renamed}, nil
+		if after, err = update(ctx, tx, after); err != nil {
+			return audit.Entry{}, err
+		}
+		action := "organization.update"
+		if before.WhenSpoolFull == after.WhenSpoolFull {
+			action = "organization.rename"
+		}
+		return audit.Entry{Action: action, SubjectID: actor.Org.UUID, SubjectName: after.Name, Before: before, After: after}, nil
 	})
-	return renamed, err
+	return after, err
 }
 
 // found adds organization, owner and token.

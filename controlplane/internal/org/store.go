@@ -22,7 +22,7 @@ func Get(ctx context.Context, tx pgx.Tx, id ident.Org) (Org, error) {
 	if err != nil {
 		return Org{}, fmt.Errorf("organization %s: %w", id, err)
 	}
-	return Org{ID: row.OrgID, Name: row.Name, Slug: row.Slug, CreatedAt: row.CreatedAt, SuspendedAt: row.SuspendedAt}, nil
+	return Org{ID: row.OrgID, Name: row.Name, Slug: row.Slug, CreatedAt: row.CreatedAt, SuspendedAt: row.SuspendedAt, WhenSpoolFull: WhenSpoolFull(row.WhenSpoolFull)}, nil
 }
 
 func insert(ctx context.Context, tx pgx.Tx, id ident.Org, in Input) (Org, error) {
@@ -36,9 +36,9 @@ func insert(ctx context.Context, tx pgx.Tx, id ident.Org, in Input) (Org, error)
 	return Get(ctx, tx, id)
 }
 
-func update(ctx context.Context, tx pgx.Tx, id ident.Org, name string) (Org, error) {
-	if _, err := orgdb.New(tx).UpdateOrg(ctx, orgdb.UpdateOrgParams{OrgID: id, Name: name}); err != nil {
-		return Org{}, fmt.Errorf("update organization %s: %w", id, err)
+func update(ctx context.Context, tx pgx.Tx, after Org) (Org, error) {
+	if _, err := orgdb.New(tx).UpdateOrg(ctx, orgdb.UpdateOrgParams{OrgID: after.ID, Name: after.Name, WhenSpoolFull: string(after.WhenSpoolFull)}); err != nil {
+		return Org{}, fmt.Errorf("update organization %s: %w", after.ID, err)
 	}
-	return Get(ctx, tx, id)
+	return Get(ctx, tx, after.ID)
 }

@@ -73,7 +73,7 @@ func read(ctx context.Context, tx pgx.Tx, org ident.Org, changed time.Time, prov
 	if err != nil {
 		return nil, fmt.Errorf("read organization %s: %w", org, err)
 	}
-	s := &source{organization: &wire.Organization{Id: org.Bytes(), Name: row.Name, Slug: row.Slug, Suspended: row.Suspended}}
+	s := &source{organization: &wire.Organization{Id: org.Bytes(), Name: row.Name, Slug: row.Slug, Suspended: row.Suspended, ServeWhenSpoolFull: row.Serves}}
 	s.workspaces, err = workspace.List(ctx, tx, org)
 	if err == nil {
 		s.agents, err = agent.List(ctx, tx, org)

@@ -90,7 +90,7 @@ func (p *Pipeline) tryTarget(c *call, target *state.Target) (again bool, problem
 		c.recorded = false // the attempts before have their own events; this refusal is one more
 		return problem.Code == wire.CodeFieldNotCarried, problem
 	}
-	if err := p.intent(c, a); err != nil {
+	if err := p.record(c, a); err != nil {
 		a.hold.Settle(0)
 		c.recorded = false
 		return false, spoolFull()
@@ -137,7 +137,7 @@ func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Er
 	a.worst = a.price.Worst(a.input, a.output)
 	hold, exhausted := p.Book.Reserve(c.ctx, c.key, facts, a.worst, now)
 	if exhausted == nil {
-		a.hold = hold
+		a.hold, a.hard = hold, hard
 		return a, nil
 	}
 	return nil, overBudget(exhausted, a.worst)

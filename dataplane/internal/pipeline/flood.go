@@ -103,7 +103,7 @@ func (f *floods) record(spool Spool, now time.Time) (left uint64, err error) {
 	return left, err
 }
 
-// Run records each second what was counted, until ctx ends.
+// Run records each second what was counted or waits in memory, until ctx ends.
 func (p *Pipeline) Run(ctx context.Context) error {
 	tick := time.NewTicker(countedEvery)
 	defer tick.Stop()
@@ -117,9 +117,12 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	}
 }
 
-// Flush records the refusals that were counted so far. When the edge stops, call it behind the last request and before the spool closes.
+// Flush records the refusals that were counted so far, and what waits in memory. When the edge stops, call it behind the last request and before the spool closes.
 func (p *Pipeline) Flush() {
 	if left, err := p.floods.record(p.Spool, p.Now()); err != nil {
 		p.Logger.Error("counted refusals wait for room in the spool", "refusals", left, "error", err)
+	}
+	if err := p.backlog.drain(p.Spool); err != nil {
+		p.Logger.Error("calls that were served without a record wait for room in the spool", "error", err)
 	}
 }

@@ -67,6 +67,7 @@ type Pipeline struct {
 	calls   sync.Pool
 	metrics *metrics
 	floods  floods
+	backlog backlog
 	stages  []stage
 }
 
@@ -183,8 +184,9 @@ func (p *Pipeline) authenticate(c *call) *refusal.Error {
 	return problem
 }
 
-func (p *Pipeline) room(*call) *refusal.Error {
-	if p.Spool.HasRoom() {
+// room lets calls through when there is none where the organization chose so; see record.
+func (p *Pipeline) room(c *call) *refusal.Error {
+	if c.key.Org.ServesUnrecorded || p.Spool.HasRoom() {
 		return nil
 	}
 	return spoolFull()

@@ -1,11 +1,13 @@
 package pipeline
 
 import (
+	"errors"
 	"time"
 
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/refusal"
+	"tollgate.dev/dataplane/internal/spool"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
 )
@@ -26,6 +28,8 @@ type attempt struct {
 	firstByte time.Time
 	noted     time.Time // last checkpoint
 	notedCost int64
+	hard      bool // a hard budget holds it
+	untold    bool // no intent is written: it goes on unrecorded if need be
 }
 
 // ending is how an attempt ended.
@@ -67,6 +71,17 @@ func (c *call) fillAttempt(event *wire.UsageEvent, a *attempt) {
 	event.DiscountId = a.price.DiscountID.Bytes()
 }
 
+// record writes the intent. Where the spool is full, an attempt goes on without one if its organization chose so and no hard budget
+// holds it: what it costs may never be known.
+func (p *Pipeline) record(c *call, a *attempt) error {
+	err := p.intent(c, a)
+	a.untold = errors.Is(err, spool.ErrFull) && c.key.Org.ServesUnrecorded && !a.hard
+	if a.untold {
+		return nil
+	}
+	return err
+}
+
 // intent records the attempt as it would be if this process died now.
 func (p *Pipeline) intent(c *call, a *attempt) error {
 	c.fillAttempt(&c.event, a)
@@ -98,7 +113,11 @@ func (p *Pipeline) settle(c *call, a *attempt, e ending) int64 {
 	}
 	c.usedInput += e.usage.Input + e.usage.CachedInput + e.usage.CacheWrite
 	c.usedOutput += e.usage.Output
-	p.append(c, event)
+	if err := p.keep(c, event); err != nil && a.untold {
+		p.backlog.put(event)
+	} else if err != nil {
+		p.unwritten(c, event, err)
+	}
 	if e.doubt {
 		a.hold.Doubt()
 	} else {
@@ -116,7 +135,7 @@ func (p *Pipeline) settleDoubt(c *call, a *attempt, code string) {
 
 // checkpoint records what a stream has produced so far, if that is not known yet.
 func (p *Pipeline) checkpoint(c *call, a *attempt, now time.Time, u meter.Usage, cost int64) {
-	if now.Sub(a.noted) < checkpointEvery || cost <= a.notedCost {
+	if a.untold || now.Sub(a.noted) < checkpointEvery || cost <= a.notedCost {
 		return
 	}
 	a.noted, a.notedCost = now, cost
@@ -142,12 +161,6 @@ func (p *Pipeline) recordRefusal(c *call, problem *refusal.Error) {
 		return
 	}
 	if err := p.keep(c, event); err != nil && !p.floods.keep(c.key.ID, event) {
-		p.unwritten(c, event, err)
-	}
-}
-
-func (p *Pipeline) append(c *call, event *wire.UsageEvent) {
-	if err := p.keep(c, event); err != nil {
 		p.unwritten(c, event, err)
 	}
 }

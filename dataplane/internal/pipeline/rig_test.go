@@ -1,14 +1,15 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ import (
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/limit"
 	"tollgate.dev/dataplane/internal/queue"
+	"tollgate.dev/dataplane/internal/spool"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/internal/upstream"
 	"tollgate.dev/dataplane/wire"
@@ -34,14 +36,15 @@ const secretText = "sk-provider-secret"
 type memory struct {
 	mutex   sync.Mutex
 	records []*wire.SpoolRecord
-	full    bool
+	full    bool // for intents
+	shut    bool // for everything but settles
 }
 
 func (m *memory) Append(record *wire.SpoolRecord) (uint64, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	if m.full && record.GetIntent() != nil {
-		return 0, errors.New("full")
+	if m.full && record.GetIntent() != nil || m.shut && !m.settles(record) {
+		return 0, spool.ErrFull
 	}
 	if _, err := proto.Marshal(record); err != nil {
 		return 0, err
@@ -50,7 +53,20 @@ func (m *memory) Append(record *wire.SpoolRecord) (uint64, error) {
 	return uint64(len(m.records)), nil
 }
 
+// settles says whether room was kept for the record when its intent was taken.
+func (m *memory) settles(record *wire.SpoolRecord) bool {
+	return record.GetEvent() != nil && slices.ContainsFunc(m.records, func(r *wire.SpoolRecord) bool {
+		return r.GetIntent() != nil && bytes.Equal(r.GetIntent().GetEvent().GetEventId(), record.GetEvent().GetEventId())
+	})
+}
+
 func (m *memory) HasRoom() bool { return true }
+
+func (m *memory) fill(full bool) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	m.shut = full
+}
 
 func (m *memory) events() []*wire.UsageEvent {
 	m.mutex.Lock()

@@ -210,7 +210,7 @@ func (c *compiler) organization(in *wire.Organization) {
 	if c.base.org != nil {
 		c.fail("id", "the fragment has a second organization item")
 	}
-	c.base.org = &Org{ID: c.orgID, Name: c.text("name", in.GetName()), Slug: c.text("slug", in.GetSlug()), Suspended: in.GetSuspended(), Generation: c.generation}
+	c.base.org = &Org{ID: c.orgID, Name: c.text("name", in.GetName()), Slug: c.text("slug", in.GetSlug()), Suspended: in.GetSuspended(), Generation: c.generation, ServesUnrecorded: in.GetServeWhenSpoolFull()}
 }
 
 func (c *compiler) workspace(in *wire.Workspace) {

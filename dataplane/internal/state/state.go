@@ -80,4 +80,6 @@ type Org struct {
 	Slug       string
 	Suspended  bool
 	Generation uint64 // of the fragment that last changed anything which the key depends on
+	// ServesUnrecorded: where the spool has no room, calls that no hard budget holds go on without a record.
+	ServesUnrecorded bool
 }

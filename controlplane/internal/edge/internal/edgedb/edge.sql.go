@@ -53,7 +53,8 @@ func (q *Queries) GetProblem(ctx context.Context, orgID ident.Org) (GetProblemRo
 
 const listEdges = `-- name: ListEdges :many
 SELECT e.edge_id, e.name, e.region, e.version, e.connected_at, e.last_seen_at, e.spool_pending, e.spool_bytes, e.in_flight, e.requests,
-  e.clock_skew_ms, e.accepting, e.rate_counting, e.rate_counting_since, e.live_edges, g.generation, g.acked_at, g.lag_ms, g.nack_generation, g.nack_path, g.nack_reason
+  e.clock_skew_ms, e.accepting, e.rate_counting, e.rate_counting_since, e.live_edges, e.spool_corrupt, e.spool_kept_bytes,
+  coalesce((SELECT sum(u.calls) FROM usage_gap u WHERE u.org_id = $1 AND u.edge_id = e.edge_id), 0)::bigint AS unrecorded, g.generation, g.acked_at, g.lag_ms, g.nack_generation, g.nack_path, g.nack_reason
 FROM edge e LEFT JOIN edge_generation g ON g.edge_id = e.edge_id AND g.org_id = $1
 ORDER BY e.name, e.edge_id
 LIMIT 10000
@@ -75,6 +76,9 @@ type ListEdgesRow struct {
 	RateCounting      string
 	RateCountingSince *time.Time
 	LiveEdges         int32
+	SpoolCorrupt      int64
+	SpoolKeptBytes    int64
+	Unrecorded        int64
 	Generation        *int64
 	AckedAt           *time.Time
 	LagMs             *int64
@@ -108,12 +112,64 @@ func (q *Queries) ListEdges(ctx context.Context, orgID ident.Org) ([]ListEdgesRo
 			&i.RateCounting,
 			&i.RateCountingSince,
 			&i.LiveEdges,
+			&i.SpoolCorrupt,
+			&i.SpoolKeptBytes,
+			&i.Unrecorded,
 			&i.Generation,
 			&i.AckedAt,
 			&i.LagMs,
 			&i.NackGeneration,
 			&i.NackPath,
 			&i.NackReason,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listGaps = `-- name: ListGaps :many
+SELECT u.edge_id, e.name, u.calls, u.first_at, u.last_at
+FROM usage_gap u JOIN edge e USING (edge_id)
+WHERE u.org_id = $1 AND u.calls > 0 AND u.first_at < $2::timestamptz AND u.last_at >= $3::timestamptz
+ORDER BY u.first_at, u.edge_id, u.epoch
+LIMIT 1000
+`
+
+type ListGapsParams struct {
+	OrgID ident.Org
+	Until time.Time
+	Since time.Time
+}
+
+type ListGapsRow struct {
+	EdgeID  ident.Edge
+	Name    string
+	Calls   int64
+	FirstAt time.Time
+	LastAt  time.Time
+}
+
+// Calls that were served without a record by processes that had any in a span of time.
+func (q *Queries) ListGaps(ctx context.Context, arg ListGapsParams) ([]ListGapsRow, error) {
+	rows, err := q.db.Query(ctx, listGaps, arg.OrgID, arg.Until, arg.Since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListGapsRow
+	for rows.Next() {
+		var i ListGapsRow
+		if err := rows.Scan(
+			&i.EdgeID,
+			&i.Name,
+			&i.Calls,
+			&i.FirstAt,
+			&i.LastAt,
 		); err != nil {
 			return nil, err
 		}

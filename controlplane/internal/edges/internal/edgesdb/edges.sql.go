@@ -233,6 +233,33 @@ func (q *Queries) SaveAck(ctx context.Context, arg SaveAckParams) error {
 	return err
 }
 
+const saveGap = `-- name: SaveGap :exec
+INSERT INTO usage_gap (org_id, edge_id, epoch, calls, first_at, last_at)
+VALUES ($1, $2, $3, $4, $5::timestamptz, $5::timestamptz)
+ON CONFLICT (org_id, edge_id, epoch) DO UPDATE SET calls = excluded.calls,
+  last_at = CASE WHEN excluded.calls > usage_gap.calls THEN excluded.last_at ELSE usage_gap.last_at END
+WHERE usage_gap.calls <> excluded.calls
+`
+
+type SaveGapParams struct {
+	OrgID  ident.Org
+	EdgeID ident.Edge
+	Epoch  uint64
+	Calls  int64
+	At     time.Time
+}
+
+func (q *Queries) SaveGap(ctx context.Context, arg SaveGapParams) error {
+	_, err := q.db.Exec(ctx, saveGap,
+		arg.OrgID,
+		arg.EdgeID,
+		arg.Epoch,
+		arg.Calls,
+		arg.At,
+	)
+	return err
+}
+
 const saveNack = `-- name: SaveNack :exec
 INSERT INTO edge_generation (org_id, edge_id, generation, acked_at, lag_ms, nack_generation, nack_path, nack_reason, nacked_at)
 VALUES ($1, $2, 0, $6::timestamptz, 0, $3, $4, $5, $6::timestamptz)
@@ -263,7 +290,8 @@ func (q *Queries) SaveNack(ctx context.Context, arg SaveNackParams) error {
 
 const saveStatus = `-- name: SaveStatus :exec
 UPDATE edge SET last_seen_at = $2, spool_pending = $3, spool_bytes = $4, in_flight = $5, requests = $6, clock_skew_ms = $7, accepting = $8,
-  rate_counting = $9, rate_counting_since = $10, live_edges = $11
+  rate_counting = $9, rate_counting_since = $10, live_edges = $11,
+  spool_corrupt = $12, spool_kept_bytes = $13
 WHERE edge_id = $1
 `
 
@@ -279,6 +307,8 @@ type SaveStatusParams struct {
 	RateCounting      string
 	RateCountingSince *time.Time
 	LiveEdges         int32
+	SpoolCorrupt      int64
+	SpoolKeptBytes    int64
 }
 
 // @sqlc-vet-disable org-id-required
@@ -296,6 +326,8 @@ func (q *Queries) SaveStatus(ctx context.Context, arg SaveStatusParams) error {
 		arg.RateCounting,
 		arg.RateCountingSince,
 		arg.LiveEdges,
+		arg.SpoolCorrupt,
+		arg.SpoolKeptBytes,
 	)
 	return err
 }

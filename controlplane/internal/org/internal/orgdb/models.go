@@ -11,9 +11,10 @@ import (
 )
 
 type Org struct {
-	OrgID       ident.Org
-	Name        string
-	Slug        string
-	CreatedAt   time.Time
-	SuspendedAt *time.Time
+	OrgID         ident.Org
+	Name          string
+	Slug          string
+	CreatedAt     time.Time
+	SuspendedAt   *time.Time
+	WhenSpoolFull string
 }

@@ -12,7 +12,7 @@ import (
 )
 
 const getOrg = `-- name: GetOrg :one
-SELECT org_id, name, slug, created_at, suspended_at
+SELECT org_id, name, slug, created_at, suspended_at, when_spool_full
 FROM org
 WHERE org_id = $1
 `
@@ -26,6 +26,7 @@ func (q *Queries) GetOrg(ctx context.Context, orgID ident.Org) (Org, error) {
 		&i.Slug,
 		&i.CreatedAt,
 		&i.SuspendedAt,
+		&i.WhenSpoolFull,
 	)
 	return i, err
 }
@@ -47,17 +48,18 @@ func (q *Queries) InsertOrg(ctx context.Context, arg InsertOrgParams) error {
 }
 
 const updateOrg = `-- name: UpdateOrg :execrows
-UPDATE org SET name = $2
+UPDATE org SET name = $2, when_spool_full = $3
 WHERE org_id = $1
 `
 
 type UpdateOrgParams struct {
-	OrgID ident.Org
-	Name  string
+	OrgID         ident.Org
+	Name          string
+	WhenSpoolFull string
 }
 
 func (q *Queries) UpdateOrg(ctx context.Context, arg UpdateOrgParams) (int64, error) {
-	result, err := q.db.Exec(ctx, updateOrg, arg.OrgID, arg.Name)
+	result, err := q.db.Exec(ctx, updateOrg, arg.OrgID, arg.Name, arg.WhenSpoolFull)
 	if err != nil {
 		return 0, err
 	}

@@ -41,7 +41,7 @@ func (q *Queries) GetGeneration(ctx context.Context, orgID ident.Org) (GetGenera
 }
 
 const getOrganization = `-- name: GetOrganization :one
-SELECT name, slug, (suspended_at IS NOT NULL)::boolean AS suspended
+SELECT name, slug, (suspended_at IS NOT NULL)::boolean AS suspended, (when_spool_full = 'serve')::boolean AS serves
 FROM org
 WHERE org_id = $1
 `
@@ -50,12 +50,18 @@ type GetOrganizationRow struct {
 	Name      string
 	Slug      string
 	Suspended bool
+	Serves    bool
 }
 
 func (q *Queries) GetOrganization(ctx context.Context, orgID ident.Org) (GetOrganizationRow, error) {
 	row := q.db.QueryRow(ctx, getOrganization, orgID)
 	var i GetOrganizationRow
-	err := row.Scan(&i.Name, &i.Slug, &i.Suspended)
+	err := row.Scan(
+		&i.Name,
+		&i.Slug,
+		&i.Suspended,
+		&i.Serves,
+	)
 	return i, err
 }
 

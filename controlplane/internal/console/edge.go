@@ -95,7 +95,7 @@ func edgeRow(one edge.Edge) edgeui.Row {
 		row.Damaged = placesText(n) + " of its disk could not be read and were skipped since it was started, so that usage may be missing. Compare with the providers' invoices, and look at the machine's disk."
 	}
 	if n := one.Unrecorded; n > 0 {
-		row.Unrecorded = callsText(n) + " not recorded: its disk was full, and this organization chose to be served all the same."
+		row.Unrecorded = callsText(n) + " not recorded in the last 30 days: its disk was full, and this organization chose to be served all the same."
 	}
 	return row
 }

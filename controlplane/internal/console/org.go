@@ -40,7 +40,7 @@ func (c *Console) settings(v *visit) error {
 				Help: "It happens when the disk of an edge is full. Calls that a hard budget holds are refused in any case, so that no budget is passed.",
 				Options: []component.Option{
 					{Value: string(org.Refuse), Label: "Refuse calls", Help: "Callers get 503 and try again, on another edge if there is one. Every call that is served is on the bill."},
-					{Value: string(org.Serve), Label: "Serve calls all the same", Help: "Records wait in memory, some ten thousand on an edge. What is beyond that, or in memory when the edge dies, costs money at the provider and is missing here: spend, soft budgets and runs show too little. It is counted and shown as calls not recorded."},
+					{Value: string(org.Serve), Label: "Serve calls all the same", Help: "Some ten thousand records wait in an edge's memory. What is beyond that, or dies with the edge, costs money and is missing from spend, runs and soft budgets; it is counted and shown as calls not recorded."},
 				},
 			},
 		},

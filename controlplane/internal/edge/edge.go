@@ -27,7 +27,7 @@ type Edge struct {
 	SpoolBytes     int64      `json:"spool_bytes"`
 	SpoolKept      int64      `json:"spool_kept_bytes"` // of usage that is committed here and kept for books that are restored
 	SpoolCorrupt   int64      `json:"spool_corrupt"`    // places that were damaged or could not be read, since its process began
-	Unrecorded     int64      `json:"unrecorded_calls"` // of this organization, ever: served without room to record them
+	Unrecorded     int64      `json:"unrecorded_calls"` // of this organization, in the last 30 days: served without room to record them
 	InFlight       int64      `json:"in_flight"`
 	Requests       int64      `json:"requests"`
 	ClockSkewMS    int64      `json:"clock_skew_ms"` // the edge's clock before ours

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -130,6 +131,11 @@ func TestEachSDKReachesTheOtherProvidersModels(t *testing.T) {
 		t.Errorf("refusal: %+v", found.Refusal)
 	}
 	p.billedAsReportedBesidesRefusals(t, 12)
+	_, lax := p.newKey(t, rig.Object{"name": "lax", "fields_not_carried": "drop"})
+	answer := ask(t.Context(), http.MethodPost, p.house.Edges[0].URL+"/v1/chat/completions", lax, `{"model":"`+claude+`","seed":7,"messages":[{"role":"user","content":"hi"}]}`)
+	if answer.Status != http.StatusOK || answer.Header.Get("X-Tollgate-Dropped") != "seed" {
+		t.Errorf("a key that may drop settings: %d %v %s", answer.Status, answer.Header, answer.Body)
+	}
 }
 
 // billedAsReportedBesidesRefusals waits for so many settled events of the project's key and one refusal.

@@ -2457,6 +2457,7 @@ type VirtualKey struct {
 	AllowedModels     []string               `protobuf:"bytes,8,rep,name=allowed_models,json=allowedModels,proto3" json:"allowed_models,omitempty"`                // names of routes; empty: every route of the workspace
 	RequestsPerMinute uint32                 `protobuf:"varint,9,opt,name=requests_per_minute,json=requestsPerMinute,proto3" json:"requests_per_minute,omitempty"` // 0: no limit
 	Priority          Priority               `protobuf:"varint,10,opt,name=priority,proto3,enum=tollgate.wire.v1.Priority" json:"priority,omitempty"`
+	DropsFields       bool                   `protobuf:"varint,11,opt,name=drops_fields,json=dropsFields,proto3" json:"drops_fields,omitempty"` // what a provider's format does not have is left out instead of refused
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -2559,6 +2560,13 @@ func (x *VirtualKey) GetPriority() Priority {
 		return x.Priority
 	}
 	return Priority_PRIORITY_UNSPECIFIED
+}
+
+func (x *VirtualKey) GetDropsFields() bool {
+	if x != nil {
+		return x.DropsFields
+	}
+	return false
 }
 
 type Provider struct {
@@ -5022,7 +5030,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x05Agent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12!\n" +
 	"\fworkspace_id\x18\x02 \x01(\fR\vworkspaceId\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\"\xd3\x02\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\xf6\x02\n" +
 	"\n" +
 	"VirtualKey\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
@@ -5035,7 +5043,8 @@ const file_wire_proto_rawDesc = "" +
 	"\x0eallowed_models\x18\b \x03(\tR\rallowedModels\x12.\n" +
 	"\x13requests_per_minute\x18\t \x01(\rR\x11requestsPerMinute\x126\n" +
 	"\bpriority\x18\n" +
-	" \x01(\x0e2\x1a.tollgate.wire.v1.PriorityR\bpriority\"\xf0\x02\n" +
+	" \x01(\x0e2\x1a.tollgate.wire.v1.PriorityR\bpriority\x12!\n" +
+	"\fdrops_fields\x18\v \x01(\bR\vdropsFields\"\xf0\x02\n" +
 	"\bProvider\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x122\n" +

@@ -48,4 +48,5 @@ type Form struct {
 	Expires  component.Field
 	Limit    component.Field
 	Priority component.Field // among the waiting calls of its workspace
+	Fields   component.Field // what happens to those that a provider does not have
 }

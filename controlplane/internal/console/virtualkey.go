@@ -97,7 +97,7 @@ func (c *Console) newVirtualKey(v *visit) error {
 	form := keyForm(v, in, wrong)
 	form.Title = "New virtual key"
 	form.Owner = component.Field{Name: "owner", Label: "Stands for", Value: v.FormValue("owner"), Options: owners, Error: wrong.of("workspace_id", "agent_id"), Help: "The agent whose spend it is. It cannot be moved to another workspace later."}
-	form.Form = v.frameOf("virtual-key-form", "Create key", "/virtual-keys", wrong, "name", "workspace_id", "agent_id", "allowed_models", "expires_at", "requests_per_minute", "priority")
+	form.Form = v.frameOf("virtual-key-form", "Create key", "/virtual-keys", wrong, "name", "workspace_id", "agent_id", "allowed_models", "expires_at", "requests_per_minute", "priority", "fields_not_carried")
 	return c.draw(v, view{Title: form.Title, Active: "/virtual-keys", Crumbs: under("Virtual keys", "/virtual-keys"), Status: status, Content: virtualkeyui.FormPage(form), Fragment: virtualkeyui.Edit(form)})
 }
 
@@ -186,7 +186,10 @@ const dateLayout = "2006-01-02"
 // keyInput reads what can be changed later too, and what of it cannot be read.
 func keyInput(v *visit) (virtualkey.Input, fault.Fields) {
 	var misread fault.Fields
-	in := virtualkey.Input{Name: v.FormValue("name"), AllowedModels: linesOf(v.FormValue("allowed_models")), Priority: virtualkey.Priority(v.FormValue("priority"))}
+	in := virtualkey.Input{
+		Name: v.FormValue("name"), AllowedModels: linesOf(v.FormValue("allowed_models")), Priority: virtualkey.Priority(v.FormValue("priority")),
+		FieldsNotCarried: virtualkey.Handling(v.FormValue("fields_not_carried")),
+	}
 	if text := strings.TrimSpace(v.FormValue("expires_at")); text != "" {
 		day, err := time.Parse(dateLayout, text)
 		if err != nil {
@@ -225,6 +228,10 @@ func keyForm(v *visit, in virtualkey.Input, wrong mends) virtualkeyui.Form {
 			{Value: string(virtualkey.Normal), Label: "In the order of coming"},
 			{Value: string(virtualkey.Low), Label: "Last in its workspace"},
 		}, Help: "Workspaces take turns, whatever the priorities of their keys."},
+		Fields: component.Field{Name: "fields_not_carried", Label: "Settings that the model's provider does not have", Value: string(cmp.Or(in.FieldsNotCarried, virtualkey.Refuse)), Error: wrong.of("fields_not_carried"), Options: []component.Option{
+			{Value: string(virtualkey.Refuse), Label: "Refuse the call and name the field"},
+			{Value: string(virtualkey.Drop), Label: "Leave them out and name them in the answer's header"},
+		}, Help: "Where a call is translated for a provider of another format, such as seed for Claude. Messages and tools are never left out."},
 	}
 }
 
@@ -237,7 +244,10 @@ func (c *Console) editVirtualKey(v *visit) error {
 	if err := v.actor.Require(authz.VirtualKeyWrite); err != nil {
 		return err
 	}
-	in := virtualkey.Input{Name: found.Name, AgentID: found.AgentID, AllowedModels: found.AllowedModels, ExpiresAt: found.ExpiresAt, RequestsPerMinute: found.RequestsPerMinute, Priority: found.Priority}
+	in := virtualkey.Input{
+		Name: found.Name, AgentID: found.AgentID, AllowedModels: found.AllowedModels, ExpiresAt: found.ExpiresAt, RequestsPerMinute: found.RequestsPerMinute,
+		Priority: found.Priority, FieldsNotCarried: found.FieldsNotCarried,
+	}
 	var misread fault.Fields
 	if v.posted() {
 		in, misread = keyInput(v)
@@ -260,7 +270,7 @@ func (c *Console) editVirtualKey(v *visit) error {
 		owner = found.AgentName + " (" + found.WorkspaceName + ")"
 	}
 	form.Owner = component.Field{Name: "owner", Label: "Stands for", Disabled: true, Options: []component.Option{{Label: owner}}}
-	form.Form = v.frameOf("virtual-key-form", "Save", "/virtual-keys", wrong, "name", "allowed_models", "expires_at", "requests_per_minute", "priority")
+	form.Form = v.frameOf("virtual-key-form", "Save", "/virtual-keys", wrong, "name", "allowed_models", "expires_at", "requests_per_minute", "priority", "fields_not_carried")
 	return c.draw(v, view{Title: form.Title, Active: "/virtual-keys", Crumbs: under("Virtual keys", "/virtual-keys"), Status: status, Content: virtualkeyui.FormPage(form), Fragment: virtualkeyui.Edit(form)})
 }
 

@@ -28,6 +28,15 @@ const (
 	Low    Priority = "low"
 )
 
+// Handling is what happens to a field of a request that the format of the model's provider does not have.
+type Handling string
+
+// The handlings.
+const (
+	Refuse Handling = "refuse" // the call is refused, by the field's name
+	Drop   Handling = "drop"   // the field is left out, and the answer's header names it; never a part of the conversation itself
+)
+
 // VirtualKey is what is shown of a key.
 type VirtualKey struct {
 	ID                ident.VirtualKey `json:"id"`
@@ -40,6 +49,7 @@ type VirtualKey struct {
 	AllowedModels     []string         `json:"allowed_models"`      // names of routes; none: every route of the workspace
 	RequestsPerMinute int              `json:"requests_per_minute"` // 0: no limit
 	Priority          Priority         `json:"priority"`            // among the calls of its workspace that wait for a provider
+	FieldsNotCarried  Handling         `json:"fields_not_carried"`
 	CreatedAt         time.Time        `json:"created_at"`
 	ExpiresAt         *time.Time       `json:"expires_at"`
 	RevokedAt         *time.Time       `json:"revoked_at"`
@@ -54,7 +64,8 @@ type Input struct {
 	AllowedModels     []string        `json:"allowed_models"`
 	ExpiresAt         *time.Time      `json:"expires_at"`
 	RequestsPerMinute int             `json:"requests_per_minute"`
-	Priority          Priority        `json:"priority"` // empty: normal
+	Priority          Priority        `json:"priority"`           // empty: normal
+	FieldsNotCarried  Handling        `json:"fields_not_carried"` // empty: refuse
 }
 
 const (
@@ -82,6 +93,12 @@ func (in Input) clean(now time.Time) (Input, fault.Fields) {
 	}
 	if in.Priority != High && in.Priority != Normal && in.Priority != Low {
 		wrong.Add("priority", "choose %q, %q or %q", High, Normal, Low)
+	}
+	if in.FieldsNotCarried == "" {
+		in.FieldsNotCarried = Refuse
+	}
+	if in.FieldsNotCarried != Refuse && in.FieldsNotCarried != Drop {
+		wrong.Add("fields_not_carried", "choose %q or %q", Refuse, Drop)
 	}
 	models := make([]string, 0, len(in.AllowedModels))
 	for _, model := range in.AllowedModels {

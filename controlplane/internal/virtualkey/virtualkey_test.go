@@ -133,13 +133,17 @@ func TestCreateNamesEveryWrongFieldOfAKey(t *testing.T) {
 	now := noon()
 	_, _, err = service.Create(t.Context(), a, virtualkey.Input{
 		Name: " ", WorkspaceID: main, AgentID: elsewhere.ID, AllowedModels: []string{"visible", "hidden"}, ExpiresAt: &now, RequestsPerMinute: -1,
+		Priority: "soon", FieldsNotCarried: "keep",
 	})
-	wantFields(t, err, "name", "expires_at", "requests_per_minute", "agent_id", "allowed_models")
+	wantFields(t, err, "name", "expires_at", "requests_per_minute", "priority", "fields_not_carried", "agent_id", "allowed_models")
 
 	later := now.Add(time.Hour)
 	made, _ := create(t, service, a, virtualkey.Input{
-		Name: "k", WorkspaceID: other, AgentID: elsewhere.ID, AllowedModels: []string{"visible", "hidden", "visible"}, ExpiresAt: &later,
+		Name: "k", WorkspaceID: other, AgentID: elsewhere.ID, AllowedModels: []string{"visible", "hidden", "visible"}, ExpiresAt: &later, FieldsNotCarried: virtualkey.Drop,
 	})
+	if made.Priority != virtualkey.Normal || made.FieldsNotCarried != virtualkey.Drop {
+		t.Errorf("%+v", made)
+	}
 	if len(made.AllowedModels) != 2 || made.AgentName != "elsewhere" || made.WorkspaceName != "other" || !made.ExpiresAt.Equal(later) {
 		t.Errorf("%+v", made)
 	}

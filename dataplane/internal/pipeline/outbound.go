@@ -39,7 +39,7 @@ func (p *Pipeline) outbound(c *call, a *attempt) *upstream.Request {
 // translate writes the request in the provider's format, before anything is reserved for it.
 func (c *call) translate(a *attempt) (problem *refusal.Error) {
 	var dropped []string
-	c.scratch, dropped, problem = c.ask.Request(c.scratch[:0], c.body.B, a.spoken, a.target, a.price, a.limit)
+	c.scratch, dropped, problem = c.ask.Request(c.scratch[:0], c.body.B, a.spoken, a.target, a.price, a.limit, c.key.DropsFields)
 	if len(dropped) > 0 {
 		c.set("X-Tollgate-Dropped", strings.Join(dropped[:min(len(dropped), droppedMax)], ", "))
 	}

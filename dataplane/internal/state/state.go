@@ -65,6 +65,7 @@ type Key struct {
 	ExpiresAt     time.Time           // zero: never
 	AllowedModels map[string]struct{} // names of routes; nil: all
 	Priority      wire.Priority       // among the calls of its workspace that wait for a provider
+	DropsFields   bool                // what a provider's format does not have is left out instead of refused
 	Budgets       []*Budget           // all that apply, in rising order of id
 	Guardrails    []*Guardrail        // all that apply, in rising order of id
 	RateLimits    []*RateLimit        // all that apply, its own first

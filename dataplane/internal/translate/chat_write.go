@@ -252,7 +252,7 @@ func (p *parser) appendChatOptions(dst []byte, cv *conversation) []byte {
 		case optSchema:
 			dst = append(append(append(dst, `,"response_format":{"type":"json_schema","json_schema":{"name":"answer","strict":true,"schema":`...), o.value...), `}}`...)
 		default:
-			p.refuse(o.path, "cannot be carried to a provider that speaks OpenAI's format")
+			p.lacks(o.path, true)
 		}
 	}
 	return dst

@@ -44,7 +44,7 @@ func FuzzRequest(f *testing.F) {
 				continue
 			}
 			target, spoken := other(d, "there")
-			out, _, problem := ask.Request(nil, body, spoken, target, &state.Price{}, 7)
+			out, _, problem := ask.Request(nil, body, spoken, target, &state.Price{}, 7, false)
 			var made struct{ Model string }
 			if problem == nil && (json.Unmarshal(out, &made) != nil || made.Model != "there") {
 				t.Errorf("%s becomes %s", body, out)

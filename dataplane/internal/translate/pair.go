@@ -25,10 +25,10 @@ func Spoken(d dialect.Dialect, p *state.Provider) dialect.Dialect {
 }
 
 // Request appends a request in another format, for a target whose price says how long its answers can be. The limit is that of output
-// that a budget needs; 0: none. Dropped are the fields that ask for nothing that changes the answer and have no place there. A field that
+// that a budget needs; 0: none. Drops leaves settings out that have no place there. Dropped are those, and the fields that ask for nothing that changes the answer and have no place there. A field that
 // cannot be carried is refused by its name.
-func (a *Ask) Request(dst, body []byte, to dialect.Dialect, target *state.Target, price *state.Price, limit int64) (out []byte, dropped []string, problem *refusal.Error) {
-	p := parser{}
+func (a *Ask) Request(dst, body []byte, to dialect.Dialect, target *state.Target, price *state.Price, limit int64, drops bool) (out []byte, dropped []string, problem *refusal.Error) {
+	p := parser{drops: drops}
 	if limit == 0 {
 		limit = a.MaxOutput
 	}

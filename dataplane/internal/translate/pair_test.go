@@ -65,7 +65,7 @@ func TestStories(t *testing.T) {
 			d := dialectOf(t, string(in["dialect"]))
 			target, spoken := other(d, strings.TrimSpace(string(in["model"])))
 			ask, _, _ := read(t, d, string(in["request"]))
-			out, dropped, problem := ask.Request(nil, in["request"], spoken, target, &state.Price{MaxOutputTokens: 64000}, 0)
+			out, dropped, problem := ask.Request(nil, in["request"], spoken, target, &state.Price{MaxOutputTokens: 64000}, 0, false)
 			if problem != nil {
 				t.Fatal(problem)
 			}
@@ -204,10 +204,38 @@ func TestWhatCannotBeCarriedIsRefusedByName(t *testing.T) {
 		}
 		ask, problem := Read(d, []byte(body), &r)
 		if problem == nil {
-			_, _, problem = ask.Request(nil, []byte(body), spoken, target, &state.Price{}, 0)
+			_, _, problem = ask.Request(nil, []byte(body), spoken, target, &state.Price{}, 0, false)
 		}
 		if problem == nil || problem.Param != param || problem.Code != wire.CodeFieldNotCarried || problem.Status != 400 {
 			t.Errorf("%s: %+v, want %s", body, problem, param)
+		}
+	}
+}
+
+func TestAKeyMayHaveSettingsLeftOutButNothingThatIsSaid(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"model":"m","messages":[{"role":"user","content":"hi"}],"seed":1,"logprobs":true,"n":2,"temperature":0.5}`:  "seed logprobs n",
+		`{"model":"m","max_tokens":5,"top_k":3,"mcp_servers":[],"messages":[{"role":"user","content":"hi"}]}`:         "mcp_servers top_k",
+		`{"model":"m","seed":1,"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]}`:      "refused messages[0].content[0].file.file_id",
+		`{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"custom","custom":{"name":"x"}}]}`: "refused tools[0].type",
+		`{"model":"m","messages":[{"role":"user","content":"hi"}],"temperature":"hot"}`:                               "refused temperature",
+	} {
+		d := dialect.OpenAIChat
+		if strings.Contains(body, `"max_tokens":5`) {
+			d = dialect.AnthropicMessages
+		}
+		target, spoken := other(d, "m")
+		ask, _, _ := read(t, d, body)
+		out, dropped, problem := ask.Request(nil, []byte(body), spoken, target, &state.Price{}, 0, true)
+		got := strings.Join(dropped, " ")
+		if problem != nil {
+			got = "refused " + problem.Param
+		} else if !json.Valid(out) {
+			t.Errorf("%s becomes %s", body, out)
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", body, got, want)
 		}
 	}
 }
@@ -222,7 +250,7 @@ func BenchmarkRequest(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		out, _, _ = ask.Request(out[:0], body, spoken, target, &state.Price{}, 100)
+		out, _, _ = ask.Request(out[:0], body, spoken, target, &state.Price{}, 100, false)
 	}
 }
 

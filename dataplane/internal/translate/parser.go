@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"bytes"
 	"net/http"
 	"strconv"
 
@@ -12,6 +13,7 @@ import (
 // parser reads one JSON body, which the scanner has found valid, and knows at which field it is. It keeps the first problem.
 type parser struct {
 	path    []byte
+	drops   bool // settings that have no place are left out instead of refused
 	problem *refusal.Error
 	dropped []string
 }
@@ -50,7 +52,7 @@ func (p *parser) object(raw []byte, do func(key string, value []byte) bool) {
 		}
 		p.path = append(p.path, key...)
 		if !do(string(key), value) {
-			p.wrong("cannot be carried to a provider that speaks another format. Leave it out, or call a model whose provider knows it")
+			p.lacks(p.here(), before == 0)
 		}
 		p.path = p.path[:before]
 	})
@@ -106,5 +108,15 @@ func (p *parser) neutral(value []byte, as ...string) {
 			return
 		}
 	}
-	p.wrong("cannot be carried to a provider that speaks another format. Leave it out, or call a model whose provider knows it")
+	p.lacks(p.here(), !bytes.ContainsAny(p.path, ".["))
+}
+
+// lacks refuses what the provider's format has no place for, or leaves it out: a setting, that is, where the key wants it so. What is said,
+// and the tools, are never left out.
+func (p *parser) lacks(path string, setting bool) {
+	if setting && p.drops {
+		p.drop(path)
+		return
+	}
+	p.refuse(path, "cannot be carried to a provider that speaks another format. Leave it out, or call a model whose provider knows it")
 }

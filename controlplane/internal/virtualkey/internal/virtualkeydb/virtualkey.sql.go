@@ -31,7 +31,7 @@ func (q *Queries) AgentExists(ctx context.Context, arg AgentExistsParams) (bool,
 
 const getVirtualKey = `-- name: GetVirtualKey :one
 SELECT k.virtual_key_id, k.workspace_id, w.name AS workspace_name, k.agent_id, a.name AS agent_name, k.name, k.prefix, k.key_hash,
-  k.allowed_models, k.requests_per_minute, k.priority, k.created_at, k.expires_at, k.revoked_at
+  k.allowed_models, k.requests_per_minute, k.priority, k.fields_not_carried, k.created_at, k.expires_at, k.revoked_at
 FROM virtual_key k
 JOIN workspace w ON w.org_id = k.org_id AND w.workspace_id = k.workspace_id
 LEFT JOIN agent a ON a.org_id = k.org_id AND a.agent_id = k.agent_id
@@ -55,6 +55,7 @@ type GetVirtualKeyRow struct {
 	AllowedModels     []string
 	RequestsPerMinute int32
 	Priority          string
+	FieldsNotCarried  string
 	CreatedAt         time.Time
 	ExpiresAt         *time.Time
 	RevokedAt         *time.Time
@@ -75,6 +76,7 @@ func (q *Queries) GetVirtualKey(ctx context.Context, arg GetVirtualKeyParams) (G
 		&i.AllowedModels,
 		&i.RequestsPerMinute,
 		&i.Priority,
+		&i.FieldsNotCarried,
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.RevokedAt,
@@ -83,8 +85,9 @@ func (q *Queries) GetVirtualKey(ctx context.Context, arg GetVirtualKeyParams) (G
 }
 
 const insertVirtualKey = `-- name: InsertVirtualKey :exec
-INSERT INTO virtual_key (org_id, virtual_key_id, workspace_id, agent_id, name, prefix, key_hash, allowed_models, requests_per_minute, expires_at, priority)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+INSERT INTO virtual_key (org_id, virtual_key_id, workspace_id, agent_id, name, prefix, key_hash, allowed_models, requests_per_minute, expires_at, priority,
+  fields_not_carried)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 `
 
 type InsertVirtualKeyParams struct {
@@ -99,6 +102,7 @@ type InsertVirtualKeyParams struct {
 	RequestsPerMinute int32
 	ExpiresAt         *time.Time
 	Priority          string
+	FieldsNotCarried  string
 }
 
 func (q *Queries) InsertVirtualKey(ctx context.Context, arg InsertVirtualKeyParams) error {
@@ -114,6 +118,7 @@ func (q *Queries) InsertVirtualKey(ctx context.Context, arg InsertVirtualKeyPara
 		arg.RequestsPerMinute,
 		arg.ExpiresAt,
 		arg.Priority,
+		arg.FieldsNotCarried,
 	)
 	return err
 }
@@ -154,7 +159,7 @@ func (q *Queries) ListRouteNames(ctx context.Context, arg ListRouteNamesParams) 
 
 const listVirtualKeys = `-- name: ListVirtualKeys :many
 SELECT k.virtual_key_id, k.workspace_id, w.name AS workspace_name, k.agent_id, a.name AS agent_name, k.name, k.prefix, k.key_hash,
-  k.allowed_models, k.requests_per_minute, k.priority, k.created_at, k.expires_at, k.revoked_at
+  k.allowed_models, k.requests_per_minute, k.priority, k.fields_not_carried, k.created_at, k.expires_at, k.revoked_at
 FROM virtual_key k
 JOIN workspace w ON w.org_id = k.org_id AND w.workspace_id = k.workspace_id
 LEFT JOIN agent a ON a.org_id = k.org_id AND a.agent_id = k.agent_id
@@ -175,6 +180,7 @@ type ListVirtualKeysRow struct {
 	AllowedModels     []string
 	RequestsPerMinute int32
 	Priority          string
+	FieldsNotCarried  string
 	CreatedAt         time.Time
 	ExpiresAt         *time.Time
 	RevokedAt         *time.Time
@@ -202,6 +208,7 @@ func (q *Queries) ListVirtualKeys(ctx context.Context, orgID ident.Org) ([]ListV
 			&i.AllowedModels,
 			&i.RequestsPerMinute,
 			&i.Priority,
+			&i.FieldsNotCarried,
 			&i.CreatedAt,
 			&i.ExpiresAt,
 			&i.RevokedAt,
@@ -246,7 +253,7 @@ func (q *Queries) RevokeVirtualKey(ctx context.Context, arg RevokeVirtualKeyPara
 }
 
 const updateVirtualKey = `-- name: UpdateVirtualKey :execrows
-UPDATE virtual_key SET name = $3, agent_id = $4, allowed_models = $5, requests_per_minute = $6, expires_at = $7, priority = $8
+UPDATE virtual_key SET name = $3, agent_id = $4, allowed_models = $5, requests_per_minute = $6, expires_at = $7, priority = $8, fields_not_carried = $9
 WHERE org_id = $1 AND virtual_key_id = $2 AND revoked_at IS NULL
 `
 
@@ -259,6 +266,7 @@ type UpdateVirtualKeyParams struct {
 	RequestsPerMinute int32
 	ExpiresAt         *time.Time
 	Priority          string
+	FieldsNotCarried  string
 }
 
 func (q *Queries) UpdateVirtualKey(ctx context.Context, arg UpdateVirtualKeyParams) (int64, error) {
@@ -271,6 +279,7 @@ func (q *Queries) UpdateVirtualKey(ctx context.Context, arg UpdateVirtualKeyPara
 		arg.RequestsPerMinute,
 		arg.ExpiresAt,
 		arg.Priority,
+		arg.FieldsNotCarried,
 	)
 	if err != nil {
 		return 0, err

@@ -31,19 +31,26 @@ const (
 	watchEvery      = 400 * time.Millisecond
 )
 
-// attempt tries the targets in their order until one answers.
+// attempt tries the targets in their order until one answers, each with every credential of its pool that the provider lets through.
 func (p *Pipeline) attempt(c *call) *refusal.Error {
 	c.fixed()
+	c.pool = c.random()
 	var last *refusal.Error
-	for i, target := range c.targets {
-		if i == attemptsMax || i > 0 && c.gone() {
-			break
+	for _, target := range c.targets {
+		for range max(1, len(target.Provider.Credentials)) {
+			if c.try == attemptsMax || c.try > 0 && c.gone() {
+				return c.failed(last)
+			}
+			again, problem := p.tryTarget(c, target)
+			if problem == nil || !again {
+				return problem
+			}
+			last = problem
+			if !c.barred {
+				break
+			}
+			c.pool++
 		}
-		again, problem := p.tryTarget(c, target)
-		if problem == nil || !again {
-			return problem
-		}
-		last = problem
 	}
 	return c.failed(last)
 }
@@ -76,6 +83,7 @@ const statusClientClosed = 499
 // tryTarget makes one attempt: a place at the provider, reserve, intent, send, answer, settle. Again says whether another target may be tried.
 func (p *Pipeline) tryTarget(c *call, target *state.Target) (again bool, problem *refusal.Error) {
 	c.try++
+	c.barred = false
 	if len(target.Provider.Credentials) == 0 {
 		return true, c.note(target, 0, wire.CodeUpstreamFailed, "it has no credential")
 	}
@@ -222,15 +230,16 @@ func (p *Pipeline) refusedByProvider(c *call, a *attempt, answer *Answer) (bool,
 	if answer.Status == http.StatusTooManyRequests {
 		problem.Status, problem.RetryAfter = http.StatusTooManyRequests, retryAfter(answer.RetryAfter)
 	}
-	if route.Retryable(answer.Status) {
+	isOwn := answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden // our credential, not the caller's key
+	c.barred = isOwn || answer.Status == http.StatusTooManyRequests
+	if route.Retryable(answer.Status) || isOwn {
 		return true, problem
 	}
 	if a.spoken != c.dialect && answer.Status >= 400 { // its words are told, in the caller's format
 		problem.Status, problem.Message = answer.Status, a.target.Provider.Name+": "+wordsOf(body.B, reason)
 		return false, problem
 	}
-	isOwn := answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden // our credential, not the caller's key
-	if isOwn || answer.Status < 400 || !scan.Valid(body.B) {
+	if answer.Status < 400 || !scan.Valid(body.B) {
 		return false, c.failed(problem)
 	}
 	p.describeLimits(c)

@@ -50,6 +50,8 @@ type call struct {
 
 	tries     []refusal.Attempt // failed ones
 	try       uint32            // number of the attempt under way
+	pool      uint64            // which of a provider's credentials is next
+	barred    bool              // the provider did not let the credential through: another one may do
 	open      *attempt          // an intent without its settle
 	recorded  bool              // an event tells how the request ended
 	committed bool              // the caller has got the head of the answer
@@ -113,7 +115,7 @@ func (c *call) restore(keep *call) {
 	c.runID, c.endUser, c.labels, c.body, c.requestText, c.code = "", "", nil, nil, "", ""
 	c.scan, c.answer, c.ask, c.checker, c.targets = keep.scan, keep.answer, translate.Ask{}, keep.checker, keep.targets
 	c.grant, c.usedInput, c.usedOutput, c.waited = limit.Grant{}, 0, 0, 0
-	c.tries, c.try, c.recorded, c.committed, c.status = nil, 0, false, false, 0
+	c.tries, c.try, c.pool, c.barred, c.recorded, c.committed, c.status = nil, 0, 0, false, false, false, 0
 	c.attempt, c.split, c.stream = attempt{}, keep.split, meter.Stream{}
 	c.edits, c.pieces, c.fields, c.scratch, c.out = keep.edits, keep.pieces, keep.fields, keep.scratch, keep.out
 	clear(c.values[:])

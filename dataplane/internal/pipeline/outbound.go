@@ -20,10 +20,7 @@ const anthropicVersion = "2023-06-01"
 // outbound builds the provider's request.
 func (p *Pipeline) outbound(c *call, a *attempt) *upstream.Request {
 	provider := a.target.Provider
-	credential := provider.Credentials[0]
-	if n := uint64(len(provider.Credentials)); n > 1 {
-		credential = provider.Credentials[c.random()%n]
-	}
+	credential := provider.Credentials[c.pool%uint64(len(provider.Credentials))]
 	c.head(a.idText, provider.Kind, credential.Secret)
 	if a.spoken == c.dialect {
 		c.edits, c.scratch = c.ask.Rewrite(c.edits[:0], c.scratch[:0], c.body.B, &c.scan, a.target, a.limit)

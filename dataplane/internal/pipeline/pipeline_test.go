@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -201,6 +202,7 @@ func TestAFailingProviderIsLeftForTheNextAndItsAttemptIsWaste(t *testing.T) {
 	for name, bad := range map[string]http.HandlerFunc{
 		"status 500": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
 		"status 429": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) },
+		"status 401": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) },
 		"html":       answering("text/html", "<html>"),
 		"cut json":   answering("application/json", chatAnswer[:40]),
 		"error body": answering("application/json", `{"error":{"message":"x"}}`),
@@ -355,5 +357,39 @@ func TestModelsNamesOnlyWhatTheKeyMayUse(t *testing.T) {
 		if !json.Valid(body) || !strings.HasPrefix(string(body), want) || strings.Contains(string(body), "secret") {
 			t.Errorf("%s", body)
 		}
+	}
+}
+
+func TestACredentialThatIsNotLetThroughIsFollowedByTheNextOfItsPool(t *testing.T) {
+	t.Parallel()
+	for status, barred := range map[int]bool{401: true, 403: true, 429: true, 500: false, 400: false} {
+		var seen sync.Map
+		g := newRig(t, openAI(t, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			secret := r.Header.Get("Authorization")
+			if _, again := seen.LoadOrStore(secret, true); again {
+				t.Errorf("%d: %s was tried twice", status, secret)
+			}
+			w.Header().Set("Content-Type", "application/json")
+			if secret != "Bearer good" {
+				w.WriteHeader(status)
+				_, _ = io.WriteString(w, `{"error":{"message":"no"}}`)
+				return
+			}
+			_, _ = io.WriteString(w, chatAnswer)
+		}))
+		pool := []state.Credential{{Secret: state.NewSecret("one")}, {Secret: state.NewSecret("two")}, {Secret: state.NewSecret("three")}}
+		if barred {
+			pool[1].Secret = state.NewSecret("good")
+		}
+		g.key.Routes["fast"].Targets[0].Provider.Credentials = pool
+		s := g.ask("/v1/chat/completions", chatAsk)
+		tried := 0
+		seen.Range(func(any, any) bool { tried++; return true })
+		if barred != (s.status == http.StatusOK) || !barred && tried != 1 {
+			t.Errorf("%d: %d %s after %d credentials", status, s.status, s.body, tried)
+		}
+		g.wait(tried)
+		g.balanced()
 	}
 }

@@ -68,16 +68,20 @@ ORDER BY period_start DESC
 LIMIT 100;
 
 -- name: ListTopAccounts :many
--- The fullest accounts of each budget that has several, at a time.
+-- The fullest accounts at a time of each budget that has several, or of one.
 SELECT top.budget_id, top.period_start, top.subject, top.spent, top.leased, top.in_doubt
-FROM (
-  SELECT p.budget_id, p.period_start, p.subject, p.spent, p.leased, p.in_doubt,
-    row_number() OVER (PARTITION BY p.budget_id, p.period_start ORDER BY p.spent DESC, p.subject) AS place
+FROM budget b
+CROSS JOIN LATERAL (
+  SELECT p.budget_id, p.period_start, p.subject, p.spent, p.leased, p.in_doubt
   FROM budget_period p
-  WHERE p.org_id = $1 AND p.subject <> '' AND p.period_start <= sqlc.arg(at_time) AND (p.period_end IS NULL OR p.period_end > sqlc.arg(at_time))
+  WHERE p.org_id = b.org_id AND p.budget_id = b.budget_id AND p.subject <> ''
+    AND p.period_start <= sqlc.arg(at_time) AND (p.period_end IS NULL OR p.period_end > sqlc.arg(at_time))
+  ORDER BY p.spent DESC, p.subject
+  LIMIT sqlc.arg(at_most)::int
 ) top
-WHERE top.place <= sqlc.arg(at_most)::int
-ORDER BY top.budget_id, top.period_start, top.place
+WHERE b.org_id = $1 AND (b.scope_value = '*' OR b.scope = 'label' AND b.scope_value LIKE '%=*')
+  AND (sqlc.narg(budget)::uuid IS NULL AND b.archived_at IS NULL OR b.budget_id = sqlc.narg(budget)::uuid)
+ORDER BY top.budget_id, top.spent DESC, top.subject
 LIMIT 100000;
 
 -- name: ListAccounts :many

@@ -56,7 +56,7 @@ func standings(ctx context.Context, tx pgx.Tx, org ident.Org, budgets []Budget, 
 			accounts: row.Accounts, usedUp: row.UsedUp, spent: row.Spent, leased: row.Leased, inDoubt: row.InDoubt, fullest: row.Fullest, overrun: row.Overrun,
 		}
 	}
-	fullest, err := topOf(ctx, tx, org, now)
+	fullest, err := topOf(ctx, tx, org, one, now)
 	if err != nil {
 		return nil, err
 	}

@@ -5,15 +5,16 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"tollgate.dev/controlplane/internal/budget/internal/budgetdb"
 	"tollgate.dev/controlplane/internal/ident"
 )
 
-// topOf returns the fullest accounts of each budget that has several.
-func topOf(ctx context.Context, tx pgx.Tx, org ident.Org, now time.Time) (map[period][]Account, error) {
-	rows, err := budgetdb.New(tx).ListTopAccounts(ctx, budgetdb.ListTopAccountsParams{OrgID: org, AtTime: now, AtMost: topAccounts})
+// topOf returns the fullest accounts of each budget that has several, or only of one.
+func topOf(ctx context.Context, tx pgx.Tx, org ident.Org, only *uuid.UUID, now time.Time) (map[period][]Account, error) {
+	rows, err := budgetdb.New(tx).ListTopAccounts(ctx, budgetdb.ListTopAccountsParams{OrgID: org, AtTime: now, AtMost: topAccounts, Budget: only})
 	if err != nil {
 		return nil, fmt.Errorf("list fullest accounts of %s: %w", org, err)
 	}

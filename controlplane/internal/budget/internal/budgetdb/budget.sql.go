@@ -629,14 +629,18 @@ func (q *Queries) ListRaises(ctx context.Context, arg ListRaisesParams) ([]ListR
 
 const listTopAccounts = `-- name: ListTopAccounts :many
 SELECT top.budget_id, top.period_start, top.subject, top.spent, top.leased, top.in_doubt
-FROM (
-  SELECT p.budget_id, p.period_start, p.subject, p.spent, p.leased, p.in_doubt,
-    row_number() OVER (PARTITION BY p.budget_id, p.period_start ORDER BY p.spent DESC, p.subject) AS place
+FROM budget b
+CROSS JOIN LATERAL (
+  SELECT p.budget_id, p.period_start, p.subject, p.spent, p.leased, p.in_doubt
   FROM budget_period p
-  WHERE p.org_id = $1 AND p.subject <> '' AND p.period_start <= $2 AND (p.period_end IS NULL OR p.period_end > $2)
+  WHERE p.org_id = b.org_id AND p.budget_id = b.budget_id AND p.subject <> ''
+    AND p.period_start <= $2 AND (p.period_end IS NULL OR p.period_end > $2)
+  ORDER BY p.spent DESC, p.subject
+  LIMIT $3::int
 ) top
-WHERE top.place <= $3::int
-ORDER BY top.budget_id, top.period_start, top.place
+WHERE b.org_id = $1 AND (b.scope_value = '*' OR b.scope = 'label' AND b.scope_value LIKE '%=*')
+  AND ($4::uuid IS NULL AND b.archived_at IS NULL OR b.budget_id = $4::uuid)
+ORDER BY top.budget_id, top.spent DESC, top.subject
 LIMIT 100000
 `
 
@@ -644,6 +648,7 @@ type ListTopAccountsParams struct {
 	OrgID  ident.Org
 	AtTime time.Time
 	AtMost int32
+	Budget *uuid.UUID
 }
 
 type ListTopAccountsRow struct {
@@ -655,9 +660,14 @@ type ListTopAccountsRow struct {
 	InDoubt     money.Amount
 }
 
-// The fullest accounts of each budget that has several, at a time.
+// The fullest accounts at a time of each budget that has several, or of one.
 func (q *Queries) ListTopAccounts(ctx context.Context, arg ListTopAccountsParams) ([]ListTopAccountsRow, error) {
-	rows, err := q.db.Query(ctx, listTopAccounts, arg.OrgID, arg.AtTime, arg.AtMost)
+	rows, err := q.db.Query(ctx, listTopAccounts,
+		arg.OrgID,
+		arg.AtTime,
+		arg.AtMost,
+		arg.Budget,
+	)
 	if err != nil {
 		return nil, err
 	}

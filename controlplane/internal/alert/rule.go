@@ -150,7 +150,7 @@ func (e Edge) trouble(now time.Time, minutes int) (title, text string) {
 	case e.Connected && !e.Accepting:
 		return fmt.Sprintf("Edge “%s” takes no calls", e.Name), "It is connected and says that it has no room to record usage safely: its disk is full or broken, or it is shutting down."
 	case e.Connected && e.Corrupt > 0:
-		return fmt.Sprintf("Edge “%s” found damaged records", e.Name), fmt.Sprintf("%d places of its spool could not be read and were skipped since it was started, so that usage may be missing. "+
+		return fmt.Sprintf("Edge “%s” found damaged records", e.Name), fmt.Sprintf("%d places of its spool could not be read, or are missing after a loss of power, so that usage may be missing. "+
 			"Compare with the providers' invoices, and look at the machine's disk.", e.Corrupt)
 	default:
 		return "", ""

@@ -92,7 +92,7 @@ func edgeRow(one edge.Edge) edgeui.Row {
 		row.Kept = "keeps " + bytesText(one.SpoolKept)
 	}
 	if n := one.SpoolCorrupt; n > 0 {
-		row.Damaged = placesText(n) + " of its disk could not be read and were skipped since it was started, so that usage may be missing. Compare with the providers' invoices, and look at the machine's disk."
+		row.Damaged = placesText(n) + " of its records could not be read, or are missing after a loss of power, so that usage may be missing. Compare with the providers' invoices, and look at the machine's disk."
 	}
 	if n := one.Unrecorded; n > 0 {
 		row.Unrecorded = callsText(n) + " not recorded in the last 30 days: its disk was full, and this organization chose to be served all the same."

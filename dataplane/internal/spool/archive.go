@@ -91,8 +91,7 @@ func (a *archive) put(s *segment, now time.Time) {
 		s.remove()
 		return
 	}
-	_ = s.seal()
-	_ = s.file.Close()
+	_ = s.close() // what does not reach the disk now is not needed, unless books are restored
 	one := keptSegment{path: strings.TrimSuffix(s.path, segmentSuffix) + keptSuffix, epoch: s.epoch, number: s.number, size: s.end, since: now}
 	if strings.HasSuffix(s.path, keptSuffix) { // it was brought back: its time goes on
 		one.path, one.since = s.path, s.since

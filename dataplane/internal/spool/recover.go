@@ -20,7 +20,8 @@ type Recovery struct {
 	PreviousEpoch uint64             // of the newest segment; 0 when the directory was empty
 	Leases        []*wire.LeaseState // totals with everything settled that the records settle
 	Indeterminate int                // open intents, events in doubt as soon as there is room for them
-	Skipped       int                // places whose bytes were not sound
+	Skipped       int                // places whose bytes were not sound, or absent
+	PowerLost     bool               // the machine stopped under an earlier process: what it wrote last may be missing without a trace
 }
 
 // Open takes the directory, replays what earlier processes left, settles their open intents as indeterminate, and begins a segment.
@@ -45,6 +46,9 @@ func Open(config Config) (*Spool, *Recovery, error) {
 		return nil, nil, fmt.Errorf("open spool: %w", err)
 	}
 	recovery, err := s.recover()
+	if err == nil {
+		err = s.begin(recovery)
+	}
 	if err != nil {
 		_ = lock.Close()
 		return nil, nil, fmt.Errorf("open spool in %s: %w", config.Dir, err)
@@ -62,7 +66,7 @@ func (s *Spool) recover() (*Recovery, error) {
 		return nil, err
 	}
 	slices.Sort(paths)
-	replay := replay{spool: s, open: map[wire.ID]*wire.UsageEvent{}, recovery: &Recovery{}}
+	replay := replay{spool: s, open: map[wire.ID]*wire.UsageEvent{}, last: map[uint64]uint64{}, recovery: &Recovery{}}
 	for _, path := range paths {
 		if err := replay.read(path); err != nil {
 			return nil, err
@@ -123,6 +127,7 @@ type replay struct {
 	spool    *Spool
 	open     map[wire.ID]*wire.UsageEvent // intents without a settle, at their last checkpoint
 	order    []wire.ID
+	last     map[uint64]uint64 // seq of the last record, by epoch
 	recovery *Recovery
 }
 
@@ -144,6 +149,10 @@ func (r *replay) read(path string) error {
 	}
 	in := &segment{path: path, file: file, epoch: epoch, number: number, size: int64(len(raw)), end: headBytes}
 	skipped := scan(raw[headBytes:], func(f frame, offset int64) {
+		if before := r.last[epoch]; in.lastSeq == 0 && before > 0 && f.seq > before+1 {
+			r.recovery.Skipped++
+		}
+		r.last[epoch] = f.seq
 		in.end = headBytes + offset + f.size
 		in.lastSeq = f.seq
 		r.take(in, f)
@@ -162,13 +171,17 @@ func (r *replay) read(path string) error {
 }
 
 // scan calls found for each sound record in rising order of seq and returns how many places were unsound. Behind unsound bytes it goes
-// on at the next sound record. A record cut off by the end of what was written counts as unsound.
+// on at the next sound record. A record cut off by the end of what was written counts as unsound, and so do records that are not there:
+// their numbers are missing.
 func scan(raw []byte, found func(f frame, offset int64)) (skipped int) {
 	var last uint64
 	sound := true
 	for offset := int64(0); offset+frameBytes <= int64(len(raw)); {
 		f, ok := parseFrame(raw[offset:])
 		if ok && f.seq > last {
+			if sound && last > 0 && f.seq > last+1 {
+				skipped++
+			}
 			found(f, offset)
 			last, sound = f.seq, true
 			offset += f.size

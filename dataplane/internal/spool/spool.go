@@ -348,6 +348,9 @@ func (s *Spool) Close() error {
 	for _, sealed := range s.sealed {
 		err = errors.Join(err, sealed.close())
 	}
+	if err == nil {
+		s.end()
+	}
 	return errors.Join(err, s.lock.Close())
 }
 

@@ -82,9 +82,11 @@ func (quiet) CostByPlace(context.Context, ident.Org, []scope.Place, time.Time, t
 
 func (quiet) Changes(context.Context, ident.Org) <-chan struct{}     { return nil }
 func (quiet) List(context.Context, authz.Actor) ([]edge.Edge, error) { return nil, nil }
+
 func (quiet) Gaps(context.Context, authz.Actor, time.Time, time.Time) ([]edge.Gap, error) {
 	return []edge.Gap{{Edge: "small", Calls: 12}}, nil
 }
+
 func (quiet) Problem(context.Context, authz.Actor) (*edge.Problem, error) {
 	return &edge.Problem{Generation: 12, Path: "route/1: targets", Reason: "the route names nothing", NoticedAt: time.Now()}, nil
 }

@@ -22,5 +22,5 @@ func freeBytes(dir string) (free int64, known bool) {
 	if err := unix.Statfs(dir, &disk); err != nil {
 		return 0, false
 	}
-	return int64(disk.Bavail) * int64(disk.Bsize), true
+	return int64(disk.Bavail) * disk.Bsize, true
 }

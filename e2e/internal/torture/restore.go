@@ -55,13 +55,13 @@ func (t *torture) rewind(ctx context.Context, meanwhile func() error) error {
 func (t *torture) change(ctx context.Context) error {
 	t.report.changes++
 	name := fmt.Sprintf("change %d", t.report.changes)
-	make := func() error {
+	attempt := func() error {
 		_, err := t.rig.Admin.Create(ctx, "/workspaces", rig.Object{"name": name, "slug": fmt.Sprintf("change-%d", t.report.changes)})
 		return err
 	}
 	waiting, cancel := context.WithTimeout(ctx, ackWithin)
 	defer cancel()
-	if err := rig.Until(waiting, make); err != nil { // the control plane connects again
+	if err := rig.Until(waiting, attempt); err != nil { // the control plane connects again
 		return fmt.Errorf("a change after a restore: %w", err)
 	}
 	return t.acked(ctx)

@@ -148,6 +148,9 @@ func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Er
 		a.hold, a.hard = hold, hard
 		return a, nil
 	}
+	if !p.Spool.HasRoom() { // no grant can be written down, so that nothing is known of what the budget has left
+		return nil, spoolFull()
+	}
 	return nil, overBudget(exhausted, a.worst)
 }
 

@@ -32,6 +32,11 @@ func TestOnAFullDiskCallsAreServedWithoutARecordOnlyWhereThatIsChosenAndSafe(t *
 			t.Errorf("%s: %d %s", name, got.status, got.body)
 		}
 	}
+	g.key.Org.ServesUnrecorded, g.purse.limit = true, 0
+	if got := g.ask("/v1/chat/completions", chatAsk); got.status != http.StatusServiceUnavailable {
+		t.Errorf("a budget that cannot be asked: %d %s", got.status, got.body)
+	}
+	g.purse.limit = 1 << 50
 	if len(sent) != 0 || g.unrecorded() != 0 {
 		t.Fatalf("%d calls reached the provider, %d are unrecorded", len(sent), g.unrecorded())
 	}

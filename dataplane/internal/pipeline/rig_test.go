@@ -60,7 +60,11 @@ func (m *memory) settles(record *wire.SpoolRecord) bool {
 	})
 }
 
-func (m *memory) HasRoom() bool { return true }
+func (m *memory) HasRoom() bool {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	return !m.shut
+}
 
 func (m *memory) fill(full bool) {
 	m.mutex.Lock()

@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -27,10 +29,16 @@ const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 75 * time.Second
 	headerBytesMax    = 32 << 10
+
+	// What takes usage in makes much garbage beside a small heap. GOGC overrides it; GOMEMLIMIT bounds the heap where memory is short.
+	heapGrowth = 400
 )
 
 // Run carries a control plane until the context ends, and logs to out. The error is one line that says what to do.
 func Run(ctx context.Context, config Config, version string, out io.Writer) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(heapGrowth)
+	}
 	logger := telemetry.NewLogger(out, config.LogLevel)
 	observed, err := telemetry.New(ctx, serviceName, version, config.OTLPEndpoint)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"sync"
@@ -150,6 +151,7 @@ func (s *source) records(t testing.TB, first uint64, count int) []*wire.UsageRec
 // is one batch. Making the events is part of it. The CPU time of this process and of Postgres is the figure that another load on the machine changes
 // least: 2 cores have 2,000,000 µs a second. Sustained is a rate at which what is pending does not grow: it is counted when the clock starts and stops.
 func BenchmarkIngest(b *testing.B) {
+	debug.SetGCPercent(400) // as the control plane sets it
 	f := newFixture(b)
 	f.keep(b, 0)
 	c := newCrowd(b, f, benchOrgs)

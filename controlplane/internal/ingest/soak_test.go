@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -39,6 +40,7 @@ func TestStreamsThatOverlapLoseNothingAndNeverDeadlock(t *testing.T) {
 	defer cancel()
 	var running sync.WaitGroup
 	var sent atomic.Int64
+	lags := make([][]time.Duration, 8)
 	for stream := range 8 {
 		edge := ident.New[ident.Edge]()
 		f.addEdge(t, edge)
@@ -47,10 +49,12 @@ func TestStreamsThatOverlapLoseNothingAndNeverDeadlock(t *testing.T) {
 			for seq := uint64(1); ctx.Err() == nil; seq += 100 {
 				batch := &wire.UsageBatch{EdgeId: edge.Bytes(), Epoch: 9, Records: from.records(t, seq, 100)}
 				for range 2 {
+					began := time.Now()
 					if _, err := f.service.Take(t.Context(), batch); err != nil {
 						t.Errorf("stream %d: %v", stream, err)
 						return
 					}
+					lags[stream] = append(lags[stream], time.Since(began))
 				}
 				sent.Add(100)
 			}
@@ -70,7 +74,9 @@ func TestStreamsThatOverlapLoseNothingAndNeverDeadlock(t *testing.T) {
 			t.Error(differ)
 		}
 	}
-	t.Logf("%d events in %s", sent.Load(), length)
+	lag := slices.Concat(lags...)
+	slices.Sort(lag)
+	t.Logf("%d events in %s, each sent twice; from sent to committed 99 %% within %s", sent.Load(), length, lag[len(lag)*99/100].Round(time.Millisecond))
 }
 
 // claim claims leases of every budget in a random order until ctx ends.

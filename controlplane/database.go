@@ -68,7 +68,7 @@ func openPool(ctx context.Context, address seal.Secret) (*pgxpool.Pool, error) {
 	if err != nil {
 		return nil, errors.New("TOLLGATE_DATABASE_URL cannot be read: use postgres://user:password@host:port/database")
 	}
-	for name, value := range map[string]string{"statement_timeout": statementTimeout, "lock_timeout": lockTimeout, "application_name": "tollgate", "timezone": "UTC"} {
+	for name, value := range map[string]string{"statement_timeout": statementTimeout, "lock_timeout": lockTimeout, "application_name": "tollgate", "timezone": "UTC", "jit": "off"} {
 		if _, set := config.ConnConfig.RuntimeParams[name]; !set {
 			config.ConnConfig.RuntimeParams[name] = value
 		}

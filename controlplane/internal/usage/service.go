@@ -226,7 +226,7 @@ func (s *Service) Event(ctx context.Context, actor authz.Actor, id ident.Event) 
 // CostByPlace returns what calls cost in each hour (UTC) by where they were made, for the rooms that keep rules of places. From is rounded down
 // to its hour; hours without cost are left out. A place with a value for each is the sum of all of them.
 func (s *Service) CostByPlace(ctx context.Context, org ident.Org, places []scope.Place, from, to time.Time) (all map[scope.Place]map[time.Time]money.Amount, err error) {
-	err = s.db.Read(ctx, org, func(tx pgx.Tx) error {
+	err = s.ranges(ctx, org, func(tx pgx.Tx) error {
 		all, err = costByPlace(ctx, tx, org, places, from, to)
 		return err
 	})
@@ -237,5 +237,15 @@ func (s *Service) read(ctx context.Context, actor authz.Actor, do func(pgx.Tx) e
 	if err := actor.Require(authz.UsageRead); err != nil {
 		return err
 	}
-	return s.db.Read(ctx, actor.Org, do)
+	return s.ranges(ctx, actor.Org, do)
+}
+
+// ranges runs do in a transaction that is planned for sums and lists of one organization.
+func (s *Service) ranges(ctx context.Context, org ident.Org, do func(pgx.Tx) error) error {
+	return s.db.Read(ctx, org, func(tx pgx.Tx) error {
+		if err := planForRanges(ctx, tx); err != nil {
+			return err
+		}
+		return do(tx)
+	})
 }

@@ -14,6 +14,13 @@ import (
 	"tollgate.dev/controlplane/internal/usage/internal/usagedb"
 )
 
+func planForRanges(ctx context.Context, tx pgx.Tx) error {
+	if err := usagedb.New(tx).PlanForRanges(ctx); err != nil {
+		return fmt.Errorf("set how ranges are planned: %w", err)
+	}
+	return nil
+}
+
 func hours(ctx context.Context, tx pgx.Tx, org ident.Org, q HoursQuery) ([]HourCost, error) {
 	rows, err := usagedb.New(tx).SumHours(ctx, usagedb.SumHoursParams{OrgID: org, GroupBy: string(q.GroupBy), FromHour: q.From.Truncate(time.Hour), Until: q.To})
 	if err != nil {

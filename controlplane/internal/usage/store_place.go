@@ -47,7 +47,7 @@ func sumPlaces(ctx context.Context, tx pgx.Tx, org ident.Org, places []scope.Pla
 		return nil
 	}
 	type sum struct{ kind, place string }
-	asked := usagedb.SumPlacesParams{OrgID: org, FromHour: from, Until: to, Ids: []uuid.UUID{}, Models: []string{}}
+	asked := usagedb.SumPlacesParams{OrgID: org, FromHour: from, Until: to, Workspaces: []uuid.UUID{}, Agents: []uuid.UUID{}, VirtualKeys: []uuid.UUID{}, Models: []string{}}
 	wanted := map[sum][]scope.Place{}
 	for _, place := range places {
 		key := sum{string(place.Kind), place.ID.String()}
@@ -57,8 +57,12 @@ func sumPlaces(ctx context.Context, tx pgx.Tx, org ident.Org, places []scope.Pla
 		case place.Kind == scope.Model:
 			asked.Models = append(asked.Models, place.Value)
 			key.place = place.Value
+		case place.Kind == scope.Workspace:
+			asked.Workspaces = append(asked.Workspaces, place.ID.UUID)
+		case place.Kind == scope.Agent:
+			asked.Agents = append(asked.Agents, place.ID.UUID)
 		default:
-			asked.Ids = append(asked.Ids, place.ID.UUID)
+			asked.VirtualKeys = append(asked.VirtualKeys, place.ID.UUID)
 		}
 		wanted[key] = append(wanted[key], place)
 	}

@@ -12,7 +12,7 @@ const (
 	probeEvery = 100 * time.Millisecond
 	watchEvery = 10 * time.Millisecond
 	slowAfter  = 5 * watchEvery // an answer that takes longer is slow
-	lateMost   = 4              // a silence is as many times what answers took lately, when that is longer
+	lateMost   = 4              // times as long as the circuit is patient may a silence be where answers come late
 	starvedFor = 10             // times as long as the circuit is patient: then silence counts although this process hardly runs
 )
 
@@ -31,8 +31,8 @@ type circuit struct {
 	closed   time.Time // the first answer after it was open, or the first at all
 	open     atomic.Bool
 	gone     chan struct{} // closed while it is open
-	worst    time.Duration // that an answer took lately: halves each second
-	worstAt  time.Time
+	usual    time.Duration // that an answer takes, smoothed
+	strays   time.Duration // by how much answers miss that, smoothed
 }
 
 func (c *circuit) isOpen() bool { return c.open.Load() }
@@ -55,13 +55,13 @@ func (c *circuit) signal() chan struct{} {
 // the answer may still come.
 func (c *circuit) watch(answered <-chan struct{}) (took time.Duration, inTime bool) {
 	began := time.Now()
-	patience := c.patienceAt(began)
+	patience := c.bearable()
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-answered:
-			c.learn(began, time.Now())
+			c.learn(time.Since(began))
 			return took, true
 		case due := <-tick.C:
 			now := time.Now()
@@ -76,23 +76,18 @@ func (c *circuit) watch(answered <-chan struct{}) (took time.Duration, inTime bo
 	}
 }
 
-func (c *circuit) patienceAt(now time.Time) time.Duration {
+// bearable returns how long a silence may last: as long as TCP waits for an acknowledgement, https://www.rfc-editor.org/rfc/rfc6298#section-2.
+func (c *circuit) bearable() time.Duration {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	return min(max(lateMost*c.lately(now), c.patience), lateMost*c.patience)
+	return min(max(c.usual+4*c.strays, c.patience), lateMost*c.patience)
 }
 
-// lately returns the longest that an answer took in the last seconds; c.mutex is held.
-func (c *circuit) lately(now time.Time) time.Duration {
-	return c.worst >> min(max(now.Sub(c.worstAt)/time.Second, 0), 62)
-}
-
-func (c *circuit) learn(began, now time.Time) {
+func (c *circuit) learn(took time.Duration) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	if took := now.Sub(began); took >= c.lately(now) {
-		c.worst, c.worstAt = took, now
-	}
+	c.strays += ((took - c.usual).Abs() - c.strays) / 4
+	c.usual += (took - c.usual) / 8
 }
 
 func (c *circuit) silent(since time.Time) {

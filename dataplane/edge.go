@@ -111,7 +111,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 func status(records *spool.Spool, requests *pipeline.Pipeline, limiter *limit.Limiter) *wire.Status {
 	counting, since, edges := limiter.Counting()
 	return &wire.Status{
-		RateCounting: counting, RateCountingUnixMs: max(since.UnixMilli(), 0), LiveEdges: uint32(max(edges, 0)),
+		RateCounting: counting, RateCountingUnixMs: max(since.UnixMilli(), 0), LiveEdges: uint32(max(edges, 0)), RateUses: limiter.Uses(),
 		SpoolBytes: records.Bytes(), SpoolPending: records.Pending(), Accepting: records.HasRoom(),
 		SpoolCorrupt: records.Corrupt(), SpoolKeptBytes: records.KeptBytes(), Unrecorded: requests.Unrecorded(),
 		InFlight: uint64(requests.InFlight()), RequestsTotal: uint64(requests.Total()),

@@ -142,6 +142,7 @@ var foreignTables = []house.Foreign{
 	{File: "edges.sql", Table: "generation", Reason: "a revocation holds until the generation of its commit is applied"},
 	{File: "budget.sql", Table: "generation", Reason: "a raise that turned since the last generation is published by the next one"},
 	{File: "budget.sql", Table: "budget_lease", Reason: "shows which edges hold of a budget"},
+	{File: "ratelimit.sql", Table: "edge", Reason: "edges writes down what edges say is used of limits"},
 	{File: "budget.sql", Table: "edge", Reason: "shows the names of edges that hold of a budget"},
 	{File: "ledger.sql", Table: "generation", Reason: "its rows are the list of organizations, whose accounts that are over are folded"},
 	{File: "ledger.sql", Table: "budget", Reason: "the guarded grant compares with the limit in one statement"},

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"strconv"
@@ -74,6 +76,7 @@ func burst(t *testing.T, p *project) {
 	if admitted.Load() > amount*101/100 || admitted.Load() < amount*98/100 || other.Load() > 0 {
 		t.Errorf("%d of %d admitted, %d answered otherwise", admitted.Load(), amount, other.Load())
 	}
+	until(t, patience, func() error { return usedOf(t.Context(), house, id, amount*98/100) })
 	answer := *example.Load()
 	if answer.Header.Get("Retry-After") == "" || errorOf(t, answer)["code"] != "rate_limited" || errorOf(t, answer)["rule"] != "burst" || !strings.Contains(answer.Body, `"resets_at":"`) {
 		t.Errorf("the refusal says %s", answer.Body)
@@ -83,4 +86,20 @@ func burst(t *testing.T, p *project) {
 	if answer := ask(t.Context(), http.MethodPost, house.Edges[0].URL+"/v1/chat/completions", p.key, body); answer.Status != http.StatusOK || answer.Header.Get("X-Ratelimit-Limit-Requests") != "" {
 		t.Errorf("an archived limit still holds: %d", answer.Status)
 	}
+}
+
+// usedOf says that the API shows less than so much used of a limit.
+func usedOf(ctx context.Context, house *rig.Rig, id string, least int64) error {
+	var limit struct {
+		Use *struct {
+			Used int64 `json:"used"`
+		} `json:"use"`
+	}
+	if err := house.Admin.Do(ctx, http.MethodGet, "/rate-limits/"+id, nil, &limit); err != nil {
+		return err
+	}
+	if limit.Use == nil || limit.Use.Used < least {
+		return fmt.Errorf("used: %+v, want %d at least", limit.Use, least)
+	}
+	return nil
 }

@@ -196,7 +196,7 @@ func limitHoldsWithoutRedis(t *testing.T, p *project) {
 	t.Helper()
 	house := p.house
 	keyID, key := p.keyOnly(t, "frozen")
-	p.create(t, "/rate-limits", rig.Object{"name": "frozen", "scope": "virtual_key", "scope_id": keyID, "what": "requests", "amount": 60, "per": "day"})
+	limit := p.create(t, "/rate-limits", rig.Object{"name": "frozen", "scope": "virtual_key", "scope_id": keyID, "what": "requests", "amount": 60, "per": "day"})
 	p.known(t)
 	call := func(edge int) said {
 		return ask(t.Context(), http.MethodPost, house.Edges[edge].URL+dialects[0].path, key, bodyOf(dialects[0].body, openAIModel, "hello", false))
@@ -222,6 +222,8 @@ func limitHoldsWithoutRedis(t *testing.T, p *project) {
 	b.signIn(t)
 	b.open(t, "/edges")
 	b.says(t, "edges", "it allows its own share, one of 2")
+	b.open(t, "/rate-limits")
+	b.says(t, "use-"+limit, fmt.Sprintf("%d of 60", 30+more)) // as the page renews itself
 	must(t, house.Redis.Thaw())
 	until(t, patience, func() error { return counting(t.Context(), house, "together") })
 	for range 4 {

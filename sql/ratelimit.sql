@@ -29,3 +29,13 @@ LEFT JOIN virtual_key k ON k.org_id = l.org_id AND k.virtual_key_id = l.scope_id
 WHERE l.org_id = $1 AND l.archived_at IS NULL
 ORDER BY l.name, l.rate_limit_id
 LIMIT 100000;
+
+-- name: ListRateUses :many
+-- What edges that are connected say about this organization's limits; each says it every two seconds.
+-- @sqlc-vet-disable org-id-required
+-- Edges belong to no organization; of what each says, this organization's part alone is read.
+SELECT e.last_seen_at, coalesce(e.rate_uses -> (@org_id::uuid)::text, '[]')::jsonb AS uses
+FROM edge e
+WHERE e.rate_uses IS NOT NULL AND e.connected_at IS NOT NULL AND e.last_seen_at > now() - interval '20 seconds'
+ORDER BY e.edge_id
+LIMIT 10000;

@@ -115,7 +115,9 @@ func nounStories() []story {
 			{ID: "r1", Name: "fast", Href: "/routes/1", ArchiveHref: "/routes/1/archive", Workspace: "every workspace", Strategy: "in order", Targets: []routeui.Target{{Provider: "openai", Model: "gpt-4o-mini"}, {Provider: "anthropic", Model: "claude-haiku-4-5"}}},
 			{ID: "r2", Name: "gpt-4o", Workspace: "Research", Strategy: "by weight", Targets: []routeui.Target{{Provider: "openai", Model: "gpt-4o", Share: "75%"}, {Provider: "azure", Model: "gpt-4o", Share: "25%"}}},
 		}})},
-		{name: "rate-limits", title: "Rate limits", active: "Rate limits", content: ratelimitui.Page(ratelimitui.List{MayAdd: true, Rows: []ratelimitui.Row{
+		{name: "rate-limits", title: "Rate limits", active: "Rate limits", content: ratelimitui.Page(ratelimitui.List{MayAdd: true, AsOf: component.At(noon, "ago"), Rows: []ratelimitui.Row{
+			{ID: "l0", Name: "Requests of the house", Scope: "whole organization", Allows: "1,000 requests", Window: "in any minute", Created: component.At(noon, "day"), Used: ratelimitui.Use{Text: "812", Of: "1,000", Share: "81%", Bar: component.Bar{Label: "81% of Requests of the house used", Parts: []component.BarPart{{PerMille: 812, Fill: "warn"}}}}},
+			{ID: "l3", Name: "Calls of a customer", Scope: "each end user", Allows: "60 requests", Window: "in any hour", Created: component.At(noon, "day"), Used: ratelimitui.Use{Text: "60", Of: "60", Share: "100%", Subject: "customer-4711@a-rather-long-name.example", Bar: component.Bar{Label: "100% of Calls of a customer used", Parts: []component.BarPart{{PerMille: 1000, Fill: "bad"}}}}},
 			{ID: "l1", Name: "Tokens of the team", Href: "/rate-limits/1", ArchiveHref: "/rate-limits/1/archive", Scope: "workspace Research", Allows: "1,500,000 tokens", Window: "in any minute", Created: component.At(noon, "day")},
 			{ID: "l2", Name: "Each end user", Scope: "each end user", Allows: "3 requests", Window: "at a time", Created: component.At(noon, "day")},
 		}})},

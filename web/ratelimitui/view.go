@@ -8,6 +8,7 @@ import "tollgate.dev/web/component"
 type List struct {
 	Rows   []Row
 	MayAdd bool
+	AsOf   component.Moment // of what is used; zero: no edge says
 }
 
 // Row is one rate limit.
@@ -19,7 +20,17 @@ type Row struct {
 	Scope       string
 	Allows      string // "1,000 requests"
 	Window      string // "in any minute"
+	Used        Use    // its Text is empty when no edge says
 	Created     component.Moment
+}
+
+// Use is how much of a limit is used now.
+type Use struct {
+	Text    string // "812"
+	Of      string // "1,000"
+	Share   string // of the amount: "81 %"
+	Subject string // of which most is used; empty: the limit has one account
+	Bar     component.Bar
 }
 
 // Form creates a rate limit.

@@ -134,6 +134,7 @@ func (c *Console) mountNouns(get, both func(string, func(*visit) error)) {
 	both("/budgets/:id/release-doubt", c.releaseDoubt)
 	both("/budgets/:id/archive", c.archiveBudget)
 	get("/rate-limits", c.rateLimits)
+	get("/rate-limits/live", c.rateLimitsLive)
 	both("/rate-limits/new", c.newRateLimit)
 	both("/rate-limits/:id", c.editRateLimit)
 	both("/rate-limits/:id/archive", c.archiveRateLimit)

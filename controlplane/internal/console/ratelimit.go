@@ -3,6 +3,7 @@ package console
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/ident"
@@ -11,16 +12,40 @@ import (
 	"tollgate.dev/web/ratelimitui"
 )
 
+// usesEvery is how often the page looks whether edges have said something new; each says it every two seconds.
+const usesEvery = time.Second
+
 func (c *Console) rateLimits(v *visit) error {
-	all, err := c.RateLimits.List(v.Request().Context(), v.actor)
+	list, err := c.rateLimitList(v)
 	if err != nil {
 		return err
+	}
+	return c.draw(v, view{Title: "Rate limits", Active: "/rate-limits", Live: len(list.Rows) > 0, Content: ratelimitui.Page(list)})
+}
+
+func (c *Console) rateLimitsLive(v *visit) error {
+	return c.stream(v, nil, usesEvery, func() ([]part, error) {
+		list, err := c.rateLimitList(v)
+		if err != nil {
+			return nil, err
+		}
+		return []part{{"rate-limits", ratelimitui.Table(list)}}, nil
+	})
+}
+
+func (c *Console) rateLimitList(v *visit) (ratelimitui.List, error) {
+	all, err := c.RateLimits.List(v.Request().Context(), v.actor)
+	if err != nil {
+		return ratelimitui.List{}, err
 	}
 	list := ratelimitui.List{MayAdd: v.actor.May(authz.RateLimitWrite)}
 	for _, one := range all {
 		list.Rows = append(list.Rows, rateLimitRow(one, list.MayAdd))
+		if one.Use != nil {
+			list.AsOf = component.At(one.Use.AsOf, "ago") // the same of all
+		}
 	}
-	return c.draw(v, view{Title: "Rate limits", Active: "/rate-limits", Content: ratelimitui.Page(list)})
+	return list, nil
 }
 
 func rateLimitRow(one ratelimit.RateLimit, mayChange bool) ratelimitui.Row {
@@ -31,11 +56,23 @@ func rateLimitRow(one ratelimit.RateLimit, mayChange bool) ratelimitui.Row {
 	if one.Per != "" {
 		row.Window = "in any " + string(one.Per)
 	}
+	if one.Use != nil {
+		row.Used = useOf(one)
+	}
 	if mayChange {
 		row.Href = "/rate-limits/" + row.ID
 		row.ArchiveHref = row.Href + "/archive"
 	}
 	return row
+}
+
+// useOf shows how much of a limit is used.
+func useOf(one ratelimit.RateLimit) ratelimitui.Use {
+	perMille := int(min(one.Use.Used*1000/one.Amount, 1000))
+	return ratelimitui.Use{
+		Text: grouped(one.Use.Used), Of: grouped(one.Amount), Share: perCent(perMille), Subject: one.Use.Subject,
+		Bar: component.Bar{Label: perCent(perMille) + " of " + one.Name + " used", Parts: []component.BarPart{{PerMille: perMille, Fill: fillOf(perMille)}}},
+	}
 }
 
 func limitNoun(what ratelimit.What) string {

@@ -2,9 +2,11 @@ package edges
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -100,6 +102,7 @@ func saveStatus(ctx context.Context, pool *pgxpool.Pool, edge ident.Edge, status
 		ClockSkewMs: status.GetNowUnixMs() - now.UnixMilli(), Accepting: status.GetAccepting(),
 		RateCounting: rateCounting(status.GetRateCounting()), RateCountingSince: since(status.GetRateCountingUnixMs()), LiveEdges: int32(min(status.GetLiveEdges(), 1<<30)),
 		SpoolCorrupt: signed(status.GetSpoolCorrupt()), SpoolKeptBytes: signed(status.GetSpoolKeptBytes()),
+		RateUses: rateUses(status.GetRateUses()),
 	})
 	if err != nil {
 		return fmt.Errorf("save status of edge %s: %w", edge, err)
@@ -141,6 +144,36 @@ func currentGeneration(ctx context.Context, pool *pgxpool.Pool, org ident.Org) (
 }
 
 func signed(n uint64) int64 { return int64(min(n, 1<<63-1)) }
+
+// rateUse is what an edge says of one limit, as it is kept.
+type rateUse struct {
+	Limit   string `json:"limit"`
+	Subject string `json:"subject,omitempty"`
+	Taken   int64  `json:"taken"`
+	Known   int64  `json:"known,omitempty"`
+	KnownAt int64  `json:"known_at,omitempty"` // in milliseconds
+}
+
+// rateUses writes what an edge says of limits by organization; nil: it says nothing.
+func rateUses(said *wire.RateUses) []byte {
+	if said == nil {
+		return nil
+	}
+	byOrg := map[string][]rateUse{}
+	for _, one := range said.GetAll() {
+		org, errOrg := wire.IDFromBytes(one.GetOrgId())
+		limit, errLimit := wire.IDFromBytes(one.GetLimitId())
+		if errOrg == nil && errLimit == nil {
+			use := rateUse{Limit: limit.String(), Subject: strings.ReplaceAll(strings.ToValidUTF8(one.GetSubject(), ""), "\x00", ""), Taken: one.GetTaken(), Known: one.GetKnown(), KnownAt: one.GetKnownUnixMs()}
+			byOrg[org.String()] = append(byOrg[org.String()], use)
+		}
+	}
+	raw, err := json.Marshal(byOrg)
+	if err != nil { // texts and numbers
+		return nil
+	}
+	return raw
+}
 
 func rateCounting(how wire.RateCounting) string {
 	switch how {

@@ -47,6 +47,44 @@ type RateLimit struct {
 	Per        Per             `json:"per"` // empty: of what is concurrent
 	CreatedAt  time.Time       `json:"created_at"`
 	ArchivedAt *time.Time      `json:"archived_at,omitempty"`
+	Use        *Use            `json:"use,omitempty"` // absent: no edge says
+}
+
+// Use is how much of a limit is used within its window, or at a time, as edges say it every two seconds.
+type Use struct {
+	Used    int64     `json:"used"`              // may pass the amount when that was lowered
+	Subject string    `json:"subject,omitempty"` // of which most is used, where the limit counts each value apart
+	AsOf    time.Time `json:"as_of"`
+}
+
+// said is what one edge says of one limit.
+type said struct {
+	Limit   ident.RateLimit `json:"limit"`
+	Subject string          `json:"subject"`
+	Taken   int64           `json:"taken"` // by the edge itself
+	Known   int64           `json:"known"` // by all edges, as the shared counters said lately; 0: they did not
+}
+
+// uses adds up what edges say, by limit: of its fullest subject the larger of what edges themselves took and of what the shared counters said.
+func uses(all []said) map[ident.RateLimit]Use {
+	type account struct {
+		limit   ident.RateLimit
+		subject string
+	}
+	taken, known := map[account]int64{}, map[account]int64{}
+	for _, one := range all {
+		at := account{one.Limit, one.Subject}
+		taken[at] += one.Taken
+		known[at] = max(known[at], one.Known)
+	}
+	fullest := map[ident.RateLimit]Use{}
+	for at := range taken {
+		used, before := max(taken[at], known[at]), fullest[at.limit]
+		if used > before.Used || used == before.Used && at.subject < before.Subject {
+			fullest[at.limit] = Use{Used: used, Subject: at.subject}
+		}
+	}
+	return fullest
 }
 
 // Input is what a caller sets. The scope and what is counted never change after creation.

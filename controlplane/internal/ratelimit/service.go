@@ -78,26 +78,34 @@ func (s *Service) Archive(ctx context.Context, actor authz.Actor, id ident.RateL
 	})
 }
 
-// Get returns one rate limit, archived ones too.
+// Get returns one rate limit, archived ones too, with what is used of it.
 func (s *Service) Get(ctx context.Context, actor authz.Actor, id ident.RateLimit) (found RateLimit, err error) {
 	if err := actor.Require(authz.RateLimitRead); err != nil {
 		return RateLimit{}, err
 	}
 	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
-		found, err = get(ctx, tx, actor.Org, id)
+		if found, err = get(ctx, tx, actor.Org, id); err == nil && found.ArchivedAt == nil {
+			err = fill(ctx, tx, actor.Org, &found)
+		}
 		return err
 	})
 	return found, err
 }
 
-// List returns the rate limits that are not archived, by name.
+// List returns the rate limits that are not archived, by name, with what is used of each.
 func (s *Service) List(ctx context.Context, actor authz.Actor) (all []RateLimit, err error) {
 	if err := actor.Require(authz.RateLimitRead); err != nil {
 		return nil, err
 	}
 	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
-		all, err = List(ctx, tx, actor.Org)
-		return err
+		if all, err = List(ctx, tx, actor.Org); err != nil {
+			return err
+		}
+		limits := make([]*RateLimit, len(all))
+		for i := range all {
+			limits[i] = &all[i]
+		}
+		return fill(ctx, tx, actor.Org, limits...)
 	})
 	return all, err
 }

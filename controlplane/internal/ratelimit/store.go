@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -25,6 +26,36 @@ func List(ctx context.Context, tx pgx.Tx, org ident.Org) ([]RateLimit, error) {
 		all[i] = fromRow(ratelimitdb.GetRateLimitRow(row))
 	}
 	return all, nil
+}
+
+// fill sets how much of each limit is used, where edges say.
+func fill(ctx context.Context, tx pgx.Tx, org ident.Org, limits ...*RateLimit) error {
+	rows, err := ratelimitdb.New(tx).ListRateUses(ctx, org.UUID)
+	if err != nil {
+		return fmt.Errorf("list what is used of rate limits: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	var all []said
+	asOf := rows[0].LastSeenAt
+	for _, row := range rows {
+		var some []said
+		if err := json.Unmarshal(row.Uses, &some); err != nil {
+			return fmt.Errorf("read what an edge says of rate limits: %w", err)
+		}
+		all = append(all, some...)
+		if row.LastSeenAt.Before(asOf) {
+			asOf = row.LastSeenAt
+		}
+	}
+	byLimit := uses(all)
+	for _, limit := range limits {
+		use := byLimit[limit.ID]
+		use.AsOf = asOf
+		limit.Use = &use
+	}
+	return nil
 }
 
 func insert(ctx context.Context, tx pgx.Tx, org ident.Org, in Input) (RateLimit, error) {

@@ -9,6 +9,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
 	"tollgate.dev/controlplane/internal/ident"
 )
 
@@ -158,6 +159,42 @@ func (q *Queries) ListRateLimits(ctx context.Context, orgID ident.Org) ([]ListRa
 			&i.CreatedAt,
 			&i.ArchivedAt,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listRateUses = `-- name: ListRateUses :many
+SELECT e.last_seen_at, coalesce(e.rate_uses -> ($1::uuid)::text, '[]')::jsonb AS uses
+FROM edge e
+WHERE e.rate_uses IS NOT NULL AND e.connected_at IS NOT NULL AND e.last_seen_at > now() - interval '20 seconds'
+ORDER BY e.edge_id
+LIMIT 10000
+`
+
+type ListRateUsesRow struct {
+	LastSeenAt time.Time
+	Uses       []byte
+}
+
+// What edges that are connected say about this organization's limits; each says it every two seconds.
+// @sqlc-vet-disable org-id-required
+// Edges belong to no organization; of what each says, this organization's part alone is read.
+func (q *Queries) ListRateUses(ctx context.Context, orgID uuid.UUID) ([]ListRateUsesRow, error) {
+	rows, err := q.db.Query(ctx, listRateUses, orgID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListRateUsesRow
+	for rows.Next() {
+		var i ListRateUsesRow
+		if err := rows.Scan(&i.LastSeenAt, &i.Uses); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

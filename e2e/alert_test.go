@@ -246,8 +246,10 @@ func TestACrossedThresholdArrivesOnceEverywhereWhateverDiesMeanwhile(t *testing.
 	}
 	for _, in := range []rig.Object{
 		{"name": "mail", "kind": "email", "addresses": []string{"finance@acme.example"}},
-		{"name": "slack", "kind": "slack", "url": to.url + "/slack"}, {"name": "teams", "kind": "teams", "url": to.url + "/teams"},
-		{"name": "pager", "kind": "pagerduty", "url": to.url + "/pager", "routing_key": "r-key"}, {"name": "hook", "kind": "webhook", "url": to.url + "/hook"},
+		{"name": "slack", "kind": "slack", "url": to.url + "/slack"},
+		{"name": "teams", "kind": "teams", "url": to.url + "/teams"},
+		{"name": "pager", "kind": "pagerduty", "url": to.url + "/pager", "routing_key": "r-key"},
+		{"name": "hook", "kind": "webhook", "url": to.url + "/hook"},
 	} {
 		if err := house.Admin.Do(t.Context(), http.MethodPost, "/channels", in, &made); err != nil {
 			t.Fatal(err)

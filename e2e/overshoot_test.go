@@ -51,9 +51,19 @@ func TestHardBudgetsNeverOvershoot(t *testing.T) {
 		name string
 		run  func(*testing.T, *project)
 	}{
-		{"five dollars", fiveDollars}, {"enough for all", enoughForAll}, {"nested", nested}, {"lowered", lowered}, {"edge killed", edgeKilled},
-		{"cut off", cutOff}, {"long answers", longAnswers}, {"no usage", noUsage}, {"no limit set", noLimitSet}, {"second target", secondTarget}, {"embeddings", embeddings},
-		{"unknown end users", unknownEndUsers}, {"raised", raised},
+		{"five dollars", fiveDollars},
+		{"enough for all", enoughForAll},
+		{"nested", nested},
+		{"lowered", lowered},
+		{"edge killed", edgeKilled},
+		{"cut off", cutOff},
+		{"long answers", longAnswers},
+		{"no usage", noUsage},
+		{"no limit set", noLimitSet},
+		{"second target", secondTarget},
+		{"embeddings", embeddings},
+		{"unknown end users", unknownEndUsers},
+		{"raised", raised},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { c.run(t, p) })

@@ -32,8 +32,8 @@ var redisLosses = []struct {
 // nonsense puts what no edge wrote in the place of half of the counters, and into the other half.
 const nonsense = `for i, key in ipairs(redis.call('KEYS', 'tollgate:*')) do
   if i % 2 == 0 then redis.call('DEL', key); redis.call('SET', key, 'nonsense')
-  elseif redis.call('TYPE', key).ok == 'hash' then redis.call('HSET', key, 'x', 'y', '-5', '-7', 'e:z', '1=1e300,,=', tostring(math.floor(redis.call('TIME')[1])), '1e300') end
-end return 1`
+  elseif redis.call('TYPE', key).ok == 'hash' then redis.call('HSET', key, 'x', 'y', '-5', '-7', 'e:z', '1=1e300,,=', tostring(math.floor(redis.call('TIME')[1])), '1e300') end; end
+return 1`
 
 func redisDo(ctx context.Context, house *rig.Rig, command ...string) error {
 	_, err := house.AskRedis(ctx, command...)
@@ -107,7 +107,8 @@ func billIsExactWithoutRedis(t *testing.T, p *project) {
 	t.Helper()
 	house := p.house
 	for _, limit := range []rig.Object{
-		{"name": "wide", "what": "requests", "amount": 1_000_000, "per": "minute"}, {"name": "tokens", "what": "total_tokens", "amount": 1_000_000_000, "per": "hour"},
+		{"name": "wide", "what": "requests", "amount": 1_000_000, "per": "minute"},
+		{"name": "tokens", "what": "total_tokens", "amount": 1_000_000_000, "per": "hour"},
 		{"name": "at a time", "what": "concurrent", "amount": 1000},
 	} {
 		limit["scope"], limit["scope_id"] = "workspace", p.workspace

@@ -94,8 +94,8 @@ func (e *event) doubt() int64 {
 }
 
 func (e *event) ended() time.Time {
-	const durationMax = 1000 * time.Hour // a time that Postgres can keep
-	return e.started.Add(min(time.Duration(e.in.GetDurationUs()), time.Duration(durationMax/time.Microsecond)) * time.Microsecond)
+	const microsecondsMax = int64(1000 * time.Hour / time.Microsecond) // a time that Postgres can keep
+	return e.started.Add(time.Duration(min(e.in.GetDurationUs(), microsecondsMax)) * time.Microsecond)
 }
 
 // run returns the run that the caller named. A call that names none has its own id for it.

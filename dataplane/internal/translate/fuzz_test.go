@@ -61,7 +61,8 @@ type pair struct {
 // pairs are the formats of providers, each with a caller of another one.
 func pairs() []pair {
 	return []pair{
-		{dialect.OpenAIChat, Ask{Dialect: dialect.AnthropicMessages}}, {dialect.AnthropicMessages, Ask{Dialect: dialect.OpenAIChat, IncludeUsage: true}},
+		{dialect.OpenAIChat, Ask{Dialect: dialect.AnthropicMessages}},
+		{dialect.AnthropicMessages, Ask{Dialect: dialect.OpenAIChat, IncludeUsage: true}},
 		{dialect.AnthropicMessages, Ask{Dialect: dialect.OpenAIResponses}},
 	}
 }

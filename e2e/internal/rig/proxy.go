@@ -88,7 +88,7 @@ func (p *Proxy) carry(near net.Conn) {
 	}
 	back := &late{by: &p.delay, to: near}
 	go pipe(far, near)
-	go func() { defer back.Close(); pipe(back, far) }()
+	go func() { pipe(back, far); _ = back.Close() }()
 	<-done
 }
 

@@ -37,13 +37,16 @@ func (p *Pipeline) outbound(c *call, a *attempt) *upstream.Request {
 func (c *call) translate(a *attempt) (problem *refusal.Error) {
 	var dropped []string
 	c.scratch, dropped, problem = c.ask.Request(c.scratch[:0], c.body.B, a.spoken, a.target, a.price, a.limit, c.key.DropsFields)
-	if len(dropped) > 0 {
-		c.set("X-Tollgate-Dropped", strings.Join(dropped[:min(len(dropped), droppedMax)], ", "))
+	if delete(c.w.Header(), droppedField); len(dropped) > 0 {
+		c.set(droppedField, strings.Join(dropped[:min(len(dropped), droppedMax)], ", "))
 	}
 	return problem
 }
 
-const droppedMax = 20 // fields that the answer's header names
+const (
+	droppedField = "X-Tollgate-Dropped"
+	droppedMax   = 20 // fields that it names
+)
 
 // head makes the header fields. Of the caller's own only the named ones go on; its key never does.
 func (c *call) head(attemptID string, kind wire.ProviderKind, secret state.Secret) {

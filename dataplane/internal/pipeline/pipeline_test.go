@@ -393,3 +393,16 @@ func TestACredentialThatIsNotLetThroughIsFollowedByTheNextOfItsPool(t *testing.T
 		g.balanced()
 	}
 }
+
+func TestWhatOneAttemptLeavesOutIsNotSaidOfTheNext(t *testing.T) {
+	t.Parallel()
+	broken := provider(t, wire.ProviderKind_PROVIDER_KIND_ANTHROPIC, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+	for _, targets := range [][]state.Target{{broken, openAI(t, answering("application/json", chatAnswer))}, {broken}} {
+		g := newRig(t, targets...)
+		g.key.DropsFields = true
+		s := g.ask("/v1/chat/completions", `{"model":"fast","seed":7,"messages":[{"role":"user","content":"hi"}],"max_tokens":100}`)
+		if got := s.header.Get("X-Tollgate-Dropped"); (got == "seed") != (len(targets) == 1) {
+			t.Errorf("%d targets: %d, dropped %q", len(targets), s.status, got)
+		}
+	}
+}

@@ -131,7 +131,10 @@ func (f *flow) translated(event sse.Event) *cut {
 	f.split.Feed(f.made)
 	for {
 		made, ok, err := f.split.Next()
-		if err != nil || !ok {
+		if err != nil {
+			return f.bad("what it sent is too long to be checked")
+		}
+		if !ok {
 			return nil // what the carrier makes is whole
 		}
 		if f.c.answer.ScanAnswer(made.Data) != nil && made.Data[0] == '{' {

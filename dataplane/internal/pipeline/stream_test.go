@@ -79,6 +79,28 @@ func TestTheTrailersOfAStreamSayWhatItCost(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatIsTooLongToBeCheckedIsNotCutSilently(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, provider(t, wire.ProviderKind_PROVIDER_KIND_ANTHROPIC, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, `data: {"type":"message_start","message":{"id":"m","model":"fast-2","usage":{"input_tokens":9,"output_tokens":1}}}`+"\n\n")
+		for range 80 {
+			_, _ = io.WriteString(w, `data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"`+strings.Repeat("word ", 3200)+`"}}`+"\n\n")
+		}
+		_, _ = io.WriteString(w, `data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":6}}`+"\n\n"+`data: {"type":"message_stop"}`+"\n\n")
+	}))
+	matcher, err := state.NewMatcher([]string{"falcon"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.key.Guardrails = []*state.Guardrail{{Name: "words", Matcher: matcher}}
+	s := g.ask("/v1/responses", `{"model":"fast","stream":true,"input":"hi","max_output_tokens":100}`)
+	if !strings.Contains(s.body, "response.completed") && !strings.Contains(s.body, "too long to be checked") {
+		t.Errorf("the stream ends with %q", s.body[max(0, len(s.body)-300):])
+	}
+}
+
 func set(archive *txtar.Archive, name, text string) {
 	for i := range archive.Files {
 		if archive.Files[i].Name == name {

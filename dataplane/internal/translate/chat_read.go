@@ -153,7 +153,7 @@ func (p *parser) chatImage(m *media, raw []byte) {
 	p.object(raw, func(key string, value []byte) bool {
 		switch key {
 		case "url":
-			m.at(p.text(value))
+			p.at(m, p.text(value))
 		case "detail":
 			m.detail = p.text(value)
 		default:
@@ -181,7 +181,7 @@ func (p *parser) chatFile(m *media, raw []byte) {
 	p.object(raw, func(key string, value []byte) bool {
 		switch key {
 		case "file_data":
-			m.at(p.text(value))
+			p.at(m, p.text(value))
 		case "filename":
 			m.name = p.text(value)
 		default:
@@ -191,8 +191,8 @@ func (p *parser) chatFile(m *media, raw []byte) {
 	})
 }
 
-// at takes a place: a data URL holds the bytes themselves.
-func (m *media) at(url []byte) {
+// at takes a place: a data URL holds the bytes themselves. Its parts are written as they are, so that nothing may be in them that ends a string.
+func (p *parser) at(m *media, url []byte) {
 	if scan.HasEscape(url) {
 		url = scan.Unescape(nil, url)
 	}
@@ -201,8 +201,11 @@ func (m *media) at(url []byte) {
 		m.url = url
 		return
 	}
-	kind, data, _ := bytes.Cut(rest, []byte(";base64,"))
-	m.kind, m.base64 = kind, data
+	if bytes.ContainsFunc(rest, func(r rune) bool { return r == '"' || r == '\\' || r < ' ' }) {
+		p.wrong("must be a data URL such as data:image/png;base64,iVBOR")
+		return
+	}
+	m.kind, m.base64, _ = bytes.Cut(rest, []byte(";base64,"))
 }
 
 func (p *parser) chatAssistant(cv *conversation, raw []byte) {

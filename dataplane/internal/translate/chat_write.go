@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"fmt"
 	"strconv"
 
 	"tollgate.dev/dataplane/internal/refusal"
@@ -181,6 +182,10 @@ func appendQuoted(dst, json []byte) []byte {
 		case '\t':
 			dst = append(dst, '\\', 't')
 		default:
+			if c < ' ' {
+				dst = fmt.Appendf(dst, `\u%04x`, c)
+				continue
+			}
 			dst = append(dst, c)
 		}
 	}

@@ -151,7 +151,7 @@ func (p *parser) messagesSource(into *part, raw []byte) {
 		case key == "data":
 			into.media.base64 = p.text(value)
 		case key == "url":
-			into.media.at(p.text(value))
+			p.at(&into.media, p.text(value))
 		default:
 			return false
 		}

@@ -159,6 +159,8 @@ func TestWhatCannotBeCarriedIsRefusedByName(t *testing.T) {
 	}
 	responses := func(more string) string { return `{"model":"m","input":"hi"` + more + `}` }
 	for body, param := range map[string]string{
+		`{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image\/png\",\"x\":\"y;base64,AA"}}]}]}`: "messages[0].content[0].image_url.url",
+		`{"model":"m","input":[{"role":"user","content":[{"type":"input_file","file_data":"data:a\/b;base64,AA\\"}]}]}`:                           "input[0].content[0].file_data",
 		responses(`,"previous_response_id":"r"`):                                                   "previous_response_id",
 		responses(`,"conversation":"c"`):                                                           "conversation",
 		responses(`,"store":true`):                                                                 "store",

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/scan"
@@ -18,11 +19,15 @@ type parser struct {
 	dropped []string
 }
 
+// pathBytesMax is how much of a path is told: its keys are the caller's.
+const pathBytesMax = 200
+
 // refuse says that a field cannot be carried as it is.
 func (p *parser) refuse(path, reason string) {
 	if p.problem != nil {
 		return
 	}
+	path = strings.ToValidUTF8(path[:min(len(path), pathBytesMax)], "")
 	p.problem = refusal.New(http.StatusBadRequest, wire.CodeFieldNotCarried, "The field "+path+" "+reason+".")
 	p.problem.Param = path
 }
@@ -31,7 +36,9 @@ func (p *parser) refuse(path, reason string) {
 func (p *parser) wrong(reason string) { p.refuse(string(p.path), reason) }
 
 // drop notes a field that asks for nothing that changes the answer and has no place where the request goes.
-func (p *parser) drop(path string) { p.dropped = append(p.dropped, path) }
+func (p *parser) drop(path string) {
+	p.dropped = append(p.dropped, strings.ToValidUTF8(path[:min(len(path), pathBytesMax)], ""))
+}
 
 // here returns the path of the field that is being read.
 func (p *parser) here() string { return string(p.path) }

@@ -123,7 +123,7 @@ func (p *parser) responsesPart(raw []byte) part {
 		case "text", "refusal":
 			made.text = p.text(value)
 		case "image_url", "file_data", "file_url":
-			made.media.at(p.text(value))
+			p.at(&made.media, p.text(value))
 		case "detail":
 			made.media.detail = p.text(value)
 		case "filename":

@@ -319,21 +319,7 @@ func (p *parser) chatTool(raw []byte) tool {
 		case "cache_control":
 			made.cache = value
 		case "function":
-			p.object(value, func(key string, value []byte) bool {
-				switch key {
-				case "name":
-					made.name = p.text(value)
-				case "description":
-					made.description = p.text(value)
-				case "parameters":
-					made.schema = value
-				case "strict":
-					made.strict = p.flag(value)
-				default:
-					return false
-				}
-				return true
-			})
+			p.object(value, func(key string, value []byte) bool { return p.function(&made, key, value) })
 		default:
 			return false
 		}
@@ -343,28 +329,20 @@ func (p *parser) chatTool(raw []byte) tool {
 }
 
 func (p *parser) chatChoice(cv *conversation, value []byte) {
-	cv.choice.path = p.here()
-	switch string(value) {
-	case `"auto"`:
-		cv.choice.kind = choiceAuto
-	case `"none"`:
-		cv.choice.kind = choiceNever
-	case `"required"`:
-		cv.choice.kind = choiceAny
-	default:
-		cv.choice.kind = choiceNamed
-		p.object(value, func(key string, value []byte) bool {
-			switch key {
-			case "type":
-				p.neutral(value, `"function"`)
-			case "function":
-				cv.choice.name = p.text(scan.Lookup(value, "name"))
-			default:
-				return false
-			}
-			return true
-		})
+	if p.choose(cv, value) {
+		return
 	}
+	p.object(value, func(key string, value []byte) bool {
+		switch key {
+		case "type":
+			p.neutral(value, `"function"`)
+		case "function":
+			cv.choice.name = p.text(scan.Lookup(value, "name"))
+		default:
+			return false
+		}
+		return true
+	})
 }
 
 func (p *parser) chatStop(cv *conversation, value []byte) {

@@ -78,7 +78,6 @@ const (
 // choice is how tools are chosen.
 type choice struct {
 	kind choiceKind
-	path string
 	name []byte // of the tool
 	one  bool   // at most one call at a time
 }

@@ -186,7 +186,6 @@ func (p *parser) messagesTool(raw []byte) tool {
 }
 
 func (p *parser) messagesChoice(cv *conversation, raw []byte) {
-	cv.choice.path = p.here()
 	p.object(raw, func(key string, value []byte) bool {
 		switch key {
 		case "type":

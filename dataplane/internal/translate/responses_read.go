@@ -200,48 +200,30 @@ func (p *parser) responsesThought(cv *conversation, raw []byte) {
 func (p *parser) responsesTool(raw []byte) tool {
 	made := tool{path: p.here()}
 	p.object(raw, func(key string, value []byte) bool {
-		switch key {
-		case "type":
+		if key == "type" {
 			p.neutral(value, `"function"`)
-		case "name":
-			made.name = p.text(value)
-		case "description":
-			made.description = p.text(value)
-		case "parameters":
-			made.schema = value
-		case "strict":
-			made.strict = p.flag(value)
-		default:
-			return false
+			return true
 		}
-		return true
+		return p.function(&made, key, value)
 	})
 	return made
 }
 
 func (p *parser) responsesChoice(cv *conversation, value []byte) {
-	cv.choice.path = p.here()
-	switch string(value) {
-	case `"auto"`:
-		cv.choice.kind = choiceAuto
-	case `"none"`:
-		cv.choice.kind = choiceNever
-	case `"required"`:
-		cv.choice.kind = choiceAny
-	default:
-		cv.choice.kind = choiceNamed
-		p.object(value, func(key string, value []byte) bool {
-			switch key {
-			case "type":
-				p.neutral(value, `"function"`)
-			case "name":
-				cv.choice.name = p.text(value)
-			default:
-				return false
-			}
-			return true
-		})
+	if p.choose(cv, value) {
+		return
 	}
+	p.object(value, func(key string, value []byte) bool {
+		switch key {
+		case "type":
+			p.neutral(value, `"function"`)
+		case "name":
+			cv.choice.name = p.text(value)
+		default:
+			return false
+		}
+		return true
+	})
 }
 
 func (p *parser) responsesReasoning(cv *conversation, raw []byte) {

@@ -2,8 +2,6 @@
 // It refuses to know how any of them is read or written.
 package dialect
 
-import "tollgate.dev/dataplane/wire"
-
 // Dialect is one API format.
 type Dialect uint8
 
@@ -45,17 +43,5 @@ func (d Dialect) Path() string {
 		return "/v1/messages"
 	default:
 		return ""
-	}
-}
-
-// Kind returns the kind of provider that speaks the dialect.
-func (d Dialect) Kind() wire.ProviderKind {
-	switch d {
-	case OpenAIChat, OpenAIResponses, OpenAIEmbeddings:
-		return wire.ProviderKind_PROVIDER_KIND_OPENAI
-	case AnthropicMessages:
-		return wire.ProviderKind_PROVIDER_KIND_ANTHROPIC
-	default:
-		return wire.ProviderKind_PROVIDER_KIND_UNSPECIFIED
 	}
 }

@@ -136,7 +136,7 @@ func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Er
 	}
 	a.input = c.ask.InputBound(len(c.body.B), a.price)
 	a.output, a.limit = c.ask.OutputBound(a.price, hard)
-	a.spoken = translate.Spoken(c.dialect, target.Provider)
+	a.spoken = translate.Spoken(c.dialect, target)
 	if a.spoken != c.dialect {
 		if problem := c.translate(a); problem != nil {
 			return nil, problem

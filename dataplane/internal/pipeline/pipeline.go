@@ -219,7 +219,7 @@ func (p *Pipeline) guardrail(c *call) *refusal.Error {
 func (p *Pipeline) route(c *call) *refusal.Error {
 	reached := false
 	c.targets = route.Order(c.targets[:0], c.target, func(t *state.Target) bool {
-		fits := translate.Spoken(c.dialect, t.Provider) != dialect.None
+		fits := translate.Spoken(c.dialect, t) != dialect.None
 		reached = reached || fits
 		return fits && t.Prices.At(c.started) != nil
 	}, c.random())

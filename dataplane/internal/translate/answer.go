@@ -41,7 +41,7 @@ func inside(value []byte) []byte {
 	return value[1 : len(value)-1]
 }
 
-func readMessagesAnswer(body []byte) (a answer) {
+func readMessagesAnswer(body []byte) (a answer, err error) {
 	scan.Each(body, func(key, value []byte) {
 		switch string(key) {
 		case "id":
@@ -56,7 +56,7 @@ func readMessagesAnswer(body []byte) (a answer) {
 			a.stop = inside(value)
 		}
 	})
-	return a
+	return a, nil
 }
 
 // messagesPart reads a block; of one that no other format has nothing is left.
@@ -163,8 +163,8 @@ func chatFinish(reason []byte) finishKind {
 }
 
 // appendChatAnswer appends the answer in the shape of OpenAI's Chat Completions.
-func appendChatAnswer(dst []byte, a *answer, used *wire.Tokens, now time.Time) []byte {
-	dst = appendChatHead(dst, "chat.completion", a.id, a.model, now)
+func appendChatAnswer(dst []byte, a *answer, to *reply, used *wire.Tokens) []byte {
+	dst = appendChatHead(dst, "chat.completion", a.id, a.model, to.now)
 	dst = append(dst, `,"choices":[{"index":0,"message":{"role":"assistant","content":`...)
 	dst = appendTexts(dst, a.parts)
 	dst = append(dst, `,"refusal":null`...)
@@ -265,7 +265,7 @@ func appendChatUsage(dst []byte, used *wire.Tokens) []byte {
 }
 
 // appendMessagesAnswer appends the answer in the shape of Anthropic's Messages.
-func appendMessagesAnswer(dst []byte, a *answer, used *wire.Tokens) []byte {
+func appendMessagesAnswer(dst []byte, a *answer, _ *reply, used *wire.Tokens) []byte {
 	dst = append(append(append(dst, `{"id":"msg_`...), a.id...), `","type":"message","role":"assistant"`...)
 	dst = append(appendMember(dst, "model", a.model), `,"content":[`...)
 	for i := range a.parts {

@@ -7,7 +7,7 @@ import (
 )
 
 // readChat reads a request of OpenAI's Chat Completions (https://platform.openai.com/docs/api-reference/chat/create).
-func readChat(p *parser, body []byte) *conversation {
+func readChat(p *parser, _ *Ask, body []byte) *conversation {
 	cv := &conversation{}
 	p.object(body, func(key string, value []byte) bool {
 		switch key {

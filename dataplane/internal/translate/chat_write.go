@@ -10,19 +10,19 @@ import (
 // chatStopMax is OpenAI's limit of stop.
 const chatStopMax = 4
 
-// appendChat appends the conversation as a request of OpenAI's Chat Completions. The limit is that of output; 0: none. Newer models of
-// OpenAI itself take it by another name.
-func (p *parser) appendChat(dst []byte, cv *conversation, model string, stream bool, limit int64, byOpenAI bool) []byte {
+// appendChat appends the conversation as a request of OpenAI's Chat Completions. Newer models of OpenAI itself take the limit of output by
+// another name.
+func (p *parser) appendChat(dst []byte, cv *conversation, to *destination) []byte {
 	dst = append(dst, `{"model":`...)
-	dst = refusal.AppendString(dst, model)
-	if limit > 0 {
+	dst = refusal.AppendString(dst, to.target.Model)
+	if to.limit > 0 {
 		name := `,"max_tokens":`
-		if byOpenAI {
+		if to.target.Provider.Catalog == "openai" {
 			name = `,"max_completion_tokens":`
 		}
-		dst = strconv.AppendInt(append(dst, name...), limit, 10)
+		dst = strconv.AppendInt(append(dst, name...), to.limit, 10)
 	}
-	if stream {
+	if to.stream {
 		dst = append(dst, `,"stream":true,"stream_options":{"include_usage":true}`...)
 	}
 	dst = append(dst, `,"messages":[`...)

@@ -3,7 +3,7 @@ package translate
 import "tollgate.dev/dataplane/internal/scan"
 
 // readMessages reads a request of Anthropic's Messages (https://docs.anthropic.com/en/api/messages).
-func readMessages(p *parser, body []byte) *conversation {
+func readMessages(p *parser, _ *Ask, body []byte) *conversation {
 	cv := &conversation{}
 	p.object(body, func(key string, value []byte) bool {
 		switch key {

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"bytes"
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -9,11 +10,13 @@ import (
 )
 
 // appendMessages appends the conversation as a request of Anthropic's Messages (https://docs.anthropic.com/en/api/messages).
-func (p *parser) appendMessages(dst []byte, cv *conversation, model string, stream bool, limit int64) []byte {
+// Anthropic wants a limit of output.
+func (p *parser) appendMessages(dst []byte, cv *conversation, to *destination) []byte {
+	limit := cmp.Or(to.limit, int64(to.price.MaxOutputTokens), DefaultMaxOutput)
 	dst = append(dst, `{"model":`...)
-	dst = refusal.AppendString(dst, model)
+	dst = refusal.AppendString(dst, to.target.Model)
 	dst = strconv.AppendInt(append(dst, `,"max_tokens":`...), limit, 10)
-	if stream {
+	if to.stream {
 		dst = append(dst, `,"stream":true`...)
 	}
 	if len(cv.system) > 0 {
@@ -32,7 +35,7 @@ func (p *parser) appendMessages(dst []byte, cv *conversation, model string, stre
 	}
 	dst = append(dst, ']')
 	dst = p.appendMessagesTools(dst, cv)
-	dst = p.appendMessagesOptions(dst, cv, model, limit)
+	dst = p.appendMessagesOptions(dst, cv, to.target.Model, limit)
 	return append(dst, '}')
 }
 

@@ -38,10 +38,11 @@ func dialectOf(t testing.TB, name string) dialect.Dialect {
 // other is a target that speaks another format than the dialect.
 func other(d dialect.Dialect, model string) (*state.Target, dialect.Dialect) {
 	p := &state.Provider{Name: "there", Kind: wire.ProviderKind_PROVIDER_KIND_ANTHROPIC, Catalog: "anthropic"}
-	if d.Kind() == p.Kind {
+	if d == dialect.AnthropicMessages {
 		p.Kind, p.Catalog = wire.ProviderKind_PROVIDER_KIND_OPENAI, "openai"
 	}
-	return &state.Target{Provider: p, Model: model}, Spoken(d, p)
+	target := &state.Target{Provider: p, Model: model}
+	return target, Spoken(d, target)
 }
 
 // TestStories carries each story's request there and its answers back, whole and streamed, the stream cut at every byte that matters.

@@ -15,6 +15,11 @@ type responseHead struct {
 	now   time.Time
 }
 
+// appendResponseAnswer appends a whole answer in the shape of OpenAI's Responses.
+func appendResponseAnswer(dst []byte, a *answer, to *reply, used *wire.Tokens) []byte {
+	return appendResponse(dst, &responseHead{to.id, a.model, to.now}, a, used)
+}
+
 // appendResponse appends the answer in the shape of OpenAI's Responses. A nil usage is of an answer that is under way.
 func appendResponse(dst []byte, h *responseHead, a *answer, used *wire.Tokens) []byte {
 	status, detail := "completed", "null"

@@ -8,7 +8,7 @@ import (
 
 // readResponses reads a request of OpenAI's Responses (https://platform.openai.com/docs/api-reference/responses/create). What the provider
 // would have to keep (stored responses, conversations, prompts) is refused: another provider does not have it.
-func readResponses(p *parser, body []byte) *conversation {
+func readResponses(p *parser, _ *Ask, body []byte) *conversation {
 	cv := &conversation{}
 	if text := inside(scan.Lookup(body, "instructions")); text != nil {
 		cv.system = append(cv.system, part{kind: partText, path: "instructions", text: text})

@@ -50,22 +50,7 @@ type Stream struct {
 
 // NewStream returns the carrier of one stream that answers an ask. Id names the answer where its caller's format makes its own names.
 func NewStream(from dialect.Dialect, a *Ask, id string, now time.Time) *Stream {
-	s := &Stream{}
-	switch from {
-	case dialect.AnthropicMessages:
-		s.in = &messagesDecoder{}
-	default:
-		s.in = &chatDecoder{}
-	}
-	switch a.Dialect {
-	case dialect.AnthropicMessages:
-		s.out = &messagesEncoder{}
-	case dialect.OpenAIResponses:
-		s.out = &responsesEncoder{responseHead: responseHead{id: id, now: now}}
-	default:
-		s.out = &chatEncoder{now: now, includeUsage: a.IncludeUsage}
-	}
-	return s
+	return &Stream{in: formats[from].decoder(), out: formats[a.Dialect].encoder(&reply{ask: a, id: id, now: now})}
 }
 
 // Event appends what one event of the provider's is to the caller. Used is what is known of the tokens so far.

@@ -1,0 +1,86 @@
+package translate
+
+import (
+	"slices"
+	"time"
+
+	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/wire"
+)
+
+// format is how requests and answers of a dialect are read and written. What callers never send it in, or no provider takes, it has no piece for.
+type format struct {
+	read        func(p *parser, ask *Ask, body []byte) *conversation                  // of a caller
+	write       func(p *parser, dst []byte, cv *conversation, to *destination) []byte // to a provider
+	readAnswer  func(body []byte) (answer, error)                                     // of a provider
+	decoder     func() decoder                                                        // of its streams
+	writeAnswer func(dst []byte, found *answer, to *reply, used *wire.Tokens) []byte  // to a caller
+	encoder     func(to *reply) encoder                                               // of its streams
+}
+
+// destination is where a request goes.
+type destination struct {
+	target *state.Target
+	price  *state.Price // says how long the model's answers can be
+	stream bool
+	limit  int64 // of output; 0: none
+}
+
+// reply is what a caller is answered with.
+type reply struct {
+	ask *Ask
+	id  string // names the answer where its format makes its own names
+	now time.Time
+}
+
+// formats are those that are translated, each by its dialect.
+var formats = map[dialect.Dialect]*format{
+	dialect.OpenAIChat: {
+		read: readChat, write: (*parser).appendChat, readAnswer: readChatAnswer, writeAnswer: appendChatAnswer,
+		decoder: func() decoder { return &chatDecoder{} },
+		encoder: func(to *reply) encoder { return &chatEncoder{now: to.now, includeUsage: to.ask.IncludeUsage} },
+	},
+	dialect.OpenAIResponses: {
+		read: readResponses, writeAnswer: appendResponseAnswer,
+		encoder: func(to *reply) encoder { return &responsesEncoder{responseHead: responseHead{id: to.id, now: to.now}} },
+	},
+	dialect.AnthropicMessages: {
+		read: readMessages, write: (*parser).appendMessages, readAnswer: readMessagesAnswer, writeAnswer: appendMessagesAnswer,
+		decoder: func() decoder { return &messagesDecoder{} },
+		encoder: func(*reply) encoder { return &messagesEncoder{} },
+	},
+}
+
+// tongues returns the dialects that a target takes; first the one that others are translated to.
+func tongues(t *state.Target) []dialect.Dialect {
+	switch t.Provider.Kind {
+	case wire.ProviderKind_PROVIDER_KIND_OPENAI:
+		return openAITongues[:]
+	case wire.ProviderKind_PROVIDER_KIND_ANTHROPIC:
+		return anthropicTongues[:]
+	default:
+		return nil
+	}
+}
+
+var (
+	openAITongues    = [...]dialect.Dialect{dialect.OpenAIChat, dialect.OpenAIResponses, dialect.OpenAIEmbeddings}
+	anthropicTongues = [...]dialect.Dialect{dialect.AnthropicMessages}
+)
+
+// Spoken returns the format in which a request of a dialect is put to a target: its own where the provider takes it, else one that it
+// can be translated to; None: there is none.
+func Spoken(d dialect.Dialect, t *state.Target) dialect.Dialect {
+	all := tongues(t)
+	if slices.Contains(all, d) {
+		return d
+	}
+	if from := formats[d]; len(all) == 0 || from == nil || from.read == nil {
+		return dialect.None
+	}
+	if to := formats[all[0]]; to == nil || to.write == nil {
+		return dialect.None
+	}
+	return all[0]
+}

@@ -180,7 +180,11 @@ func overBudget(e *budget.Exhausted, worst int64) *refusal.Error {
 func (p *Pipeline) exchange(c *call, a *attempt) (again bool, problem *refusal.Error) {
 	watch := p.watch(c)
 	defer watch.stop()
-	answer, err := p.Sender.Send(watch.ctx, p.outbound(c, a))
+	request, err := p.outbound(watch.ctx, c, a)
+	if err != nil {
+		return p.unanswered(c, a, watch, err)
+	}
+	answer, err := p.Sender.Send(watch.ctx, request)
 	if err != nil {
 		return p.unanswered(c, a, watch, err)
 	}

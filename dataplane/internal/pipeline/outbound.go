@@ -9,28 +9,28 @@ import (
 
 	"tollgate.dev/dataplane/internal/authenticate"
 	"tollgate.dev/dataplane/internal/refusal"
-	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/internal/upstream"
 	"tollgate.dev/dataplane/wire"
 )
 
-// anthropicVersion is sent when the caller names none (https://docs.anthropic.com/en/api/versioning).
-const anthropicVersion = "2023-06-01"
-
-// outbound builds the provider's request.
-func (p *Pipeline) outbound(c *call, a *attempt) *upstream.Request {
+// outbound builds the provider's request. An error says that it cannot be put to the provider.
+func (p *Pipeline) outbound(ctx context.Context, c *call, a *attempt) (*upstream.Request, error) {
 	provider := a.target.Provider
-	credential := provider.Credentials[c.pool%uint64(len(provider.Credentials))]
-	c.head(a.idText, provider.Kind, credential.Secret)
 	if a.spoken == c.dialect {
 		c.edits, c.scratch = c.ask.Rewrite(c.edits[:0], c.scratch[:0], c.body.B, &c.scan, a.target, a.limit)
 		c.cutBody()
 	} else {
 		c.pieces = append(c.pieces[:0], c.scratch)
 	}
-	return &upstream.Request{
-		Provider: provider, Path: a.spoken.Path(), Header: c.fields, Body: c.pieces, FirstByte: p.Timeouts.FirstByte, Idle: p.Timeouts.Idle,
+	c.head(a.idText)
+	way := approaches[provider.Kind]
+	request := &upstream.Request{Provider: provider, Path: a.spoken.Path(), Header: c.fields, Body: c.pieces, FirstByte: p.Timeouts.FirstByte, Idle: p.Timeouts.Idle}
+	if way.path != nil {
+		request.Path = way.path(c, a)
 	}
+	err := way.admit(ctx, p, c, request, &provider.Credentials[c.pool%uint64(len(provider.Credentials))])
+	request.Header = c.fields
+	return request, err
 }
 
 // translate writes the request in the provider's format, before anything is reserved for it.
@@ -48,8 +48,8 @@ const (
 	droppedMax   = 20 // fields that it names
 )
 
-// head makes the header fields. Of the caller's own only the named ones go on; its key never does.
-func (c *call) head(attemptID string, kind wire.ProviderKind, secret state.Secret) {
+// head makes the header fields that every provider gets. Of the caller's own only named ones go on; its key never does.
+func (c *call) head(attemptID string) {
 	c.fields = c.fields[:0]
 	c.field("Content-Type", "application/json")
 	c.field("User-Agent", "tollgate")
@@ -59,17 +59,6 @@ func (c *call) head(attemptID string, kind wire.ProviderKind, secret state.Secre
 	} else {
 		c.field("Accept", "application/json")
 	}
-	if kind != wire.ProviderKind_PROVIDER_KIND_ANTHROPIC {
-		c.field("Authorization", "Bearer "+secret.Reveal())
-		c.carry("Openai-Beta")
-		return
-	}
-	c.field("X-Api-Key", secret.Reveal())
-	c.carry("Anthropic-Beta")
-	if c.r.Header["Anthropic-Version"] == nil {
-		c.field("Anthropic-Version", anthropicVersion)
-	}
-	c.carry("Anthropic-Version")
 }
 
 func (c *call) field(name, value string) {

@@ -124,6 +124,11 @@ func (f *flow) event(event sse.Event) *cut {
 func (f *flow) translated(event sse.Event) *cut {
 	tokens := wire.Tokens(f.usage())
 	f.made = f.carrier.Event(f.made[:0], event.Data, &tokens)
+	return f.passMade()
+}
+
+// passMade lets the events that the carrier has made go.
+func (f *flow) passMade() *cut {
 	if f.window == nil {
 		f.c.out = append(f.c.out, f.made...)
 		return nil
@@ -238,6 +243,13 @@ func (f *flow) end(err error, watch *watch) (bool, *refusal.Error) {
 	c.out = c.out[:0]
 	if event, ok := c.split.Tail(); ok {
 		if ended := f.event(event); ended != nil {
+			return f.stop(ended)
+		}
+	}
+	if f.carrier != nil && c.stream.Complete() {
+		tokens := wire.Tokens(f.usage())
+		f.made = f.carrier.End(f.made[:0], &tokens)
+		if ended := f.passMade(); ended != nil {
 			return f.stop(ended)
 		}
 	}

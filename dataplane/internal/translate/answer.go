@@ -118,19 +118,18 @@ func readChatAnswer(body []byte) (a answer, err error) {
 		return a, errAnswer
 	}
 	a.finish = chatFinish(inside(scan.Lookup(choice, "finish_reason")))
-	scan.Each(scan.Lookup(choice, "message"), func(key, value []byte) {
+	message := scan.Lookup(choice, "message")
+	if thoughts := chatThoughts(message); len(thoughts) > 0 {
+		a.parts = append(a.parts, part{kind: partThinking, text: thoughts})
+	}
+	scan.Each(message, func(key, value []byte) {
 		switch string(key) {
 		case "content", "refusal":
-			if text := inside(value); len(text) > 0 {
-				a.parts = append(a.parts, part{kind: partText, text: text})
-			}
+			chatPieces(value, func(kind partKind, text []byte) { a.parts = append(a.parts, part{kind: kind, text: text}) })
 		case "tool_calls":
 			scan.Elements(value, func(raw []byte) {
-				made := part{kind: partCall, id: inside(scan.Lookup(raw, "id"))}
-				function := scan.Lookup(raw, "function")
-				made.name = inside(scan.Lookup(function, "name"))
-				made.arguments = unescaped(inside(scan.Lookup(function, "arguments")))
-				if made.arguments[0] != '{' || !scan.Valid(made.arguments) {
+				made, ok := answeredCall(raw)
+				if !ok {
 					err = errAnswer
 				}
 				a.parts = append(a.parts, made)
@@ -138,6 +137,41 @@ func readChatAnswer(body []byte) (a answer, err error) {
 		}
 	})
 	return a, err
+}
+
+// chatThoughts returns the unsigned thoughts of a message, which compatible servers tell under either name, or under both.
+func chatThoughts(message []byte) []byte {
+	if thoughts := inside(scan.Lookup(message, "reasoning_content")); len(thoughts) > 0 {
+		return thoughts
+	}
+	return inside(scan.Lookup(message, "reasoning"))
+}
+
+// chatPieces hands out the texts of content and, where it comes in Mistral's chunks, the thoughts.
+func chatPieces(content []byte, do func(kind partKind, text []byte)) {
+	if text := inside(content); len(text) > 0 {
+		do(partText, text)
+	}
+	scan.Elements(content, func(chunk []byte) {
+		if text := inside(scan.Lookup(chunk, "text")); len(text) > 0 {
+			do(partText, text)
+		}
+		scan.Elements(scan.Lookup(chunk, "thinking"), func(thought []byte) {
+			if text := inside(scan.Lookup(thought, "text")); len(text) > 0 {
+				do(partThinking, text)
+			}
+		})
+	})
+}
+
+// answeredCall reads a call in OpenAI's shape. Its arguments are an object, mostly written as a string; else it is not sound.
+func answeredCall(raw []byte) (made part, sound bool) {
+	function := scan.Lookup(raw, "function")
+	made = part{kind: partCall, id: inside(scan.Lookup(raw, "id")), name: inside(scan.Lookup(function, "name")), arguments: scan.Lookup(function, "arguments")}
+	if len(made.arguments) == 0 || made.arguments[0] != '{' {
+		made.arguments = unescaped(inside(made.arguments))
+	}
+	return made, made.arguments[0] == '{' && scan.Valid(made.arguments)
 }
 
 // unescaped returns the arguments that the inside of a string holds; of none, an empty object.
@@ -271,8 +305,16 @@ func appendMessagesAnswer(dst []byte, a *answer, _ *reply, used *wire.Tokens) []
 	for i := range a.parts {
 		dst = appendAnswerBlock(comma(dst, i), &a.parts[i])
 	}
-	dst = append(append(append(dst, `],"stop_reason":"`...), messagesReason(a.finish)...), `","stop_sequence":null,"usage":`...)
-	return append(appendMessagesUsage(dst, used), '}')
+	dst = append(append(append(dst, `],"stop_reason":"`...), messagesReason(a.finish)...), `","stop_sequence":`...)
+	return append(appendMessagesUsage(append(appendStop(dst, a.stop), `,"usage":`...), used), '}')
+}
+
+// appendStop appends the sequence at which a model stopped, or null.
+func appendStop(dst, sequence []byte) []byte {
+	if sequence == nil {
+		return append(dst, "null"...)
+	}
+	return append(append(append(dst, '"'), sequence...), '"')
 }
 
 func appendAnswerBlock(dst []byte, b *part) []byte {
@@ -280,6 +322,10 @@ func appendAnswerBlock(dst []byte, b *part) []byte {
 	case partCall:
 		dst = appendMember(appendMember(append(dst, `{"type":"tool_use"`...), "id", b.id), "name", b.name)
 		return append(append(append(dst, `,"input":`...), b.arguments...), '}')
+	case partThinking:
+		return append(appendMember(appendMember(append(dst, `{"type":"thinking"`...), "thinking", b.text), "signature", b.signature), '}')
+	case partRedacted:
+		return append(appendMember(append(dst, `{"type":"redacted_thinking"`...), "data", b.text), '}')
 	default:
 		return append(appendMember(append(dst, `{"type":"text"`...), "text", b.text), '}')
 	}
@@ -291,6 +337,8 @@ func messagesReason(f finishKind) string {
 		return "max_tokens"
 	case finishCalls:
 		return "tool_use"
+	case finishSequence:
+		return "stop_sequence"
 	case finishFiltered:
 		return "refusal"
 	default:

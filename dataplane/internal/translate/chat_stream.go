@@ -39,13 +39,18 @@ func (c *chatDecoder) decode(data []byte, emit func(*delta)) {
 }
 
 func (c *chatDecoder) choice(choice []byte, emit func(*delta)) {
-	scan.Each(scan.Lookup(choice, "delta"), func(key, value []byte) {
+	message := scan.Lookup(choice, "delta")
+	grow := func(kind partKind, text []byte) {
+		c.turnTo(kind, 0, &delta{}, emit)
+		emit(&delta{kind: deltaText, part: kind, text: text})
+	}
+	if thoughts := chatThoughts(message); len(thoughts) > 0 {
+		grow(partThinking, thoughts)
+	}
+	scan.Each(message, func(key, value []byte) {
 		switch string(key) {
 		case "content", "refusal":
-			if text := inside(value); len(text) > 0 {
-				c.turnTo(partText, 0, &delta{}, emit)
-				emit(&delta{kind: deltaText, part: partText, text: text})
-			}
+			chatPieces(value, grow)
 		case "tool_calls":
 			scan.Elements(value, func(call []byte) { c.callGrows(call, emit) })
 		}
@@ -60,7 +65,13 @@ func (c *chatDecoder) callGrows(call []byte, emit func(*delta)) {
 	index, _ := scan.Int(scan.Lookup(call, "index"))
 	function := scan.Lookup(call, "function")
 	c.turnTo(partCall, index, &delta{id: inside(scan.Lookup(call, "id")), name: inside(scan.Lookup(function, "name"))}, emit)
-	if text := inside(scan.Lookup(function, "arguments")); len(text) > 0 {
+	arguments := scan.Lookup(function, "arguments")
+	text := inside(arguments)
+	if len(arguments) > 0 && arguments[0] == '{' { // Mistral's may be an object
+		text = appendQuoted(nil, arguments)
+		text = text[1 : len(text)-1]
+	}
+	if len(text) > 0 {
 		emit(&delta{kind: deltaText, part: partCall, text: text})
 	}
 }

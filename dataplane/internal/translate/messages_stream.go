@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"bytes"
 	"strconv"
 
 	"tollgate.dev/dataplane/internal/scan"
@@ -27,8 +28,9 @@ func (m *messagesDecoder) decode(data []byte, emit func(*delta)) {
 		m.shut(emit)
 	case "message_delta":
 		m.shut(emit)
-		if reason := inside(scan.Lookup(scan.Lookup(data, "delta"), "stop_reason")); reason != nil {
-			emit(&delta{kind: deltaFinish, finish: messagesFinish(reason)})
+		last := scan.Lookup(data, "delta")
+		if reason := inside(scan.Lookup(last, "stop_reason")); reason != nil {
+			emit(&delta{kind: deltaFinish, finish: messagesFinish(reason), text: inside(scan.Lookup(last, "stop_sequence"))})
 		}
 	case "message_stop":
 		emit(&delta{kind: deltaEnd})
@@ -91,6 +93,8 @@ func (m *messagesDecoder) grows(piece []byte, emit func(*delta)) {
 type messagesEncoder struct {
 	block  int // that is being sent
 	finish finishKind
+	stop   []byte // the sequence at which the model stopped
+	sealed []byte // of a block of thoughts, which is sent whole: its signature, or all of it
 }
 
 func (m *messagesEncoder) encode(dst []byte, d *delta, used *wire.Tokens) []byte {
@@ -100,31 +104,66 @@ func (m *messagesEncoder) encode(dst []byte, d *delta, used *wire.Tokens) []byte
 		dst = append(appendMember(dst, "model", d.name), `,"content":[],"stop_reason":null,"stop_sequence":null,"usage":`...)
 		return append(appendMessagesUsage(dst, &wire.Tokens{Input: used.Input}), "}}\n\n"...)
 	case deltaPart:
-		dst = append(m.head(dst, "content_block_start"), `,"content_block":`...)
-		if d.part != partCall {
-			return append(dst, "{\"type\":\"text\",\"text\":\"\"}}\n\n"...)
-		}
-		dst = appendMember(appendMember(append(dst, `{"type":"tool_use"`...), "id", d.id), "name", d.name)
-		return append(dst, ",\"input\":{}}}\n\n"...)
-	case deltaText:
-		dst = append(m.head(dst, "content_block_delta"), `,"delta":{"type":"`...)
-		if d.part == partCall {
-			dst = append(dst, `input_json_delta","partial_json":"`...)
-		} else {
-			dst = append(dst, `text_delta","text":"`...)
-		}
-		return append(append(dst, d.text...), "\"}}\n\n"...)
+		return m.begins(dst, d)
+	case deltaText, deltaSignature:
+		return m.grows(dst, d)
 	case deltaPartEnd:
-		dst = append(m.head(dst, "content_block_stop"), "}\n\n"...)
-		m.block++
-		return dst
+		return m.ends(dst, d)
 	case deltaFinish:
-		m.finish = d.finish
+		m.finish, m.stop = d.finish, bytes.Clone(d.text)
 	case deltaEnd:
-		dst = append(append(append(dst, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\""...), messagesReason(m.finish)...), `","stop_sequence":null},"usage":`...)
-		dst = append(appendMessagesUsage(dst, used), "}\n\n"...)
+		dst = append(append(append(dst, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\""...), messagesReason(m.finish)...), `","stop_sequence":`...)
+		dst = append(appendMessagesUsage(append(appendStop(dst, m.stop), `},"usage":`...), used), "}\n\n"...)
 		return append(dst, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"...)
 	}
+	return dst
+}
+
+func (m *messagesEncoder) begins(dst []byte, d *delta) []byte {
+	if d.part == partRedacted { // its begin holds it all
+		return dst
+	}
+	dst = append(m.head(dst, "content_block_start"), `,"content_block":`...)
+	switch d.part {
+	case partCall:
+		dst = appendMember(appendMember(append(dst, `{"type":"tool_use"`...), "id", d.id), "name", d.name)
+		return append(dst, ",\"input\":{}}}\n\n"...)
+	case partThinking:
+		return append(dst, "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n"...)
+	default:
+		return append(dst, "{\"type\":\"text\",\"text\":\"\"}}\n\n"...)
+	}
+}
+
+func (m *messagesEncoder) grows(dst []byte, d *delta) []byte {
+	if d.kind == deltaSignature || d.part == partRedacted {
+		m.sealed = append(m.sealed, d.text...)
+		return dst
+	}
+	dst = append(m.head(dst, "content_block_delta"), `,"delta":{"type":"`...)
+	switch d.part {
+	case partCall:
+		dst = append(dst, `input_json_delta","partial_json":"`...)
+	case partThinking:
+		dst = append(dst, `thinking_delta","thinking":"`...)
+	default:
+		dst = append(dst, `text_delta","text":"`...)
+	}
+	return append(append(dst, d.text...), "\"}}\n\n"...)
+}
+
+func (m *messagesEncoder) ends(dst []byte, d *delta) []byte {
+	switch {
+	case d.part == partRedacted:
+		dst = append(m.head(dst, "content_block_start"), `,"content_block":{"type":"redacted_thinking"`...)
+		dst = append(appendMember(dst, "data", m.sealed), "}}\n\n"...)
+	case len(m.sealed) > 0:
+		dst = append(m.head(dst, "content_block_delta"), `,"delta":{"type":"signature_delta"`...)
+		dst = append(appendMember(dst, "signature", m.sealed), "}}\n\n"...)
+	}
+	dst = append(m.head(dst, "content_block_stop"), "}\n\n"...)
+	m.block++
+	m.sealed = m.sealed[:0]
 	return dst
 }
 

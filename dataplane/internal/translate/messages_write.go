@@ -72,7 +72,12 @@ func ordered(t turn) []part {
 func (p *parser) appendBlocks(dst []byte, parts []part) []byte {
 	wrote := 0
 	for i := range parts {
-		if each := &parts[i]; each.kind != partText || len(each.text) > 0 { // Anthropic refuses empty texts
+		each := &parts[i]
+		if each.kind == partThinking && len(each.signature) == 0 {
+			p.drop(each.path) // Anthropic takes its own thoughts alone, and has signed them
+			continue
+		}
+		if each.kind != partText || len(each.text) > 0 { // Anthropic refuses empty texts
 			dst = comma(dst, wrote)
 			dst = p.appendBlock(dst, each)
 			wrote++

@@ -29,5 +29,15 @@ func (a *Ask) Answer(dst, body []byte, from dialect.Dialect, id string, used *wi
 	if err != nil {
 		return dst, err
 	}
+	found.id, found.model = named(found.id, id), named(found.model, string(a.Model))
 	return formats[a.Dialect].writeAnswer(dst, &found, &reply{ask: a, id: id, now: now}, used), nil
+}
+
+// named returns the inside of a string, or that of another text where the provider's format has no such name.
+func named(inside []byte, otherwise string) []byte {
+	if inside != nil {
+		return inside
+	}
+	quoted := refusal.AppendString(nil, otherwise)
+	return quoted[1 : len(quoted)-1]
 }

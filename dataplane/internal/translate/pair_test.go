@@ -65,6 +65,10 @@ func TestStories(t *testing.T) {
 			}
 			d := dialectOf(t, string(in["dialect"]))
 			target, spoken := other(d, strings.TrimSpace(string(in["model"])))
+			if kind := strings.TrimSpace(string(in["kind"])); kind != "" {
+				target.Provider.Kind = wire.ProviderKind(wire.ProviderKind_value["PROVIDER_KIND_"+kind])
+				spoken = Spoken(d, target)
+			}
 			ask, _, _ := read(t, d, string(in["request"]))
 			out, dropped, problem := ask.Request(nil, in["request"], spoken, target, &state.Price{MaxOutputTokens: 64000}, 0, false)
 			if problem != nil {
@@ -127,7 +131,7 @@ func usage(t testing.TB, d dialect.Dialect, body []byte) wire.Tokens {
 	return wire.Tokens(meter.Answer(d, body, &r, 0))
 }
 
-// carry carries a stream whose events are metered as the pipeline does it.
+// carry carries a stream whose events are metered as the pipeline does it, to the end that it needs.
 func carry(t testing.TB, from dialect.Dialect, ask *Ask, raw []byte) (out []byte) {
 	t.Helper()
 	var split sse.Splitter
@@ -140,7 +144,8 @@ func carry(t testing.TB, from dialect.Dialect, ask *Ask, raw []byte) (out []byte
 			t.Fatal(err)
 		}
 		if !ok {
-			return out
+			used := wire.Tokens(metered.Usage())
+			return carrier.End(out, &used)
 		}
 		if kind := metered.Event(event, &r); kind == meter.Garbage || kind == meter.Failed {
 			t.Fatalf("%d: %s", kind, event.Data)

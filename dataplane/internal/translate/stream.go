@@ -42,15 +42,20 @@ type encoder interface {
 
 // Stream carries a streamed answer from a provider's format to the caller's, event by event. Make one with NewStream.
 type Stream struct {
-	in   decoder
-	out  encoder
-	dst  []byte
-	used *wire.Tokens
+	in    decoder
+	out   encoder
+	to    reply
+	dst   []byte
+	used  *wire.Tokens
+	begun bool // the caller has been told that the answer begins
+	ended bool // and that it has ended
 }
 
 // NewStream returns the carrier of one stream that answers an ask. Id names the answer where its caller's format makes its own names.
 func NewStream(from dialect.Dialect, a *Ask, id string, now time.Time) *Stream {
-	return &Stream{in: formats[from].decoder(), out: formats[a.Dialect].encoder(&reply{ask: a, id: id, now: now})}
+	s := &Stream{in: formats[from].decoder(), to: reply{ask: a, id: id, now: now}}
+	s.out = formats[a.Dialect].encoder(&s.to)
+	return s
 }
 
 // Event appends what one event of the provider's is to the caller. Used is what is known of the tokens so far.
@@ -64,4 +69,22 @@ func (s *Stream) Event(dst, data []byte, used *wire.Tokens) []byte {
 	return dst
 }
 
-func (s *Stream) encode(d *delta) { s.dst = s.out.encode(s.dst, d, s.used) }
+// End appends what is left to be told when the provider's answer is whole and its stream has come to its end: of those whose format has
+// no last event, that nothing comes any more.
+func (s *Stream) End(dst []byte, used *wire.Tokens) []byte {
+	if !s.begun || s.ended {
+		return dst
+	}
+	return s.out.encode(dst, &delta{kind: deltaEnd}, used)
+}
+
+func (s *Stream) encode(d *delta) {
+	switch d.kind {
+	case deltaBegin:
+		s.begun = true
+		d.id, d.name = named(d.id, s.to.id), named(d.name, string(s.to.ask.Model))
+	case deltaEnd:
+		s.ended = true
+	}
+	s.dst = s.out.encode(s.dst, d, s.used)
+}

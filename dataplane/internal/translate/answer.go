@@ -41,7 +41,7 @@ func inside(value []byte) []byte {
 	return value[1 : len(value)-1]
 }
 
-func readMessagesAnswer(body []byte) (a answer, err error) {
+func readMessagesAnswer(_ *reply, body []byte) (a answer, err error) {
 	scan.Each(body, func(key, value []byte) {
 		switch string(key) {
 		case "id":
@@ -98,7 +98,7 @@ func messagesFinish(reason []byte) finishKind {
 	}
 }
 
-func readChatAnswer(body []byte) (a answer, err error) {
+func readChatAnswer(_ *reply, body []byte) (a answer, err error) {
 	var choice []byte
 	scan.Each(body, func(key, value []byte) {
 		switch string(key) {

@@ -19,11 +19,17 @@ func readChat(p *parser, _ *Ask, body []byte) *conversation {
 		case "tool_choice":
 			p.chatChoice(cv, value)
 		case "parallel_tool_calls":
-			cv.choice.one = !p.flag(value)
+			cv.choice.one, cv.choice.path = !p.flag(value), p.here()
 		case "temperature":
 			cv.set(optTemperature, p.here(), p.number(value))
 		case "top_p":
 			cv.set(optTopP, p.here(), p.number(value))
+		case "seed":
+			cv.set(optSeed, p.here(), p.number(value))
+		case "frequency_penalty":
+			cv.set(optFrequency, p.here(), p.number(value))
+		case "presence_penalty":
+			cv.set(optPresence, p.here(), p.number(value))
 		case "stop":
 			p.chatStop(cv, value)
 		case "reasoning_effort":
@@ -47,8 +53,6 @@ func (p *parser) chatNeutral(key string, value []byte) bool {
 	switch key {
 	case "n":
 		p.neutral(value, "1")
-	case "frequency_penalty", "presence_penalty":
-		p.neutral(value, "0", "0.0")
 	case "logprobs", "store":
 		p.neutral(value, "false")
 	case "service_tier":
@@ -358,7 +362,10 @@ func (p *parser) chatFormat(cv *conversation, value []byte) {
 	p.object(value, func(key string, value []byte) bool {
 		switch {
 		case key == "type":
-			p.neutral(value, `"text"`, `"json_schema"`)
+			p.neutral(value, `"text"`, `"json_schema"`, `"json_object"`)
+			if kind == `"json_object"` {
+				cv.set(optJSON, p.here(), []byte("true"))
+			}
 		case key == "json_schema" && kind == `"json_schema"`:
 			p.object(value, func(key string, value []byte) bool {
 				switch key {

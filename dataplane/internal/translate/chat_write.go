@@ -243,6 +243,17 @@ func (p *parser) appendChatOptions(dst []byte, cv *conversation) []byte {
 			dst = append(append(dst, `,"temperature":`...), o.value...)
 		case optTopP:
 			dst = append(append(dst, `,"top_p":`...), o.value...)
+		case optSeed:
+			dst = append(append(dst, `,"seed":`...), o.value...)
+		case optFrequency:
+			dst = append(append(dst, `,"frequency_penalty":`...), o.value...)
+		case optPresence:
+			dst = append(append(dst, `,"presence_penalty":`...), o.value...)
+		case optJSON:
+			if cv.options[optSchema].value == nil {
+				dst = append(dst, `,"response_format":{"type":"json_object"}`...)
+			}
+		case optBudget: // its effort is said
 		case optStop:
 			n := 0
 			p.array(o.value, func([]byte) { n++ })

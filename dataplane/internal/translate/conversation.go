@@ -80,6 +80,7 @@ type choice struct {
 	kind choiceKind
 	name []byte // of the tool
 	one  bool   // at most one call at a time
+	path string // of the field that says so
 }
 
 // optionKind names a setting of a request.
@@ -89,8 +90,13 @@ const (
 	optTemperature optionKind = iota // a number
 	optTopP                          // a number
 	optTopK                          // a number
+	optSeed                          // a number
+	optFrequency                     // a number: the penalty of what is said often
+	optPresence                      // a number: the penalty of what is said again
 	optStop                          // an array of strings
+	optJSON                          // true: the answer must be JSON of whatever shape
 	optSchema                        // a JSON Schema that the answer must keep to
+	optBudget                        // a number: how many tokens may be thought, where that was said beside an effort
 	optEffort                        // how much is thought: inside of a string: none, minimal, low, medium, high, xhigh or max
 
 	optUser // inside of a string

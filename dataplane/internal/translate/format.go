@@ -13,8 +13,8 @@ import (
 type format struct {
 	read        func(p *parser, ask *Ask, body []byte) *conversation                  // of a caller
 	write       func(p *parser, dst []byte, cv *conversation, to *destination) []byte // to a provider
-	readAnswer  func(body []byte) (answer, error)                                     // of a provider
-	decoder     func() decoder                                                        // of its streams
+	readAnswer  func(to *reply, body []byte) (answer, error)                          // of a provider
+	decoder     func(to *reply) decoder                                               // of its streams
 	writeAnswer func(dst []byte, found *answer, to *reply, used *wire.Tokens) []byte  // to a caller
 	encoder     func(to *reply) encoder                                               // of its streams
 }
@@ -38,7 +38,7 @@ type reply struct {
 var formats = map[dialect.Dialect]*format{
 	dialect.OpenAIChat: {
 		read: readChat, write: (*parser).appendChat, readAnswer: readChatAnswer, writeAnswer: appendChatAnswer,
-		decoder: func() decoder { return &chatDecoder{} },
+		decoder: func(*reply) decoder { return &chatDecoder{} },
 		encoder: func(to *reply) encoder { return &chatEncoder{now: to.now, includeUsage: to.ask.IncludeUsage} },
 	},
 	dialect.OpenAIResponses: {
@@ -47,7 +47,7 @@ var formats = map[dialect.Dialect]*format{
 	},
 	dialect.AnthropicMessages: {
 		read: readMessages, write: (*parser).appendMessages, readAnswer: readMessagesAnswer, writeAnswer: appendMessagesAnswer,
-		decoder: func() decoder { return &messagesDecoder{} },
+		decoder: func(*reply) decoder { return &messagesDecoder{} },
 		encoder: func(*reply) encoder { return &messagesEncoder{} },
 	},
 }

@@ -204,7 +204,7 @@ func (p *parser) messagesChoice(cv *conversation, raw []byte) {
 		case "name":
 			cv.choice.name = p.text(value)
 		case "disable_parallel_tool_use":
-			cv.choice.one = p.flag(value)
+			cv.choice.one, cv.choice.path = p.flag(value), p.here()
 		default:
 			return false
 		}
@@ -220,8 +220,12 @@ func (p *parser) messagesThinking(cv *conversation, raw []byte) {
 	case `"adaptive"`:
 		cv.defaultEffort(path, "high")
 	case `"enabled"`:
-		n, _ := scan.Int(scan.Lookup(raw, "budget_tokens"))
+		budget := scan.Lookup(raw, "budget_tokens")
+		n, counted := scan.Int(budget)
 		cv.defaultEffort(path, effortOf(n))
+		if counted {
+			cv.set(optBudget, path, budget)
+		}
 	default:
 		p.wrong("must have the type enabled, adaptive or disabled")
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tollgate.dev/dataplane/internal/refusal"
+	"tollgate.dev/dataplane/internal/scan"
 )
 
 // appendMessages appends the conversation as a request of Anthropic's Messages (https://docs.anthropic.com/en/api/messages).
@@ -199,6 +200,13 @@ func (p *parser) appendMessagesOptions(dst []byte, cv *conversation, model strin
 			dst = append(append(dst, `,"stop_sequences":`...), o.value...)
 		case optUser:
 			dst = append(append(append(dst, `,"metadata":{"user_id":"`...), o.value...), `"}`...)
+		case optFrequency, optPresence:
+			if string(o.value) != "0" && string(o.value) != "0.0" {
+				p.lacks(o.path, true)
+			}
+		case optEffort, optBudget, optSchema: // below
+		default:
+			p.lacks(o.path, true)
 		}
 	}
 	return p.appendMessagesThinking(dst, cv, model, limit)
@@ -224,6 +232,14 @@ func thinkTokens(effort string) int64 {
 	}
 }
 
+// budgetOf is how many tokens may be thought: the caller's own number, or what its effort stands for.
+func budgetOf(cv *conversation) int64 {
+	if n, ok := scan.Int(cv.options[optBudget].value); ok {
+		return n
+	}
+	return thinkTokens(string(cv.options[optEffort].value))
+}
+
 func (p *parser) appendMessagesThinking(dst []byte, cv *conversation, model string, limit int64) []byte {
 	effort, schema := cv.options[optEffort], cv.options[optSchema]
 	name := string(effort.value)
@@ -235,7 +251,7 @@ func (p *parser) appendMessagesThinking(dst []byte, cv *conversation, model stri
 	case thinkTokens(name) == 0:
 		p.refuse(effort.path, "must be none, minimal, low, medium, high, xhigh or max")
 	case thinksByBudget(model):
-		budget := min(thinkTokens(name), limit-1)
+		budget := min(budgetOf(cv), limit-1)
 		if budget < 1024 {
 			p.refuse(effort.path, "needs a limit of output of more than 1024 tokens at this model")
 		}

@@ -25,12 +25,13 @@ func (a *Ask) Request(dst, body []byte, to dialect.Dialect, target *state.Target
 // Answer appends a whole answer to the ask, which a scan has validated, in the caller's format. Id names it where that format makes its own
 // names; used are its tokens.
 func (a *Ask) Answer(dst, body []byte, from dialect.Dialect, id string, used *wire.Tokens, now time.Time) ([]byte, error) {
-	found, err := formats[from].readAnswer(body)
+	to := &reply{ask: a, id: id, now: now}
+	found, err := formats[from].readAnswer(to, body)
 	if err != nil {
 		return dst, err
 	}
 	found.id, found.model = named(found.id, id), named(found.model, string(a.Model))
-	return formats[a.Dialect].writeAnswer(dst, &found, &reply{ask: a, id: id, now: now}, used), nil
+	return formats[a.Dialect].writeAnswer(dst, &found, to, used), nil
 }
 
 // named returns the inside of a string, or that of another text where the provider's format has no such name.

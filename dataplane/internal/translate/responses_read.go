@@ -23,7 +23,7 @@ func readResponses(p *parser, _ *Ask, body []byte) *conversation {
 		case "tool_choice":
 			p.responsesChoice(cv, value)
 		case "parallel_tool_calls":
-			cv.choice.one = !p.flag(value)
+			cv.choice.one, cv.choice.path = !p.flag(value), p.here()
 		case "temperature":
 			cv.set(optTemperature, p.here(), p.number(value))
 		case "top_p":
@@ -249,7 +249,10 @@ func (p *parser) responsesText(cv *conversation, raw []byte) {
 			p.object(value, func(key string, value []byte) bool {
 				switch key {
 				case "type":
-					p.neutral(value, `"text"`, `"json_schema"`)
+					p.neutral(value, `"text"`, `"json_schema"`, `"json_object"`)
+					if string(value) == `"json_object"` {
+						cv.set(optJSON, p.here(), []byte("true"))
+					}
 				case "schema":
 					cv.set(optSchema, p.here(), value)
 				case "name", "strict", "description":

@@ -53,8 +53,8 @@ type Stream struct {
 
 // NewStream returns the carrier of one stream that answers an ask. Id names the answer where its caller's format makes its own names.
 func NewStream(from dialect.Dialect, a *Ask, id string, now time.Time) *Stream {
-	s := &Stream{in: formats[from].decoder(), to: reply{ask: a, id: id, now: now}}
-	s.out = formats[a.Dialect].encoder(&s.to)
+	s := &Stream{to: reply{ask: a, id: id, now: now}}
+	s.in, s.out = formats[from].decoder(&s.to), formats[a.Dialect].encoder(&s.to)
 	return s
 }
 

@@ -22,6 +22,7 @@ import (
 	"tollgate.dev/dataplane/internal/pipeline"
 	"tollgate.dev/dataplane/internal/queue"
 	"tollgate.dev/dataplane/internal/report"
+	"tollgate.dev/dataplane/internal/route"
 	"tollgate.dev/dataplane/internal/spool"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/internal/subscription"
@@ -87,6 +88,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		Authenticator: authenticate.New([]byte(config.KeyPepper.Reveal()), func(hash [32]byte) *state.Key { return store.Current().Key(hash) }),
 		Limiter:       limiter, Gates: queue.New(limiter.Share, observed.Registry()), Book: pipeline.Leases(book), Spool: records, Sender: pipeline.Providers(sender),
 		Registry: observed.Registry(), Observe: observed.Attempt, Logger: logger, Now: now.Now, BodyBytesMax: config.BodyMaxBytes,
+		Seen: route.NewSeen(canaryStopped(observed.Registry(), logger)),
 	})
 	e.requests = requests
 	e.subscription, err = subscription.New(subscription.Config{

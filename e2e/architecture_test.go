@@ -25,7 +25,7 @@ var (
 		"controlplane/internal/budget", "controlplane/internal/guardrail", "controlplane/internal/ratelimit", "controlplane/internal/usage", "controlplane/internal/edge", "controlplane/internal/authn",
 		"controlplane/internal/apitoken", "controlplane/internal/channel", "controlplane/internal/alert", "controlplane/internal/reprice",
 	}
-	contract = []string{"dataplane/wire", "dataplane/wire/wireconnect", "dataplane/wire/lease"}
+	contract = []string{"dataplane/wire", "dataplane/wire/wireconnect", "dataplane/wire/lease", "dataplane/wire/condition", "dataplane/wire/plan"}
 	carriers = []string{ // what every stage of an edge handles a request with; they decide nothing
 		"dataplane/internal/dialect", "dataplane/internal/refusal", "dataplane/internal/scan", "dataplane/internal/sse", "dataplane/internal/buffer",
 	}
@@ -39,6 +39,8 @@ var walls = []house.Wall{
 	{Room: "dataplane/wire/wireconnect", May: []string{"dataplane/wire"}},
 	{Room: "dataplane/egress", May: nil}, // both planes dial through it
 	{Room: "dataplane/wire/lease", May: nil},
+	{Room: "dataplane/wire/condition", May: nil},
+	{Room: "dataplane/wire/plan", May: []string{"dataplane/wire", "dataplane/wire/condition"}},
 	{Room: "migrations", May: nil},
 	{Room: "web/...", May: []string{"web/..."}},
 	{Room: "controlplane/internal/fault", May: nil},
@@ -96,6 +98,7 @@ var owners = []house.Owner{
 		"controlplane/internal/*/store*.go", "controlplane/internal/*/service.go", "controlplane/internal/pgtest/*.go",
 		"controlplane/*.go", "e2e/internal/rig/*.go", "cmd/tollgate/internal/postgres/*.go",
 	}},
+	{Dependency: "cel.dev/cel-go", Rooms: []string{"dataplane/wire/condition/*.go"}},
 	{Dependency: "github.com/stripe/stripe-go", Rooms: []string{"controlplane/internal/billing/*.go"}},
 	{Dependency: "github.com/redis/go-redis/v9", Rooms: []string{"dataplane/internal/limit/*.go"}},
 	{Dependency: "github.com/riverqueue/river", Rooms: []string{"controlplane/internal/work/*.go"}},

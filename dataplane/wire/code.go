@@ -15,6 +15,7 @@ const (
 	CodeRateLimited       = "rate_limited"
 	CodeGuardrailBlocked  = "guardrail_blocked"
 	CodeBudgetExhausted   = "budget_exhausted"
+	CodeNoConditionHeld   = "no_condition_held"
 	CodePriceUnknown      = "price_unknown"
 	CodeUpstreamFailed    = "upstream_failed"
 	CodeUpstreamTimeout   = "upstream_timeout"

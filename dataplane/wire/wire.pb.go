@@ -184,6 +184,12 @@ const (
 	RouteStrategy_ROUTE_STRATEGY_UNSPECIFIED RouteStrategy = 0
 	RouteStrategy_ROUTE_STRATEGY_FALLBACK    RouteStrategy = 1 // in order; one target: just that one
 	RouteStrategy_ROUTE_STRATEGY_WEIGHTED    RouteStrategy = 2 // first target by weight, the others as fallbacks
+	RouteStrategy_ROUTE_STRATEGY_TREE        RouteStrategy = 3 // of a route alone: as its root says. An edge that does not know it refuses the fragment instead of serving the route wrong
+	RouteStrategy_ROUTE_STRATEGY_CONDITIONAL RouteStrategy = 4 // the first node whose condition holds, and no other
+	RouteStrategy_ROUTE_STRATEGY_LATENCY     RouteStrategy = 5 // the quicker of two that are drawn, the others as fallbacks
+	RouteStrategy_ROUTE_STRATEGY_COST        RouteStrategy = 6 // the cheapest for the call's estimated tokens, the others as fallbacks
+	RouteStrategy_ROUTE_STRATEGY_STICKY      RouteStrategy = 7 // by a value of the call: the same value, the same node
+	RouteStrategy_ROUTE_STRATEGY_CANARY      RouteStrategy = 8 // a share goes to the second of two nodes while it does well; the first stands by
 )
 
 // Enum value maps for RouteStrategy.
@@ -192,11 +198,23 @@ var (
 		0: "ROUTE_STRATEGY_UNSPECIFIED",
 		1: "ROUTE_STRATEGY_FALLBACK",
 		2: "ROUTE_STRATEGY_WEIGHTED",
+		3: "ROUTE_STRATEGY_TREE",
+		4: "ROUTE_STRATEGY_CONDITIONAL",
+		5: "ROUTE_STRATEGY_LATENCY",
+		6: "ROUTE_STRATEGY_COST",
+		7: "ROUTE_STRATEGY_STICKY",
+		8: "ROUTE_STRATEGY_CANARY",
 	}
 	RouteStrategy_value = map[string]int32{
 		"ROUTE_STRATEGY_UNSPECIFIED": 0,
 		"ROUTE_STRATEGY_FALLBACK":    1,
 		"ROUTE_STRATEGY_WEIGHTED":    2,
+		"ROUTE_STRATEGY_TREE":        3,
+		"ROUTE_STRATEGY_CONDITIONAL": 4,
+		"ROUTE_STRATEGY_LATENCY":     5,
+		"ROUTE_STRATEGY_COST":        6,
+		"ROUTE_STRATEGY_STICKY":      7,
+		"ROUTE_STRATEGY_CANARY":      8,
 	}
 )
 
@@ -225,6 +243,61 @@ func (x RouteStrategy) Number() protoreflect.EnumNumber {
 // Deprecated: Use RouteStrategy.Descriptor instead.
 func (RouteStrategy) EnumDescriptor() ([]byte, []int) {
 	return file_wire_proto_rawDescGZIP(), []int{3}
+}
+
+type RouteSticky int32
+
+const (
+	RouteSticky_ROUTE_STICKY_UNSPECIFIED RouteSticky = 0
+	RouteSticky_ROUTE_STICKY_END_USER    RouteSticky = 1
+	RouteSticky_ROUTE_STICKY_RUN         RouteSticky = 2
+	RouteSticky_ROUTE_STICKY_LABEL       RouteSticky = 3
+	RouteSticky_ROUTE_STICKY_VIRTUAL_KEY RouteSticky = 4
+)
+
+// Enum value maps for RouteSticky.
+var (
+	RouteSticky_name = map[int32]string{
+		0: "ROUTE_STICKY_UNSPECIFIED",
+		1: "ROUTE_STICKY_END_USER",
+		2: "ROUTE_STICKY_RUN",
+		3: "ROUTE_STICKY_LABEL",
+		4: "ROUTE_STICKY_VIRTUAL_KEY",
+	}
+	RouteSticky_value = map[string]int32{
+		"ROUTE_STICKY_UNSPECIFIED": 0,
+		"ROUTE_STICKY_END_USER":    1,
+		"ROUTE_STICKY_RUN":         2,
+		"ROUTE_STICKY_LABEL":       3,
+		"ROUTE_STICKY_VIRTUAL_KEY": 4,
+	}
+)
+
+func (x RouteSticky) Enum() *RouteSticky {
+	p := new(RouteSticky)
+	*p = x
+	return p
+}
+
+func (x RouteSticky) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RouteSticky) Descriptor() protoreflect.EnumDescriptor {
+	return file_wire_proto_enumTypes[4].Descriptor()
+}
+
+func (RouteSticky) Type() protoreflect.EnumType {
+	return &file_wire_proto_enumTypes[4]
+}
+
+func (x RouteSticky) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RouteSticky.Descriptor instead.
+func (RouteSticky) EnumDescriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{4}
 }
 
 type Scope int32
@@ -278,11 +351,11 @@ func (x Scope) String() string {
 }
 
 func (Scope) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[4].Descriptor()
+	return file_wire_proto_enumTypes[5].Descriptor()
 }
 
 func (Scope) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[4]
+	return &file_wire_proto_enumTypes[5]
 }
 
 func (x Scope) Number() protoreflect.EnumNumber {
@@ -291,7 +364,7 @@ func (x Scope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Scope.Descriptor instead.
 func (Scope) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{4}
+	return file_wire_proto_rawDescGZIP(), []int{5}
 }
 
 type Period int32
@@ -336,11 +409,11 @@ func (x Period) String() string {
 }
 
 func (Period) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[5].Descriptor()
+	return file_wire_proto_enumTypes[6].Descriptor()
 }
 
 func (Period) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[5]
+	return &file_wire_proto_enumTypes[6]
 }
 
 func (x Period) Number() protoreflect.EnumNumber {
@@ -349,7 +422,7 @@ func (x Period) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Period.Descriptor instead.
 func (Period) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{5}
+	return file_wire_proto_rawDescGZIP(), []int{6}
 }
 
 type RateLimitWhat int32
@@ -394,11 +467,11 @@ func (x RateLimitWhat) String() string {
 }
 
 func (RateLimitWhat) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[6].Descriptor()
+	return file_wire_proto_enumTypes[7].Descriptor()
 }
 
 func (RateLimitWhat) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[6]
+	return &file_wire_proto_enumTypes[7]
 }
 
 func (x RateLimitWhat) Number() protoreflect.EnumNumber {
@@ -407,7 +480,7 @@ func (x RateLimitWhat) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RateLimitWhat.Descriptor instead.
 func (RateLimitWhat) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{6}
+	return file_wire_proto_rawDescGZIP(), []int{7}
 }
 
 type RateLimitPer int32
@@ -449,11 +522,11 @@ func (x RateLimitPer) String() string {
 }
 
 func (RateLimitPer) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[7].Descriptor()
+	return file_wire_proto_enumTypes[8].Descriptor()
 }
 
 func (RateLimitPer) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[7]
+	return &file_wire_proto_enumTypes[8]
 }
 
 func (x RateLimitPer) Number() protoreflect.EnumNumber {
@@ -462,7 +535,7 @@ func (x RateLimitPer) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RateLimitPer.Descriptor instead.
 func (RateLimitPer) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{7}
+	return file_wire_proto_rawDescGZIP(), []int{8}
 }
 
 type GuardrailAction int32
@@ -498,11 +571,11 @@ func (x GuardrailAction) String() string {
 }
 
 func (GuardrailAction) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[8].Descriptor()
+	return file_wire_proto_enumTypes[9].Descriptor()
 }
 
 func (GuardrailAction) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[8]
+	return &file_wire_proto_enumTypes[9]
 }
 
 func (x GuardrailAction) Number() protoreflect.EnumNumber {
@@ -511,7 +584,7 @@ func (x GuardrailAction) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GuardrailAction.Descriptor instead.
 func (GuardrailAction) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{8}
+	return file_wire_proto_rawDescGZIP(), []int{9}
 }
 
 type TokenClass int32
@@ -556,11 +629,11 @@ func (x TokenClass) String() string {
 }
 
 func (TokenClass) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[9].Descriptor()
+	return file_wire_proto_enumTypes[10].Descriptor()
 }
 
 func (TokenClass) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[9]
+	return &file_wire_proto_enumTypes[10]
 }
 
 func (x TokenClass) Number() protoreflect.EnumNumber {
@@ -569,7 +642,7 @@ func (x TokenClass) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TokenClass.Descriptor instead.
 func (TokenClass) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{9}
+	return file_wire_proto_rawDescGZIP(), []int{10}
 }
 
 // PriceKind says what a price is. The platform fragment has the catalog, an organization's fragment the others.
@@ -609,11 +682,11 @@ func (x PriceKind) String() string {
 }
 
 func (PriceKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[10].Descriptor()
+	return file_wire_proto_enumTypes[11].Descriptor()
 }
 
 func (PriceKind) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[10]
+	return &file_wire_proto_enumTypes[11]
 }
 
 func (x PriceKind) Number() protoreflect.EnumNumber {
@@ -622,7 +695,7 @@ func (x PriceKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PriceKind.Descriptor instead.
 func (PriceKind) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{10}
+	return file_wire_proto_rawDescGZIP(), []int{11}
 }
 
 type Outcome int32
@@ -667,11 +740,11 @@ func (x Outcome) String() string {
 }
 
 func (Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[11].Descriptor()
+	return file_wire_proto_enumTypes[12].Descriptor()
 }
 
 func (Outcome) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[11]
+	return &file_wire_proto_enumTypes[12]
 }
 
 func (x Outcome) Number() protoreflect.EnumNumber {
@@ -680,7 +753,7 @@ func (x Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Outcome.Descriptor instead.
 func (Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{11}
+	return file_wire_proto_rawDescGZIP(), []int{12}
 }
 
 type LeaseVerdict int32
@@ -719,11 +792,11 @@ func (x LeaseVerdict) String() string {
 }
 
 func (LeaseVerdict) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[12].Descriptor()
+	return file_wire_proto_enumTypes[13].Descriptor()
 }
 
 func (LeaseVerdict) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[12]
+	return &file_wire_proto_enumTypes[13]
 }
 
 func (x LeaseVerdict) Number() protoreflect.EnumNumber {
@@ -732,7 +805,7 @@ func (x LeaseVerdict) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LeaseVerdict.Descriptor instead.
 func (LeaseVerdict) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{12}
+	return file_wire_proto_rawDescGZIP(), []int{13}
 }
 
 type SyncRequest struct {
@@ -2881,7 +2954,12 @@ type Route struct {
 	WorkspaceId   []byte                 `protobuf:"bytes,2,opt,name=workspace_id,json=workspaceId,proto3" json:"workspace_id,omitempty"` // empty: every workspace of the organization
 	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`                                  // what callers write as `model`
 	Strategy      RouteStrategy          `protobuf:"varint,4,opt,name=strategy,proto3,enum=tollgate.wire.v1.RouteStrategy" json:"strategy,omitempty"`
-	Targets       []*Target              `protobuf:"bytes,5,rep,name=targets,proto3" json:"targets,omitempty"`
+	Targets       []*Target              `protobuf:"bytes,5,rep,name=targets,proto3" json:"targets,omitempty"`                   // of ROUTE_STRATEGY_TREE: those of its root, in its order
+	Root          *RouteNode             `protobuf:"bytes,6,opt,name=root,proto3" json:"root,omitempty"`                         // of ROUTE_STRATEGY_TREE
+	Aliases       []string               `protobuf:"bytes,7,rep,name=aliases,proto3" json:"aliases,omitempty"`                   // other names of the route
+	Version       uint32                 `protobuf:"varint,8,opt,name=version,proto3" json:"version,omitempty"`                  // how often it was saved
+	TimeZone      string                 `protobuf:"bytes,9,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"` // IANA name, of hours and weekdays in conditions; empty: UTC
+	Mirror        *Mirror                `protobuf:"bytes,10,opt,name=mirror,proto3" json:"mirror,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2951,11 +3029,47 @@ func (x *Route) GetTargets() []*Target {
 	return nil
 }
 
+func (x *Route) GetRoot() *RouteNode {
+	if x != nil {
+		return x.Root
+	}
+	return nil
+}
+
+func (x *Route) GetAliases() []string {
+	if x != nil {
+		return x.Aliases
+	}
+	return nil
+}
+
+func (x *Route) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Route) GetTimeZone() string {
+	if x != nil {
+		return x.TimeZone
+	}
+	return ""
+}
+
+func (x *Route) GetMirror() *Mirror {
+	if x != nil {
+		return x.Mirror
+	}
+	return nil
+}
+
 type Target struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ProviderId    []byte                 `protobuf:"bytes,1,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
 	Model         string                 `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"` // the model's name at the provider
 	Weight        uint32                 `protobuf:"varint,3,opt,name=weight,proto3" json:"weight,omitempty"`
+	Parameters    []*Parameter           `protobuf:"bytes,4,rep,name=parameters,proto3" json:"parameters,omitempty"` // only in a route of ROUTE_STRATEGY_TREE
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3011,6 +3125,314 @@ func (x *Target) GetWeight() uint32 {
 	return 0
 }
 
+func (x *Target) GetParameters() []*Parameter {
+	if x != nil {
+		return x.Parameters
+	}
+	return nil
+}
+
+// Parameter sets a top-level field of the provider's request.
+type Parameter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         []byte                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`        // JSON
+	Override      bool                   `protobuf:"varint,3,opt,name=override,proto3" json:"override,omitempty"` // also where the caller says something
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Parameter) Reset() {
+	*x = Parameter{}
+	mi := &file_wire_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Parameter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Parameter) ProtoMessage() {}
+
+func (x *Parameter) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
+func (*Parameter) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Parameter) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Parameter) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *Parameter) GetOverride() bool {
+	if x != nil {
+		return x.Override
+	}
+	return false
+}
+
+// RouteNode is a group with a strategy of its own, or, without one, a target.
+type RouteNode struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`                                              // of a group, unique in the route; the root has none
+	Strategy      RouteStrategy          `protobuf:"varint,2,opt,name=strategy,proto3,enum=tollgate.wire.v1.RouteStrategy" json:"strategy,omitempty"` // unspecified: a target
+	Target        uint32                 `protobuf:"varint,3,opt,name=target,proto3" json:"target,omitempty"`                                         // index into Route.targets
+	Weight        uint32                 `protobuf:"varint,4,opt,name=weight,proto3" json:"weight,omitempty"`                                         // in a group by weight or a sticky one
+	Condition     string                 `protobuf:"bytes,5,opt,name=condition,proto3" json:"condition,omitempty"`                                    // in a conditional group; empty: it always holds
+	Nodes         []*RouteNode           `protobuf:"bytes,6,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	Sticky        RouteSticky            `protobuf:"varint,7,opt,name=sticky,proto3,enum=tollgate.wire.v1.RouteSticky" json:"sticky,omitempty"`
+	StickyLabel   string                 `protobuf:"bytes,8,opt,name=sticky_label,json=stickyLabel,proto3" json:"sticky_label,omitempty"` // of ROUTE_STICKY_LABEL
+	Canary        *Canary                `protobuf:"bytes,9,opt,name=canary,proto3" json:"canary,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RouteNode) Reset() {
+	*x = RouteNode{}
+	mi := &file_wire_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouteNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouteNode) ProtoMessage() {}
+
+func (x *RouteNode) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouteNode.ProtoReflect.Descriptor instead.
+func (*RouteNode) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *RouteNode) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RouteNode) GetStrategy() RouteStrategy {
+	if x != nil {
+		return x.Strategy
+	}
+	return RouteStrategy_ROUTE_STRATEGY_UNSPECIFIED
+}
+
+func (x *RouteNode) GetTarget() uint32 {
+	if x != nil {
+		return x.Target
+	}
+	return 0
+}
+
+func (x *RouteNode) GetWeight() uint32 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+func (x *RouteNode) GetCondition() string {
+	if x != nil {
+		return x.Condition
+	}
+	return ""
+}
+
+func (x *RouteNode) GetNodes() []*RouteNode {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *RouteNode) GetSticky() RouteSticky {
+	if x != nil {
+		return x.Sticky
+	}
+	return RouteSticky_ROUTE_STICKY_UNSPECIFIED
+}
+
+func (x *RouteNode) GetStickyLabel() string {
+	if x != nil {
+		return x.StickyLabel
+	}
+	return ""
+}
+
+func (x *RouteNode) GetCanary() *Canary {
+	if x != nil {
+		return x.Canary
+	}
+	return nil
+}
+
+// Canary says how much the second node of a group gets, and when an edge stops it: when, over at least `calls` attempts at it, more of them
+// failed than at the first node, or the first byte took longer, by more than is allowed.
+type Canary struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	SharePerMille  uint32                 `protobuf:"varint,1,opt,name=share_per_mille,json=sharePerMille,proto3" json:"share_per_mille,omitempty"`
+	Calls          uint32                 `protobuf:"varint,2,opt,name=calls,proto3" json:"calls,omitempty"`
+	ErrorsPerMille uint32                 `protobuf:"varint,3,opt,name=errors_per_mille,json=errorsPerMille,proto3" json:"errors_per_mille,omitempty"` // how much larger its share of failures may be
+	LatencyPercent uint32                 `protobuf:"varint,4,opt,name=latency_percent,json=latencyPercent,proto3" json:"latency_percent,omitempty"`   // how much longer its first byte may take; 0: it is not looked at
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Canary) Reset() {
+	*x = Canary{}
+	mi := &file_wire_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Canary) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Canary) ProtoMessage() {}
+
+func (x *Canary) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Canary.ProtoReflect.Descriptor instead.
+func (*Canary) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Canary) GetSharePerMille() uint32 {
+	if x != nil {
+		return x.SharePerMille
+	}
+	return 0
+}
+
+func (x *Canary) GetCalls() uint32 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
+}
+
+func (x *Canary) GetErrorsPerMille() uint32 {
+	if x != nil {
+		return x.ErrorsPerMille
+	}
+	return 0
+}
+
+func (x *Canary) GetLatencyPercent() uint32 {
+	if x != nil {
+		return x.LatencyPercent
+	}
+	return 0
+}
+
+// Mirror sends a copy of a share of the calls to one more target, for comparison. Nobody gets its answer.
+type Mirror struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Target        *Target                `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
+	SharePerMille uint32                 `protobuf:"varint,2,opt,name=share_per_mille,json=sharePerMille,proto3" json:"share_per_mille,omitempty"`
+	Concurrency   uint32                 `protobuf:"varint,3,opt,name=concurrency,proto3" json:"concurrency,omitempty"` // copies at a time on one edge
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Mirror) Reset() {
+	*x = Mirror{}
+	mi := &file_wire_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Mirror) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Mirror) ProtoMessage() {}
+
+func (x *Mirror) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Mirror.ProtoReflect.Descriptor instead.
+func (*Mirror) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Mirror) GetTarget() *Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *Mirror) GetSharePerMille() uint32 {
+	if x != nil {
+		return x.SharePerMille
+	}
+	return 0
+}
+
+func (x *Mirror) GetConcurrency() uint32 {
+	if x != nil {
+		return x.Concurrency
+	}
+	return 0
+}
+
 type Budget struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -3028,7 +3450,7 @@ type Budget struct {
 
 func (x *Budget) Reset() {
 	*x = Budget{}
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3040,7 +3462,7 @@ func (x *Budget) String() string {
 func (*Budget) ProtoMessage() {}
 
 func (x *Budget) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3053,7 +3475,7 @@ func (x *Budget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Budget.ProtoReflect.Descriptor instead.
 func (*Budget) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{28}
+	return file_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Budget) GetId() []byte {
@@ -3136,7 +3558,7 @@ type RateLimit struct {
 
 func (x *RateLimit) Reset() {
 	*x = RateLimit{}
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3148,7 +3570,7 @@ func (x *RateLimit) String() string {
 func (*RateLimit) ProtoMessage() {}
 
 func (x *RateLimit) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3161,7 +3583,7 @@ func (x *RateLimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RateLimit.ProtoReflect.Descriptor instead.
 func (*RateLimit) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{29}
+	return file_wire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RateLimit) GetId() []byte {
@@ -3234,7 +3656,7 @@ type Guardrail struct {
 
 func (x *Guardrail) Reset() {
 	*x = Guardrail{}
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3246,7 +3668,7 @@ func (x *Guardrail) String() string {
 func (*Guardrail) ProtoMessage() {}
 
 func (x *Guardrail) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3259,7 +3681,7 @@ func (x *Guardrail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guardrail.ProtoReflect.Descriptor instead.
 func (*Guardrail) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{30}
+	return file_wire_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Guardrail) GetId() []byte {
@@ -3336,7 +3758,7 @@ type Price struct {
 
 func (x *Price) Reset() {
 	*x = Price{}
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3348,7 +3770,7 @@ func (x *Price) String() string {
 func (*Price) ProtoMessage() {}
 
 func (x *Price) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3361,7 +3783,7 @@ func (x *Price) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Price.ProtoReflect.Descriptor instead.
 func (*Price) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{31}
+	return file_wire_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Price) GetId() []byte {
@@ -3566,13 +3988,16 @@ type UsageEvent struct {
 	DiscountId           []byte                 `protobuf:"bytes,43,opt,name=discount_id,json=discountId,proto3" json:"discount_id,omitempty"`                                    // the discount that was taken off the price, if any
 	SavedPico            int64                  `protobuf:"varint,51,opt,name=saved_pico,json=savedPico,proto3" json:"saved_pico,omitempty"`                                      // what the tokens read from a cache would have cost more as plain input
 	Count                uint64                 `protobuf:"varint,52,opt,name=count,proto3" json:"count,omitempty"`                                                               // refusals of one key by one rule that are counted together; 0: this is one
+	RouteVersion         uint32                 `protobuf:"varint,66,opt,name=route_version,json=routeVersion,proto3" json:"route_version,omitempty"`                             // 0: not known
+	RoutePath            string                 `protobuf:"bytes,67,opt,name=route_path,json=routePath,proto3" json:"route_path,omitempty"`                                       // the groups of the route that led to the target, e.g. "europe/cheap"; empty: none
+	Mirror               bool                   `protobuf:"varint,68,opt,name=mirror,proto3" json:"mirror,omitempty"`                                                             // a copy whose answer nobody gets
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
 }
 
 func (x *UsageEvent) Reset() {
 	*x = UsageEvent{}
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3584,7 +4009,7 @@ func (x *UsageEvent) String() string {
 func (*UsageEvent) ProtoMessage() {}
 
 func (x *UsageEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3597,7 +4022,7 @@ func (x *UsageEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageEvent.ProtoReflect.Descriptor instead.
 func (*UsageEvent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{32}
+	return file_wire_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *UsageEvent) GetEventId() []byte {
@@ -3915,6 +4340,27 @@ func (x *UsageEvent) GetCount() uint64 {
 	return 0
 }
 
+func (x *UsageEvent) GetRouteVersion() uint32 {
+	if x != nil {
+		return x.RouteVersion
+	}
+	return 0
+}
+
+func (x *UsageEvent) GetRoutePath() string {
+	if x != nil {
+		return x.RoutePath
+	}
+	return ""
+}
+
+func (x *UsageEvent) GetMirror() bool {
+	if x != nil {
+		return x.Mirror
+	}
+	return false
+}
+
 // Charge is what an event takes from one budget. spent + doubt leaves the edge's lease.
 type Charge struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
@@ -3931,7 +4377,7 @@ type Charge struct {
 
 func (x *Charge) Reset() {
 	*x = Charge{}
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3943,7 +4389,7 @@ func (x *Charge) String() string {
 func (*Charge) ProtoMessage() {}
 
 func (x *Charge) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3956,7 +4402,7 @@ func (x *Charge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Charge.ProtoReflect.Descriptor instead.
 func (*Charge) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{33}
+	return file_wire_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Charge) GetBudgetId() []byte {
@@ -4020,7 +4466,7 @@ type UsageBatch struct {
 
 func (x *UsageBatch) Reset() {
 	*x = UsageBatch{}
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4032,7 +4478,7 @@ func (x *UsageBatch) String() string {
 func (*UsageBatch) ProtoMessage() {}
 
 func (x *UsageBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4045,7 +4491,7 @@ func (x *UsageBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageBatch.ProtoReflect.Descriptor instead.
 func (*UsageBatch) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{34}
+	return file_wire_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *UsageBatch) GetEdgeId() []byte {
@@ -4086,7 +4532,7 @@ type UsageRecord struct {
 
 func (x *UsageRecord) Reset() {
 	*x = UsageRecord{}
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4098,7 +4544,7 @@ func (x *UsageRecord) String() string {
 func (*UsageRecord) ProtoMessage() {}
 
 func (x *UsageRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4111,7 +4557,7 @@ func (x *UsageRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRecord.ProtoReflect.Descriptor instead.
 func (*UsageRecord) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{35}
+	return file_wire_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *UsageRecord) GetSeq() uint64 {
@@ -4139,7 +4585,7 @@ type UsageAck struct {
 
 func (x *UsageAck) Reset() {
 	*x = UsageAck{}
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4151,7 +4597,7 @@ func (x *UsageAck) String() string {
 func (*UsageAck) ProtoMessage() {}
 
 func (x *UsageAck) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4164,7 +4610,7 @@ func (x *UsageAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageAck.ProtoReflect.Descriptor instead.
 func (*UsageAck) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{36}
+	return file_wire_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *UsageAck) GetEpoch() uint64 {
@@ -4191,7 +4637,7 @@ type PositionsRequest struct {
 
 func (x *PositionsRequest) Reset() {
 	*x = PositionsRequest{}
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4203,7 +4649,7 @@ func (x *PositionsRequest) String() string {
 func (*PositionsRequest) ProtoMessage() {}
 
 func (x *PositionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4216,7 +4662,7 @@ func (x *PositionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PositionsRequest.ProtoReflect.Descriptor instead.
 func (*PositionsRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{37}
+	return file_wire_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *PositionsRequest) GetEdgeId() []byte {
@@ -4242,7 +4688,7 @@ type PositionsResponse struct {
 
 func (x *PositionsResponse) Reset() {
 	*x = PositionsResponse{}
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4254,7 +4700,7 @@ func (x *PositionsResponse) String() string {
 func (*PositionsResponse) ProtoMessage() {}
 
 func (x *PositionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4267,7 +4713,7 @@ func (x *PositionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PositionsResponse.ProtoReflect.Descriptor instead.
 func (*PositionsResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{38}
+	return file_wire_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *PositionsResponse) GetPositions() []*Position {
@@ -4288,7 +4734,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_wire_proto_msgTypes[39]
+	mi := &file_wire_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4300,7 +4746,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[39]
+	mi := &file_wire_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4313,7 +4759,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{39}
+	return file_wire_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Position) GetEpoch() uint64 {
@@ -4342,7 +4788,7 @@ type LeaseRequest struct {
 
 func (x *LeaseRequest) Reset() {
 	*x = LeaseRequest{}
-	mi := &file_wire_proto_msgTypes[40]
+	mi := &file_wire_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4354,7 +4800,7 @@ func (x *LeaseRequest) String() string {
 func (*LeaseRequest) ProtoMessage() {}
 
 func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[40]
+	mi := &file_wire_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4367,7 +4813,7 @@ func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRequest.ProtoReflect.Descriptor instead.
 func (*LeaseRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{40}
+	return file_wire_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *LeaseRequest) GetEdgeId() []byte {
@@ -4419,7 +4865,7 @@ type LeaseClaim struct {
 
 func (x *LeaseClaim) Reset() {
 	*x = LeaseClaim{}
-	mi := &file_wire_proto_msgTypes[41]
+	mi := &file_wire_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4431,7 +4877,7 @@ func (x *LeaseClaim) String() string {
 func (*LeaseClaim) ProtoMessage() {}
 
 func (x *LeaseClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[41]
+	mi := &file_wire_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4444,7 +4890,7 @@ func (x *LeaseClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseClaim.ProtoReflect.Descriptor instead.
 func (*LeaseClaim) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{41}
+	return file_wire_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *LeaseClaim) GetOrgId() []byte {
@@ -4542,7 +4988,7 @@ type LeaseGrant struct {
 
 func (x *LeaseGrant) Reset() {
 	*x = LeaseGrant{}
-	mi := &file_wire_proto_msgTypes[42]
+	mi := &file_wire_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4554,7 +5000,7 @@ func (x *LeaseGrant) String() string {
 func (*LeaseGrant) ProtoMessage() {}
 
 func (x *LeaseGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[42]
+	mi := &file_wire_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4567,7 +5013,7 @@ func (x *LeaseGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseGrant.ProtoReflect.Descriptor instead.
 func (*LeaseGrant) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{42}
+	return file_wire_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *LeaseGrant) GetOrgId() []byte {
@@ -4649,7 +5095,7 @@ type LeaseResponse struct {
 
 func (x *LeaseResponse) Reset() {
 	*x = LeaseResponse{}
-	mi := &file_wire_proto_msgTypes[43]
+	mi := &file_wire_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4661,7 +5107,7 @@ func (x *LeaseResponse) String() string {
 func (*LeaseResponse) ProtoMessage() {}
 
 func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[43]
+	mi := &file_wire_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4674,7 +5120,7 @@ func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseResponse.ProtoReflect.Descriptor instead.
 func (*LeaseResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{43}
+	return file_wire_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *LeaseResponse) GetGrants() []*LeaseGrant {
@@ -4700,7 +5146,7 @@ type SpoolRecord struct {
 
 func (x *SpoolRecord) Reset() {
 	*x = SpoolRecord{}
-	mi := &file_wire_proto_msgTypes[44]
+	mi := &file_wire_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4712,7 +5158,7 @@ func (x *SpoolRecord) String() string {
 func (*SpoolRecord) ProtoMessage() {}
 
 func (x *SpoolRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[44]
+	mi := &file_wire_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4725,7 +5171,7 @@ func (x *SpoolRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpoolRecord.ProtoReflect.Descriptor instead.
 func (*SpoolRecord) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{44}
+	return file_wire_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SpoolRecord) GetRecord() isSpoolRecord_Record {
@@ -4809,7 +5255,7 @@ type Intent struct {
 
 func (x *Intent) Reset() {
 	*x = Intent{}
-	mi := &file_wire_proto_msgTypes[45]
+	mi := &file_wire_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4821,7 +5267,7 @@ func (x *Intent) String() string {
 func (*Intent) ProtoMessage() {}
 
 func (x *Intent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[45]
+	mi := &file_wire_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4834,7 +5280,7 @@ func (x *Intent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Intent.ProtoReflect.Descriptor instead.
 func (*Intent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{45}
+	return file_wire_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Intent) GetEvent() *UsageEvent {
@@ -4857,7 +5303,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_wire_proto_msgTypes[46]
+	mi := &file_wire_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4869,7 +5315,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[46]
+	mi := &file_wire_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4882,7 +5328,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{46}
+	return file_wire_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Checkpoint) GetEventId() []byte {
@@ -4931,7 +5377,7 @@ type LeaseState struct {
 
 func (x *LeaseState) Reset() {
 	*x = LeaseState{}
-	mi := &file_wire_proto_msgTypes[47]
+	mi := &file_wire_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4943,7 +5389,7 @@ func (x *LeaseState) String() string {
 func (*LeaseState) ProtoMessage() {}
 
 func (x *LeaseState) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[47]
+	mi := &file_wire_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4956,7 +5402,7 @@ func (x *LeaseState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseState.ProtoReflect.Descriptor instead.
 func (*LeaseState) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{47}
+	return file_wire_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *LeaseState) GetOrgId() []byte {
@@ -5209,18 +5655,50 @@ const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"Credential\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x16\n" +
-	"\x06sealed\x18\x02 \x01(\fR\x06sealed\"\xbf\x01\n" +
+	"\x06sealed\x18\x02 \x01(\fR\x06sealed\"\xf3\x02\n" +
 	"\x05Route\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12!\n" +
 	"\fworkspace_id\x18\x02 \x01(\fR\vworkspaceId\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12;\n" +
 	"\bstrategy\x18\x04 \x01(\x0e2\x1f.tollgate.wire.v1.RouteStrategyR\bstrategy\x122\n" +
-	"\atargets\x18\x05 \x03(\v2\x18.tollgate.wire.v1.TargetR\atargets\"W\n" +
+	"\atargets\x18\x05 \x03(\v2\x18.tollgate.wire.v1.TargetR\atargets\x12/\n" +
+	"\x04root\x18\x06 \x01(\v2\x1b.tollgate.wire.v1.RouteNodeR\x04root\x12\x18\n" +
+	"\aaliases\x18\a \x03(\tR\aaliases\x12\x18\n" +
+	"\aversion\x18\b \x01(\rR\aversion\x12\x1b\n" +
+	"\ttime_zone\x18\t \x01(\tR\btimeZone\x120\n" +
+	"\x06mirror\x18\n" +
+	" \x01(\v2\x18.tollgate.wire.v1.MirrorR\x06mirror\"\x94\x01\n" +
 	"\x06Target\x12\x1f\n" +
 	"\vprovider_id\x18\x01 \x01(\fR\n" +
 	"providerId\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x16\n" +
-	"\x06weight\x18\x03 \x01(\rR\x06weight\"\x99\x02\n" +
+	"\x06weight\x18\x03 \x01(\rR\x06weight\x12;\n" +
+	"\n" +
+	"parameters\x18\x04 \x03(\v2\x1b.tollgate.wire.v1.ParameterR\n" +
+	"parameters\"Q\n" +
+	"\tParameter\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value\x12\x1a\n" +
+	"\boverride\x18\x03 \x01(\bR\boverride\"\xe9\x02\n" +
+	"\tRouteNode\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12;\n" +
+	"\bstrategy\x18\x02 \x01(\x0e2\x1f.tollgate.wire.v1.RouteStrategyR\bstrategy\x12\x16\n" +
+	"\x06target\x18\x03 \x01(\rR\x06target\x12\x16\n" +
+	"\x06weight\x18\x04 \x01(\rR\x06weight\x12\x1c\n" +
+	"\tcondition\x18\x05 \x01(\tR\tcondition\x121\n" +
+	"\x05nodes\x18\x06 \x03(\v2\x1b.tollgate.wire.v1.RouteNodeR\x05nodes\x125\n" +
+	"\x06sticky\x18\a \x01(\x0e2\x1d.tollgate.wire.v1.RouteStickyR\x06sticky\x12!\n" +
+	"\fsticky_label\x18\b \x01(\tR\vstickyLabel\x120\n" +
+	"\x06canary\x18\t \x01(\v2\x18.tollgate.wire.v1.CanaryR\x06canary\"\x99\x01\n" +
+	"\x06Canary\x12&\n" +
+	"\x0fshare_per_mille\x18\x01 \x01(\rR\rsharePerMille\x12\x14\n" +
+	"\x05calls\x18\x02 \x01(\rR\x05calls\x12(\n" +
+	"\x10errors_per_mille\x18\x03 \x01(\rR\x0eerrorsPerMille\x12'\n" +
+	"\x0flatency_percent\x18\x04 \x01(\rR\x0elatencyPercent\"\x84\x01\n" +
+	"\x06Mirror\x120\n" +
+	"\x06target\x18\x01 \x01(\v2\x18.tollgate.wire.v1.TargetR\x06target\x12&\n" +
+	"\x0fshare_per_mille\x18\x02 \x01(\rR\rsharePerMille\x12 \n" +
+	"\vconcurrency\x18\x03 \x01(\rR\vconcurrency\"\x99\x02\n" +
 	"\x06Budget\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12-\n" +
@@ -5280,7 +5758,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x11_audio_input_picoB\x14\n" +
 	"\x12_audio_output_picoB\x13\n" +
 	"\x11_image_input_picoB\x14\n" +
-	"\x12_image_output_pico\"\xdc\f\n" +
+	"\x12_image_output_pico\"\xb8\r\n" +
 	"\n" +
 	"UsageEvent\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\fR\aeventId\x12\x15\n" +
@@ -5337,7 +5815,11 @@ const file_wire_proto_rawDesc = "" +
 	"discountId\x12\x1d\n" +
 	"\n" +
 	"saved_pico\x183 \x01(\x03R\tsavedPico\x12\x14\n" +
-	"\x05count\x184 \x01(\x04R\x05count\x1a9\n" +
+	"\x05count\x184 \x01(\x04R\x05count\x12#\n" +
+	"\rroute_version\x18B \x01(\rR\frouteVersion\x12\x1d\n" +
+	"\n" +
+	"route_path\x18C \x01(\tR\troutePath\x12\x16\n" +
+	"\x06mirror\x18D \x01(\bR\x06mirror\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf0\x01\n" +
@@ -5446,11 +5928,23 @@ const file_wire_proto_rawDesc = "" +
 	"\fProviderKind\x12\x1d\n" +
 	"\x19PROVIDER_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14PROVIDER_KIND_OPENAI\x10\x01\x12\x1b\n" +
-	"\x17PROVIDER_KIND_ANTHROPIC\x10\x02*i\n" +
+	"\x17PROVIDER_KIND_ANTHROPIC\x10\x02*\x8d\x02\n" +
 	"\rRouteStrategy\x12\x1e\n" +
 	"\x1aROUTE_STRATEGY_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17ROUTE_STRATEGY_FALLBACK\x10\x01\x12\x1b\n" +
-	"\x17ROUTE_STRATEGY_WEIGHTED\x10\x02*\xaf\x01\n" +
+	"\x17ROUTE_STRATEGY_WEIGHTED\x10\x02\x12\x17\n" +
+	"\x13ROUTE_STRATEGY_TREE\x10\x03\x12\x1e\n" +
+	"\x1aROUTE_STRATEGY_CONDITIONAL\x10\x04\x12\x1a\n" +
+	"\x16ROUTE_STRATEGY_LATENCY\x10\x05\x12\x17\n" +
+	"\x13ROUTE_STRATEGY_COST\x10\x06\x12\x19\n" +
+	"\x15ROUTE_STRATEGY_STICKY\x10\a\x12\x19\n" +
+	"\x15ROUTE_STRATEGY_CANARY\x10\b*\x92\x01\n" +
+	"\vRouteSticky\x12\x1c\n" +
+	"\x18ROUTE_STICKY_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15ROUTE_STICKY_END_USER\x10\x01\x12\x14\n" +
+	"\x10ROUTE_STICKY_RUN\x10\x02\x12\x16\n" +
+	"\x12ROUTE_STICKY_LABEL\x10\x03\x12\x1c\n" +
+	"\x18ROUTE_STICKY_VIRTUAL_KEY\x10\x04*\xaf\x01\n" +
 	"\x05Scope\x12\x15\n" +
 	"\x11SCOPE_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tSCOPE_ORG\x10\x01\x12\x13\n" +
@@ -5530,140 +6024,153 @@ func file_wire_proto_rawDescGZIP() []byte {
 	return file_wire_proto_rawDescData
 }
 
-var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
+var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 14)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_wire_proto_goTypes = []any{
 	(RateCounting)(0),         // 0: tollgate.wire.v1.RateCounting
 	(Priority)(0),             // 1: tollgate.wire.v1.Priority
 	(ProviderKind)(0),         // 2: tollgate.wire.v1.ProviderKind
 	(RouteStrategy)(0),        // 3: tollgate.wire.v1.RouteStrategy
-	(Scope)(0),                // 4: tollgate.wire.v1.Scope
-	(Period)(0),               // 5: tollgate.wire.v1.Period
-	(RateLimitWhat)(0),        // 6: tollgate.wire.v1.RateLimitWhat
-	(RateLimitPer)(0),         // 7: tollgate.wire.v1.RateLimitPer
-	(GuardrailAction)(0),      // 8: tollgate.wire.v1.GuardrailAction
-	(TokenClass)(0),           // 9: tollgate.wire.v1.TokenClass
-	(PriceKind)(0),            // 10: tollgate.wire.v1.PriceKind
-	(Outcome)(0),              // 11: tollgate.wire.v1.Outcome
-	(LeaseVerdict)(0),         // 12: tollgate.wire.v1.LeaseVerdict
-	(*SyncRequest)(nil),       // 13: tollgate.wire.v1.SyncRequest
-	(*Hello)(nil),             // 14: tollgate.wire.v1.Hello
-	(*Held)(nil),              // 15: tollgate.wire.v1.Held
-	(*Ack)(nil),               // 16: tollgate.wire.v1.Ack
-	(*Nack)(nil),              // 17: tollgate.wire.v1.Nack
-	(*Status)(nil),            // 18: tollgate.wire.v1.Status
-	(*Unrecorded)(nil),        // 19: tollgate.wire.v1.Unrecorded
-	(*RateUses)(nil),          // 20: tollgate.wire.v1.RateUses
-	(*RateUse)(nil),           // 21: tollgate.wire.v1.RateUse
-	(*SyncResponse)(nil),      // 22: tollgate.wire.v1.SyncResponse
-	(*Welcome)(nil),           // 23: tollgate.wire.v1.Welcome
-	(*Whole)(nil),             // 24: tollgate.wire.v1.Whole
-	(*Heartbeat)(nil),         // 25: tollgate.wire.v1.Heartbeat
-	(*Fragment)(nil),          // 26: tollgate.wire.v1.Fragment
-	(*Manifest)(nil),          // 27: tollgate.wire.v1.Manifest
-	(*Item)(nil),              // 28: tollgate.wire.v1.Item
-	(*ItemBody)(nil),          // 29: tollgate.wire.v1.ItemBody
-	(*FragmentRemoval)(nil),   // 30: tollgate.wire.v1.FragmentRemoval
-	(*Revocation)(nil),        // 31: tollgate.wire.v1.Revocation
-	(*LeaseRecall)(nil),       // 32: tollgate.wire.v1.LeaseRecall
-	(*Organization)(nil),      // 33: tollgate.wire.v1.Organization
-	(*Workspace)(nil),         // 34: tollgate.wire.v1.Workspace
-	(*Agent)(nil),             // 35: tollgate.wire.v1.Agent
-	(*VirtualKey)(nil),        // 36: tollgate.wire.v1.VirtualKey
-	(*Provider)(nil),          // 37: tollgate.wire.v1.Provider
-	(*Credential)(nil),        // 38: tollgate.wire.v1.Credential
-	(*Route)(nil),             // 39: tollgate.wire.v1.Route
-	(*Target)(nil),            // 40: tollgate.wire.v1.Target
-	(*Budget)(nil),            // 41: tollgate.wire.v1.Budget
-	(*RateLimit)(nil),         // 42: tollgate.wire.v1.RateLimit
-	(*Guardrail)(nil),         // 43: tollgate.wire.v1.Guardrail
-	(*Price)(nil),             // 44: tollgate.wire.v1.Price
-	(*UsageEvent)(nil),        // 45: tollgate.wire.v1.UsageEvent
-	(*Charge)(nil),            // 46: tollgate.wire.v1.Charge
-	(*UsageBatch)(nil),        // 47: tollgate.wire.v1.UsageBatch
-	(*UsageRecord)(nil),       // 48: tollgate.wire.v1.UsageRecord
-	(*UsageAck)(nil),          // 49: tollgate.wire.v1.UsageAck
-	(*PositionsRequest)(nil),  // 50: tollgate.wire.v1.PositionsRequest
-	(*PositionsResponse)(nil), // 51: tollgate.wire.v1.PositionsResponse
-	(*Position)(nil),          // 52: tollgate.wire.v1.Position
-	(*LeaseRequest)(nil),      // 53: tollgate.wire.v1.LeaseRequest
-	(*LeaseClaim)(nil),        // 54: tollgate.wire.v1.LeaseClaim
-	(*LeaseGrant)(nil),        // 55: tollgate.wire.v1.LeaseGrant
-	(*LeaseResponse)(nil),     // 56: tollgate.wire.v1.LeaseResponse
-	(*SpoolRecord)(nil),       // 57: tollgate.wire.v1.SpoolRecord
-	(*Intent)(nil),            // 58: tollgate.wire.v1.Intent
-	(*Checkpoint)(nil),        // 59: tollgate.wire.v1.Checkpoint
-	(*LeaseState)(nil),        // 60: tollgate.wire.v1.LeaseState
-	nil,                       // 61: tollgate.wire.v1.UsageEvent.LabelsEntry
+	(RouteSticky)(0),          // 4: tollgate.wire.v1.RouteSticky
+	(Scope)(0),                // 5: tollgate.wire.v1.Scope
+	(Period)(0),               // 6: tollgate.wire.v1.Period
+	(RateLimitWhat)(0),        // 7: tollgate.wire.v1.RateLimitWhat
+	(RateLimitPer)(0),         // 8: tollgate.wire.v1.RateLimitPer
+	(GuardrailAction)(0),      // 9: tollgate.wire.v1.GuardrailAction
+	(TokenClass)(0),           // 10: tollgate.wire.v1.TokenClass
+	(PriceKind)(0),            // 11: tollgate.wire.v1.PriceKind
+	(Outcome)(0),              // 12: tollgate.wire.v1.Outcome
+	(LeaseVerdict)(0),         // 13: tollgate.wire.v1.LeaseVerdict
+	(*SyncRequest)(nil),       // 14: tollgate.wire.v1.SyncRequest
+	(*Hello)(nil),             // 15: tollgate.wire.v1.Hello
+	(*Held)(nil),              // 16: tollgate.wire.v1.Held
+	(*Ack)(nil),               // 17: tollgate.wire.v1.Ack
+	(*Nack)(nil),              // 18: tollgate.wire.v1.Nack
+	(*Status)(nil),            // 19: tollgate.wire.v1.Status
+	(*Unrecorded)(nil),        // 20: tollgate.wire.v1.Unrecorded
+	(*RateUses)(nil),          // 21: tollgate.wire.v1.RateUses
+	(*RateUse)(nil),           // 22: tollgate.wire.v1.RateUse
+	(*SyncResponse)(nil),      // 23: tollgate.wire.v1.SyncResponse
+	(*Welcome)(nil),           // 24: tollgate.wire.v1.Welcome
+	(*Whole)(nil),             // 25: tollgate.wire.v1.Whole
+	(*Heartbeat)(nil),         // 26: tollgate.wire.v1.Heartbeat
+	(*Fragment)(nil),          // 27: tollgate.wire.v1.Fragment
+	(*Manifest)(nil),          // 28: tollgate.wire.v1.Manifest
+	(*Item)(nil),              // 29: tollgate.wire.v1.Item
+	(*ItemBody)(nil),          // 30: tollgate.wire.v1.ItemBody
+	(*FragmentRemoval)(nil),   // 31: tollgate.wire.v1.FragmentRemoval
+	(*Revocation)(nil),        // 32: tollgate.wire.v1.Revocation
+	(*LeaseRecall)(nil),       // 33: tollgate.wire.v1.LeaseRecall
+	(*Organization)(nil),      // 34: tollgate.wire.v1.Organization
+	(*Workspace)(nil),         // 35: tollgate.wire.v1.Workspace
+	(*Agent)(nil),             // 36: tollgate.wire.v1.Agent
+	(*VirtualKey)(nil),        // 37: tollgate.wire.v1.VirtualKey
+	(*Provider)(nil),          // 38: tollgate.wire.v1.Provider
+	(*Credential)(nil),        // 39: tollgate.wire.v1.Credential
+	(*Route)(nil),             // 40: tollgate.wire.v1.Route
+	(*Target)(nil),            // 41: tollgate.wire.v1.Target
+	(*Parameter)(nil),         // 42: tollgate.wire.v1.Parameter
+	(*RouteNode)(nil),         // 43: tollgate.wire.v1.RouteNode
+	(*Canary)(nil),            // 44: tollgate.wire.v1.Canary
+	(*Mirror)(nil),            // 45: tollgate.wire.v1.Mirror
+	(*Budget)(nil),            // 46: tollgate.wire.v1.Budget
+	(*RateLimit)(nil),         // 47: tollgate.wire.v1.RateLimit
+	(*Guardrail)(nil),         // 48: tollgate.wire.v1.Guardrail
+	(*Price)(nil),             // 49: tollgate.wire.v1.Price
+	(*UsageEvent)(nil),        // 50: tollgate.wire.v1.UsageEvent
+	(*Charge)(nil),            // 51: tollgate.wire.v1.Charge
+	(*UsageBatch)(nil),        // 52: tollgate.wire.v1.UsageBatch
+	(*UsageRecord)(nil),       // 53: tollgate.wire.v1.UsageRecord
+	(*UsageAck)(nil),          // 54: tollgate.wire.v1.UsageAck
+	(*PositionsRequest)(nil),  // 55: tollgate.wire.v1.PositionsRequest
+	(*PositionsResponse)(nil), // 56: tollgate.wire.v1.PositionsResponse
+	(*Position)(nil),          // 57: tollgate.wire.v1.Position
+	(*LeaseRequest)(nil),      // 58: tollgate.wire.v1.LeaseRequest
+	(*LeaseClaim)(nil),        // 59: tollgate.wire.v1.LeaseClaim
+	(*LeaseGrant)(nil),        // 60: tollgate.wire.v1.LeaseGrant
+	(*LeaseResponse)(nil),     // 61: tollgate.wire.v1.LeaseResponse
+	(*SpoolRecord)(nil),       // 62: tollgate.wire.v1.SpoolRecord
+	(*Intent)(nil),            // 63: tollgate.wire.v1.Intent
+	(*Checkpoint)(nil),        // 64: tollgate.wire.v1.Checkpoint
+	(*LeaseState)(nil),        // 65: tollgate.wire.v1.LeaseState
+	nil,                       // 66: tollgate.wire.v1.UsageEvent.LabelsEntry
 }
 var file_wire_proto_depIdxs = []int32{
-	14, // 0: tollgate.wire.v1.SyncRequest.hello:type_name -> tollgate.wire.v1.Hello
-	16, // 1: tollgate.wire.v1.SyncRequest.ack:type_name -> tollgate.wire.v1.Ack
-	17, // 2: tollgate.wire.v1.SyncRequest.nack:type_name -> tollgate.wire.v1.Nack
-	18, // 3: tollgate.wire.v1.SyncRequest.status:type_name -> tollgate.wire.v1.Status
-	15, // 4: tollgate.wire.v1.Hello.held:type_name -> tollgate.wire.v1.Held
+	15, // 0: tollgate.wire.v1.SyncRequest.hello:type_name -> tollgate.wire.v1.Hello
+	17, // 1: tollgate.wire.v1.SyncRequest.ack:type_name -> tollgate.wire.v1.Ack
+	18, // 2: tollgate.wire.v1.SyncRequest.nack:type_name -> tollgate.wire.v1.Nack
+	19, // 3: tollgate.wire.v1.SyncRequest.status:type_name -> tollgate.wire.v1.Status
+	16, // 4: tollgate.wire.v1.Hello.held:type_name -> tollgate.wire.v1.Held
 	0,  // 5: tollgate.wire.v1.Status.rate_counting:type_name -> tollgate.wire.v1.RateCounting
-	20, // 6: tollgate.wire.v1.Status.rate_uses:type_name -> tollgate.wire.v1.RateUses
-	19, // 7: tollgate.wire.v1.Status.unrecorded:type_name -> tollgate.wire.v1.Unrecorded
-	21, // 8: tollgate.wire.v1.RateUses.all:type_name -> tollgate.wire.v1.RateUse
-	23, // 9: tollgate.wire.v1.SyncResponse.welcome:type_name -> tollgate.wire.v1.Welcome
-	26, // 10: tollgate.wire.v1.SyncResponse.fragment:type_name -> tollgate.wire.v1.Fragment
-	31, // 11: tollgate.wire.v1.SyncResponse.revocation:type_name -> tollgate.wire.v1.Revocation
-	32, // 12: tollgate.wire.v1.SyncResponse.lease_recall:type_name -> tollgate.wire.v1.LeaseRecall
-	25, // 13: tollgate.wire.v1.SyncResponse.heartbeat:type_name -> tollgate.wire.v1.Heartbeat
-	30, // 14: tollgate.wire.v1.SyncResponse.removal:type_name -> tollgate.wire.v1.FragmentRemoval
-	24, // 15: tollgate.wire.v1.SyncResponse.whole:type_name -> tollgate.wire.v1.Whole
-	28, // 16: tollgate.wire.v1.Fragment.upserts:type_name -> tollgate.wire.v1.Item
-	33, // 17: tollgate.wire.v1.ItemBody.organization:type_name -> tollgate.wire.v1.Organization
-	34, // 18: tollgate.wire.v1.ItemBody.workspace:type_name -> tollgate.wire.v1.Workspace
-	35, // 19: tollgate.wire.v1.ItemBody.agent:type_name -> tollgate.wire.v1.Agent
-	36, // 20: tollgate.wire.v1.ItemBody.virtual_key:type_name -> tollgate.wire.v1.VirtualKey
-	37, // 21: tollgate.wire.v1.ItemBody.provider:type_name -> tollgate.wire.v1.Provider
-	39, // 22: tollgate.wire.v1.ItemBody.route:type_name -> tollgate.wire.v1.Route
-	41, // 23: tollgate.wire.v1.ItemBody.budget:type_name -> tollgate.wire.v1.Budget
-	43, // 24: tollgate.wire.v1.ItemBody.guardrail:type_name -> tollgate.wire.v1.Guardrail
-	44, // 25: tollgate.wire.v1.ItemBody.price:type_name -> tollgate.wire.v1.Price
-	42, // 26: tollgate.wire.v1.ItemBody.rate_limit:type_name -> tollgate.wire.v1.RateLimit
+	21, // 6: tollgate.wire.v1.Status.rate_uses:type_name -> tollgate.wire.v1.RateUses
+	20, // 7: tollgate.wire.v1.Status.unrecorded:type_name -> tollgate.wire.v1.Unrecorded
+	22, // 8: tollgate.wire.v1.RateUses.all:type_name -> tollgate.wire.v1.RateUse
+	24, // 9: tollgate.wire.v1.SyncResponse.welcome:type_name -> tollgate.wire.v1.Welcome
+	27, // 10: tollgate.wire.v1.SyncResponse.fragment:type_name -> tollgate.wire.v1.Fragment
+	32, // 11: tollgate.wire.v1.SyncResponse.revocation:type_name -> tollgate.wire.v1.Revocation
+	33, // 12: tollgate.wire.v1.SyncResponse.lease_recall:type_name -> tollgate.wire.v1.LeaseRecall
+	26, // 13: tollgate.wire.v1.SyncResponse.heartbeat:type_name -> tollgate.wire.v1.Heartbeat
+	31, // 14: tollgate.wire.v1.SyncResponse.removal:type_name -> tollgate.wire.v1.FragmentRemoval
+	25, // 15: tollgate.wire.v1.SyncResponse.whole:type_name -> tollgate.wire.v1.Whole
+	29, // 16: tollgate.wire.v1.Fragment.upserts:type_name -> tollgate.wire.v1.Item
+	34, // 17: tollgate.wire.v1.ItemBody.organization:type_name -> tollgate.wire.v1.Organization
+	35, // 18: tollgate.wire.v1.ItemBody.workspace:type_name -> tollgate.wire.v1.Workspace
+	36, // 19: tollgate.wire.v1.ItemBody.agent:type_name -> tollgate.wire.v1.Agent
+	37, // 20: tollgate.wire.v1.ItemBody.virtual_key:type_name -> tollgate.wire.v1.VirtualKey
+	38, // 21: tollgate.wire.v1.ItemBody.provider:type_name -> tollgate.wire.v1.Provider
+	40, // 22: tollgate.wire.v1.ItemBody.route:type_name -> tollgate.wire.v1.Route
+	46, // 23: tollgate.wire.v1.ItemBody.budget:type_name -> tollgate.wire.v1.Budget
+	48, // 24: tollgate.wire.v1.ItemBody.guardrail:type_name -> tollgate.wire.v1.Guardrail
+	49, // 25: tollgate.wire.v1.ItemBody.price:type_name -> tollgate.wire.v1.Price
+	47, // 26: tollgate.wire.v1.ItemBody.rate_limit:type_name -> tollgate.wire.v1.RateLimit
 	1,  // 27: tollgate.wire.v1.VirtualKey.priority:type_name -> tollgate.wire.v1.Priority
 	2,  // 28: tollgate.wire.v1.Provider.kind:type_name -> tollgate.wire.v1.ProviderKind
-	38, // 29: tollgate.wire.v1.Provider.credentials:type_name -> tollgate.wire.v1.Credential
+	39, // 29: tollgate.wire.v1.Provider.credentials:type_name -> tollgate.wire.v1.Credential
 	3,  // 30: tollgate.wire.v1.Route.strategy:type_name -> tollgate.wire.v1.RouteStrategy
-	40, // 31: tollgate.wire.v1.Route.targets:type_name -> tollgate.wire.v1.Target
-	4,  // 32: tollgate.wire.v1.Budget.scope:type_name -> tollgate.wire.v1.Scope
-	5,  // 33: tollgate.wire.v1.Budget.period:type_name -> tollgate.wire.v1.Period
-	4,  // 34: tollgate.wire.v1.RateLimit.scope:type_name -> tollgate.wire.v1.Scope
-	6,  // 35: tollgate.wire.v1.RateLimit.what:type_name -> tollgate.wire.v1.RateLimitWhat
-	7,  // 36: tollgate.wire.v1.RateLimit.per:type_name -> tollgate.wire.v1.RateLimitPer
-	4,  // 37: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
-	8,  // 38: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
-	10, // 39: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
-	61, // 40: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
-	11, // 41: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
-	46, // 42: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
-	48, // 43: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
-	52, // 44: tollgate.wire.v1.PositionsResponse.positions:type_name -> tollgate.wire.v1.Position
-	54, // 45: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
-	12, // 46: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
-	55, // 47: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
-	58, // 48: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
-	45, // 49: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
-	59, // 50: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
-	60, // 51: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
-	45, // 52: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
-	45, // 53: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
-	13, // 54: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
-	47, // 55: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
-	53, // 56: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
-	50, // 57: tollgate.wire.v1.EdgeService.Positions:input_type -> tollgate.wire.v1.PositionsRequest
-	22, // 58: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
-	49, // 59: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
-	56, // 60: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
-	51, // 61: tollgate.wire.v1.EdgeService.Positions:output_type -> tollgate.wire.v1.PositionsResponse
-	58, // [58:62] is the sub-list for method output_type
-	54, // [54:58] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	41, // 31: tollgate.wire.v1.Route.targets:type_name -> tollgate.wire.v1.Target
+	43, // 32: tollgate.wire.v1.Route.root:type_name -> tollgate.wire.v1.RouteNode
+	45, // 33: tollgate.wire.v1.Route.mirror:type_name -> tollgate.wire.v1.Mirror
+	42, // 34: tollgate.wire.v1.Target.parameters:type_name -> tollgate.wire.v1.Parameter
+	3,  // 35: tollgate.wire.v1.RouteNode.strategy:type_name -> tollgate.wire.v1.RouteStrategy
+	43, // 36: tollgate.wire.v1.RouteNode.nodes:type_name -> tollgate.wire.v1.RouteNode
+	4,  // 37: tollgate.wire.v1.RouteNode.sticky:type_name -> tollgate.wire.v1.RouteSticky
+	44, // 38: tollgate.wire.v1.RouteNode.canary:type_name -> tollgate.wire.v1.Canary
+	41, // 39: tollgate.wire.v1.Mirror.target:type_name -> tollgate.wire.v1.Target
+	5,  // 40: tollgate.wire.v1.Budget.scope:type_name -> tollgate.wire.v1.Scope
+	6,  // 41: tollgate.wire.v1.Budget.period:type_name -> tollgate.wire.v1.Period
+	5,  // 42: tollgate.wire.v1.RateLimit.scope:type_name -> tollgate.wire.v1.Scope
+	7,  // 43: tollgate.wire.v1.RateLimit.what:type_name -> tollgate.wire.v1.RateLimitWhat
+	8,  // 44: tollgate.wire.v1.RateLimit.per:type_name -> tollgate.wire.v1.RateLimitPer
+	5,  // 45: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
+	9,  // 46: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
+	11, // 47: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
+	66, // 48: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
+	12, // 49: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
+	51, // 50: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
+	53, // 51: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
+	57, // 52: tollgate.wire.v1.PositionsResponse.positions:type_name -> tollgate.wire.v1.Position
+	59, // 53: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
+	13, // 54: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
+	60, // 55: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
+	63, // 56: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
+	50, // 57: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
+	64, // 58: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
+	65, // 59: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
+	50, // 60: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
+	50, // 61: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
+	14, // 62: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
+	52, // 63: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
+	58, // 64: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
+	55, // 65: tollgate.wire.v1.EdgeService.Positions:input_type -> tollgate.wire.v1.PositionsRequest
+	23, // 66: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
+	54, // 67: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
+	61, // 68: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
+	56, // 69: tollgate.wire.v1.EdgeService.Positions:output_type -> tollgate.wire.v1.PositionsResponse
+	66, // [66:70] is the sub-list for method output_type
+	62, // [62:66] is the sub-list for method input_type
+	62, // [62:62] is the sub-list for extension type_name
+	62, // [62:62] is the sub-list for extension extendee
+	0,  // [0:62] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -5698,8 +6205,8 @@ func file_wire_proto_init() {
 		(*ItemBody_Price)(nil),
 		(*ItemBody_RateLimit)(nil),
 	}
-	file_wire_proto_msgTypes[31].OneofWrappers = []any{}
-	file_wire_proto_msgTypes[44].OneofWrappers = []any{
+	file_wire_proto_msgTypes[35].OneofWrappers = []any{}
+	file_wire_proto_msgTypes[48].OneofWrappers = []any{
 		(*SpoolRecord_Intent)(nil),
 		(*SpoolRecord_Event)(nil),
 		(*SpoolRecord_Checkpoint)(nil),
@@ -5710,8 +6217,8 @@ func file_wire_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
-			NumEnums:      13,
-			NumMessages:   49,
+			NumEnums:      14,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

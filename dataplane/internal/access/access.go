@@ -48,8 +48,8 @@ func Find(key *state.Key, model []byte) (*state.Route, *refusal.Error) {
 // Models returns the names of all models that the key may use, sorted.
 func Models(key *state.Key) []string {
 	names := []string{}
-	for name := range key.Routes {
-		if allowed(key, name) {
+	for name, route := range key.Routes {
+		if allowed(key, route.Name) {
 			names = append(names, name)
 		}
 	}

@@ -32,6 +32,7 @@ type account struct {
 	reserved int64
 
 	remaining int64 // left in the ledger after the last answer
+	told      bool  // there was one
 	limit     int64 // of the budget, when it was last looked at; 0: not yet
 	refusedAt int64 // of the last EXHAUSTED, nanoseconds
 	askedAt   int64 // when the last grant was asked for, nanoseconds
@@ -306,7 +307,7 @@ func (a *account) answer(grant *wire.LeaseGrant, now time.Time, record func(*wir
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.asking = false
-	a.remaining = max(grant.GetRemainingPico(), 0)
+	a.remaining, a.told = max(grant.GetRemainingPico(), 0), true
 	if grant.GetClosed() {
 		return a.closed(record)
 	}

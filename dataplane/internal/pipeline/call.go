@@ -60,6 +60,7 @@ type call struct {
 
 	// scratch
 	attempt attempt
+	world   world
 	split   sse.Splitter
 	stream  meter.Stream
 	answer  scan.Result
@@ -116,7 +117,7 @@ func (c *call) restore(keep *call) {
 	c.scan, c.answer, c.ask, c.checker, c.targets = keep.scan, keep.answer, translate.Ask{}, keep.checker, keep.targets
 	c.grant, c.usedInput, c.usedOutput, c.waited = limit.Grant{}, 0, 0, 0
 	c.tries, c.try, c.pool, c.barred, c.recorded, c.committed, c.status = nil, 0, 0, false, false, false, 0
-	c.attempt, c.split, c.stream = attempt{}, keep.split, meter.Stream{}
+	c.attempt, c.world, c.split, c.stream = attempt{}, world{}, keep.split, meter.Stream{}
 	c.edits, c.pieces, c.fields, c.scratch, c.out = keep.edits, keep.pieces, keep.fields, keep.scratch, keep.out
 	clear(c.values[:])
 	c.used = 0

@@ -22,8 +22,6 @@ import (
 	"tollgate.dev/dataplane/internal/queue"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/route"
-	"tollgate.dev/dataplane/internal/state"
-	"tollgate.dev/dataplane/internal/translate"
 	"tollgate.dev/dataplane/wire"
 )
 
@@ -32,6 +30,7 @@ type Config struct {
 	Authenticator *authenticate.Authenticator
 	Limiter       *limit.Limiter
 	Gates         *queue.Gates // of providers
+	Seen          *route.Seen  // of targets; nil: a fresh one
 	Book          Book
 	Spool         Spool
 	Sender        Sender
@@ -88,6 +87,9 @@ func New(config Config) *Pipeline {
 	orDefault(&config.Timeouts.Idle, defaultIdle)
 	orDefault(&config.Timeouts.Total, defaultTotal)
 	orDefault(&config.Timeouts.Write, defaultWrite)
+	if config.Seen == nil {
+		config.Seen = route.NewSeen(nil)
+	}
 	p := &Pipeline{Config: config, metrics: newMetrics(config.Registry), floods: floods{kind: map[refusalKind]*flood{}}}
 	p.calls.New = func() any { return newCall() }
 	p.stages = p.order()
@@ -213,24 +215,6 @@ func (p *Pipeline) guardrail(c *call) *refusal.Error {
 		return guardrail.InputRefusal(v)
 	}
 	return nil
-}
-
-// route leaves out the targets that the dialect does not reach and those without a price.
-func (p *Pipeline) route(c *call) *refusal.Error {
-	reached := false
-	c.targets = route.Order(c.targets[:0], c.target, func(t *state.Target) bool {
-		fits := translate.Spoken(c.dialect, t) != dialect.None
-		reached = reached || fits
-		return fits && t.Prices.At(c.started) != nil
-	}, c.random())
-	switch {
-	case len(c.targets) > 0:
-		return nil
-	case !reached:
-		return translate.Mismatch(c.dialect, c.target)
-	default:
-		return priceUnknown()
-	}
 }
 
 func priceUnknown() *refusal.Error {

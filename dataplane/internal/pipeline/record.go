@@ -55,7 +55,7 @@ func (c *call) fill(event *wire.UsageEvent, id *wire.ID) {
 	event.RunId, event.EndUser, event.Labels = c.runID, c.endUser, c.labels
 	event.Dialect, event.Streamed = c.dialect.String(), c.ask.Stream
 	if c.target != nil {
-		event.RouteId, event.Model = c.target.ID[:], c.target.Name
+		event.RouteId, event.Model, event.RouteVersion = c.target.ID[:], c.target.Name, c.target.Version
 	} else {
 		event.Model = cleaned(string(c.ask.Model), endUserMax)
 	}
@@ -66,6 +66,9 @@ func (c *call) fill(event *wire.UsageEvent, id *wire.ID) {
 func (c *call) fillAttempt(event *wire.UsageEvent, a *attempt) {
 	c.fill(event, &a.id)
 	event.ProviderId, event.ProviderModel = a.target.Provider.ID[:], a.target.Model
+	if c.target.Tree != nil {
+		event.RoutePath = c.target.Tree.Path(a.target.Index)
+	}
 	event.Attempt, event.StartedUnixUs = c.try, a.started.UnixMicro()
 	event.BoundPico, event.PriceId = a.worst, a.price.ID[:]
 	event.DiscountId = a.price.DiscountID.Bytes()
@@ -94,6 +97,7 @@ func (p *Pipeline) intent(c *call, a *attempt) error {
 // settle records how the attempt ended, and then frees what it did not cost.
 func (p *Pipeline) settle(c *call, a *attempt, e ending) int64 {
 	now := p.Now()
+	p.seen(c, a, &e)
 	cost := meter.Cost(a.price, e.usage)
 	c.fillAttempt(&c.event, a)
 	event := &c.event

@@ -119,6 +119,12 @@ func (p *purse) Reserve(_ context.Context, _ *state.Key, _ state.Facts, worst in
 	return &coins{p, worst}, nil
 }
 
+func (p *purse) LeftPercent(*state.Key, *state.Facts, time.Time) int64 {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return (p.limit - p.reserved - p.spent - p.lost) * 100 / p.limit
+}
+
 func (c *coins) Charges(actual int64) []*wire.Charge {
 	return []*wire.Charge{{BudgetId: make([]byte, 16), SpentPico: actual}}
 }

@@ -21,6 +21,8 @@ type Spool interface {
 type Book interface {
 	// Reserve takes the worst case of one attempt from every budget of the key that holds the call, or names the budget that has too little.
 	Reserve(ctx context.Context, key *state.Key, call state.Facts, worstPico int64, now time.Time) (Hold, *budget.Exhausted)
+	// LeftPercent returns how much is left of that hard budget of the key's which holds the call and has the least left; 100: none holds it.
+	LeftPercent(key *state.Key, call *state.Facts, now time.Time) int64
 }
 
 // Hold is the money reserved for one attempt. Charges are asked for before it is settled.
@@ -45,6 +47,11 @@ func (l leases) Reserve(ctx context.Context, key *state.Key, call state.Facts, w
 		return nil, exhausted
 	}
 	return &reservation, nil
+}
+
+// LeftPercent implements Book.
+func (l leases) LeftPercent(key *state.Key, call *state.Facts, now time.Time) int64 {
+	return l.book.LeftPercent(key, call, now)
 }
 
 // Sender sends requests to providers. Its errors are *upstream.Error or the context's.

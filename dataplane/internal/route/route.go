@@ -1,4 +1,5 @@
-// Package route orders the targets of a route for one request and decides whether another one is tried after a failure.
+// Package route orders the targets of a route for one request, keeps what an edge has seen of them, and decides whether another one is
+// tried after a failure.
 // It refuses to try again what the provider has refused for the request's own sake.
 package route
 
@@ -6,47 +7,26 @@ import (
 	"net/http"
 
 	"tollgate.dev/dataplane/internal/state"
-	"tollgate.dev/dataplane/wire"
+	"tollgate.dev/dataplane/wire/plan"
 )
 
-// Order appends the targets that fit in the order in which they are tried. Random chooses the first one of a weighted route.
-func Order(dst []*state.Target, r *state.Route, fits func(*state.Target) bool, random uint64) []*state.Target {
-	first := -1
-	if r.Strategy == wire.RouteStrategy_ROUTE_STRATEGY_WEIGHTED {
-		if first = weighted(r, fits, random); first >= 0 {
-			dst = append(dst, &r.Targets[first])
+// Order appends the targets that fit in the order in which they are tried. Random decides what is drawn. Unmet says that no condition of
+// the route held.
+func Order(dst []*state.Target, r *state.Route, world plan.World, random uint64) (order []*state.Target, unmet bool) {
+	if r.Tree == nil {
+		for i := range r.Targets {
+			if world.Fits(i) == "" {
+				dst = append(dst, &r.Targets[i])
+			}
 		}
+		return dst, false
 	}
-	for i := range r.Targets {
-		if i != first && fits(&r.Targets[i]) {
-			dst = append(dst, &r.Targets[i])
-		}
+	var room [plan.TargetsMax]int
+	indexes, unmet := r.Tree.Order(room[:0], world, random)
+	for _, i := range indexes {
+		dst = append(dst, &r.Targets[i])
 	}
-	return dst
-}
-
-func weighted(r *state.Route, fits func(*state.Target) bool, random uint64) int {
-	var total uint64
-	for i := range r.Targets {
-		if fits(&r.Targets[i]) {
-			total += uint64(r.Targets[i].Weight)
-		}
-	}
-	if total == 0 {
-		return -1
-	}
-	at := random % total
-	for i := range r.Targets {
-		if !fits(&r.Targets[i]) {
-			continue
-		}
-		weight := uint64(r.Targets[i].Weight)
-		if at < weight {
-			return i
-		}
-		at -= weight
-	}
-	return -1
+	return dst, unmet
 }
 
 // Retryable says whether another target may be tried after a provider's status. 0 stands for no answer at all.

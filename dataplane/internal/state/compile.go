@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"tollgate.dev/dataplane/wire"
+	"tollgate.dev/dataplane/wire/condition"
 )
 
 // Invalid says which part of a fragment is wrong. It becomes a nack.
@@ -28,7 +29,9 @@ func (e *Invalid) Error() string {
 // base is everything of an organization but its keys.
 type base struct {
 	org        *Org
-	workspaces map[wire.ID]struct{}
+	workspaces map[wire.ID]string              // names
+	agents     map[wire.ID]string              // names
+	conditions map[string]*condition.Condition // of its routes, by their text
 	providers  map[wire.ID]*Provider
 	routes     map[wire.ID]routeSet // by workspace; zero: the organization's
 	budgets    map[scope][]*Budget
@@ -45,7 +48,7 @@ type base struct {
 
 func newBase() *base {
 	return &base{
-		workspaces: map[wire.ID]struct{}{}, providers: map[wire.ID]*Provider{}, routes: map[wire.ID]routeSet{},
+		workspaces: map[wire.ID]string{}, agents: map[wire.ID]string{}, conditions: map[string]*condition.Condition{}, providers: map[wire.ID]*Provider{}, routes: map[wire.ID]routeSet{},
 		budgets: map[scope][]*Budget{}, guardrails: map[scope][]*Guardrail{}, budgetByID: map[wire.ID]*Budget{}, prices: wire.NewTariffs(),
 		effective: map[wire.ID]map[string]*Route{}, sharedBudgets: map[holder][]*Budget{}, sharedGuardrails: map[holder][]*Guardrail{},
 		rateLimits: map[scope][]*RateLimit{}, sharedRateLimits: map[holder][]*RateLimit{},
@@ -59,6 +62,8 @@ type compiler struct {
 	prices      *wire.Tariffs // the catalog that the organization is compiled against
 	orgID       wire.ID
 	generation  uint64
+	language    func() (*condition.Language, error)
+	known       map[string]*condition.Condition // what the fragment before had compiled
 
 	base    *base
 	catalog *wire.Tariffs
@@ -132,7 +137,7 @@ func indexed(list string, i int, field string) string {
 // nouns says in which order items are compiled: what is referred to comes first. Unknown nouns are left out: a newer control plane
 // may send them.
 const (
-	passPlaces    = iota // organization, workspaces
+	passPlaces    = iota // organization, workspaces, agents
 	passProviders        // providers, prices
 	passRules            // routes, budgets, guardrails, rate limits
 	passes
@@ -180,6 +185,8 @@ func (c *compiler) noun(pass int, body *wire.ItemBody) {
 		c.on(pass == passPlaces, func() { c.organization(noun.Organization) })
 	case *wire.ItemBody_Workspace:
 		c.on(pass == passPlaces, func() { c.workspace(noun.Workspace) })
+	case *wire.ItemBody_Agent:
+		c.on(pass == passPlaces, func() { c.base.agents[c.id("id", noun.Agent.GetId())] = noun.Agent.GetName() })
 	case *wire.ItemBody_Provider:
 		c.on(pass == passProviders, func() { c.provider(noun.Provider) })
 	case *wire.ItemBody_Route:
@@ -215,9 +222,8 @@ func (c *compiler) organization(in *wire.Organization) {
 
 func (c *compiler) workspace(in *wire.Workspace) {
 	id := c.id("id", in.GetId())
-	c.text("name", in.GetName())
 	c.unique("id", "workspace "+string(id[:]))
-	c.base.workspaces[id] = struct{}{}
+	c.base.workspaces[id] = c.text("name", in.GetName())
 }
 
 // compileKey compiles one virtual key against the base.
@@ -236,9 +242,11 @@ func (c *compiler) compileKey(each *item) *Key {
 		c.fail("hash", "the hash has %d bytes, want %d", len(in.GetHash()), len(key.hash))
 	}
 	key.hash = [32]byte(in.GetHash())
-	if _, ok := c.base.workspaces[key.WorkspaceID]; !ok {
+	name, ok := c.base.workspaces[key.WorkspaceID]
+	if !ok {
 		c.fail("workspace_id", "there is no workspace %s", key.WorkspaceID)
 	}
+	key.Workspace, key.Agent = name, c.base.agents[key.AgentID]
 	if at := in.GetExpiresUnixMs(); at < 0 {
 		c.fail("expires_unix_ms", "the time is negative")
 	} else if at > 0 {

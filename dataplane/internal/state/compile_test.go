@@ -93,6 +93,10 @@ func wrongs(t *testing.T) []wrong {
 		{"a target without model", aRoute(func(r *wire.Route) { r.Targets[0].Model = "" }), "targets[0].model"},
 		{"no weight at all", aRoute(func(r *wire.Route) { r.Strategy, r.Targets[0].Weight = wire.RouteStrategy_ROUTE_STRATEGY_WEIGHTED, 0 }), "targets"},
 		{"an unknown strategy", aRoute(func(r *wire.Route) { r.Strategy = 0 }), "strategy"},
+		{"a condition that does not compile", aRoute(func(r *wire.Route) { grow(r); r.Root.Nodes[0].Condition = "prompt_chars <" }), "root.nodes[0].condition"},
+		{"a tree without root", aRoute(func(r *wire.Route) { grow(r); r.Root = nil }), "root.nodes"},
+		{"an unknown time zone", aRoute(func(r *wire.Route) { grow(r); r.TimeZone = "Mars/Base" }), "time_zone"},
+		{"another name of its own", aRoute(func(r *wire.Route) { r.Aliases = []string{"other", r.GetName()} }), "aliases[1]"},
 		{"a short id", aRoute(func(r *wire.Route) { r.WorkspaceId = []byte{1} }), "workspace_id"},
 		{"a negative limit", aBudget(func(b *wire.Budget) { b.LimitPico = -1 }), "limit_pico"},
 		{"no such zone", aBudget(func(b *wire.Budget) { b.TimeZone = "Mars/Base" }), "time_zone"},
@@ -110,6 +114,32 @@ func wrongs(t *testing.T) []wrong {
 		{"no words", aGuardrail(func(g *wire.Guardrail) { g.Words = nil }), "words"},
 		{"an unknown action", aGuardrail(func(g *wire.Guardrail) { g.Action = 0 }), "action"},
 		{"another organization", &wire.Organization{Id: orgB.Bytes(), Name: "B", Slug: "b"}, "id"},
+	}
+}
+
+// grow makes a route of one target a tree with a condition.
+func grow(r *wire.Route) {
+	r.Strategy, r.Targets = wire.RouteStrategy_ROUTE_STRATEGY_TREE, append(r.GetTargets(), r.GetTargets()[0])
+	r.Root = &wire.RouteNode{Strategy: wire.RouteStrategy_ROUTE_STRATEGY_CONDITIONAL, Nodes: []*wire.RouteNode{{Condition: "prompt_chars < 300"}, {Target: 1}}}
+}
+
+func TestARouteIsFoundByEachOfItsNamesAndItsKeyKnowsPlaces(t *testing.T) {
+	t.Parallel()
+	store := statetest.NewStore(t)
+	tree := route(30, wire.ID{}, simulator(t), "m")
+	grow(tree)
+	tree.Aliases, tree.Version = []string{"quick"}, 3
+	key := virtualKey(10, hashA)
+	key.AgentId = statetest.ID(70).Bytes()
+	nouns := with(organization(orgA), simulator(t), tree, key, &wire.Agent{Id: statetest.ID(70).Bytes(), WorkspaceId: key.GetWorkspaceId(), Name: "crawler"})
+	statetest.Apply(t, store, orgA, 1, nouns...)
+	found := store.Current().Key(hashA)
+	if found == nil || found.Agent != "crawler" || found.Workspace == "" {
+		t.Fatalf("the key is %+v", found)
+	}
+	one := found.Routes["quick"]
+	if one == nil || one != found.Routes["fast"] || one.Version != 3 || !one.Tree.Conditional || one.Targets[1].Index != 1 {
+		t.Errorf("the route is %+v", one)
 	}
 }
 

@@ -7,6 +7,9 @@ func (c *compiler) tenant(current *Snapshot, held *tenant, next *fragment) (*ten
 	out := &tenant{fragment: next, keys: make([]*Key, len(next.items))}
 	fresh := held == nil || !sameBase(held.fragment.items, next.items)
 	if fresh {
+		if held != nil {
+			c.known = held.base.conditions
+		}
 		if err := c.compileBase(next.items); err != nil {
 			return nil, err
 		}

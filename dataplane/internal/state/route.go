@@ -1,13 +1,21 @@
 package state
 
-import "tollgate.dev/dataplane/wire"
+import (
+	"errors"
+
+	"tollgate.dev/dataplane/wire"
+	"tollgate.dev/dataplane/wire/condition"
+	"tollgate.dev/dataplane/wire/plan"
+)
 
 // Route is what callers name as the model.
 type Route struct {
 	ID       wire.ID
 	Name     string
+	Version  uint32 // how often it was saved; 0: not known
 	Strategy wire.RouteStrategy
-	Targets  []Target // at least one
+	Targets  []Target   // at least one
+	Tree     *plan.Tree // decides their order; nil: as they stand
 }
 
 // Target is one model at one provider.
@@ -16,17 +24,15 @@ type Target struct {
 	Model    string
 	Weight   uint32
 	Prices   wire.Schedule // what it costs and will cost
+	Index    int           // in its route
 }
 
-// routeSet is the routes of one scope by name.
+// routeSet is the routes of one scope by name, under each of their names.
 type routeSet map[string]*Route
 
 func (c *compiler) route(in *wire.Route) {
 	workspace := c.optionalID("workspace_id", in.GetWorkspaceId())
-	out := &Route{ID: c.id("id", in.GetId()), Name: c.text("name", in.GetName()), Strategy: in.GetStrategy()}
-	if out.Strategy != wire.RouteStrategy_ROUTE_STRATEGY_FALLBACK && out.Strategy != wire.RouteStrategy_ROUTE_STRATEGY_WEIGHTED {
-		c.fail("strategy", "the strategy %d is not known here", in.GetStrategy())
-	}
+	out := &Route{ID: c.id("id", in.GetId()), Name: c.text("name", in.GetName()), Version: in.GetVersion(), Strategy: in.GetStrategy()}
 	if len(in.GetTargets()) == 0 {
 		c.fail("targets", "a route needs a target")
 	}
@@ -35,15 +41,60 @@ func (c *compiler) route(in *wire.Route) {
 		out.Targets = append(out.Targets, c.target(i, target))
 		weights += uint64(target.GetWeight())
 	}
-	if out.Strategy == wire.RouteStrategy_ROUTE_STRATEGY_WEIGHTED && weights == 0 {
-		c.fail("targets", "a weighted route needs a weight above zero")
+	switch out.Strategy {
+	case wire.RouteStrategy_ROUTE_STRATEGY_FALLBACK:
+	case wire.RouteStrategy_ROUTE_STRATEGY_WEIGHTED:
+		if weights == 0 {
+			c.fail("targets", "a weighted route needs a weight above zero")
+		}
+		out.Tree = plan.Flat(out.Strategy, in.GetTargets())
+	case wire.RouteStrategy_ROUTE_STRATEGY_TREE:
+		out.Tree = c.tree(in)
+	default:
+		c.fail("strategy", "the strategy %d is not known here", in.GetStrategy())
 	}
 	c.unique("id", "route "+string(out.ID[:]))
-	c.unique("name", "route name "+string(workspace[:])+out.Name)
+	c.named("name", workspace, out.Name, out)
+	for i, alias := range in.GetAliases() {
+		c.named(indexed("aliases", i, ""), workspace, c.text(indexed("aliases", i, ""), alias), out)
+	}
+}
+
+// named makes a route callable by a name.
+func (c *compiler) named(field string, workspace wire.ID, name string, route *Route) {
+	c.unique(field, "route name "+string(workspace[:])+name)
 	if c.base.routes[workspace] == nil {
 		c.base.routes[workspace] = routeSet{}
 	}
-	c.base.routes[workspace][out.Name] = out
+	c.base.routes[workspace][name] = route
+}
+
+func (c *compiler) tree(in *wire.Route) *plan.Tree {
+	tree, err := plan.Compiler{Conditions: c.condition}.Compile(in)
+	var wrong *plan.Invalid
+	if errors.As(err, &wrong) {
+		c.fail(wrong.Field, "%s", wrong.Reason)
+	}
+	return tree
+}
+
+// condition compiles a condition, or takes over what the last fragment has compiled.
+func (c *compiler) condition(text string) (*condition.Condition, error) {
+	if found := c.base.conditions[text]; found != nil {
+		return found, nil
+	}
+	compiled := c.known[text]
+	if compiled == nil {
+		language, err := c.language()
+		if err != nil {
+			return nil, err
+		}
+		if compiled, err = language.Compile(text); err != nil {
+			return nil, err
+		}
+	}
+	c.base.conditions[text] = compiled
+	return compiled, nil
 }
 
 func (c *compiler) target(i int, in *wire.Target) Target {
@@ -53,7 +104,7 @@ func (c *compiler) target(i int, in *wire.Target) Target {
 		c.fail(indexed("targets", i, "provider_id"), "there is no provider %s", id)
 	}
 	model := c.text(indexed("targets", i, "model"), in.GetModel())
-	return Target{Provider: provider, Model: model, Weight: in.GetWeight(), Prices: c.base.prices.Schedule(c.prices, provider.Catalog, model)}
+	return Target{Provider: provider, Model: model, Weight: in.GetWeight(), Index: i, Prices: c.base.prices.Schedule(c.prices, provider.Catalog, model)}
 }
 
 // routesFor returns the routes of a workspace: its own and those of the organization that it does not shadow.

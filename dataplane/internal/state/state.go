@@ -60,6 +60,8 @@ type Key struct {
 	WorkspaceID   wire.ID
 	AgentID       wire.ID // zero: the key stands for no agent
 	Name          string
+	Workspace     string // its name
+	Agent         string // its name; empty: none
 	Org           *Org
 	Revoked       bool
 	ExpiresAt     time.Time           // zero: never
@@ -69,7 +71,7 @@ type Key struct {
 	Budgets       []*Budget           // all that apply, in rising order of id
 	Guardrails    []*Guardrail        // all that apply, in rising order of id
 	RateLimits    []*RateLimit        // all that apply, its own first
-	Routes        map[string]*Route   // by name; the workspace's own shadow the organization's
+	Routes        map[string]*Route   // by every name; the workspace's own shadow the organization's
 
 	hash [32]byte
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"tollgate.dev/dataplane/wire"
+	"tollgate.dev/dataplane/wire/condition"
 )
 
 // ErrBase says that a delta does not fit what is held. The edge must say anew what it holds.
@@ -22,6 +23,7 @@ type writer struct {
 	credentials cipher.AEAD
 	platform    *fragment
 	tombstones  map[[32]byte]Revocation
+	language    func() (*condition.Language, error) // made when the first condition comes
 }
 
 // Revocation takes a key out of service before a fragment does.
@@ -41,7 +43,7 @@ type tenant struct {
 
 // NewStore returns a store that holds nothing. The cipher opens sealed credentials (wire.FleetKey.Cipher "credential").
 func NewStore(credentials cipher.AEAD) *Store {
-	s := &Store{writer: writer{credentials: credentials, tombstones: map[[32]byte]Revocation{}}}
+	s := &Store{writer: writer{credentials: credentials, tombstones: map[[32]byte]Revocation{}, language: sync.OnceValues(condition.New)}}
 	s.current.Store(&Snapshot{tenants: map[wire.ID]*tenant{}, generations: map[wire.ID]uint64{}})
 	return s
 }
@@ -105,7 +107,7 @@ func (s *Store) Prepare(push Push) (*Prepared, error) {
 }
 
 func (s *Store) compiler(org wire.ID, generation uint64) *compiler {
-	return &compiler{credentials: s.writer.credentials, orgID: org, generation: generation}
+	return &compiler{credentials: s.writer.credentials, orgID: org, generation: generation, language: s.writer.language}
 }
 
 // Commit puts a prepared push in force. The writer that prepared it commits it before it prepares or refreshes anything else.
@@ -147,6 +149,7 @@ func (s *Store) reprice(next *Snapshot) error {
 	for org, old := range next.tenants {
 		compile := s.compiler(org, old.fragment.generation)
 		compile.prices = next.prices
+		compile.known = old.base.conditions
 		fresh, err := compile.tenant(next, nil, old.fragment)
 		if err != nil {
 			return fmt.Errorf("compile organization %s with other prices: %w", org, err)

@@ -1,0 +1,19 @@
+package dataplane
+
+import (
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tollgate.dev/dataplane/internal/route"
+)
+
+// canaryStopped tells of every canary that this edge stops.
+func canaryStopped(registry prometheus.Registerer, logger *slog.Logger) func(route.Stopped) {
+	count := prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_canaries_stopped_total", Help: "Canaries of routes that this edge has stopped because they did worse than is allowed."})
+	registry.MustRegister(count)
+	return func(s route.Stopped) {
+		count.Inc()
+		logger.Warn("a canary is stopped", "org_id", s.Org, "route", s.Name, "route_id", s.Route, "version", s.Version, "group", s.Path, "reason", s.Reason)
+	}
+}

@@ -1,0 +1,122 @@
+package route
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/wire"
+	"tollgate.dev/dataplane/wire/plan"
+)
+
+// Stopped is a canary that an edge has stopped.
+type Stopped struct {
+	Org     wire.ID
+	Route   wire.ID
+	Name    string // of the route
+	Version uint32
+	Path    string // of the group
+	Reason  string
+	At      time.Time
+}
+
+// trialKey names a canary. A new version of its route is another trial.
+type trialKey struct {
+	route   wire.ID
+	version uint32
+	path    string
+}
+
+// trial is what one edge has seen of a canary.
+type trial struct {
+	mu      sync.Mutex
+	base    arm
+	canary  arm
+	stopped bool
+}
+
+// arm is the attempts at one side.
+type arm struct {
+	calls, failed uint64
+	took          time.Duration // the sum of the first bytes of those that did not fail
+}
+
+func (a *arm) add(took time.Duration, failed bool) {
+	a.calls++
+	if failed {
+		a.failed++
+		return
+	}
+	a.took += took
+}
+
+// Stopped says whether the canary of the route's group is stopped.
+func (s *Seen) Stopped(r *state.Route, path string) bool {
+	found, ok := s.trials.Load(trialKey{r.ID, r.Version, path})
+	if !ok {
+		return false
+	}
+	one := found.(*trial) //nolint:forcetypeassert // only trials are stored
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	return one.stopped
+}
+
+// judge counts an attempt on the side of every canary that it belongs to, and stops those that do worse than is allowed.
+func (s *Seen) judge(org wire.ID, r *state.Route, t *state.Target, took time.Duration, failed bool, now time.Time) {
+	r.Tree.Canaries(func(group *plan.Node) {
+		side := group.Side(t.Index)
+		if side < 0 {
+			return
+		}
+		found, _ := s.trials.LoadOrStore(trialKey{r.ID, r.Version, group.Path}, &trial{})
+		one := found.(*trial) //nolint:forcetypeassert // only trials are stored
+		if reason := one.add(group.Canary, side, took, failed); reason != "" && s.onStop != nil {
+			s.onStop(Stopped{Org: org, Route: r.ID, Name: r.Name, Version: r.Version, Path: group.Path, Reason: reason, At: now})
+		}
+	})
+}
+
+// add counts an attempt and returns why the canary is stopped by it; empty: it is not.
+func (t *trial) add(bounds *plan.Canary, side int, took time.Duration, failed bool) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	arms := [...]*arm{&t.base, &t.canary}
+	arms[side].add(took, failed)
+	if t.stopped || t.canary.calls < uint64(bounds.Calls) || t.base.calls < uint64(bounds.Calls) {
+		return ""
+	}
+	reason := t.worse(bounds)
+	t.stopped = reason != ""
+	for _, each := range arms { // what was long ago counts ever less
+		if each.calls >= uint64(bounds.Calls)*remembered {
+			each.calls, each.failed, each.took = each.calls/2, each.failed/2, each.took/2
+		}
+	}
+	return reason
+}
+
+// remembered is how many times the calls that a canary is judged by are remembered.
+const remembered = 8
+
+// worse says in which way the canary does worse than is allowed.
+func (t *trial) worse(bounds *plan.Canary) string {
+	failures, base := t.canary.failures(), t.base.failures()
+	if failures > base+uint64(bounds.ErrorsPerMille) {
+		return fmt.Sprintf("%s of its calls failed, and %s of those at the first target", perMille(failures), perMille(base))
+	}
+	if bounds.LatencyPercent == 0 || t.canary.mean() == 0 || t.base.mean() == 0 {
+		return ""
+	}
+	if t.canary.mean() > t.base.mean()+t.base.mean()*time.Duration(bounds.LatencyPercent)/100 {
+		return fmt.Sprintf("its first byte took %s, and that of the first target %s", t.canary.mean().Round(time.Millisecond), t.base.mean().Round(time.Millisecond))
+	}
+	return ""
+}
+
+func (a *arm) failures() uint64 { return a.failed * 1000 / max(a.calls, 1) }
+
+func (a *arm) mean() time.Duration { return a.took / time.Duration(max(a.calls-a.failed, 1)) }
+
+func perMille(n uint64) string { return fmt.Sprintf("%d.%d %%", n/10, n%10) }

@@ -15,6 +15,7 @@ import (
 
 	"tollgate.dev/dataplane/egress"
 	"tollgate.dev/dataplane/internal/authenticate"
+	"tollgate.dev/dataplane/internal/breaker"
 	"tollgate.dev/dataplane/internal/budget"
 	"tollgate.dev/dataplane/internal/clock"
 	"tollgate.dev/dataplane/internal/ingress"
@@ -84,9 +85,10 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 	observed.Registry().MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "tollgate_rate_limit_own_share_total", Help: "Calls that were counted against this edge's own share of a limit, because Redis did not answer.",
 	}, func() float64 { return float64(limiter.Alones()) }))
+	breakers := breaker.New(time.Now, observed.Registry())
 	requests := pipeline.New(pipeline.Config{
 		Authenticator: authenticate.New([]byte(config.KeyPepper.Reveal()), func(hash [32]byte) *state.Key { return store.Current().Key(hash) }),
-		Limiter:       limiter, Gates: queue.New(limiter.Share, observed.Registry()), Book: pipeline.Leases(book), Spool: records, Sender: pipeline.Providers(sender),
+		Limiter:       limiter, Gates: queue.New(limiter.Share, observed.Registry()), Breakers: breakers, Book: pipeline.Leases(book), Spool: records, Sender: pipeline.Providers(sender),
 		Registry: observed.Registry(), Observe: observed.Attempt, Logger: logger, Now: now.Now, BodyBytesMax: config.BodyMaxBytes,
 		Seen: route.NewSeen(canaryStopped(observed.Registry(), logger)),
 	})
@@ -94,7 +96,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 	e.subscription, err = subscription.New(subscription.Config{
 		Client: client, DataDir: config.DataDir, EdgeID: id, Epoch: epoch, PreviousEpoch: recovery.PreviousEpoch,
 		Version: version, Region: config.Region, Name: config.EdgeName, Store: store, PublicKey: config.SnapshotPublicKey, FleetKey: config.FleetKey,
-		Clock: now, Status: func() *wire.Status { return status(records, requests, limiter) }, Recall: book.Recall, Logger: logger,
+		Clock: now, Status: func() *wire.Status { return status(records, requests, limiter, breakers) }, Recall: book.Recall, Logger: logger,
 	})
 	if err != nil {
 		return nil, err
@@ -106,17 +108,17 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		Pipeline: requests, Metrics: observed.Handler(), Now: now.Now,
 		Ready: func() error { return readiness(e.subscription, records) },
 	}))
-	e.runs = append(e.runs, records.Run, requests.Run, book.Run, sender.Run, e.subscription.Run, report.New(records, client, id, book.Restored, logger).Run)
+	e.runs = append(e.runs, records.Run, requests.Run, book.Run, sender.Run, breakers.Run, e.subscription.Run, report.New(records, client, id, book.Restored, logger).Run)
 	return e, nil
 }
 
-func status(records *spool.Spool, requests *pipeline.Pipeline, limiter *limit.Limiter) *wire.Status {
+func status(records *spool.Spool, requests *pipeline.Pipeline, limiter *limit.Limiter, breakers *breaker.Breakers) *wire.Status {
 	counting, since, edges := limiter.Counting()
 	return &wire.Status{
 		RateCounting: counting, RateCountingUnixMs: max(since.UnixMilli(), 0), LiveEdges: uint32(max(edges, 0)), RateUses: limiter.Uses(),
 		SpoolBytes: records.Bytes(), SpoolPending: records.Pending(), Accepting: records.HasRoom(),
 		SpoolCorrupt: records.Corrupt(), SpoolKeptBytes: records.KeptBytes(), Unrecorded: requests.Unrecorded(),
-		InFlight: uint64(requests.InFlight()), RequestsTotal: uint64(requests.Total()),
+		OpenTargets: breakers.Open(), InFlight: uint64(requests.InFlight()), RequestsTotal: uint64(requests.Total()),
 	}
 }
 

@@ -24,6 +24,55 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type BreakerState int32
+
+const (
+	BreakerState_BREAKER_STATE_UNSPECIFIED BreakerState = 0 // closed
+	BreakerState_BREAKER_STATE_OPEN        BreakerState = 1
+	BreakerState_BREAKER_STATE_HALF_OPEN   BreakerState = 2 // the next call probes it, or one is doing so
+)
+
+// Enum value maps for BreakerState.
+var (
+	BreakerState_name = map[int32]string{
+		0: "BREAKER_STATE_UNSPECIFIED",
+		1: "BREAKER_STATE_OPEN",
+		2: "BREAKER_STATE_HALF_OPEN",
+	}
+	BreakerState_value = map[string]int32{
+		"BREAKER_STATE_UNSPECIFIED": 0,
+		"BREAKER_STATE_OPEN":        1,
+		"BREAKER_STATE_HALF_OPEN":   2,
+	}
+)
+
+func (x BreakerState) Enum() *BreakerState {
+	p := new(BreakerState)
+	*p = x
+	return p
+}
+
+func (x BreakerState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (BreakerState) Descriptor() protoreflect.EnumDescriptor {
+	return file_wire_proto_enumTypes[0].Descriptor()
+}
+
+func (BreakerState) Type() protoreflect.EnumType {
+	return &file_wire_proto_enumTypes[0]
+}
+
+func (x BreakerState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use BreakerState.Descriptor instead.
+func (BreakerState) EnumDescriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{0}
+}
+
 type RateCounting int32
 
 const (
@@ -60,11 +109,11 @@ func (x RateCounting) String() string {
 }
 
 func (RateCounting) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[0].Descriptor()
+	return file_wire_proto_enumTypes[1].Descriptor()
 }
 
 func (RateCounting) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[0]
+	return &file_wire_proto_enumTypes[1]
 }
 
 func (x RateCounting) Number() protoreflect.EnumNumber {
@@ -73,7 +122,7 @@ func (x RateCounting) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RateCounting.Descriptor instead.
 func (RateCounting) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{0}
+	return file_wire_proto_rawDescGZIP(), []int{1}
 }
 
 // Priority orders the calls of one workspace that wait for a provider.
@@ -113,11 +162,11 @@ func (x Priority) String() string {
 }
 
 func (Priority) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[1].Descriptor()
+	return file_wire_proto_enumTypes[2].Descriptor()
 }
 
 func (Priority) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[1]
+	return &file_wire_proto_enumTypes[2]
 }
 
 func (x Priority) Number() protoreflect.EnumNumber {
@@ -126,7 +175,7 @@ func (x Priority) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Priority.Descriptor instead.
 func (Priority) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{1}
+	return file_wire_proto_rawDescGZIP(), []int{2}
 }
 
 type ProviderKind int32
@@ -162,11 +211,11 @@ func (x ProviderKind) String() string {
 }
 
 func (ProviderKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[2].Descriptor()
+	return file_wire_proto_enumTypes[3].Descriptor()
 }
 
 func (ProviderKind) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[2]
+	return &file_wire_proto_enumTypes[3]
 }
 
 func (x ProviderKind) Number() protoreflect.EnumNumber {
@@ -175,7 +224,7 @@ func (x ProviderKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ProviderKind.Descriptor instead.
 func (ProviderKind) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{2}
+	return file_wire_proto_rawDescGZIP(), []int{3}
 }
 
 type RouteStrategy int32
@@ -229,11 +278,11 @@ func (x RouteStrategy) String() string {
 }
 
 func (RouteStrategy) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[3].Descriptor()
+	return file_wire_proto_enumTypes[4].Descriptor()
 }
 
 func (RouteStrategy) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[3]
+	return &file_wire_proto_enumTypes[4]
 }
 
 func (x RouteStrategy) Number() protoreflect.EnumNumber {
@@ -242,7 +291,7 @@ func (x RouteStrategy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RouteStrategy.Descriptor instead.
 func (RouteStrategy) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{3}
+	return file_wire_proto_rawDescGZIP(), []int{4}
 }
 
 type RouteSticky int32
@@ -284,11 +333,11 @@ func (x RouteSticky) String() string {
 }
 
 func (RouteSticky) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[4].Descriptor()
+	return file_wire_proto_enumTypes[5].Descriptor()
 }
 
 func (RouteSticky) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[4]
+	return &file_wire_proto_enumTypes[5]
 }
 
 func (x RouteSticky) Number() protoreflect.EnumNumber {
@@ -297,7 +346,7 @@ func (x RouteSticky) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RouteSticky.Descriptor instead.
 func (RouteSticky) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{4}
+	return file_wire_proto_rawDescGZIP(), []int{5}
 }
 
 type Scope int32
@@ -351,11 +400,11 @@ func (x Scope) String() string {
 }
 
 func (Scope) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[5].Descriptor()
+	return file_wire_proto_enumTypes[6].Descriptor()
 }
 
 func (Scope) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[5]
+	return &file_wire_proto_enumTypes[6]
 }
 
 func (x Scope) Number() protoreflect.EnumNumber {
@@ -364,7 +413,7 @@ func (x Scope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Scope.Descriptor instead.
 func (Scope) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{5}
+	return file_wire_proto_rawDescGZIP(), []int{6}
 }
 
 type Period int32
@@ -409,11 +458,11 @@ func (x Period) String() string {
 }
 
 func (Period) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[6].Descriptor()
+	return file_wire_proto_enumTypes[7].Descriptor()
 }
 
 func (Period) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[6]
+	return &file_wire_proto_enumTypes[7]
 }
 
 func (x Period) Number() protoreflect.EnumNumber {
@@ -422,7 +471,7 @@ func (x Period) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Period.Descriptor instead.
 func (Period) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{6}
+	return file_wire_proto_rawDescGZIP(), []int{7}
 }
 
 type RateLimitWhat int32
@@ -467,11 +516,11 @@ func (x RateLimitWhat) String() string {
 }
 
 func (RateLimitWhat) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[7].Descriptor()
+	return file_wire_proto_enumTypes[8].Descriptor()
 }
 
 func (RateLimitWhat) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[7]
+	return &file_wire_proto_enumTypes[8]
 }
 
 func (x RateLimitWhat) Number() protoreflect.EnumNumber {
@@ -480,7 +529,7 @@ func (x RateLimitWhat) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RateLimitWhat.Descriptor instead.
 func (RateLimitWhat) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{7}
+	return file_wire_proto_rawDescGZIP(), []int{8}
 }
 
 type RateLimitPer int32
@@ -522,11 +571,11 @@ func (x RateLimitPer) String() string {
 }
 
 func (RateLimitPer) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[8].Descriptor()
+	return file_wire_proto_enumTypes[9].Descriptor()
 }
 
 func (RateLimitPer) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[8]
+	return &file_wire_proto_enumTypes[9]
 }
 
 func (x RateLimitPer) Number() protoreflect.EnumNumber {
@@ -535,7 +584,7 @@ func (x RateLimitPer) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RateLimitPer.Descriptor instead.
 func (RateLimitPer) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{8}
+	return file_wire_proto_rawDescGZIP(), []int{9}
 }
 
 type GuardrailAction int32
@@ -571,11 +620,11 @@ func (x GuardrailAction) String() string {
 }
 
 func (GuardrailAction) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[9].Descriptor()
+	return file_wire_proto_enumTypes[10].Descriptor()
 }
 
 func (GuardrailAction) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[9]
+	return &file_wire_proto_enumTypes[10]
 }
 
 func (x GuardrailAction) Number() protoreflect.EnumNumber {
@@ -584,7 +633,7 @@ func (x GuardrailAction) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GuardrailAction.Descriptor instead.
 func (GuardrailAction) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{9}
+	return file_wire_proto_rawDescGZIP(), []int{10}
 }
 
 type TokenClass int32
@@ -629,11 +678,11 @@ func (x TokenClass) String() string {
 }
 
 func (TokenClass) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[10].Descriptor()
+	return file_wire_proto_enumTypes[11].Descriptor()
 }
 
 func (TokenClass) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[10]
+	return &file_wire_proto_enumTypes[11]
 }
 
 func (x TokenClass) Number() protoreflect.EnumNumber {
@@ -642,7 +691,7 @@ func (x TokenClass) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TokenClass.Descriptor instead.
 func (TokenClass) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{10}
+	return file_wire_proto_rawDescGZIP(), []int{11}
 }
 
 // PriceKind says what a price is. The platform fragment has the catalog, an organization's fragment the others.
@@ -682,11 +731,11 @@ func (x PriceKind) String() string {
 }
 
 func (PriceKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[11].Descriptor()
+	return file_wire_proto_enumTypes[12].Descriptor()
 }
 
 func (PriceKind) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[11]
+	return &file_wire_proto_enumTypes[12]
 }
 
 func (x PriceKind) Number() protoreflect.EnumNumber {
@@ -695,7 +744,7 @@ func (x PriceKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PriceKind.Descriptor instead.
 func (PriceKind) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{11}
+	return file_wire_proto_rawDescGZIP(), []int{12}
 }
 
 type Outcome int32
@@ -740,11 +789,11 @@ func (x Outcome) String() string {
 }
 
 func (Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[12].Descriptor()
+	return file_wire_proto_enumTypes[13].Descriptor()
 }
 
 func (Outcome) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[12]
+	return &file_wire_proto_enumTypes[13]
 }
 
 func (x Outcome) Number() protoreflect.EnumNumber {
@@ -753,7 +802,7 @@ func (x Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Outcome.Descriptor instead.
 func (Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{12}
+	return file_wire_proto_rawDescGZIP(), []int{13}
 }
 
 type LeaseVerdict int32
@@ -792,11 +841,11 @@ func (x LeaseVerdict) String() string {
 }
 
 func (LeaseVerdict) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[13].Descriptor()
+	return file_wire_proto_enumTypes[14].Descriptor()
 }
 
 func (LeaseVerdict) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[13]
+	return &file_wire_proto_enumTypes[14]
 }
 
 func (x LeaseVerdict) Number() protoreflect.EnumNumber {
@@ -805,7 +854,7 @@ func (x LeaseVerdict) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LeaseVerdict.Descriptor instead.
 func (LeaseVerdict) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{13}
+	return file_wire_proto_rawDescGZIP(), []int{14}
 }
 
 type SyncRequest struct {
@@ -1226,6 +1275,7 @@ type Status struct {
 	SpoolCorrupt       uint64                 `protobuf:"varint,13,opt,name=spool_corrupt,json=spoolCorrupt,proto3" json:"spool_corrupt,omitempty"`                      // places of the spool that were damaged or could not be read, since the process began
 	Unrecorded         []*Unrecorded          `protobuf:"bytes,14,rep,name=unrecorded,proto3" json:"unrecorded,omitempty"`                                               // of each organization that had calls served without room to record them, also when none are left
 	SpoolKeptBytes     uint64                 `protobuf:"varint,15,opt,name=spool_kept_bytes,json=spoolKeptBytes,proto3" json:"spool_kept_bytes,omitempty"`              // of usage that is acked and kept
+	OpenTargets        []*OpenTarget          `protobuf:"bytes,16,rep,name=open_targets,json=openTargets,proto3" json:"open_targets,omitempty"`                          // those that are held back at the moment
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -1351,6 +1401,122 @@ func (x *Status) GetSpoolKeptBytes() uint64 {
 	return 0
 }
 
+func (x *Status) GetOpenTargets() []*OpenTarget {
+	if x != nil {
+		return x.OpenTargets
+	}
+	return nil
+}
+
+// OpenTarget is a model at a provider that an edge holds calls back from.
+type OpenTarget struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	OrgId         []byte                 `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
+	ProviderId    []byte                 `protobuf:"bytes,2,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
+	Model         string                 `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"` // its name at the provider
+	State         BreakerState           `protobuf:"varint,4,opt,name=state,proto3,enum=tollgate.wire.v1.BreakerState" json:"state,omitempty"`
+	SinceUnixMs   int64                  `protobuf:"varint,5,opt,name=since_unix_ms,json=sinceUnixMs,proto3" json:"since_unix_ms,omitempty"` // when it was given up
+	ProbeUnixMs   int64                  `protobuf:"varint,6,opt,name=probe_unix_ms,json=probeUnixMs,proto3" json:"probe_unix_ms,omitempty"` // from when on one call may try it
+	Reason        string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`                                 // of the last failure, in words that do not tell about the network behind
+	Failures      uint32                 `protobuf:"varint,8,opt,name=failures,proto3" json:"failures,omitempty"`                            // that led to it, and those of probes since
+	Limited       bool                   `protobuf:"varint,9,opt,name=limited,proto3" json:"limited,omitempty"`                              // the provider itself named the time
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenTarget) Reset() {
+	*x = OpenTarget{}
+	mi := &file_wire_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenTarget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenTarget) ProtoMessage() {}
+
+func (x *OpenTarget) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenTarget.ProtoReflect.Descriptor instead.
+func (*OpenTarget) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *OpenTarget) GetOrgId() []byte {
+	if x != nil {
+		return x.OrgId
+	}
+	return nil
+}
+
+func (x *OpenTarget) GetProviderId() []byte {
+	if x != nil {
+		return x.ProviderId
+	}
+	return nil
+}
+
+func (x *OpenTarget) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *OpenTarget) GetState() BreakerState {
+	if x != nil {
+		return x.State
+	}
+	return BreakerState_BREAKER_STATE_UNSPECIFIED
+}
+
+func (x *OpenTarget) GetSinceUnixMs() int64 {
+	if x != nil {
+		return x.SinceUnixMs
+	}
+	return 0
+}
+
+func (x *OpenTarget) GetProbeUnixMs() int64 {
+	if x != nil {
+		return x.ProbeUnixMs
+	}
+	return 0
+}
+
+func (x *OpenTarget) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *OpenTarget) GetFailures() uint32 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
+}
+
+func (x *OpenTarget) GetLimited() bool {
+	if x != nil {
+		return x.Limited
+	}
+	return false
+}
+
 // Unrecorded is calls that one process has served and not recorded: they wait in its memory, or were too many for that.
 type Unrecorded struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1362,7 +1528,7 @@ type Unrecorded struct {
 
 func (x *Unrecorded) Reset() {
 	*x = Unrecorded{}
-	mi := &file_wire_proto_msgTypes[6]
+	mi := &file_wire_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1374,7 +1540,7 @@ func (x *Unrecorded) String() string {
 func (*Unrecorded) ProtoMessage() {}
 
 func (x *Unrecorded) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[6]
+	mi := &file_wire_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1387,7 +1553,7 @@ func (x *Unrecorded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unrecorded.ProtoReflect.Descriptor instead.
 func (*Unrecorded) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{6}
+	return file_wire_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Unrecorded) GetOrgId() []byte {
@@ -1414,7 +1580,7 @@ type RateUses struct {
 
 func (x *RateUses) Reset() {
 	*x = RateUses{}
-	mi := &file_wire_proto_msgTypes[7]
+	mi := &file_wire_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1426,7 +1592,7 @@ func (x *RateUses) String() string {
 func (*RateUses) ProtoMessage() {}
 
 func (x *RateUses) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[7]
+	mi := &file_wire_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1439,7 +1605,7 @@ func (x *RateUses) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RateUses.ProtoReflect.Descriptor instead.
 func (*RateUses) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{7}
+	return file_wire_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RateUses) GetAll() []*RateUse {
@@ -1464,7 +1630,7 @@ type RateUse struct {
 
 func (x *RateUse) Reset() {
 	*x = RateUse{}
-	mi := &file_wire_proto_msgTypes[8]
+	mi := &file_wire_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1476,7 +1642,7 @@ func (x *RateUse) String() string {
 func (*RateUse) ProtoMessage() {}
 
 func (x *RateUse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[8]
+	mi := &file_wire_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1489,7 +1655,7 @@ func (x *RateUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RateUse.ProtoReflect.Descriptor instead.
 func (*RateUse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{8}
+	return file_wire_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RateUse) GetOrgId() []byte {
@@ -1552,7 +1718,7 @@ type SyncResponse struct {
 
 func (x *SyncResponse) Reset() {
 	*x = SyncResponse{}
-	mi := &file_wire_proto_msgTypes[9]
+	mi := &file_wire_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1564,7 +1730,7 @@ func (x *SyncResponse) String() string {
 func (*SyncResponse) ProtoMessage() {}
 
 func (x *SyncResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[9]
+	mi := &file_wire_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1577,7 +1743,7 @@ func (x *SyncResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncResponse.ProtoReflect.Descriptor instead.
 func (*SyncResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{9}
+	return file_wire_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SyncResponse) GetMessage() isSyncResponse_Message {
@@ -1706,7 +1872,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1718,7 +1884,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1731,7 +1897,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{10}
+	return file_wire_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Welcome) GetNowUnixMs() int64 {
@@ -1757,7 +1923,7 @@ type Whole struct {
 
 func (x *Whole) Reset() {
 	*x = Whole{}
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1769,7 +1935,7 @@ func (x *Whole) String() string {
 func (*Whole) ProtoMessage() {}
 
 func (x *Whole) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1782,7 +1948,7 @@ func (x *Whole) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Whole.ProtoReflect.Descriptor instead.
 func (*Whole) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{11}
+	return file_wire_proto_rawDescGZIP(), []int{12}
 }
 
 type Heartbeat struct {
@@ -1794,7 +1960,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1806,7 +1972,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1819,7 +1985,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{12}
+	return file_wire_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Heartbeat) GetNowUnixMs() int64 {
@@ -1845,7 +2011,7 @@ type Fragment struct {
 
 func (x *Fragment) Reset() {
 	*x = Fragment{}
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1857,7 +2023,7 @@ func (x *Fragment) String() string {
 func (*Fragment) ProtoMessage() {}
 
 func (x *Fragment) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1870,7 +2036,7 @@ func (x *Fragment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fragment.ProtoReflect.Descriptor instead.
 func (*Fragment) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{13}
+	return file_wire_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Fragment) GetManifest() []byte {
@@ -1928,7 +2094,7 @@ type Manifest struct {
 
 func (x *Manifest) Reset() {
 	*x = Manifest{}
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1940,7 +2106,7 @@ func (x *Manifest) String() string {
 func (*Manifest) ProtoMessage() {}
 
 func (x *Manifest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1953,7 +2119,7 @@ func (x *Manifest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Manifest.ProtoReflect.Descriptor instead.
 func (*Manifest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{14}
+	return file_wire_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Manifest) GetOrgId() []byte {
@@ -2002,7 +2168,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2014,7 +2180,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2027,7 +2193,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{15}
+	return file_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Item) GetKey() string {
@@ -2065,7 +2231,7 @@ type ItemBody struct {
 
 func (x *ItemBody) Reset() {
 	*x = ItemBody{}
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2077,7 +2243,7 @@ func (x *ItemBody) String() string {
 func (*ItemBody) ProtoMessage() {}
 
 func (x *ItemBody) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2090,7 +2256,7 @@ func (x *ItemBody) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ItemBody.ProtoReflect.Descriptor instead.
 func (*ItemBody) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{16}
+	return file_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ItemBody) GetBody() isItemBody_Body {
@@ -2265,7 +2431,7 @@ type FragmentRemoval struct {
 
 func (x *FragmentRemoval) Reset() {
 	*x = FragmentRemoval{}
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2277,7 +2443,7 @@ func (x *FragmentRemoval) String() string {
 func (*FragmentRemoval) ProtoMessage() {}
 
 func (x *FragmentRemoval) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2290,7 +2456,7 @@ func (x *FragmentRemoval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FragmentRemoval.ProtoReflect.Descriptor instead.
 func (*FragmentRemoval) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{17}
+	return file_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FragmentRemoval) GetOrgId() []byte {
@@ -2327,7 +2493,7 @@ type Revocation struct {
 
 func (x *Revocation) Reset() {
 	*x = Revocation{}
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2339,7 +2505,7 @@ func (x *Revocation) String() string {
 func (*Revocation) ProtoMessage() {}
 
 func (x *Revocation) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2352,7 +2518,7 @@ func (x *Revocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revocation.ProtoReflect.Descriptor instead.
 func (*Revocation) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{18}
+	return file_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Revocation) GetOrgId() []byte {
@@ -2397,7 +2563,7 @@ type LeaseRecall struct {
 
 func (x *LeaseRecall) Reset() {
 	*x = LeaseRecall{}
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2409,7 +2575,7 @@ func (x *LeaseRecall) String() string {
 func (*LeaseRecall) ProtoMessage() {}
 
 func (x *LeaseRecall) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2422,7 +2588,7 @@ func (x *LeaseRecall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRecall.ProtoReflect.Descriptor instead.
 func (*LeaseRecall) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{19}
+	return file_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *LeaseRecall) GetOrgId() []byte {
@@ -2473,7 +2639,7 @@ type Organization struct {
 
 func (x *Organization) Reset() {
 	*x = Organization{}
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2485,7 +2651,7 @@ func (x *Organization) String() string {
 func (*Organization) ProtoMessage() {}
 
 func (x *Organization) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2498,7 +2664,7 @@ func (x *Organization) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Organization.ProtoReflect.Descriptor instead.
 func (*Organization) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{20}
+	return file_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Organization) GetId() []byte {
@@ -2547,7 +2713,7 @@ type Workspace struct {
 
 func (x *Workspace) Reset() {
 	*x = Workspace{}
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2559,7 +2725,7 @@ func (x *Workspace) String() string {
 func (*Workspace) ProtoMessage() {}
 
 func (x *Workspace) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2572,7 +2738,7 @@ func (x *Workspace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Workspace.ProtoReflect.Descriptor instead.
 func (*Workspace) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{21}
+	return file_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Workspace) GetId() []byte {
@@ -2607,7 +2773,7 @@ type Agent struct {
 
 func (x *Agent) Reset() {
 	*x = Agent{}
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2619,7 +2785,7 @@ func (x *Agent) String() string {
 func (*Agent) ProtoMessage() {}
 
 func (x *Agent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2632,7 +2798,7 @@ func (x *Agent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Agent.ProtoReflect.Descriptor instead.
 func (*Agent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{22}
+	return file_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Agent) GetId() []byte {
@@ -2675,7 +2841,7 @@ type VirtualKey struct {
 
 func (x *VirtualKey) Reset() {
 	*x = VirtualKey{}
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2687,7 +2853,7 @@ func (x *VirtualKey) String() string {
 func (*VirtualKey) ProtoMessage() {}
 
 func (x *VirtualKey) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2700,7 +2866,7 @@ func (x *VirtualKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VirtualKey.ProtoReflect.Descriptor instead.
 func (*VirtualKey) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{23}
+	return file_wire_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *VirtualKey) GetId() []byte {
@@ -2792,13 +2958,14 @@ type Provider struct {
 	MaxConcurrency uint32                 `protobuf:"varint,8,opt,name=max_concurrency,json=maxConcurrency,proto3" json:"max_concurrency,omitempty"` // calls at a time over all edges; 0: no limit
 	QueueLength    uint32                 `protobuf:"varint,9,opt,name=queue_length,json=queueLength,proto3" json:"queue_length,omitempty"`          // calls that may wait for it on one edge; 0: none waits
 	QueueWaitMs    uint32                 `protobuf:"varint,10,opt,name=queue_wait_ms,json=queueWaitMs,proto3" json:"queue_wait_ms,omitempty"`       // how long one may wait
+	Breaker        *Breaker               `protobuf:"bytes,20,opt,name=breaker,proto3" json:"breaker,omitempty"`                                     // absent: every default
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Provider) Reset() {
 	*x = Provider{}
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2810,7 +2977,7 @@ func (x *Provider) String() string {
 func (*Provider) ProtoMessage() {}
 
 func (x *Provider) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2823,7 +2990,7 @@ func (x *Provider) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Provider.ProtoReflect.Descriptor instead.
 func (*Provider) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{24}
+	return file_wire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Provider) GetId() []byte {
@@ -2896,6 +3063,90 @@ func (x *Provider) GetQueueWaitMs() uint32 {
 	return 0
 }
 
+func (x *Provider) GetBreaker() *Breaker {
+	if x != nil {
+		return x.Breaker
+	}
+	return nil
+}
+
+// Breaker says when an edge holds calls back from a model of the provider. Fields of 0 mean the default.
+type Breaker struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Off            bool                   `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`                                             // never
+	Failures       uint32                 `protobuf:"varint,2,opt,name=failures,proto3" json:"failures,omitempty"`                                   // in a row; default 5
+	FailurePercent uint32                 `protobuf:"varint,3,opt,name=failure_percent,json=failurePercent,proto3" json:"failure_percent,omitempty"` // of the calls within 30 seconds; default 50
+	CallsLeast     uint32                 `protobuf:"varint,4,opt,name=calls_least,json=callsLeast,proto3" json:"calls_least,omitempty"`             // within these, before their share counts; default 20
+	PauseMs        uint32                 `protobuf:"varint,5,opt,name=pause_ms,json=pauseMs,proto3" json:"pause_ms,omitempty"`                      // until a probe; default 5000. Each probe that fails doubles it, up to two minutes
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Breaker) Reset() {
+	*x = Breaker{}
+	mi := &file_wire_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Breaker) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Breaker) ProtoMessage() {}
+
+func (x *Breaker) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Breaker.ProtoReflect.Descriptor instead.
+func (*Breaker) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Breaker) GetOff() bool {
+	if x != nil {
+		return x.Off
+	}
+	return false
+}
+
+func (x *Breaker) GetFailures() uint32 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
+}
+
+func (x *Breaker) GetFailurePercent() uint32 {
+	if x != nil {
+		return x.FailurePercent
+	}
+	return 0
+}
+
+func (x *Breaker) GetCallsLeast() uint32 {
+	if x != nil {
+		return x.CallsLeast
+	}
+	return 0
+}
+
+func (x *Breaker) GetPauseMs() uint32 {
+	if x != nil {
+		return x.PauseMs
+	}
+	return 0
+}
+
 type Credential struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2906,7 +3157,7 @@ type Credential struct {
 
 func (x *Credential) Reset() {
 	*x = Credential{}
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2918,7 +3169,7 @@ func (x *Credential) String() string {
 func (*Credential) ProtoMessage() {}
 
 func (x *Credential) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2931,7 +3182,7 @@ func (x *Credential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credential.ProtoReflect.Descriptor instead.
 func (*Credential) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{25}
+	return file_wire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Credential) GetId() []byte {
@@ -2960,13 +3211,14 @@ type Route struct {
 	Version       uint32                 `protobuf:"varint,8,opt,name=version,proto3" json:"version,omitempty"`                  // how often it was saved
 	TimeZone      string                 `protobuf:"bytes,9,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"` // IANA name, of hours and weekdays in conditions; empty: UTC
 	Mirror        *Mirror                `protobuf:"bytes,10,opt,name=mirror,proto3" json:"mirror,omitempty"`
+	Reliability   *Reliability           `protobuf:"bytes,20,opt,name=reliability,proto3" json:"reliability,omitempty"` // absent: every default
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Route) Reset() {
 	*x = Route{}
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2978,7 +3230,7 @@ func (x *Route) String() string {
 func (*Route) ProtoMessage() {}
 
 func (x *Route) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2991,7 +3243,7 @@ func (x *Route) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Route.ProtoReflect.Descriptor instead.
 func (*Route) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{26}
+	return file_wire_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Route) GetId() []byte {
@@ -3064,6 +3316,130 @@ func (x *Route) GetMirror() *Mirror {
 	return nil
 }
 
+func (x *Route) GetReliability() *Reliability {
+	if x != nil {
+		return x.Reliability
+	}
+	return nil
+}
+
+// Reliability says how long and how often a route's targets are tried. Fields of 0 mean the default.
+type Reliability struct {
+	state               protoimpl.MessageState `protogen:"open.v1"`
+	TriesPerTarget      uint32                 `protobuf:"varint,1,opt,name=tries_per_target,json=triesPerTarget,proto3" json:"tries_per_target,omitempty"`                  // before the next one; default: 1, and 2 at the last target
+	TriesMost           uint32                 `protobuf:"varint,2,opt,name=tries_most,json=triesMost,proto3" json:"tries_most,omitempty"`                                   // of one call, at all targets; default 5
+	BackoffMs           uint32                 `protobuf:"varint,3,opt,name=backoff_ms,json=backoffMs,proto3" json:"backoff_ms,omitempty"`                                   // most that is waited before the first retry at a target, drawn at random; it doubles. Default 250
+	BackoffMostMs       uint32                 `protobuf:"varint,4,opt,name=backoff_most_ms,json=backoffMostMs,proto3" json:"backoff_most_ms,omitempty"`                     // default 5000
+	RetryStatuses       []uint32               `protobuf:"varint,5,rep,packed,name=retry_statuses,json=retryStatuses,proto3" json:"retry_statuses,omitempty"`                // that lead to another try; empty: 408, 429 and all from 500
+	ConnectTimeoutMs    uint32                 `protobuf:"varint,6,opt,name=connect_timeout_ms,json=connectTimeoutMs,proto3" json:"connect_timeout_ms,omitempty"`            // default 10000
+	FirstTokenTimeoutMs uint32                 `protobuf:"varint,7,opt,name=first_token_timeout_ms,json=firstTokenTimeoutMs,proto3" json:"first_token_timeout_ms,omitempty"` // until a stream's first content or the head of a whole answer; default 600000
+	IdleTimeoutMs       uint32                 `protobuf:"varint,8,opt,name=idle_timeout_ms,json=idleTimeoutMs,proto3" json:"idle_timeout_ms,omitempty"`                     // between two pieces of an answer; default 120000
+	TryTimeoutMs        uint32                 `protobuf:"varint,9,opt,name=try_timeout_ms,json=tryTimeoutMs,proto3" json:"try_timeout_ms,omitempty"`                        // of one try; default 3600000
+	DeadlineMs          uint32                 `protobuf:"varint,10,opt,name=deadline_ms,json=deadlineMs,proto3" json:"deadline_ms,omitempty"`                               // of the call over all tries; default 3600000. A call may ask for less
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *Reliability) Reset() {
+	*x = Reliability{}
+	mi := &file_wire_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reliability) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reliability) ProtoMessage() {}
+
+func (x *Reliability) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reliability.ProtoReflect.Descriptor instead.
+func (*Reliability) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Reliability) GetTriesPerTarget() uint32 {
+	if x != nil {
+		return x.TriesPerTarget
+	}
+	return 0
+}
+
+func (x *Reliability) GetTriesMost() uint32 {
+	if x != nil {
+		return x.TriesMost
+	}
+	return 0
+}
+
+func (x *Reliability) GetBackoffMs() uint32 {
+	if x != nil {
+		return x.BackoffMs
+	}
+	return 0
+}
+
+func (x *Reliability) GetBackoffMostMs() uint32 {
+	if x != nil {
+		return x.BackoffMostMs
+	}
+	return 0
+}
+
+func (x *Reliability) GetRetryStatuses() []uint32 {
+	if x != nil {
+		return x.RetryStatuses
+	}
+	return nil
+}
+
+func (x *Reliability) GetConnectTimeoutMs() uint32 {
+	if x != nil {
+		return x.ConnectTimeoutMs
+	}
+	return 0
+}
+
+func (x *Reliability) GetFirstTokenTimeoutMs() uint32 {
+	if x != nil {
+		return x.FirstTokenTimeoutMs
+	}
+	return 0
+}
+
+func (x *Reliability) GetIdleTimeoutMs() uint32 {
+	if x != nil {
+		return x.IdleTimeoutMs
+	}
+	return 0
+}
+
+func (x *Reliability) GetTryTimeoutMs() uint32 {
+	if x != nil {
+		return x.TryTimeoutMs
+	}
+	return 0
+}
+
+func (x *Reliability) GetDeadlineMs() uint32 {
+	if x != nil {
+		return x.DeadlineMs
+	}
+	return 0
+}
+
 type Target struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ProviderId    []byte                 `protobuf:"bytes,1,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
@@ -3076,7 +3452,7 @@ type Target struct {
 
 func (x *Target) Reset() {
 	*x = Target{}
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3088,7 +3464,7 @@ func (x *Target) String() string {
 func (*Target) ProtoMessage() {}
 
 func (x *Target) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3101,7 +3477,7 @@ func (x *Target) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Target.ProtoReflect.Descriptor instead.
 func (*Target) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{27}
+	return file_wire_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Target) GetProviderId() []byte {
@@ -3144,7 +3520,7 @@ type Parameter struct {
 
 func (x *Parameter) Reset() {
 	*x = Parameter{}
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3156,7 +3532,7 @@ func (x *Parameter) String() string {
 func (*Parameter) ProtoMessage() {}
 
 func (x *Parameter) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3169,7 +3545,7 @@ func (x *Parameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
 func (*Parameter) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{28}
+	return file_wire_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Parameter) GetName() string {
@@ -3211,7 +3587,7 @@ type RouteNode struct {
 
 func (x *RouteNode) Reset() {
 	*x = RouteNode{}
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3223,7 +3599,7 @@ func (x *RouteNode) String() string {
 func (*RouteNode) ProtoMessage() {}
 
 func (x *RouteNode) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3236,7 +3612,7 @@ func (x *RouteNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouteNode.ProtoReflect.Descriptor instead.
 func (*RouteNode) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{29}
+	return file_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RouteNode) GetName() string {
@@ -3316,7 +3692,7 @@ type Canary struct {
 
 func (x *Canary) Reset() {
 	*x = Canary{}
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3328,7 +3704,7 @@ func (x *Canary) String() string {
 func (*Canary) ProtoMessage() {}
 
 func (x *Canary) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3341,7 +3717,7 @@ func (x *Canary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Canary.ProtoReflect.Descriptor instead.
 func (*Canary) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{30}
+	return file_wire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Canary) GetSharePerMille() uint32 {
@@ -3384,7 +3760,7 @@ type Mirror struct {
 
 func (x *Mirror) Reset() {
 	*x = Mirror{}
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3396,7 +3772,7 @@ func (x *Mirror) String() string {
 func (*Mirror) ProtoMessage() {}
 
 func (x *Mirror) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3409,7 +3785,7 @@ func (x *Mirror) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mirror.ProtoReflect.Descriptor instead.
 func (*Mirror) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{31}
+	return file_wire_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Mirror) GetTarget() *Target {
@@ -3450,7 +3826,7 @@ type Budget struct {
 
 func (x *Budget) Reset() {
 	*x = Budget{}
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3462,7 +3838,7 @@ func (x *Budget) String() string {
 func (*Budget) ProtoMessage() {}
 
 func (x *Budget) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3475,7 +3851,7 @@ func (x *Budget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Budget.ProtoReflect.Descriptor instead.
 func (*Budget) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{32}
+	return file_wire_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Budget) GetId() []byte {
@@ -3558,7 +3934,7 @@ type RateLimit struct {
 
 func (x *RateLimit) Reset() {
 	*x = RateLimit{}
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3570,7 +3946,7 @@ func (x *RateLimit) String() string {
 func (*RateLimit) ProtoMessage() {}
 
 func (x *RateLimit) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3583,7 +3959,7 @@ func (x *RateLimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RateLimit.ProtoReflect.Descriptor instead.
 func (*RateLimit) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{33}
+	return file_wire_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *RateLimit) GetId() []byte {
@@ -3656,7 +4032,7 @@ type Guardrail struct {
 
 func (x *Guardrail) Reset() {
 	*x = Guardrail{}
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3668,7 +4044,7 @@ func (x *Guardrail) String() string {
 func (*Guardrail) ProtoMessage() {}
 
 func (x *Guardrail) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3681,7 +4057,7 @@ func (x *Guardrail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guardrail.ProtoReflect.Descriptor instead.
 func (*Guardrail) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{34}
+	return file_wire_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Guardrail) GetId() []byte {
@@ -3758,7 +4134,7 @@ type Price struct {
 
 func (x *Price) Reset() {
 	*x = Price{}
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3770,7 +4146,7 @@ func (x *Price) String() string {
 func (*Price) ProtoMessage() {}
 
 func (x *Price) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3783,7 +4159,7 @@ func (x *Price) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Price.ProtoReflect.Descriptor instead.
 func (*Price) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{35}
+	return file_wire_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Price) GetId() []byte {
@@ -3997,7 +4373,7 @@ type UsageEvent struct {
 
 func (x *UsageEvent) Reset() {
 	*x = UsageEvent{}
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4009,7 +4385,7 @@ func (x *UsageEvent) String() string {
 func (*UsageEvent) ProtoMessage() {}
 
 func (x *UsageEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4022,7 +4398,7 @@ func (x *UsageEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageEvent.ProtoReflect.Descriptor instead.
 func (*UsageEvent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{36}
+	return file_wire_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *UsageEvent) GetEventId() []byte {
@@ -4377,7 +4753,7 @@ type Charge struct {
 
 func (x *Charge) Reset() {
 	*x = Charge{}
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4389,7 +4765,7 @@ func (x *Charge) String() string {
 func (*Charge) ProtoMessage() {}
 
 func (x *Charge) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4402,7 +4778,7 @@ func (x *Charge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Charge.ProtoReflect.Descriptor instead.
 func (*Charge) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{37}
+	return file_wire_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Charge) GetBudgetId() []byte {
@@ -4466,7 +4842,7 @@ type UsageBatch struct {
 
 func (x *UsageBatch) Reset() {
 	*x = UsageBatch{}
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4478,7 +4854,7 @@ func (x *UsageBatch) String() string {
 func (*UsageBatch) ProtoMessage() {}
 
 func (x *UsageBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4491,7 +4867,7 @@ func (x *UsageBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageBatch.ProtoReflect.Descriptor instead.
 func (*UsageBatch) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{38}
+	return file_wire_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *UsageBatch) GetEdgeId() []byte {
@@ -4532,7 +4908,7 @@ type UsageRecord struct {
 
 func (x *UsageRecord) Reset() {
 	*x = UsageRecord{}
-	mi := &file_wire_proto_msgTypes[39]
+	mi := &file_wire_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4544,7 +4920,7 @@ func (x *UsageRecord) String() string {
 func (*UsageRecord) ProtoMessage() {}
 
 func (x *UsageRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[39]
+	mi := &file_wire_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4557,7 +4933,7 @@ func (x *UsageRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRecord.ProtoReflect.Descriptor instead.
 func (*UsageRecord) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{39}
+	return file_wire_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *UsageRecord) GetSeq() uint64 {
@@ -4585,7 +4961,7 @@ type UsageAck struct {
 
 func (x *UsageAck) Reset() {
 	*x = UsageAck{}
-	mi := &file_wire_proto_msgTypes[40]
+	mi := &file_wire_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4597,7 +4973,7 @@ func (x *UsageAck) String() string {
 func (*UsageAck) ProtoMessage() {}
 
 func (x *UsageAck) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[40]
+	mi := &file_wire_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4610,7 +4986,7 @@ func (x *UsageAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageAck.ProtoReflect.Descriptor instead.
 func (*UsageAck) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{40}
+	return file_wire_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *UsageAck) GetEpoch() uint64 {
@@ -4637,7 +5013,7 @@ type PositionsRequest struct {
 
 func (x *PositionsRequest) Reset() {
 	*x = PositionsRequest{}
-	mi := &file_wire_proto_msgTypes[41]
+	mi := &file_wire_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4649,7 +5025,7 @@ func (x *PositionsRequest) String() string {
 func (*PositionsRequest) ProtoMessage() {}
 
 func (x *PositionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[41]
+	mi := &file_wire_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4662,7 +5038,7 @@ func (x *PositionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PositionsRequest.ProtoReflect.Descriptor instead.
 func (*PositionsRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{41}
+	return file_wire_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *PositionsRequest) GetEdgeId() []byte {
@@ -4688,7 +5064,7 @@ type PositionsResponse struct {
 
 func (x *PositionsResponse) Reset() {
 	*x = PositionsResponse{}
-	mi := &file_wire_proto_msgTypes[42]
+	mi := &file_wire_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4700,7 +5076,7 @@ func (x *PositionsResponse) String() string {
 func (*PositionsResponse) ProtoMessage() {}
 
 func (x *PositionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[42]
+	mi := &file_wire_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4713,7 +5089,7 @@ func (x *PositionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PositionsResponse.ProtoReflect.Descriptor instead.
 func (*PositionsResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{42}
+	return file_wire_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *PositionsResponse) GetPositions() []*Position {
@@ -4734,7 +5110,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_wire_proto_msgTypes[43]
+	mi := &file_wire_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4746,7 +5122,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[43]
+	mi := &file_wire_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4759,7 +5135,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{43}
+	return file_wire_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Position) GetEpoch() uint64 {
@@ -4788,7 +5164,7 @@ type LeaseRequest struct {
 
 func (x *LeaseRequest) Reset() {
 	*x = LeaseRequest{}
-	mi := &file_wire_proto_msgTypes[44]
+	mi := &file_wire_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4800,7 +5176,7 @@ func (x *LeaseRequest) String() string {
 func (*LeaseRequest) ProtoMessage() {}
 
 func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[44]
+	mi := &file_wire_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4813,7 +5189,7 @@ func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRequest.ProtoReflect.Descriptor instead.
 func (*LeaseRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{44}
+	return file_wire_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *LeaseRequest) GetEdgeId() []byte {
@@ -4865,7 +5241,7 @@ type LeaseClaim struct {
 
 func (x *LeaseClaim) Reset() {
 	*x = LeaseClaim{}
-	mi := &file_wire_proto_msgTypes[45]
+	mi := &file_wire_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4877,7 +5253,7 @@ func (x *LeaseClaim) String() string {
 func (*LeaseClaim) ProtoMessage() {}
 
 func (x *LeaseClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[45]
+	mi := &file_wire_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4890,7 +5266,7 @@ func (x *LeaseClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseClaim.ProtoReflect.Descriptor instead.
 func (*LeaseClaim) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{45}
+	return file_wire_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *LeaseClaim) GetOrgId() []byte {
@@ -4988,7 +5364,7 @@ type LeaseGrant struct {
 
 func (x *LeaseGrant) Reset() {
 	*x = LeaseGrant{}
-	mi := &file_wire_proto_msgTypes[46]
+	mi := &file_wire_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5000,7 +5376,7 @@ func (x *LeaseGrant) String() string {
 func (*LeaseGrant) ProtoMessage() {}
 
 func (x *LeaseGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[46]
+	mi := &file_wire_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5013,7 +5389,7 @@ func (x *LeaseGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseGrant.ProtoReflect.Descriptor instead.
 func (*LeaseGrant) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{46}
+	return file_wire_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *LeaseGrant) GetOrgId() []byte {
@@ -5095,7 +5471,7 @@ type LeaseResponse struct {
 
 func (x *LeaseResponse) Reset() {
 	*x = LeaseResponse{}
-	mi := &file_wire_proto_msgTypes[47]
+	mi := &file_wire_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5107,7 +5483,7 @@ func (x *LeaseResponse) String() string {
 func (*LeaseResponse) ProtoMessage() {}
 
 func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[47]
+	mi := &file_wire_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5120,7 +5496,7 @@ func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseResponse.ProtoReflect.Descriptor instead.
 func (*LeaseResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{47}
+	return file_wire_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *LeaseResponse) GetGrants() []*LeaseGrant {
@@ -5146,7 +5522,7 @@ type SpoolRecord struct {
 
 func (x *SpoolRecord) Reset() {
 	*x = SpoolRecord{}
-	mi := &file_wire_proto_msgTypes[48]
+	mi := &file_wire_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5158,7 +5534,7 @@ func (x *SpoolRecord) String() string {
 func (*SpoolRecord) ProtoMessage() {}
 
 func (x *SpoolRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[48]
+	mi := &file_wire_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5171,7 +5547,7 @@ func (x *SpoolRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpoolRecord.ProtoReflect.Descriptor instead.
 func (*SpoolRecord) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{48}
+	return file_wire_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SpoolRecord) GetRecord() isSpoolRecord_Record {
@@ -5255,7 +5631,7 @@ type Intent struct {
 
 func (x *Intent) Reset() {
 	*x = Intent{}
-	mi := &file_wire_proto_msgTypes[49]
+	mi := &file_wire_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5267,7 +5643,7 @@ func (x *Intent) String() string {
 func (*Intent) ProtoMessage() {}
 
 func (x *Intent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[49]
+	mi := &file_wire_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5280,7 +5656,7 @@ func (x *Intent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Intent.ProtoReflect.Descriptor instead.
 func (*Intent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{49}
+	return file_wire_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Intent) GetEvent() *UsageEvent {
@@ -5303,7 +5679,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_wire_proto_msgTypes[50]
+	mi := &file_wire_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5315,7 +5691,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[50]
+	mi := &file_wire_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5328,7 +5704,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{50}
+	return file_wire_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Checkpoint) GetEventId() []byte {
@@ -5377,7 +5753,7 @@ type LeaseState struct {
 
 func (x *LeaseState) Reset() {
 	*x = LeaseState{}
-	mi := &file_wire_proto_msgTypes[51]
+	mi := &file_wire_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5389,7 +5765,7 @@ func (x *LeaseState) String() string {
 func (*LeaseState) ProtoMessage() {}
 
 func (x *LeaseState) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[51]
+	mi := &file_wire_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5402,7 +5778,7 @@ func (x *LeaseState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseState.ProtoReflect.Descriptor instead.
 func (*LeaseState) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{51}
+	return file_wire_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *LeaseState) GetOrgId() []byte {
@@ -5507,7 +5883,7 @@ const file_wire_proto_rawDesc = "" +
 	"generation\x18\x02 \x01(\x04R\n" +
 	"generation\x12\x12\n" +
 	"\x04path\x18\x03 \x01(\tR\x04path\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xad\x04\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xee\x04\n" +
 	"\x06Status\x12\x1e\n" +
 	"\vnow_unix_ms\x18\x01 \x01(\x03R\tnowUnixMs\x12\x1f\n" +
 	"\vspool_bytes\x18\x02 \x01(\x04R\n" +
@@ -5526,7 +5902,20 @@ const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"unrecorded\x18\x0e \x03(\v2\x1c.tollgate.wire.v1.UnrecordedR\n" +
 	"unrecorded\x12(\n" +
-	"\x10spool_kept_bytes\x18\x0f \x01(\x04R\x0espoolKeptBytes\"9\n" +
+	"\x10spool_kept_bytes\x18\x0f \x01(\x04R\x0espoolKeptBytes\x12?\n" +
+	"\fopen_targets\x18\x10 \x03(\v2\x1c.tollgate.wire.v1.OpenTargetR\vopenTargets\"\xa6\x02\n" +
+	"\n" +
+	"OpenTarget\x12\x15\n" +
+	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x1f\n" +
+	"\vprovider_id\x18\x02 \x01(\fR\n" +
+	"providerId\x12\x14\n" +
+	"\x05model\x18\x03 \x01(\tR\x05model\x124\n" +
+	"\x05state\x18\x04 \x01(\x0e2\x1e.tollgate.wire.v1.BreakerStateR\x05state\x12\"\n" +
+	"\rsince_unix_ms\x18\x05 \x01(\x03R\vsinceUnixMs\x12\"\n" +
+	"\rprobe_unix_ms\x18\x06 \x01(\x03R\vprobeUnixMs\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12\x1a\n" +
+	"\bfailures\x18\b \x01(\rR\bfailures\x12\x18\n" +
+	"\alimited\x18\t \x01(\bR\alimited\"9\n" +
 	"\n" +
 	"Unrecorded\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x14\n" +
@@ -5639,7 +6028,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x13requests_per_minute\x18\t \x01(\rR\x11requestsPerMinute\x126\n" +
 	"\bpriority\x18\n" +
 	" \x01(\x0e2\x1a.tollgate.wire.v1.PriorityR\bpriority\x12!\n" +
-	"\fdrops_fields\x18\v \x01(\bR\vdropsFields\"\xf0\x02\n" +
+	"\fdrops_fields\x18\v \x01(\bR\vdropsFields\"\xa5\x03\n" +
 	"\bProvider\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x122\n" +
@@ -5651,11 +6040,19 @@ const file_wire_proto_rawDesc = "" +
 	"\x0fmax_concurrency\x18\b \x01(\rR\x0emaxConcurrency\x12!\n" +
 	"\fqueue_length\x18\t \x01(\rR\vqueueLength\x12\"\n" +
 	"\rqueue_wait_ms\x18\n" +
-	" \x01(\rR\vqueueWaitMs\"4\n" +
+	" \x01(\rR\vqueueWaitMs\x123\n" +
+	"\abreaker\x18\x14 \x01(\v2\x19.tollgate.wire.v1.BreakerR\abreaker\"\x9c\x01\n" +
+	"\aBreaker\x12\x10\n" +
+	"\x03off\x18\x01 \x01(\bR\x03off\x12\x1a\n" +
+	"\bfailures\x18\x02 \x01(\rR\bfailures\x12'\n" +
+	"\x0ffailure_percent\x18\x03 \x01(\rR\x0efailurePercent\x12\x1f\n" +
+	"\vcalls_least\x18\x04 \x01(\rR\n" +
+	"callsLeast\x12\x19\n" +
+	"\bpause_ms\x18\x05 \x01(\rR\apauseMs\"4\n" +
 	"\n" +
 	"Credential\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x16\n" +
-	"\x06sealed\x18\x02 \x01(\fR\x06sealed\"\xf3\x02\n" +
+	"\x06sealed\x18\x02 \x01(\fR\x06sealed\"\xb4\x03\n" +
 	"\x05Route\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12!\n" +
 	"\fworkspace_id\x18\x02 \x01(\fR\vworkspaceId\x12\x12\n" +
@@ -5667,7 +6064,23 @@ const file_wire_proto_rawDesc = "" +
 	"\aversion\x18\b \x01(\rR\aversion\x12\x1b\n" +
 	"\ttime_zone\x18\t \x01(\tR\btimeZone\x120\n" +
 	"\x06mirror\x18\n" +
-	" \x01(\v2\x18.tollgate.wire.v1.MirrorR\x06mirror\"\x94\x01\n" +
+	" \x01(\v2\x18.tollgate.wire.v1.MirrorR\x06mirror\x12?\n" +
+	"\vreliability\x18\x14 \x01(\v2\x1d.tollgate.wire.v1.ReliabilityR\vreliability\"\x96\x03\n" +
+	"\vReliability\x12(\n" +
+	"\x10tries_per_target\x18\x01 \x01(\rR\x0etriesPerTarget\x12\x1d\n" +
+	"\n" +
+	"tries_most\x18\x02 \x01(\rR\ttriesMost\x12\x1d\n" +
+	"\n" +
+	"backoff_ms\x18\x03 \x01(\rR\tbackoffMs\x12&\n" +
+	"\x0fbackoff_most_ms\x18\x04 \x01(\rR\rbackoffMostMs\x12%\n" +
+	"\x0eretry_statuses\x18\x05 \x03(\rR\rretryStatuses\x12,\n" +
+	"\x12connect_timeout_ms\x18\x06 \x01(\rR\x10connectTimeoutMs\x123\n" +
+	"\x16first_token_timeout_ms\x18\a \x01(\rR\x13firstTokenTimeoutMs\x12&\n" +
+	"\x0fidle_timeout_ms\x18\b \x01(\rR\ridleTimeoutMs\x12$\n" +
+	"\x0etry_timeout_ms\x18\t \x01(\rR\ftryTimeoutMs\x12\x1f\n" +
+	"\vdeadline_ms\x18\n" +
+	" \x01(\rR\n" +
+	"deadlineMs\"\x94\x01\n" +
 	"\x06Target\x12\x1f\n" +
 	"\vprovider_id\x18\x01 \x01(\fR\n" +
 	"providerId\x12\x14\n" +
@@ -5914,7 +6327,11 @@ const file_wire_proto_rawDesc = "" +
 	"\x12settled_total_pico\x18\x06 \x01(\x03R\x10settledTotalPico\x12\x18\n" +
 	"\asubject\x18\a \x01(\tR\asubject\x12\x19\n" +
 	"\blease_no\x18\b \x01(\x03R\aleaseNo\x12\x16\n" +
-	"\x06closed\x18\t \x01(\bR\x06closed*{\n" +
+	"\x06closed\x18\t \x01(\bR\x06closed*b\n" +
+	"\fBreakerState\x12\x1d\n" +
+	"\x19BREAKER_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12BREAKER_STATE_OPEN\x10\x01\x12\x1b\n" +
+	"\x17BREAKER_STATE_HALF_OPEN\x10\x02*{\n" +
 	"\fRateCounting\x12\x1d\n" +
 	"\x19RATE_COUNTING_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13RATE_COUNTING_ALONE\x10\x01\x12\x1a\n" +
@@ -6024,153 +6441,161 @@ func file_wire_proto_rawDescGZIP() []byte {
 	return file_wire_proto_rawDescData
 }
 
-var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 14)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 15)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
 var file_wire_proto_goTypes = []any{
-	(RateCounting)(0),         // 0: tollgate.wire.v1.RateCounting
-	(Priority)(0),             // 1: tollgate.wire.v1.Priority
-	(ProviderKind)(0),         // 2: tollgate.wire.v1.ProviderKind
-	(RouteStrategy)(0),        // 3: tollgate.wire.v1.RouteStrategy
-	(RouteSticky)(0),          // 4: tollgate.wire.v1.RouteSticky
-	(Scope)(0),                // 5: tollgate.wire.v1.Scope
-	(Period)(0),               // 6: tollgate.wire.v1.Period
-	(RateLimitWhat)(0),        // 7: tollgate.wire.v1.RateLimitWhat
-	(RateLimitPer)(0),         // 8: tollgate.wire.v1.RateLimitPer
-	(GuardrailAction)(0),      // 9: tollgate.wire.v1.GuardrailAction
-	(TokenClass)(0),           // 10: tollgate.wire.v1.TokenClass
-	(PriceKind)(0),            // 11: tollgate.wire.v1.PriceKind
-	(Outcome)(0),              // 12: tollgate.wire.v1.Outcome
-	(LeaseVerdict)(0),         // 13: tollgate.wire.v1.LeaseVerdict
-	(*SyncRequest)(nil),       // 14: tollgate.wire.v1.SyncRequest
-	(*Hello)(nil),             // 15: tollgate.wire.v1.Hello
-	(*Held)(nil),              // 16: tollgate.wire.v1.Held
-	(*Ack)(nil),               // 17: tollgate.wire.v1.Ack
-	(*Nack)(nil),              // 18: tollgate.wire.v1.Nack
-	(*Status)(nil),            // 19: tollgate.wire.v1.Status
-	(*Unrecorded)(nil),        // 20: tollgate.wire.v1.Unrecorded
-	(*RateUses)(nil),          // 21: tollgate.wire.v1.RateUses
-	(*RateUse)(nil),           // 22: tollgate.wire.v1.RateUse
-	(*SyncResponse)(nil),      // 23: tollgate.wire.v1.SyncResponse
-	(*Welcome)(nil),           // 24: tollgate.wire.v1.Welcome
-	(*Whole)(nil),             // 25: tollgate.wire.v1.Whole
-	(*Heartbeat)(nil),         // 26: tollgate.wire.v1.Heartbeat
-	(*Fragment)(nil),          // 27: tollgate.wire.v1.Fragment
-	(*Manifest)(nil),          // 28: tollgate.wire.v1.Manifest
-	(*Item)(nil),              // 29: tollgate.wire.v1.Item
-	(*ItemBody)(nil),          // 30: tollgate.wire.v1.ItemBody
-	(*FragmentRemoval)(nil),   // 31: tollgate.wire.v1.FragmentRemoval
-	(*Revocation)(nil),        // 32: tollgate.wire.v1.Revocation
-	(*LeaseRecall)(nil),       // 33: tollgate.wire.v1.LeaseRecall
-	(*Organization)(nil),      // 34: tollgate.wire.v1.Organization
-	(*Workspace)(nil),         // 35: tollgate.wire.v1.Workspace
-	(*Agent)(nil),             // 36: tollgate.wire.v1.Agent
-	(*VirtualKey)(nil),        // 37: tollgate.wire.v1.VirtualKey
-	(*Provider)(nil),          // 38: tollgate.wire.v1.Provider
-	(*Credential)(nil),        // 39: tollgate.wire.v1.Credential
-	(*Route)(nil),             // 40: tollgate.wire.v1.Route
-	(*Target)(nil),            // 41: tollgate.wire.v1.Target
-	(*Parameter)(nil),         // 42: tollgate.wire.v1.Parameter
-	(*RouteNode)(nil),         // 43: tollgate.wire.v1.RouteNode
-	(*Canary)(nil),            // 44: tollgate.wire.v1.Canary
-	(*Mirror)(nil),            // 45: tollgate.wire.v1.Mirror
-	(*Budget)(nil),            // 46: tollgate.wire.v1.Budget
-	(*RateLimit)(nil),         // 47: tollgate.wire.v1.RateLimit
-	(*Guardrail)(nil),         // 48: tollgate.wire.v1.Guardrail
-	(*Price)(nil),             // 49: tollgate.wire.v1.Price
-	(*UsageEvent)(nil),        // 50: tollgate.wire.v1.UsageEvent
-	(*Charge)(nil),            // 51: tollgate.wire.v1.Charge
-	(*UsageBatch)(nil),        // 52: tollgate.wire.v1.UsageBatch
-	(*UsageRecord)(nil),       // 53: tollgate.wire.v1.UsageRecord
-	(*UsageAck)(nil),          // 54: tollgate.wire.v1.UsageAck
-	(*PositionsRequest)(nil),  // 55: tollgate.wire.v1.PositionsRequest
-	(*PositionsResponse)(nil), // 56: tollgate.wire.v1.PositionsResponse
-	(*Position)(nil),          // 57: tollgate.wire.v1.Position
-	(*LeaseRequest)(nil),      // 58: tollgate.wire.v1.LeaseRequest
-	(*LeaseClaim)(nil),        // 59: tollgate.wire.v1.LeaseClaim
-	(*LeaseGrant)(nil),        // 60: tollgate.wire.v1.LeaseGrant
-	(*LeaseResponse)(nil),     // 61: tollgate.wire.v1.LeaseResponse
-	(*SpoolRecord)(nil),       // 62: tollgate.wire.v1.SpoolRecord
-	(*Intent)(nil),            // 63: tollgate.wire.v1.Intent
-	(*Checkpoint)(nil),        // 64: tollgate.wire.v1.Checkpoint
-	(*LeaseState)(nil),        // 65: tollgate.wire.v1.LeaseState
-	nil,                       // 66: tollgate.wire.v1.UsageEvent.LabelsEntry
+	(BreakerState)(0),         // 0: tollgate.wire.v1.BreakerState
+	(RateCounting)(0),         // 1: tollgate.wire.v1.RateCounting
+	(Priority)(0),             // 2: tollgate.wire.v1.Priority
+	(ProviderKind)(0),         // 3: tollgate.wire.v1.ProviderKind
+	(RouteStrategy)(0),        // 4: tollgate.wire.v1.RouteStrategy
+	(RouteSticky)(0),          // 5: tollgate.wire.v1.RouteSticky
+	(Scope)(0),                // 6: tollgate.wire.v1.Scope
+	(Period)(0),               // 7: tollgate.wire.v1.Period
+	(RateLimitWhat)(0),        // 8: tollgate.wire.v1.RateLimitWhat
+	(RateLimitPer)(0),         // 9: tollgate.wire.v1.RateLimitPer
+	(GuardrailAction)(0),      // 10: tollgate.wire.v1.GuardrailAction
+	(TokenClass)(0),           // 11: tollgate.wire.v1.TokenClass
+	(PriceKind)(0),            // 12: tollgate.wire.v1.PriceKind
+	(Outcome)(0),              // 13: tollgate.wire.v1.Outcome
+	(LeaseVerdict)(0),         // 14: tollgate.wire.v1.LeaseVerdict
+	(*SyncRequest)(nil),       // 15: tollgate.wire.v1.SyncRequest
+	(*Hello)(nil),             // 16: tollgate.wire.v1.Hello
+	(*Held)(nil),              // 17: tollgate.wire.v1.Held
+	(*Ack)(nil),               // 18: tollgate.wire.v1.Ack
+	(*Nack)(nil),              // 19: tollgate.wire.v1.Nack
+	(*Status)(nil),            // 20: tollgate.wire.v1.Status
+	(*OpenTarget)(nil),        // 21: tollgate.wire.v1.OpenTarget
+	(*Unrecorded)(nil),        // 22: tollgate.wire.v1.Unrecorded
+	(*RateUses)(nil),          // 23: tollgate.wire.v1.RateUses
+	(*RateUse)(nil),           // 24: tollgate.wire.v1.RateUse
+	(*SyncResponse)(nil),      // 25: tollgate.wire.v1.SyncResponse
+	(*Welcome)(nil),           // 26: tollgate.wire.v1.Welcome
+	(*Whole)(nil),             // 27: tollgate.wire.v1.Whole
+	(*Heartbeat)(nil),         // 28: tollgate.wire.v1.Heartbeat
+	(*Fragment)(nil),          // 29: tollgate.wire.v1.Fragment
+	(*Manifest)(nil),          // 30: tollgate.wire.v1.Manifest
+	(*Item)(nil),              // 31: tollgate.wire.v1.Item
+	(*ItemBody)(nil),          // 32: tollgate.wire.v1.ItemBody
+	(*FragmentRemoval)(nil),   // 33: tollgate.wire.v1.FragmentRemoval
+	(*Revocation)(nil),        // 34: tollgate.wire.v1.Revocation
+	(*LeaseRecall)(nil),       // 35: tollgate.wire.v1.LeaseRecall
+	(*Organization)(nil),      // 36: tollgate.wire.v1.Organization
+	(*Workspace)(nil),         // 37: tollgate.wire.v1.Workspace
+	(*Agent)(nil),             // 38: tollgate.wire.v1.Agent
+	(*VirtualKey)(nil),        // 39: tollgate.wire.v1.VirtualKey
+	(*Provider)(nil),          // 40: tollgate.wire.v1.Provider
+	(*Breaker)(nil),           // 41: tollgate.wire.v1.Breaker
+	(*Credential)(nil),        // 42: tollgate.wire.v1.Credential
+	(*Route)(nil),             // 43: tollgate.wire.v1.Route
+	(*Reliability)(nil),       // 44: tollgate.wire.v1.Reliability
+	(*Target)(nil),            // 45: tollgate.wire.v1.Target
+	(*Parameter)(nil),         // 46: tollgate.wire.v1.Parameter
+	(*RouteNode)(nil),         // 47: tollgate.wire.v1.RouteNode
+	(*Canary)(nil),            // 48: tollgate.wire.v1.Canary
+	(*Mirror)(nil),            // 49: tollgate.wire.v1.Mirror
+	(*Budget)(nil),            // 50: tollgate.wire.v1.Budget
+	(*RateLimit)(nil),         // 51: tollgate.wire.v1.RateLimit
+	(*Guardrail)(nil),         // 52: tollgate.wire.v1.Guardrail
+	(*Price)(nil),             // 53: tollgate.wire.v1.Price
+	(*UsageEvent)(nil),        // 54: tollgate.wire.v1.UsageEvent
+	(*Charge)(nil),            // 55: tollgate.wire.v1.Charge
+	(*UsageBatch)(nil),        // 56: tollgate.wire.v1.UsageBatch
+	(*UsageRecord)(nil),       // 57: tollgate.wire.v1.UsageRecord
+	(*UsageAck)(nil),          // 58: tollgate.wire.v1.UsageAck
+	(*PositionsRequest)(nil),  // 59: tollgate.wire.v1.PositionsRequest
+	(*PositionsResponse)(nil), // 60: tollgate.wire.v1.PositionsResponse
+	(*Position)(nil),          // 61: tollgate.wire.v1.Position
+	(*LeaseRequest)(nil),      // 62: tollgate.wire.v1.LeaseRequest
+	(*LeaseClaim)(nil),        // 63: tollgate.wire.v1.LeaseClaim
+	(*LeaseGrant)(nil),        // 64: tollgate.wire.v1.LeaseGrant
+	(*LeaseResponse)(nil),     // 65: tollgate.wire.v1.LeaseResponse
+	(*SpoolRecord)(nil),       // 66: tollgate.wire.v1.SpoolRecord
+	(*Intent)(nil),            // 67: tollgate.wire.v1.Intent
+	(*Checkpoint)(nil),        // 68: tollgate.wire.v1.Checkpoint
+	(*LeaseState)(nil),        // 69: tollgate.wire.v1.LeaseState
+	nil,                       // 70: tollgate.wire.v1.UsageEvent.LabelsEntry
 }
 var file_wire_proto_depIdxs = []int32{
-	15, // 0: tollgate.wire.v1.SyncRequest.hello:type_name -> tollgate.wire.v1.Hello
-	17, // 1: tollgate.wire.v1.SyncRequest.ack:type_name -> tollgate.wire.v1.Ack
-	18, // 2: tollgate.wire.v1.SyncRequest.nack:type_name -> tollgate.wire.v1.Nack
-	19, // 3: tollgate.wire.v1.SyncRequest.status:type_name -> tollgate.wire.v1.Status
-	16, // 4: tollgate.wire.v1.Hello.held:type_name -> tollgate.wire.v1.Held
-	0,  // 5: tollgate.wire.v1.Status.rate_counting:type_name -> tollgate.wire.v1.RateCounting
-	21, // 6: tollgate.wire.v1.Status.rate_uses:type_name -> tollgate.wire.v1.RateUses
-	20, // 7: tollgate.wire.v1.Status.unrecorded:type_name -> tollgate.wire.v1.Unrecorded
-	22, // 8: tollgate.wire.v1.RateUses.all:type_name -> tollgate.wire.v1.RateUse
-	24, // 9: tollgate.wire.v1.SyncResponse.welcome:type_name -> tollgate.wire.v1.Welcome
-	27, // 10: tollgate.wire.v1.SyncResponse.fragment:type_name -> tollgate.wire.v1.Fragment
-	32, // 11: tollgate.wire.v1.SyncResponse.revocation:type_name -> tollgate.wire.v1.Revocation
-	33, // 12: tollgate.wire.v1.SyncResponse.lease_recall:type_name -> tollgate.wire.v1.LeaseRecall
-	26, // 13: tollgate.wire.v1.SyncResponse.heartbeat:type_name -> tollgate.wire.v1.Heartbeat
-	31, // 14: tollgate.wire.v1.SyncResponse.removal:type_name -> tollgate.wire.v1.FragmentRemoval
-	25, // 15: tollgate.wire.v1.SyncResponse.whole:type_name -> tollgate.wire.v1.Whole
-	29, // 16: tollgate.wire.v1.Fragment.upserts:type_name -> tollgate.wire.v1.Item
-	34, // 17: tollgate.wire.v1.ItemBody.organization:type_name -> tollgate.wire.v1.Organization
-	35, // 18: tollgate.wire.v1.ItemBody.workspace:type_name -> tollgate.wire.v1.Workspace
-	36, // 19: tollgate.wire.v1.ItemBody.agent:type_name -> tollgate.wire.v1.Agent
-	37, // 20: tollgate.wire.v1.ItemBody.virtual_key:type_name -> tollgate.wire.v1.VirtualKey
-	38, // 21: tollgate.wire.v1.ItemBody.provider:type_name -> tollgate.wire.v1.Provider
-	40, // 22: tollgate.wire.v1.ItemBody.route:type_name -> tollgate.wire.v1.Route
-	46, // 23: tollgate.wire.v1.ItemBody.budget:type_name -> tollgate.wire.v1.Budget
-	48, // 24: tollgate.wire.v1.ItemBody.guardrail:type_name -> tollgate.wire.v1.Guardrail
-	49, // 25: tollgate.wire.v1.ItemBody.price:type_name -> tollgate.wire.v1.Price
-	47, // 26: tollgate.wire.v1.ItemBody.rate_limit:type_name -> tollgate.wire.v1.RateLimit
-	1,  // 27: tollgate.wire.v1.VirtualKey.priority:type_name -> tollgate.wire.v1.Priority
-	2,  // 28: tollgate.wire.v1.Provider.kind:type_name -> tollgate.wire.v1.ProviderKind
-	39, // 29: tollgate.wire.v1.Provider.credentials:type_name -> tollgate.wire.v1.Credential
-	3,  // 30: tollgate.wire.v1.Route.strategy:type_name -> tollgate.wire.v1.RouteStrategy
-	41, // 31: tollgate.wire.v1.Route.targets:type_name -> tollgate.wire.v1.Target
-	43, // 32: tollgate.wire.v1.Route.root:type_name -> tollgate.wire.v1.RouteNode
-	45, // 33: tollgate.wire.v1.Route.mirror:type_name -> tollgate.wire.v1.Mirror
-	42, // 34: tollgate.wire.v1.Target.parameters:type_name -> tollgate.wire.v1.Parameter
-	3,  // 35: tollgate.wire.v1.RouteNode.strategy:type_name -> tollgate.wire.v1.RouteStrategy
-	43, // 36: tollgate.wire.v1.RouteNode.nodes:type_name -> tollgate.wire.v1.RouteNode
-	4,  // 37: tollgate.wire.v1.RouteNode.sticky:type_name -> tollgate.wire.v1.RouteSticky
-	44, // 38: tollgate.wire.v1.RouteNode.canary:type_name -> tollgate.wire.v1.Canary
-	41, // 39: tollgate.wire.v1.Mirror.target:type_name -> tollgate.wire.v1.Target
-	5,  // 40: tollgate.wire.v1.Budget.scope:type_name -> tollgate.wire.v1.Scope
-	6,  // 41: tollgate.wire.v1.Budget.period:type_name -> tollgate.wire.v1.Period
-	5,  // 42: tollgate.wire.v1.RateLimit.scope:type_name -> tollgate.wire.v1.Scope
-	7,  // 43: tollgate.wire.v1.RateLimit.what:type_name -> tollgate.wire.v1.RateLimitWhat
-	8,  // 44: tollgate.wire.v1.RateLimit.per:type_name -> tollgate.wire.v1.RateLimitPer
-	5,  // 45: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
-	9,  // 46: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
-	11, // 47: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
-	66, // 48: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
-	12, // 49: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
-	51, // 50: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
-	53, // 51: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
-	57, // 52: tollgate.wire.v1.PositionsResponse.positions:type_name -> tollgate.wire.v1.Position
-	59, // 53: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
-	13, // 54: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
-	60, // 55: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
-	63, // 56: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
-	50, // 57: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
-	64, // 58: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
-	65, // 59: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
-	50, // 60: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
-	50, // 61: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
-	14, // 62: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
-	52, // 63: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
-	58, // 64: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
-	55, // 65: tollgate.wire.v1.EdgeService.Positions:input_type -> tollgate.wire.v1.PositionsRequest
-	23, // 66: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
-	54, // 67: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
-	61, // 68: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
-	56, // 69: tollgate.wire.v1.EdgeService.Positions:output_type -> tollgate.wire.v1.PositionsResponse
-	66, // [66:70] is the sub-list for method output_type
-	62, // [62:66] is the sub-list for method input_type
-	62, // [62:62] is the sub-list for extension type_name
-	62, // [62:62] is the sub-list for extension extendee
-	0,  // [0:62] is the sub-list for field type_name
+	16, // 0: tollgate.wire.v1.SyncRequest.hello:type_name -> tollgate.wire.v1.Hello
+	18, // 1: tollgate.wire.v1.SyncRequest.ack:type_name -> tollgate.wire.v1.Ack
+	19, // 2: tollgate.wire.v1.SyncRequest.nack:type_name -> tollgate.wire.v1.Nack
+	20, // 3: tollgate.wire.v1.SyncRequest.status:type_name -> tollgate.wire.v1.Status
+	17, // 4: tollgate.wire.v1.Hello.held:type_name -> tollgate.wire.v1.Held
+	1,  // 5: tollgate.wire.v1.Status.rate_counting:type_name -> tollgate.wire.v1.RateCounting
+	23, // 6: tollgate.wire.v1.Status.rate_uses:type_name -> tollgate.wire.v1.RateUses
+	22, // 7: tollgate.wire.v1.Status.unrecorded:type_name -> tollgate.wire.v1.Unrecorded
+	21, // 8: tollgate.wire.v1.Status.open_targets:type_name -> tollgate.wire.v1.OpenTarget
+	0,  // 9: tollgate.wire.v1.OpenTarget.state:type_name -> tollgate.wire.v1.BreakerState
+	24, // 10: tollgate.wire.v1.RateUses.all:type_name -> tollgate.wire.v1.RateUse
+	26, // 11: tollgate.wire.v1.SyncResponse.welcome:type_name -> tollgate.wire.v1.Welcome
+	29, // 12: tollgate.wire.v1.SyncResponse.fragment:type_name -> tollgate.wire.v1.Fragment
+	34, // 13: tollgate.wire.v1.SyncResponse.revocation:type_name -> tollgate.wire.v1.Revocation
+	35, // 14: tollgate.wire.v1.SyncResponse.lease_recall:type_name -> tollgate.wire.v1.LeaseRecall
+	28, // 15: tollgate.wire.v1.SyncResponse.heartbeat:type_name -> tollgate.wire.v1.Heartbeat
+	33, // 16: tollgate.wire.v1.SyncResponse.removal:type_name -> tollgate.wire.v1.FragmentRemoval
+	27, // 17: tollgate.wire.v1.SyncResponse.whole:type_name -> tollgate.wire.v1.Whole
+	31, // 18: tollgate.wire.v1.Fragment.upserts:type_name -> tollgate.wire.v1.Item
+	36, // 19: tollgate.wire.v1.ItemBody.organization:type_name -> tollgate.wire.v1.Organization
+	37, // 20: tollgate.wire.v1.ItemBody.workspace:type_name -> tollgate.wire.v1.Workspace
+	38, // 21: tollgate.wire.v1.ItemBody.agent:type_name -> tollgate.wire.v1.Agent
+	39, // 22: tollgate.wire.v1.ItemBody.virtual_key:type_name -> tollgate.wire.v1.VirtualKey
+	40, // 23: tollgate.wire.v1.ItemBody.provider:type_name -> tollgate.wire.v1.Provider
+	43, // 24: tollgate.wire.v1.ItemBody.route:type_name -> tollgate.wire.v1.Route
+	50, // 25: tollgate.wire.v1.ItemBody.budget:type_name -> tollgate.wire.v1.Budget
+	52, // 26: tollgate.wire.v1.ItemBody.guardrail:type_name -> tollgate.wire.v1.Guardrail
+	53, // 27: tollgate.wire.v1.ItemBody.price:type_name -> tollgate.wire.v1.Price
+	51, // 28: tollgate.wire.v1.ItemBody.rate_limit:type_name -> tollgate.wire.v1.RateLimit
+	2,  // 29: tollgate.wire.v1.VirtualKey.priority:type_name -> tollgate.wire.v1.Priority
+	3,  // 30: tollgate.wire.v1.Provider.kind:type_name -> tollgate.wire.v1.ProviderKind
+	42, // 31: tollgate.wire.v1.Provider.credentials:type_name -> tollgate.wire.v1.Credential
+	41, // 32: tollgate.wire.v1.Provider.breaker:type_name -> tollgate.wire.v1.Breaker
+	4,  // 33: tollgate.wire.v1.Route.strategy:type_name -> tollgate.wire.v1.RouteStrategy
+	45, // 34: tollgate.wire.v1.Route.targets:type_name -> tollgate.wire.v1.Target
+	47, // 35: tollgate.wire.v1.Route.root:type_name -> tollgate.wire.v1.RouteNode
+	49, // 36: tollgate.wire.v1.Route.mirror:type_name -> tollgate.wire.v1.Mirror
+	44, // 37: tollgate.wire.v1.Route.reliability:type_name -> tollgate.wire.v1.Reliability
+	46, // 38: tollgate.wire.v1.Target.parameters:type_name -> tollgate.wire.v1.Parameter
+	4,  // 39: tollgate.wire.v1.RouteNode.strategy:type_name -> tollgate.wire.v1.RouteStrategy
+	47, // 40: tollgate.wire.v1.RouteNode.nodes:type_name -> tollgate.wire.v1.RouteNode
+	5,  // 41: tollgate.wire.v1.RouteNode.sticky:type_name -> tollgate.wire.v1.RouteSticky
+	48, // 42: tollgate.wire.v1.RouteNode.canary:type_name -> tollgate.wire.v1.Canary
+	45, // 43: tollgate.wire.v1.Mirror.target:type_name -> tollgate.wire.v1.Target
+	6,  // 44: tollgate.wire.v1.Budget.scope:type_name -> tollgate.wire.v1.Scope
+	7,  // 45: tollgate.wire.v1.Budget.period:type_name -> tollgate.wire.v1.Period
+	6,  // 46: tollgate.wire.v1.RateLimit.scope:type_name -> tollgate.wire.v1.Scope
+	8,  // 47: tollgate.wire.v1.RateLimit.what:type_name -> tollgate.wire.v1.RateLimitWhat
+	9,  // 48: tollgate.wire.v1.RateLimit.per:type_name -> tollgate.wire.v1.RateLimitPer
+	6,  // 49: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
+	10, // 50: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
+	12, // 51: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
+	70, // 52: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
+	13, // 53: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
+	55, // 54: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
+	57, // 55: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
+	61, // 56: tollgate.wire.v1.PositionsResponse.positions:type_name -> tollgate.wire.v1.Position
+	63, // 57: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
+	14, // 58: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
+	64, // 59: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
+	67, // 60: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
+	54, // 61: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
+	68, // 62: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
+	69, // 63: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
+	54, // 64: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
+	54, // 65: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
+	15, // 66: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
+	56, // 67: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
+	62, // 68: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
+	59, // 69: tollgate.wire.v1.EdgeService.Positions:input_type -> tollgate.wire.v1.PositionsRequest
+	25, // 70: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
+	58, // 71: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
+	65, // 72: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
+	60, // 73: tollgate.wire.v1.EdgeService.Positions:output_type -> tollgate.wire.v1.PositionsResponse
+	70, // [70:74] is the sub-list for method output_type
+	66, // [66:70] is the sub-list for method input_type
+	66, // [66:66] is the sub-list for extension type_name
+	66, // [66:66] is the sub-list for extension extendee
+	0,  // [0:66] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -6184,7 +6609,7 @@ func file_wire_proto_init() {
 		(*SyncRequest_Nack)(nil),
 		(*SyncRequest_Status)(nil),
 	}
-	file_wire_proto_msgTypes[9].OneofWrappers = []any{
+	file_wire_proto_msgTypes[10].OneofWrappers = []any{
 		(*SyncResponse_Welcome)(nil),
 		(*SyncResponse_Fragment)(nil),
 		(*SyncResponse_Revocation)(nil),
@@ -6193,7 +6618,7 @@ func file_wire_proto_init() {
 		(*SyncResponse_Removal)(nil),
 		(*SyncResponse_Whole)(nil),
 	}
-	file_wire_proto_msgTypes[16].OneofWrappers = []any{
+	file_wire_proto_msgTypes[17].OneofWrappers = []any{
 		(*ItemBody_Organization)(nil),
 		(*ItemBody_Workspace)(nil),
 		(*ItemBody_Agent)(nil),
@@ -6205,8 +6630,8 @@ func file_wire_proto_init() {
 		(*ItemBody_Price)(nil),
 		(*ItemBody_RateLimit)(nil),
 	}
-	file_wire_proto_msgTypes[35].OneofWrappers = []any{}
-	file_wire_proto_msgTypes[48].OneofWrappers = []any{
+	file_wire_proto_msgTypes[38].OneofWrappers = []any{}
+	file_wire_proto_msgTypes[51].OneofWrappers = []any{
 		(*SpoolRecord_Intent)(nil),
 		(*SpoolRecord_Event)(nil),
 		(*SpoolRecord_Checkpoint)(nil),
@@ -6217,8 +6642,8 @@ func file_wire_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
-			NumEnums:      14,
-			NumMessages:   53,
+			NumEnums:      15,
+			NumMessages:   56,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1,20 +1,17 @@
 package pipeline
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"tollgate.dev/dataplane/internal/budget"
 	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/queue"
 	"tollgate.dev/dataplane/internal/refusal"
-	"tollgate.dev/dataplane/internal/route"
 	"tollgate.dev/dataplane/internal/scan"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/internal/translate"
@@ -23,7 +20,6 @@ import (
 )
 
 const (
-	attemptsMax     = 5
 	errorBytesMax   = 64 << 10 // of a provider's error body
 	answerBytesMax  = 64 << 20 // of a whole answer
 	wordsBytesMax   = 2 << 10  // of its message
@@ -31,59 +27,10 @@ const (
 	watchEvery      = 400 * time.Millisecond
 )
 
-// attempt tries the targets in their order until one answers, each with every credential of its pool that the provider lets through.
-func (p *Pipeline) attempt(c *call) *refusal.Error {
-	c.fixed()
-	c.pool = c.random()
-	var last *refusal.Error
-	for _, target := range c.targets {
-		for range max(1, len(target.Provider.Credentials)) {
-			if c.try == attemptsMax || c.try > 0 && c.gone() {
-				return c.failed(last)
-			}
-			again, problem := p.tryTarget(c, target)
-			if problem == nil || !again {
-				return problem
-			}
-			last = problem
-			if !c.barred {
-				break
-			}
-			c.pool++
-		}
-	}
-	return c.failed(last)
-}
-
-// fixed sets the header fields that are known before an attempt.
-func (c *call) fixed() {
-	c.identify()
-}
-
-// failed returns the failure of all attempts.
-func (c *call) failed(last *refusal.Error) *refusal.Error {
-	if last == nil { // the caller hung up before any attempt
-		return refusal.New(statusClientClosed, wire.CodeClientClosed, "The caller hung up.")
-	}
-	problem := *last
-	problem.Attempts = c.tries
-	if problem.Code == wire.CodeFieldNotCarried { // the caller can mend it
-		return &problem
-	}
-	if problem.Status != http.StatusTooManyRequests && problem.Status != http.StatusGatewayTimeout {
-		problem.Status = http.StatusBadGateway
-	}
-	problem.Message = "No provider of this model gave an answer: " + last.Message
-	return &problem
-}
-
-// statusClientClosed is what logs say when nobody is left to answer; nginx' number.
-const statusClientClosed = 499
-
 // tryTarget makes one attempt: a place at the provider, reserve, intent, send, answer, settle. Again says whether another target may be tried.
 func (p *Pipeline) tryTarget(c *call, target *state.Target) (again bool, problem *refusal.Error) {
 	c.try++
-	c.barred = false
+	c.barred, c.failure = false, failure{}
 	if len(target.Provider.Credentials) == 0 {
 		return true, c.note(target, 0, wire.CodeUpstreamFailed, "it has no credential")
 	}
@@ -196,32 +143,35 @@ func (p *Pipeline) exchange(c *call, a *attempt) (again bool, problem *refusal.E
 	case c.ask.Stream:
 		return p.streamed(c, a, watch, &answer)
 	default:
-		return p.whole(c, a, &answer)
+		return p.whole(c, a, watch, &answer)
 	}
 }
 
 // unanswered settles an attempt without an answer. What the provider may have received stays in doubt.
 func (p *Pipeline) unanswered(c *call, a *attempt, watch *watch, err error) (bool, *refusal.Error) {
-	fault := &upstream.Error{Sent: true, Timeout: errors.Is(err, context.DeadlineExceeded), Reason: "it took too long"}
+	fault := &upstream.Error{Sent: true, Reason: "it gave no answer"}
 	_ = errors.As(err, &fault)
-	code, status := wire.CodeUpstreamFailed, http.StatusBadGateway
-	if fault.Timeout {
-		code, status = wire.CodeUpstreamTimeout, http.StatusGatewayTimeout
+	why := watch.reason()
+	if why == nil {
+		code := wire.CodeUpstreamFailed
+		if fault.Timeout {
+			code = wire.CodeUpstreamTimeout
+		}
+		why = upstreamCut(code, fault.Reason)
+		c.failure.again = !fault.Timeout
 	}
-	e := ending{outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: code, doubt: fault.Sent, waste: true, status: status}
-	problem := c.note(a.target, 0, code, fault.Reason)
-	problem.Status = status
-	again := true
-	if cut := watch.reason(); cut != nil { // we or the caller ended it: what it read so far is estimated
-		e.outcome, e.code, e.doubt, e.status = cut.outcome, cut.code, false, cut.status
-		e.usage = meter.Usage{Input: meter.Tokens(int64(len(c.body.B)))}
-		problem, again = cut.problem(), false
+	e := ending{outcome: why.outcome, code: why.code, status: why.status, reason: why.reason, waste: true, doubt: fault.Sent}
+	if watch.timer != nil && fault.Sent && watch.reason() != nil { // we or the caller ended a stream: what it read so far is estimated
+		e.doubt, e.usage = false, meter.Usage{Input: meter.Tokens(int64(len(c.body.B)))}
 	}
 	p.settle(c, a, e)
-	if again {
-		p.Logger.Warn("an attempt failed", "request_id", c.requestText, "provider", a.target.Provider.Name, "error", errors.Unwrap(err))
+	if why.outcome != wire.Outcome_OUTCOME_UPSTREAM_FAILED {
+		return false, why.problem()
 	}
-	return again, problem
+	p.Logger.Warn("an attempt failed", "request_id", c.requestText, "provider", a.target.Provider.Name, "reason", why.reason, "error", errors.Unwrap(err))
+	problem := c.note(a.target, 0, why.code, why.reason)
+	problem.Status = why.status
+	return true, problem
 }
 
 // refusedByProvider handles a status that is no success: the next target, or the caller's own mistake.
@@ -231,17 +181,18 @@ func (p *Pipeline) refusedByProvider(c *call, a *attempt, answer *Answer) (bool,
 	n, _ := io.ReadFull(answer.Body, body.B[:errorBytesMax]) // a short or cut error body is still an error
 	body.B = body.B[:n]
 	reason := "status " + strconv.Itoa(answer.Status)
-	e := ending{outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamFailed, status: answer.Status, waste: true}
+	e := ending{outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamFailed, status: answer.Status, reason: reason, waste: true}
 	left, hard := a.hold.LeftPico()
 	p.settle(c, a, e)
 	problem := c.note(a.target, answer.Status, wire.CodeUpstreamFailed, reason)
-	problem.Status = http.StatusBadGateway
+	after := retryAfter(answer.RetryAfter, p.Now())
 	if answer.Status == http.StatusTooManyRequests {
-		problem.Status, problem.RetryAfter = http.StatusTooManyRequests, retryAfter(answer.RetryAfter)
+		problem.Status, problem.RetryAfter = http.StatusTooManyRequests, max(after, time.Second)
 	}
 	isOwn := answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden // our credential, not the caller's key
 	c.barred = isOwn || answer.Status == http.StatusTooManyRequests
-	if route.Retryable(answer.Status) || isOwn {
+	if retries := c.target.Reliability.Retries(answer.Status); retries || c.barred {
+		c.failure = failure{again: retries && !isOwn, after: after}
 		return true, problem
 	}
 	if a.spoken != c.dialect && answer.Status >= 400 { // its words are told, in the caller's format
@@ -272,14 +223,6 @@ func wordsOf(body []byte, otherwise string) string {
 		return otherwise
 	}
 	return cleaned(string(scan.Unescape(nil, message[1:len(message)-1])), wordsBytesMax)
-}
-
-func retryAfter(text string) time.Duration {
-	seconds, err := strconv.Atoi(strings.TrimSpace(text))
-	if err != nil || seconds < 0 || seconds > 3600 {
-		return time.Second
-	}
-	return time.Duration(seconds) * time.Second
 }
 
 // note keeps a failed attempt for the answer and returns its failure.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"tollgate.dev/dataplane/internal/breaker"
 	"tollgate.dev/dataplane/internal/buffer"
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/guardrail"
@@ -43,6 +44,8 @@ type call struct {
 	target  *state.Route
 	targets []*state.Target
 
+	timeout    time.Duration // that the caller asks for; 0: none
+	bounds     bounds
 	grant      limit.Grant // what it took from rate limits
 	usedInput  int64       // tokens, of all its attempts
 	usedOutput int64
@@ -52,10 +55,13 @@ type call struct {
 	try       uint32            // number of the attempt under way
 	pool      uint64            // which of a provider's credentials is next
 	barred    bool              // the provider did not let the credential through: another one may do
-	open      *attempt          // an intent without its settle
-	recorded  bool              // an event tells how the request ended
-	committed bool              // the caller has got the head of the answer
-	status    int               // what the caller got
+	permit    breaker.Permit    // of the attempt under way
+	failure   failure           // of the last one
+	nearest   nearest
+	open      *attempt // an intent without its settle
+	recorded  bool     // an event tells how the request ended
+	committed bool     // the caller has got the head of the answer
+	status    int      // what the caller got
 	code      string
 
 	// scratch
@@ -116,6 +122,7 @@ func (c *call) restore(keep *call) {
 	c.runID, c.endUser, c.labels, c.body, c.requestText, c.code = "", "", nil, nil, "", ""
 	c.scan, c.answer, c.ask, c.checker, c.targets = keep.scan, keep.answer, translate.Ask{}, keep.checker, keep.targets
 	c.grant, c.usedInput, c.usedOutput, c.waited = limit.Grant{}, 0, 0, 0
+	c.timeout, c.bounds, c.permit, c.failure, c.nearest = 0, bounds{}, breaker.Permit{}, failure{}, nearest{}
 	c.tries, c.try, c.pool, c.barred, c.recorded, c.committed, c.status = nil, 0, 0, false, false, false, 0
 	c.attempt, c.world, c.split, c.stream = attempt{}, world{}, keep.split, meter.Stream{}
 	c.edits, c.pieces, c.fields, c.scratch, c.out = keep.edits, keep.pieces, keep.fields, keep.scratch, keep.out

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/refusal"
@@ -20,6 +21,7 @@ const (
 	runIDMax      = 128 // bytes
 	endUserMax    = 256 // bytes
 	labelPrefix   = "X-Tollgate-Label-"
+	timeoutField  = "X-Tollgate-Timeout-Ms"
 )
 
 // readHeaders reads the run, the end user and the labels that the caller sends as header fields.
@@ -33,6 +35,13 @@ func (c *call) readHeaders() *refusal.Error {
 			return badHeader("x-tollgate-run-id must be at most 128 visible ASCII characters.")
 		}
 		c.runID = run
+	}
+	if text := first(header, timeoutField); text != "" {
+		ms, err := strconv.ParseUint(text, 10, 32)
+		if err != nil || ms == 0 {
+			return badHeader("x-tollgate-timeout-ms must be a whole number of milliseconds above 0: how long the call may take over all tries.")
+		}
+		c.timeout = time.Duration(ms) * time.Millisecond
 	}
 	if user := first(header, "X-Tollgate-User"); user != "" {
 		c.endUser = cleaned(user, endUserMax)

@@ -15,6 +15,7 @@ import (
 
 	"tollgate.dev/dataplane/internal/access"
 	"tollgate.dev/dataplane/internal/authenticate"
+	"tollgate.dev/dataplane/internal/breaker"
 	"tollgate.dev/dataplane/internal/buffer"
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/guardrail"
@@ -31,6 +32,7 @@ type Config struct {
 	Limiter       *limit.Limiter
 	Gates         *queue.Gates // of providers
 	Seen          *route.Seen  // of targets; nil: a fresh one
+	Breakers      *breaker.Breakers
 	Book          Book
 	Spool         Spool
 	Sender        Sender

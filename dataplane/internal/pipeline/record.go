@@ -38,6 +38,7 @@ type ending struct {
 	code    string
 	rule    string
 	status  int
+	reason  string // of a provider's failure
 	usage   meter.Usage
 	doubt   bool // it may have cost anything up to the worst case
 	waste   bool
@@ -128,6 +129,7 @@ func (p *Pipeline) settle(c *call, a *attempt, e ending) int64 {
 		a.hold.Settle(cost)
 	}
 	c.open, c.recorded = nil, true
+	c.judge(a, &e)
 	p.metrics.settled(c, event)
 	return cost
 }

@@ -20,6 +20,7 @@ import (
 
 	"tollgate.dev/dataplane/egress"
 	"tollgate.dev/dataplane/internal/authenticate"
+	"tollgate.dev/dataplane/internal/breaker"
 	"tollgate.dev/dataplane/internal/budget"
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/limit"
@@ -202,7 +203,7 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 		return g.key
 	}
 	g.pipeline = New(Config{
-		Authenticator: authenticate.New(pepper, lookup), Limiter: limit.New(time.Now), Gates: queue.New(func(n int64) int64 { return n }, nil), Book: g.purse, Spool: g.spool,
+		Authenticator: authenticate.New(pepper, lookup), Limiter: limit.New(time.Now), Gates: queue.New(func(n int64) int64 { return n }, nil), Breakers: breaker.New(time.Now, nil), Book: g.purse, Spool: g.spool,
 		Sender: sender(),
 		Logger: slog.New(slog.DiscardHandler), Now: time.Now, BodyBytesMax: 1 << 20,
 	})

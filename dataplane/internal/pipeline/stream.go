@@ -238,7 +238,7 @@ func (f *flow) end(err error, watch *watch) (bool, *refusal.Error) {
 			return f.stop(why)
 		}
 		code, reason := cutShort(err)
-		return f.stop(upstreamCut(code, "The provider failed: "+reason+"."))
+		return f.stop(upstreamCut(code, reason))
 	}
 	c.out = c.out[:0]
 	if event, ok := c.split.Tail(); ok {
@@ -263,7 +263,7 @@ func (f *flow) end(err error, watch *watch) (bool, *refusal.Error) {
 		if ended := f.deliver(watch); ended != nil {
 			return f.stop(ended)
 		}
-		return f.stop(upstreamCut(wire.CodeUpstreamCut, "The provider's stream ended before it was whole."))
+		return f.stop(upstreamCut(wire.CodeUpstreamCut, "its stream ended before it was whole"))
 	}
 	return f.whole(watch)
 }
@@ -308,14 +308,16 @@ func (f *flow) stop(why *cut) (bool, *refusal.Error) {
 	c := f.c
 	usage := f.usage()
 	f.settle(ending{
-		outcome: why.outcome, code: why.code, rule: ruleOf(why.refusal), status: why.status, usage: usage, waste: !c.committed || why.code == wire.CodeGuardrailBlocked,
+		outcome: why.outcome, code: why.code, rule: ruleOf(why.refusal), status: why.status, usage: usage, reason: why.reason, waste: !c.committed || why.code == wire.CodeGuardrailBlocked,
 	})
 	problem := why.problem()
 	if why.outcome != wire.Outcome_OUTCOME_UPSTREAM_FAILED {
 		return false, problem
 	}
-	noted := c.note(f.a.target, http.StatusOK, why.code, strings.TrimSuffix(problem.Message, "."))
+	noted := c.note(f.a.target, http.StatusOK, why.code, why.reason)
+	noted.Status = why.status
 	if !c.committed {
+		c.failure.again = why.code != wire.CodeUpstreamTimeout
 		return true, noted
 	}
 	problem.Attempts = c.tries
@@ -331,14 +333,7 @@ func ruleOf(problem *refusal.Error) string {
 
 // bad ends the stream of a provider that does not keep to its API.
 func (f *flow) bad(reason string) *cut {
-	return upstreamCut(wire.CodeUpstreamFailed, "The provider failed: "+reason+".")
-}
-
-func upstreamCut(code, message string) *cut {
-	return &cut{
-		outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: code, status: http.StatusBadGateway,
-		refusal: refusal.New(http.StatusBadGateway, code, message),
-	}
+	return upstreamCut(wire.CodeUpstreamFailed, reason)
 }
 
 func blockedCut(v guardrail.Verdict) *cut {

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -18,10 +17,13 @@ import (
 )
 
 // whole carries an answer that is not streamed: read, validated, metered and checked before its first byte leaves.
-func (p *Pipeline) whole(c *call, a *attempt, answer *Answer) (again bool, problem *refusal.Error) {
+func (p *Pipeline) whole(c *call, a *attempt, watch *watch, answer *Answer) (again bool, problem *refusal.Error) {
 	body, err := p.buffers.ReadBody(answer.Body, -1, answerBytesMax)
 	if err != nil {
 		code, reason := cutShort(err)
+		if why := watch.reason(); why != nil {
+			code, reason = why.code, why.reason
+		}
 		return p.broken(c, a, code, reason, meter.Usage{Input: meter.Tokens(int64(len(c.body.B)))})
 	}
 	defer body.Free()
@@ -72,8 +74,8 @@ func cutShort(err error) (code, reason string) {
 	switch {
 	case errors.Is(err, buffer.ErrTooLarge):
 		return wire.CodeUpstreamFailed, "its answer is longer than this edge accepts"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &fault) && fault.Timeout:
-		return wire.CodeUpstreamTimeout, "its answer stopped coming"
+	case errors.As(err, &fault) && fault.Timeout:
+		return wire.CodeUpstreamTimeout, fault.Reason
 	default:
 		return wire.CodeUpstreamCut, "its answer was cut"
 	}
@@ -81,8 +83,12 @@ func cutShort(err error) (code, reason string) {
 
 // broken settles an attempt whose answer cannot be used. The provider may well bill it: what was read is estimated.
 func (p *Pipeline) broken(c *call, a *attempt, code, reason string, usage meter.Usage) (bool, *refusal.Error) {
-	p.settle(c, a, ending{outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: code, status: http.StatusBadGateway, usage: usage, waste: true})
-	return true, c.note(a.target, http.StatusOK, code, reason)
+	why := upstreamCut(code, reason)
+	p.settle(c, a, ending{outcome: why.outcome, code: code, status: why.status, usage: usage, reason: reason, waste: true})
+	c.failure.again = code != wire.CodeUpstreamTimeout
+	problem := c.note(a.target, http.StatusOK, code, reason)
+	problem.Status = why.status
+	return true, problem
 }
 
 // disbelief is how many times its upper bound a count must be before it is taken for garbage instead of for a provider's bill.

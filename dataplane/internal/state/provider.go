@@ -20,6 +20,7 @@ type Provider struct {
 	MaxConcurrency int    // calls at a time over all edges; 0: no limit
 	QueueLength    int    // calls that may wait on this edge
 	QueueWait      time.Duration
+	Breaker        Breaker // of each of its models
 }
 
 // Credential is one secret of a provider, opened.
@@ -34,6 +35,7 @@ func (c *compiler) provider(in *wire.Provider) {
 		Catalog: in.GetCatalog(), PrivateNetwork: in.GetPrivateNetwork(), BaseURL: c.baseURL(in.GetBaseUrl()),
 		MaxConcurrency: int(in.GetMaxConcurrency()), QueueLength: int(in.GetQueueLength()), QueueWait: time.Duration(in.GetQueueWaitMs()) * time.Millisecond,
 	}
+	out.Breaker = c.breaker(in.GetBreaker())
 	if out.Kind != wire.ProviderKind_PROVIDER_KIND_OPENAI && out.Kind != wire.ProviderKind_PROVIDER_KIND_ANTHROPIC {
 		c.fail("kind", "the kind %d is not known here", in.GetKind())
 	}

@@ -10,12 +10,13 @@ import (
 
 // Route is what callers name as the model.
 type Route struct {
-	ID       wire.ID
-	Name     string
-	Version  uint32 // how often it was saved; 0: not known
-	Strategy wire.RouteStrategy
-	Targets  []Target   // at least one
-	Tree     *plan.Tree // decides their order; nil: as they stand
+	ID          wire.ID
+	Name        string
+	Version     uint32 // how often it was saved; 0: not known
+	Strategy    wire.RouteStrategy
+	Targets     []Target   // at least one
+	Tree        *plan.Tree // decides their order; nil: as they stand
+	Reliability Reliability
 }
 
 // Target is one model at one provider.
@@ -33,6 +34,7 @@ type routeSet map[string]*Route
 func (c *compiler) route(in *wire.Route) {
 	workspace := c.optionalID("workspace_id", in.GetWorkspaceId())
 	out := &Route{ID: c.id("id", in.GetId()), Name: c.text("name", in.GetName()), Version: in.GetVersion(), Strategy: in.GetStrategy()}
+	out.Reliability = c.reliability(in.GetReliability())
 	if len(in.GetTargets()) == 0 {
 		c.fail("targets", "a route needs a target")
 	}

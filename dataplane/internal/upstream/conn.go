@@ -80,7 +80,7 @@ func (c *conn) exchange(ctx context.Context, request *Request) (*Response, error
 	}
 	if err != nil {
 		c.finish(false)
-		return nil, answerError(ctx, err)
+		return nil, answerError(ctx, err, "no answer began", request.FirstByte)
 	}
 	return c.begin(ctx, request), nil
 }

@@ -49,7 +49,7 @@ func (r *Response) Read(into []byte) (int, error) {
 	}
 	n, err := r.read(into)
 	if err != nil && !errors.Is(err, io.EOF) {
-		r.failed = answerError(r.ctx, err)
+		r.failed = answerError(r.ctx, err, "nothing more of its answer came", r.idle)
 		return n, r.failed
 	}
 	if err != nil {

@@ -32,6 +32,7 @@ type Request struct {
 	Path      string // behind the provider's base URL, beginning with a slash
 	Header    []Field
 	Body      [][]byte      // written one behind the other, without a copy
+	Connect   time.Duration // until a connection is there; 0: as long as the dialer allows
 	FirstByte time.Duration // until the head of the answer
 	Idle      time.Duration // between two reads of its body
 }
@@ -83,7 +84,7 @@ func (c *Client) Send(ctx context.Context, request *Request) (*Response, error) 
 	pool := c.pool(request.Provider)
 	conn := pool.take()
 	if conn == nil {
-		fresh, err := c.connect(ctx, request.Provider, pool)
+		fresh, err := c.connect(ctx, request, pool)
 		if err != nil {
 			return nil, err
 		}
@@ -135,7 +136,16 @@ func (c *Client) pool(provider *state.Provider) *pool {
 	return found
 }
 
-func (c *Client) connect(ctx context.Context, provider *state.Provider, pool *pool) (*conn, error) {
+// connectMost is how long a connection may take where the request does not say, and each part of it in any case.
+const connectMost = 10 * time.Second
+
+func (c *Client) connect(ctx context.Context, request *Request, pool *pool) (*conn, error) {
+	provider, most := request.Provider, request.Connect
+	if most <= 0 {
+		most = connectMost
+	}
+	bounded, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
 	port := provider.BaseURL.Port()
 	if port == "" {
 		port = "80"
@@ -143,28 +153,27 @@ func (c *Client) connect(ctx context.Context, provider *state.Provider, pool *po
 			port = "443"
 		}
 	}
-	raw, err := c.dialer.Dial(ctx, net.JoinHostPort(provider.BaseURL.Hostname(), port), provider.PrivateNetwork)
+	raw, err := c.dialer.Dial(bounded, net.JoinHostPort(provider.BaseURL.Hostname(), port), provider.PrivateNetwork)
 	if err != nil {
-		return nil, connectError(ctx, err)
+		return nil, connectError(ctx, err, most)
 	}
 	if pool.tls == nil {
 		return newConn(raw, raw, pool), nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
-	defer cancel()
 	secure := tls.Client(raw, pool.tls)
-	if err := secure.HandshakeContext(ctx); err != nil {
+	if err := secure.HandshakeContext(bounded); err != nil {
 		_ = raw.Close()
-		return nil, connectError(ctx, fmt.Errorf("TLS handshake: %w", err))
+		return nil, connectError(ctx, fmt.Errorf("TLS handshake: %w", err), most)
 	}
 	return newConn(secure, raw, pool), nil
 }
 
-const handshakeTimeout = 10 * time.Second
-
-func connectError(ctx context.Context, err error) error {
-	if cause := ctx.Err(); errors.Is(cause, context.Canceled) {
-		return cause
+func connectError(ctx context.Context, err error, most time.Duration) error {
+	if cause := ctx.Err(); cause != nil { // nothing was sent
+		return &Error{Reason: "it was not connected yet", Cause: cause}
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &Error{Timeout: true, Reason: "no connection within " + most.String(), Cause: err}
 	}
 	reason := "it could not be reached"
 	for _, known := range []error{egress.ErrForbidden, egress.ErrUnresolved, egress.ErrUnreachable} {
@@ -172,7 +181,7 @@ func connectError(ctx context.Context, err error) error {
 			reason = known.Error()
 		}
 	}
-	return &Error{Timeout: errors.Is(err, context.DeadlineExceeded), Reason: reason, Cause: err}
+	return &Error{Reason: reason, Cause: err}
 }
 
 // check refuses what would break the framing.
@@ -282,15 +291,16 @@ func garbage(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", errGarbage, fmt.Sprintf(format, args...))
 }
 
-// answerError turns what went wrong on a connection that carried the request into an *Error, or the context's error.
-func answerError(ctx context.Context, err error) error {
+// answerError turns what went wrong on a connection that carried the request into an *Error, or the context's error. What did not come
+// within the time is said where that was the reason.
+func answerError(ctx context.Context, err error, what string, within time.Duration) error {
 	if cause := ctx.Err(); cause != nil {
 		return cause
 	}
 	var timeout net.Error
 	switch {
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return &Error{Sent: true, Timeout: true, Reason: "it took too long to answer", Cause: err}
+		return &Error{Sent: true, Timeout: true, Reason: what + " within " + within.String(), Cause: err}
 	case errors.Is(err, errGarbage):
 		return &Error{Sent: true, Reason: "its answer is not sound HTTP", Cause: err}
 	case errors.Is(err, io.EOF):

@@ -79,8 +79,13 @@ func TestTheOfficialAnthropicSDKWorksWithABaseURLAndAKey(t *testing.T) {
 	p := newProject(t, stand(t))
 	var found struct {
 		Message, Stream struct {
-			Text, Stop string
-			Output     int
+			Text, Stop    string
+			Input, Output int
+		}
+		Count    int
+		Estimate struct {
+			Count int
+			Said  string
 		}
 		Refusal struct {
 			Class, Type, Code string
@@ -94,7 +99,10 @@ func TestTheOfficialAnthropicSDKWorksWithABaseURLAndAKey(t *testing.T) {
 	if found.Refusal.Class != "NotFoundError" || found.Refusal.Status != 404 || found.Refusal.Type != "not_found_error" || found.Refusal.Code != "model_not_found" {
 		t.Errorf("refusal: %+v", found.Refusal)
 	}
-	p.billedAsReportedBesidesRefusals(t, 2)
+	if found.Count != found.Message.Input || found.Count == 0 || found.Estimate.Count == 0 || found.Estimate.Said != "estimated" {
+		t.Errorf("counts %d, estimate %+v, while the provider billed %d", found.Count, found.Estimate, found.Message.Input)
+	}
+	p.billedAsReportedBesidesRefusals(t, 4)
 }
 
 // TestEachSDKReachesTheOtherProvidersModels has both SDKs carry tools to a model whose provider speaks the other format.

@@ -12,6 +12,8 @@ const (
 	OpenAIResponses
 	OpenAIEmbeddings
 	AnthropicMessages
+	AnthropicCountTokens
+	Count int = iota // how many there are, None included
 )
 
 // String returns the name as it stands in usage events.
@@ -25,6 +27,8 @@ func (d Dialect) String() string {
 		return "openai_embeddings"
 	case AnthropicMessages:
 		return "anthropic_messages"
+	case AnthropicCountTokens:
+		return "anthropic_count_tokens"
 	default:
 		return ""
 	}
@@ -41,7 +45,18 @@ func (d Dialect) Path() string {
 		return "/v1/embeddings"
 	case AnthropicMessages:
 		return "/v1/messages"
+	case AnthropicCountTokens:
+		return "/v1/messages/count_tokens"
 	default:
 		return ""
 	}
 }
+
+// IsAnthropic says whether callers of the dialect read errors and header fields in Anthropic's shape.
+func (d Dialect) IsAnthropic() bool { return d == AnthropicMessages || d == AnthropicCountTokens }
+
+// IsFree says whether providers answer requests of the dialect for nothing.
+func (d Dialect) IsFree() bool { return d == AnthropicCountTokens }
+
+// HasOutput says whether answers of the dialect are made of tokens.
+func (d Dialect) HasOutput() bool { return d != OpenAIEmbeddings && d != AnthropicCountTokens }

@@ -39,6 +39,7 @@ func Routes() []Route {
 		{http.MethodPost, dialect.OpenAIResponses.Path(), dialect.OpenAIResponses, true},
 		{http.MethodPost, dialect.OpenAIEmbeddings.Path(), dialect.OpenAIEmbeddings, true},
 		{http.MethodPost, dialect.AnthropicMessages.Path(), dialect.AnthropicMessages, true},
+		{http.MethodPost, dialect.AnthropicCountTokens.Path(), dialect.AnthropicCountTokens, true},
 		{http.MethodGet, "/v1/models", dialect.None, false},
 		{http.MethodGet, "/healthz", dialect.None, false},
 		{http.MethodGet, "/readyz", dialect.None, false},

@@ -11,12 +11,15 @@ import (
 // Answer returns the usage of a whole answer that r has scanned. Where the provider reports none that can be believed, it is
 // estimated from the bytes of the request and of the answer's texts.
 func Answer(d dialect.Dialect, body []byte, r *scan.Result, requestBytes int64) Usage {
+	if d.IsFree() {
+		return Usage{}
+	}
 	if u, ok := Read(d, r.Bytes(body, scan.Usage)); ok {
 		u.served(r.Bytes(body, scan.ServiceTier))
 		return u
 	}
 	u := Usage{Input: Tokens(requestBytes)}
-	if d != dialect.OpenAIEmbeddings {
+	if d.HasOutput() {
 		u.Output = Tokens(textBytes(r))
 	}
 	return u

@@ -91,7 +91,9 @@ func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Er
 	} else if c.try > 1 { // what an attempt before this one left out, this one does not
 		delete(c.w.Header(), droppedField)
 	}
-	a.worst = a.price.Worst(a.input, a.output)
+	if !c.dialect.IsFree() {
+		a.worst = a.price.Worst(a.input, a.output)
+	}
 	hold, exhausted := p.Book.Reserve(c.ctx, c.key, facts, a.worst, now)
 	if exhausted == nil {
 		a.hold, a.hard = hold, hard

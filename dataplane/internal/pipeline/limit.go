@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"time"
 
-	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/limit"
 	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/refusal"
@@ -17,9 +16,11 @@ func (p *Pipeline) limit(c *call) *refusal.Error {
 		return nil
 	}
 	facts := c.facts()
-	problem := p.Limiter.Admit(&c.grant, c.key, &facts, limit.Estimate{
-		InputTokens: meter.Tokens(int64(len(c.body.B))), OutputTokens: c.ask.MaxOutput * c.ask.Choices, NoOutput: c.dialect == dialect.OpenAIEmbeddings,
-	}, c.started)
+	estimate := limit.Estimate{InputTokens: meter.Tokens(int64(len(c.body.B))), OutputTokens: c.ask.MaxOutput * c.ask.Choices, NoOutput: !c.dialect.HasOutput()}
+	if c.dialect.IsFree() {
+		estimate.InputTokens = 0
+	}
+	problem := p.Limiter.Admit(&c.grant, c.key, &facts, estimate, c.started)
 	if c.grant.Alone() {
 		c.set("X-Tollgate-Rate-Counting", "share")
 	}
@@ -68,7 +69,7 @@ func (p *Pipeline) describeLimits(c *call) {
 		}
 		window := limit.Window(rule.Limit.Per)
 		names, reset := kind.openAI, window.String()
-		if c.dialect == dialect.AnthropicMessages {
+		if c.dialect.IsAnthropic() {
 			names, reset = kind.anthropic, p.Now().Add(window).UTC().Format(time.RFC3339)
 		}
 		c.set(names.limit, strconv.FormatInt(rule.Limit.Amount, 10))

@@ -20,7 +20,7 @@ type metrics struct {
 }
 
 const (
-	dialectCount = int(dialect.AnthropicMessages) + 1
+	dialectCount = dialect.Count
 	classCount   = 6 // of HTTP statuses
 	outcomeCount = int(wire.Outcome_OUTCOME_INDETERMINATE) + 1
 )

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tollgate.dev/dataplane/internal/breaker"
+	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
@@ -31,6 +32,9 @@ type failure struct {
 // pool that the provider lets through. Targets that are held back are left out, unless there is no other.
 func (p *Pipeline) attempt(c *call) *refusal.Error {
 	c.identify()
+	if c.dialect == dialect.AnthropicCountTokens && len(c.targets) == 0 {
+		return p.countHere(c)
+	}
 	c.pool = c.random()
 	c.bounds = p.boundsOf(c)
 	rules := &c.target.Reliability

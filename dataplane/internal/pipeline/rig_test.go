@@ -208,8 +208,8 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 		Logger: slog.New(slog.DiscardHandler), Now: time.Now, BodyBytesMax: 1 << 20,
 	})
 	routes := map[string]dialect.Dialect{}
-	for _, d := range []dialect.Dialect{dialect.OpenAIChat, dialect.OpenAIResponses, dialect.OpenAIEmbeddings, dialect.AnthropicMessages} {
-		routes[d.Path()] = d
+	for d := range dialect.Count {
+		routes[dialect.Dialect(d).Path()] = dialect.Dialect(d)
 	}
 	g.edge = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/v1/models" {

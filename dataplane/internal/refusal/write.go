@@ -28,7 +28,7 @@ func Write(w http.ResponseWriter, d dialect.Dialect, requestID string, e *Error)
 // AppendBody appends the error as the dialect's JSON body. Shapes:
 // https://platform.openai.com/docs/guides/error-codes and https://docs.anthropic.com/en/api/errors, with Tollgate's own members beside theirs.
 func AppendBody(dst []byte, d dialect.Dialect, requestID string, e *Error) []byte {
-	if d == dialect.AnthropicMessages {
+	if d.IsAnthropic() {
 		dst = append(dst, `{"type":"error","error":`...)
 		dst = e.appendObject(dst, anthropicType(e))
 		dst = append(dst, `,"request_id":`...)

@@ -66,7 +66,7 @@ func tongues(t *state.Target) []dialect.Dialect {
 
 var (
 	openAITongues    = [...]dialect.Dialect{dialect.OpenAIChat, dialect.OpenAIResponses, dialect.OpenAIEmbeddings}
-	anthropicTongues = [...]dialect.Dialect{dialect.AnthropicMessages}
+	anthropicTongues = [...]dialect.Dialect{dialect.AnthropicMessages, dialect.AnthropicCountTokens}
 )
 
 // Spoken returns the format in which a request of a dialect is put to a target: its own where the provider takes it, else one that it

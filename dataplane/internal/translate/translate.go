@@ -58,8 +58,8 @@ func Read(d dialect.Dialect, body []byte, r *scan.Result) (Ask, *refusal.Error) 
 		d == dialect.OpenAIResponses && r.Has(body, scan.Prompt)
 	ask.Tools = r.Has(body, scan.Tools)
 	ask.EndUser = endUser(d, &reader)
-	if d == dialect.OpenAIEmbeddings && ask.Stream {
-		reader.refuse(scan.Stream, "embeddings are not streamed")
+	if !d.HasOutput() && ask.Stream {
+		reader.refuse(scan.Stream, "these answers are not streamed")
 	}
 	return ask, reader.problem
 }
@@ -86,7 +86,7 @@ func (a *Ask) readUsageOption(reader *reader) {
 }
 
 func endUser(d dialect.Dialect, reader *reader) []byte {
-	if d == dialect.AnthropicMessages {
+	if d.IsAnthropic() {
 		raw := scan.Lookup(reader.r.Bytes(reader.body, scan.Metadata), "user_id")
 		if len(raw) > 2 && raw[0] == '"' {
 			return raw[1 : len(raw)-1]
@@ -174,6 +174,9 @@ const (
 
 // InputBound returns the most tokens that the input can be. A token is at least one byte of the body, except for what the body only names.
 func (a *Ask) InputBound(bodyBytes int, price *state.Price) int64 {
+	if a.Dialect.IsFree() {
+		return 0
+	}
 	bound := int64(bodyBytes) + hiddenTokens
 	if a.Tools {
 		bound += toolsTokens
@@ -191,7 +194,7 @@ func (a *Ask) InputBound(bodyBytes int, price *state.Price) int64 {
 // OutputBound returns the most tokens of output for all choices, and the limit that must be set in the request to make it true
 // (0: none). Only a hard budget makes a limit necessary that the caller did not set.
 func (a *Ask) OutputBound(price *state.Price, hard bool) (bound, set int64) {
-	if a.Dialect == dialect.OpenAIEmbeddings {
+	if !a.Dialect.HasOutput() {
 		return 0, 0
 	}
 	most := int64(price.MaxOutputTokens)

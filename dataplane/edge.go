@@ -77,7 +77,8 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		Connected: func() bool { return e.subscription.Connected() },
 		LimitPico: func(org, budget wire.ID) (int64, bool) { return store.Current().LimitPico(org, budget) },
 	})
-	sender := upstream.New(egress.New(config.EgressAllow), nil)
+	dialer := egress.New(config.EgressAllow)
+	sender, plain := upstream.New(dialer, nil), upstream.NewPlain(dialer, nil)
 	limiter, err := e.limiter(config, id, now.Now)
 	if err != nil {
 		return nil, err
@@ -89,6 +90,10 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 	requests := pipeline.New(pipeline.Config{
 		Authenticator: authenticate.New([]byte(config.KeyPepper.Reveal()), func(hash [32]byte) *state.Key { return store.Current().Key(hash) }),
 		Limiter:       limiter, Gates: queue.New(limiter.Share, observed.Registry()), Breakers: breakers, Book: pipeline.Leases(book), Spool: records, Sender: pipeline.Providers(sender),
+		Plain: plain,
+		Prices: func(org wire.ID, catalog, model string) wire.Schedule {
+			return store.Current().Prices(org, catalog, model)
+		},
 		Registry: observed.Registry(), Observe: observed.Attempt, Logger: logger, Now: now.Now, BodyBytesMax: config.BodyMaxBytes,
 		Seen: route.NewSeen(canaryStopped(observed.Registry(), logger)),
 	})
@@ -108,7 +113,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		Pipeline: requests, Metrics: observed.Handler(), Now: now.Now,
 		Ready: func() error { return readiness(e.subscription, records) },
 	}))
-	e.runs = append(e.runs, records.Run, requests.Run, book.Run, sender.Run, breakers.Run, e.subscription.Run, report.New(records, client, id, book.Restored, logger).Run)
+	e.runs = append(e.runs, records.Run, requests.Run, book.Run, sender.Run, plain.Run, breakers.Run, e.subscription.Run, report.New(records, client, id, book.Restored, logger).Run)
 	return e, nil
 }
 

@@ -17,6 +17,7 @@ type way struct {
 	free    bool     // the same, but providers answer for nothing: the event has no cost, and no budget refuses
 	bodies  []string // several where a road could go round the budget
 	dialect string   // as events name it
+	path    string   // where a row's own path is a pattern; PROVIDER is the name of one
 }
 
 const tools = `"tools":[{"type":"function","function":{"name":"look_up","parameters":{"type":"object","properties":{"what":{"type":"string"}}}}}]`
@@ -46,6 +47,11 @@ var ways = map[string]way{
 		`{"model":"` + claude + `","messages":[{"role":"user","content":"Say something."}]}`,
 		`{"model":"` + openAIModel + `","messages":[{"role":"user","content":"Say something."}]}`,
 	}},
+	"* /proxy/{provider}/{path}": {key: true, budget: true, dialect: "proxy", path: "/proxy/PROVIDER/v1/chat/completions", bodies: []string{
+		`{"model":"` + openAIModel + `","max_tokens":64,"messages":[{"role":"user","content":"Say something."}]}`,
+		`{"model":"` + openAIModel + `","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"Say something."}]}`,
+		`{"model":"` + openAIModel + `","messages":[{"role":"user","content":"No limit."}]}`,
+	}},
 	"GET /v1/models": {key: true},
 	"GET /healthz":   {},
 	"GET /readyz":    {},
@@ -73,6 +79,7 @@ func TestEveryRouteOfTheEdgeIsGuarded(t *testing.T) {
 	poorID, poor := p.guardedKey(t, "poor", rig.Object{})
 	p.create(t, "/budgets", rig.Object{"name": p.name + "-poor", "scope": "virtual_key", "scope_id": poorID, "limit_usd": "0.0000000001", "period": "month", "time_zone": "UTC", "mode": "hard"})
 	limitedID, limited := p.guardedKey(t, "limited", rig.Object{"requests_per_minute": 1})
+	_, p.key = p.newKey(t, rig.Object{"name": p.name + "-rich", "allows_proxy": true})
 	p.known(t)
 	for name, way := range ways {
 		route, exists := routes[name]
@@ -91,7 +98,7 @@ func TestEveryRouteOfTheEdgeIsGuarded(t *testing.T) {
 
 func (p *project) guardedKey(t *testing.T, name string, besides rig.Object) (id, key string) {
 	t.Helper()
-	in := rig.Object{"name": p.name + "-" + name, "workspace_id": p.workspace}
+	in := rig.Object{"name": p.name + "-" + name, "workspace_id": p.workspace, "allows_proxy": true}
 	for field, value := range besides {
 		in[field] = value
 	}
@@ -102,7 +109,7 @@ func (p *project) guardedKey(t *testing.T, name string, besides rig.Object) (id,
 
 // guarded proves one row: nobody without a key, nothing over the budget, and an event with a cost for each call.
 func (p *project) guarded(t *testing.T, name string, way way, poor string) {
-	method, path, _ := strings.Cut(name, " ")
+	method, path := p.call(name)
 	edge := p.house.Edges[0]
 	bodies := way.bodies
 	if len(bodies) == 0 {
@@ -127,6 +134,18 @@ func (p *project) guarded(t *testing.T, name string, way way, poor string) {
 		}
 		p.leavesEvent(t, name, way, path, body)
 	}
+}
+
+// call returns the method and the path that call a row.
+func (p *project) call(name string) (method, path string) {
+	method, path, _ = strings.Cut(name, " ")
+	if method == "*" {
+		method = http.MethodPost
+	}
+	if way := ways[name]; way.path != "" {
+		path = strings.Replace(way.path, "PROVIDER", p.provider, 1)
+	}
+	return method, path
 }
 
 func askWithout(ctx context.Context, method, url, key, body string) int {
@@ -194,7 +213,7 @@ func (p *project) limitsOnce(t *testing.T, key, keyID string) {
 		if !way.budget {
 			continue
 		}
-		_, path, _ := strings.Cut(name, " ")
+		_, path := p.call(name)
 		switch got := ask(t.Context(), http.MethodPost, p.house.Edges[0].URL+path, key, way.bodies[0]); got.Status {
 		case http.StatusOK:
 			answered++

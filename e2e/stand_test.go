@@ -96,6 +96,7 @@ type project struct {
 	name      string
 	workspace string
 	agent     string
+	provider  string // the name of the one that speaks as OpenAI does
 	keyID     string
 	key       string
 }
@@ -107,8 +108,12 @@ func newProject(t *testing.T, house *rig.Rig) *project {
 	p.workspace = p.create(t, "/workspaces", rig.Object{"name": p.name, "slug": p.name})
 	p.agent = p.create(t, "/agents", rig.Object{"workspace_id": p.workspace, "name": p.name, "description": "proves something"})
 	for kind, models := range map[string][]string{"openai": {openAIModel, embedder}, "anthropic": {claude}} {
+		name := slug(kind + "-" + p.name[:min(24, len(p.name))])
+		if kind == "openai" {
+			p.provider = name
+		}
 		provider := p.create(t, "/providers", rig.Object{
-			"name": slug(kind + "-" + p.name[:min(24, len(p.name))]), "kind": kind, "base_url": house.SimulatorURL + "/" + kind, "catalog": kind,
+			"name": name, "kind": kind, "base_url": house.SimulatorURL + "/" + kind, "catalog": kind,
 			"private_network": true, "credential": "sk-sim-" + kind,
 		})
 		for _, model := range models {

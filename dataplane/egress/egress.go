@@ -6,6 +6,8 @@ package egress
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/http"
@@ -26,6 +28,8 @@ const (
 	connectTimeout = 10 * time.Second
 	keepAlive      = 30 * time.Second
 	headBytesMax   = 32 << 10
+	idlePerHost    = 16
+	idleFor        = 60 * time.Second
 )
 
 // Dialer opens connections. Make one with New.
@@ -78,6 +82,17 @@ func (d *Dialer) Client(private bool, timeout time.Duration) *http.Client {
 			DialContext:       func(ctx context.Context, _, address string) (net.Conn, error) { return d.Dial(ctx, address, private) },
 			DisableKeepAlives: true, MaxResponseHeaderBytes: headBytesMax, TLSHandshakeTimeout: connectTimeout,
 		},
+	}
+}
+
+// Transport returns an HTTP/1.1 transport that dials so and keeps its connections, for what goes to one destination. It asks for no compression,
+// follows no redirect and knows no proxy. An error of a dial is one of the three of this package, wrapped. Roots are the authorities to trust;
+// nil means the system's.
+func (d *Dialer) Transport(private bool, roots *x509.CertPool) *http.Transport {
+	return &http.Transport{
+		DialContext:     func(ctx context.Context, _, address string) (net.Conn, error) { return d.Dial(ctx, address, private) },
+		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, TLSHandshakeTimeout: connectTimeout,
+		DisableCompression: true, MaxResponseHeaderBytes: headBytesMax, MaxIdleConnsPerHost: idlePerHost, IdleConnTimeout: idleFor,
 	}
 }
 

@@ -9,6 +9,7 @@ const (
 	CodeOrgSuspended        = "organization_suspended"
 	CodeModelNotFound       = "model_not_found"
 	CodeModelNotAllowed     = "model_not_allowed"
+	CodeProxyNotAllowed     = "proxy_not_allowed"
 	CodeFieldNotCarried     = "field_not_carried"
 	CodeDialectMismatch     = "dialect_not_supported"
 	CodeBodyTooLarge        = "body_too_large"

@@ -2835,6 +2835,7 @@ type VirtualKey struct {
 	RequestsPerMinute uint32                 `protobuf:"varint,9,opt,name=requests_per_minute,json=requestsPerMinute,proto3" json:"requests_per_minute,omitempty"` // 0: no limit
 	Priority          Priority               `protobuf:"varint,10,opt,name=priority,proto3,enum=tollgate.wire.v1.Priority" json:"priority,omitempty"`
 	DropsFields       bool                   `protobuf:"varint,11,opt,name=drops_fields,json=dropsFields,proto3" json:"drops_fields,omitempty"` // what a provider's format does not have is left out instead of refused
+	AllowsProxy       bool                   `protobuf:"varint,12,opt,name=allows_proxy,json=allowsProxy,proto3" json:"allows_proxy,omitempty"` // it may call the providers of its routes as they are, at any path
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -2942,6 +2943,13 @@ func (x *VirtualKey) GetPriority() Priority {
 func (x *VirtualKey) GetDropsFields() bool {
 	if x != nil {
 		return x.DropsFields
+	}
+	return false
+}
+
+func (x *VirtualKey) GetAllowsProxy() bool {
+	if x != nil {
+		return x.AllowsProxy
 	}
 	return false
 }
@@ -4328,7 +4336,7 @@ type UsageEvent struct {
 	VirtualKeyId         []byte                 `protobuf:"bytes,7,opt,name=virtual_key_id,json=virtualKeyId,proto3" json:"virtual_key_id,omitempty"`
 	EndUser              string                 `protobuf:"bytes,8,opt,name=end_user,json=endUser,proto3" json:"end_user,omitempty"`
 	Labels               map[string]string      `protobuf:"bytes,9,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Dialect              string                 `protobuf:"bytes,10,opt,name=dialect,proto3" json:"dialect,omitempty"` // "openai_chat", "openai_responses", "openai_embeddings", "anthropic_messages"
+	Dialect              string                 `protobuf:"bytes,10,opt,name=dialect,proto3" json:"dialect,omitempty"` // "openai_chat", "openai_responses", "openai_embeddings", "anthropic_messages", …; "proxy": to a provider as it is
 	RouteId              []byte                 `protobuf:"bytes,11,opt,name=route_id,json=routeId,proto3" json:"route_id,omitempty"`
 	Model                string                 `protobuf:"bytes,12,opt,name=model,proto3" json:"model,omitempty"` // as asked
 	ProviderId           []byte                 `protobuf:"bytes,13,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
@@ -6014,7 +6022,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x05Agent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12!\n" +
 	"\fworkspace_id\x18\x02 \x01(\fR\vworkspaceId\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\"\xf6\x02\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\x99\x03\n" +
 	"\n" +
 	"VirtualKey\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
@@ -6028,7 +6036,8 @@ const file_wire_proto_rawDesc = "" +
 	"\x13requests_per_minute\x18\t \x01(\rR\x11requestsPerMinute\x126\n" +
 	"\bpriority\x18\n" +
 	" \x01(\x0e2\x1a.tollgate.wire.v1.PriorityR\bpriority\x12!\n" +
-	"\fdrops_fields\x18\v \x01(\bR\vdropsFields\"\xa5\x03\n" +
+	"\fdrops_fields\x18\v \x01(\bR\vdropsFields\x12!\n" +
+	"\fallows_proxy\x18\f \x01(\bR\vallowsProxy\"\xa5\x03\n" +
 	"\bProvider\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x122\n" +

@@ -48,5 +48,6 @@ type Form struct {
 	Expires  component.Field
 	Limit    component.Field
 	Priority component.Field // among the waiting calls of its workspace
+	Proxy    component.Field // whether it may call providers as they are
 	Fields   component.Field // what happens to those that a provider does not have
 }

@@ -97,7 +97,7 @@ func (c *Console) newVirtualKey(v *visit) error {
 	form := keyForm(v, in, wrong)
 	form.Title = "New virtual key"
 	form.Owner = component.Field{Name: "owner", Label: "Stands for", Value: v.FormValue("owner"), Options: owners, Error: wrong.of("workspace_id", "agent_id"), Help: "The agent whose spend it is. It cannot be moved to another workspace later."}
-	form.Form = v.frameOf("virtual-key-form", "Create key", "/virtual-keys", wrong, "name", "workspace_id", "agent_id", "allowed_models", "expires_at", "requests_per_minute", "priority", "fields_not_carried")
+	form.Form = v.frameOf("virtual-key-form", "Create key", "/virtual-keys", wrong, "name", "workspace_id", "agent_id", "allowed_models", "expires_at", "requests_per_minute", "priority", "fields_not_carried", "allows_proxy")
 	return c.draw(v, view{Title: form.Title, Active: "/virtual-keys", Crumbs: under("Virtual keys", "/virtual-keys"), Status: status, Content: virtualkeyui.FormPage(form), Fragment: virtualkeyui.Edit(form)})
 }
 
@@ -188,7 +188,7 @@ func keyInput(v *visit) (virtualkey.Input, fault.Fields) {
 	var misread fault.Fields
 	in := virtualkey.Input{
 		Name: v.FormValue("name"), AllowedModels: linesOf(v.FormValue("allowed_models")), Priority: virtualkey.Priority(v.FormValue("priority")),
-		FieldsNotCarried: virtualkey.Handling(v.FormValue("fields_not_carried")),
+		FieldsNotCarried: virtualkey.Handling(v.FormValue("fields_not_carried")), AllowsProxy: v.FormValue("allows_proxy") != "",
 	}
 	if text := strings.TrimSpace(v.FormValue("expires_at")); text != "" {
 		day, err := time.Parse(dateLayout, text)
@@ -232,6 +232,8 @@ func keyForm(v *visit, in virtualkey.Input, wrong mends) virtualkeyui.Form {
 			{Value: string(virtualkey.Refuse), Label: "Refuse the call and name the field"},
 			{Value: string(virtualkey.Drop), Label: "Leave them out and name them in the answer's header"},
 		}, Help: "Where a call is translated for a provider of another format, such as seed for Claude. Messages and tools are never left out."},
+		Proxy: component.Field{Name: "allows_proxy", Label: "May call providers as they are", Value: "on", Checked: in.AllowsProxy, Error: wrong.of("allows_proxy"),
+			Help: "At /proxy/{provider}/…, any path of the providers behind its models, also what no route describes. Budgets, limits and guardrails hold there too."},
 	}
 }
 
@@ -246,7 +248,7 @@ func (c *Console) editVirtualKey(v *visit) error {
 	}
 	in := virtualkey.Input{
 		Name: found.Name, AgentID: found.AgentID, AllowedModels: found.AllowedModels, ExpiresAt: found.ExpiresAt, RequestsPerMinute: found.RequestsPerMinute,
-		Priority: found.Priority, FieldsNotCarried: found.FieldsNotCarried,
+		Priority: found.Priority, FieldsNotCarried: found.FieldsNotCarried, AllowsProxy: found.AllowsProxy,
 	}
 	var misread fault.Fields
 	if v.posted() {
@@ -270,7 +272,7 @@ func (c *Console) editVirtualKey(v *visit) error {
 		owner = found.AgentName + " (" + found.WorkspaceName + ")"
 	}
 	form.Owner = component.Field{Name: "owner", Label: "Stands for", Disabled: true, Options: []component.Option{{Label: owner}}}
-	form.Form = v.frameOf("virtual-key-form", "Save", "/virtual-keys", wrong, "name", "allowed_models", "expires_at", "requests_per_minute", "priority", "fields_not_carried")
+	form.Form = v.frameOf("virtual-key-form", "Save", "/virtual-keys", wrong, "name", "allowed_models", "expires_at", "requests_per_minute", "priority", "fields_not_carried", "allows_proxy")
 	return c.draw(v, view{Title: form.Title, Active: "/virtual-keys", Crumbs: under("Virtual keys", "/virtual-keys"), Status: status, Content: virtualkeyui.FormPage(form), Fragment: virtualkeyui.Edit(form)})
 }
 

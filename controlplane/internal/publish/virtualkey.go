@@ -24,7 +24,7 @@ func virtualKeyBody(in virtualkey.VirtualKey) *wire.ItemBody {
 		Id: in.ID.Bytes(), Hash: in.Hash[:], WorkspaceId: in.WorkspaceID.Bytes(), AgentId: in.AgentID.Bytes(), Name: in.Name,
 		Revoked: in.RevokedAt != nil, RequestsPerMinute: uint32(max(in.RequestsPerMinute, 0)),
 		AllowedModels: slices.Sorted(slices.Values(in.AllowedModels)), Priority: priorityOf(in.Priority),
-		DropsFields: in.FieldsNotCarried == virtualkey.Drop,
+		DropsFields: in.FieldsNotCarried == virtualkey.Drop, AllowsProxy: in.AllowsProxy,
 	}
 	if in.ExpiresAt != nil {
 		out.ExpiresUnixMs = in.ExpiresAt.UnixMilli()

@@ -31,7 +31,7 @@ func insert(ctx context.Context, tx pgx.Tx, org ident.Org, in Input, prefix stri
 	err := virtualkeydb.New(tx).InsertVirtualKey(ctx, virtualkeydb.InsertVirtualKeyParams{
 		OrgID: org, VirtualKeyID: id, WorkspaceID: in.WorkspaceID, AgentID: in.AgentID, Name: in.Name, Prefix: prefix, KeyHash: hash[:],
 		AllowedModels: in.AllowedModels, RequestsPerMinute: int32(in.RequestsPerMinute), ExpiresAt: in.ExpiresAt, Priority: string(in.Priority),
-		FieldsNotCarried: string(in.FieldsNotCarried),
+		FieldsNotCarried: string(in.FieldsNotCarried), AllowsProxy: in.AllowsProxy,
 	})
 	if err != nil {
 		return VirtualKey{}, fmt.Errorf("insert virtual key: %w", err)
@@ -43,7 +43,7 @@ func update(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.VirtualKey, 
 	count, err := virtualkeydb.New(tx).UpdateVirtualKey(ctx, virtualkeydb.UpdateVirtualKeyParams{
 		OrgID: org, VirtualKeyID: id, Name: in.Name, AgentID: in.AgentID,
 		AllowedModels: in.AllowedModels, RequestsPerMinute: int32(in.RequestsPerMinute), ExpiresAt: in.ExpiresAt, Priority: string(in.Priority),
-		FieldsNotCarried: string(in.FieldsNotCarried),
+		FieldsNotCarried: string(in.FieldsNotCarried), AllowsProxy: in.AllowsProxy,
 	})
 	if err != nil {
 		return VirtualKey{}, fmt.Errorf("update virtual key %s: %w", id, err)
@@ -108,8 +108,8 @@ func fromRow(row virtualkeydb.GetVirtualKeyRow) VirtualKey {
 	key := VirtualKey{
 		ID: row.VirtualKeyID, WorkspaceID: row.WorkspaceID, WorkspaceName: row.WorkspaceName, AgentID: row.AgentID, Name: row.Name,
 		Prefix: row.Prefix, AllowedModels: row.AllowedModels, RequestsPerMinute: int(row.RequestsPerMinute), Priority: Priority(row.Priority),
-		FieldsNotCarried: Handling(row.FieldsNotCarried),
-		CreatedAt:        row.CreatedAt, ExpiresAt: row.ExpiresAt, RevokedAt: row.RevokedAt,
+		FieldsNotCarried: Handling(row.FieldsNotCarried), AllowsProxy: row.AllowsProxy,
+		CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt, RevokedAt: row.RevokedAt,
 	}
 	if row.AgentName != nil {
 		key.AgentName = *row.AgentName

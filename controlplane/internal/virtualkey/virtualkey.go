@@ -50,6 +50,7 @@ type VirtualKey struct {
 	RequestsPerMinute int              `json:"requests_per_minute"` // 0: no limit
 	Priority          Priority         `json:"priority"`            // among the calls of its workspace that wait for a provider
 	FieldsNotCarried  Handling         `json:"fields_not_carried"`
+	AllowsProxy       bool             `json:"allows_proxy"` // it may call the providers of its routes as they are, at any path
 	CreatedAt         time.Time        `json:"created_at"`
 	ExpiresAt         *time.Time       `json:"expires_at"`
 	RevokedAt         *time.Time       `json:"revoked_at"`
@@ -66,6 +67,7 @@ type Input struct {
 	RequestsPerMinute int             `json:"requests_per_minute"`
 	Priority          Priority        `json:"priority"`           // empty: normal
 	FieldsNotCarried  Handling        `json:"fields_not_carried"` // empty: refuse
+	AllowsProxy       bool            `json:"allows_proxy"`
 }
 
 const (

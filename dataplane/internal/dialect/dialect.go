@@ -13,7 +13,9 @@ const (
 	OpenAIEmbeddings
 	AnthropicMessages
 	AnthropicCountTokens
-	Count int = iota // how many there are, None included
+	Proxy                     // to a provider as it is, at a path that is no dialect's
+	AnthropicProxy            // the same, to one that speaks as Anthropic does
+	Count          int = iota // how many there are, None included
 )
 
 // String returns the name as it stands in usage events.
@@ -29,6 +31,8 @@ func (d Dialect) String() string {
 		return "anthropic_messages"
 	case AnthropicCountTokens:
 		return "anthropic_count_tokens"
+	case Proxy, AnthropicProxy:
+		return "proxy"
 	default:
 		return ""
 	}
@@ -47,16 +51,25 @@ func (d Dialect) Path() string {
 		return "/v1/messages"
 	case AnthropicCountTokens:
 		return "/v1/messages/count_tokens"
+	case Proxy:
+		return "/proxy/{provider}/{path}"
 	default:
 		return ""
 	}
 }
 
 // IsAnthropic says whether callers of the dialect read errors and header fields in Anthropic's shape.
-func (d Dialect) IsAnthropic() bool { return d == AnthropicMessages || d == AnthropicCountTokens }
+func (d Dialect) IsAnthropic() bool {
+	return d == AnthropicMessages || d == AnthropicCountTokens || d == AnthropicProxy
+}
 
 // IsFree says whether providers answer requests of the dialect for nothing.
 func (d Dialect) IsFree() bool { return d == AnthropicCountTokens }
 
 // HasOutput says whether answers of the dialect are made of tokens.
-func (d Dialect) HasOutput() bool { return d != OpenAIEmbeddings && d != AnthropicCountTokens }
+func (d Dialect) HasOutput() bool {
+	return d != OpenAIEmbeddings && d != AnthropicCountTokens && !d.IsProxy()
+}
+
+// IsProxy says whether nothing is known of what stands at the path.
+func (d Dialect) IsProxy() bool { return d == Proxy || d == AnthropicProxy }

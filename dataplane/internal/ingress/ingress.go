@@ -24,10 +24,13 @@ const (
 	headerBytesMax = 64 << 10
 )
 
+// AnyMethod stands for every method in a row of the table of routes.
+const AnyMethod = "*"
+
 // Route is one row of the table of routes.
 type Route struct {
 	Method  string
-	Path    string
+	Path    string          // what is in braces stands for anything
 	Dialect dialect.Dialect // None: no request to a provider
 	Spends  bool            // goes through the budget
 }
@@ -40,6 +43,7 @@ func Routes() []Route {
 		{http.MethodPost, dialect.OpenAIEmbeddings.Path(), dialect.OpenAIEmbeddings, true},
 		{http.MethodPost, dialect.AnthropicMessages.Path(), dialect.AnthropicMessages, true},
 		{http.MethodPost, dialect.AnthropicCountTokens.Path(), dialect.AnthropicCountTokens, true},
+		{AnyMethod, dialect.Proxy.Path(), dialect.Proxy, true},
 		{http.MethodGet, "/v1/models", dialect.None, false},
 		{http.MethodGet, "/healthz", dialect.None, false},
 		{http.MethodGet, "/readyz", dialect.None, false},
@@ -92,6 +96,10 @@ func (h *Handler) serve(route Route) http.HandlerFunc {
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, pipeline.ProxyPrefix) {
+		h.config.Pipeline.Proxy(w, r)
+		return
+	}
 	found, ok := h.routes[r.URL.Path]
 	if !ok || r.URL.RawPath != "" {
 		h.refuse(w, r, refusal.New(http.StatusNotFound, wire.CodeNotFound, "There is nothing at this path. The edge answers "+paths()+"."))
@@ -116,7 +124,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, problem *refusa
 func paths() string {
 	var names []string
 	for _, route := range Routes() {
-		if strings.HasPrefix(route.Path, "/v1/") {
+		if strings.HasPrefix(route.Path, "/v1/") || route.Method == AnyMethod {
 			names = append(names, route.Path)
 		}
 	}

@@ -83,7 +83,9 @@ func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Er
 	}
 	a.input = c.ask.InputBound(len(c.body.B), a.price)
 	a.output, a.limit = c.ask.OutputBound(a.price, hard)
-	a.spoken = translate.Spoken(c.dialect, target)
+	if a.spoken = c.dialect; c.passage == nil {
+		a.spoken = translate.Spoken(c.dialect, target)
+	}
 	if a.spoken != c.dialect {
 		if problem := c.translate(a); problem != nil {
 			return nil, problem
@@ -91,7 +93,12 @@ func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Er
 	} else if c.try > 1 { // what an attempt before this one left out, this one does not
 		delete(c.w.Header(), droppedField)
 	}
-	if !c.dialect.IsFree() {
+	if c.passage != nil {
+		if problem := c.passage.bound(c, a, hard); problem != nil {
+			return nil, problem
+		}
+	}
+	if !c.free() {
 		a.worst = a.price.Worst(a.input, a.output)
 	}
 	hold, exhausted := p.Book.Reserve(c.ctx, c.key, facts, a.worst, now)
@@ -132,6 +139,9 @@ func (p *Pipeline) exchange(c *call, a *attempt) (again bool, problem *refusal.E
 	request, err := p.outbound(watch.ctx, c, a)
 	if err != nil {
 		return p.unanswered(c, a, watch, err)
+	}
+	if c.dialect.IsProxy() {
+		return p.relay(c, a, watch, request)
 	}
 	answer, err := p.Sender.Send(watch.ctx, request)
 	if err != nil {

@@ -44,8 +44,10 @@ type call struct {
 	target  *state.Route
 	targets []*state.Target
 
-	timeout    time.Duration // that the caller asks for; 0: none
-	bounds     bounds
+	timeout time.Duration // that the caller asks for; 0: none
+	bounds  bounds
+	passage *passage // the request goes to a provider as it is; nil: to a route
+
 	grant      limit.Grant // what it took from rate limits
 	usedInput  int64       // tokens, of all its attempts
 	usedOutput int64
@@ -118,7 +120,7 @@ func (c *call) end() {
 }
 
 func (c *call) restore(keep *call) {
-	c.w, c.r, c.ctx, c.key, c.target, c.open = nil, nil, nil, nil, nil, nil
+	c.w, c.r, c.ctx, c.key, c.target, c.open, c.passage = nil, nil, nil, nil, nil, nil, nil
 	c.runID, c.endUser, c.labels, c.body, c.requestText, c.code = "", "", nil, nil, "", ""
 	c.scan, c.answer, c.ask, c.checker, c.targets = keep.scan, keep.answer, translate.Ask{}, keep.checker, keep.targets
 	c.grant, c.usedInput, c.usedOutput, c.waited = limit.Grant{}, 0, 0, 0

@@ -11,6 +11,9 @@ import (
 // outbound builds the provider's request. An error says that it cannot be put to the provider.
 func (p *Pipeline) outbound(ctx context.Context, c *call, a *attempt) (*upstream.Request, error) {
 	provider := a.target.Provider
+	if c.passage != nil {
+		return p.passOn(ctx, c, a)
+	}
 	if a.spoken == c.dialect {
 		c.edits, c.scratch = c.ask.Rewrite(c.edits[:0], c.scratch[:0], c.body.B, &c.scan, a.target, a.limit)
 		c.cutBody()

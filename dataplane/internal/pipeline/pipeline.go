@@ -36,6 +36,8 @@ type Config struct {
 	Book          Book
 	Spool         Spool
 	Sender        Sender
+	Plain         Plain                                                  // for what is no POST of a known dialect
+	Prices        func(org wire.ID, catalog, model string) wire.Schedule // of a model to which no route leads
 	Registry      prometheus.Registerer
 	Observe       func(context.Context, *wire.UsageEvent) // sees every event as it is recorded; nil: nobody
 	Logger        *slog.Logger
@@ -70,6 +72,7 @@ type Pipeline struct {
 	floods  floods
 	backlog backlog
 	stages  []stage
+	passes  []stage
 }
 
 // stage is one step. It refuses, or leaves what it found in the call.
@@ -94,7 +97,7 @@ func New(config Config) *Pipeline {
 	}
 	p := &Pipeline{Config: config, metrics: newMetrics(config.Registry), floods: floods{kind: map[refusalKind]*flood{}}}
 	p.calls.New = func() any { return newCall() }
-	p.stages = p.order()
+	p.stages, p.passes = p.order(), p.passing()
 	return p
 }
 
@@ -121,10 +124,14 @@ func (p *Pipeline) Total() int64 { return p.metrics.total.Load() }
 
 // Serve carries one request of a dialect.
 func (p *Pipeline) Serve(w http.ResponseWriter, r *http.Request, d dialect.Dialect) {
+	p.walk(w, r, d, p.stages)
+}
+
+func (p *Pipeline) walk(w http.ResponseWriter, r *http.Request, d dialect.Dialect, stages []stage) {
 	c := p.begin(w, r, d)
 	defer p.finish(c)
-	for i := range p.stages {
-		if problem := p.stages[i].run(c); problem != nil {
+	for i := range stages {
+		if problem := stages[i].run(c); problem != nil {
 			p.refuse(c, problem)
 			return
 		}

@@ -55,8 +55,14 @@ func (c *call) fill(event *wire.UsageEvent, id *wire.ID) {
 	}
 	event.RunId, event.EndUser, event.Labels = c.runID, c.endUser, c.labels
 	event.Dialect, event.Streamed = c.dialect.String(), c.ask.Stream
+	if c.passage != nil {
+		event.Dialect = dialect.Proxy.String()
+	}
 	if c.target != nil {
 		event.RouteId, event.Model, event.RouteVersion = c.target.ID[:], c.target.Name, c.target.Version
+		if c.target.ID.IsZero() { // none leads there
+			event.RouteId = nil
+		}
 	} else {
 		event.Model = cleaned(string(c.ask.Model), endUserMax)
 	}

@@ -178,7 +178,8 @@ type rig struct {
 	pipeline *Pipeline
 	edge     *httptest.Server
 	text     string
-	contexts chan context.Context // of the first request
+	contexts chan context.Context     // of the first request
+	prices   map[string]wire.Schedule // of models without a route, by catalog/model
 }
 
 func newRig(t testing.TB, targets ...state.Target) *rig {
@@ -205,6 +206,8 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 	g.pipeline = New(Config{
 		Authenticator: authenticate.New(pepper, lookup), Limiter: limit.New(time.Now), Gates: queue.New(func(n int64) int64 { return n }, nil), Breakers: breaker.New(time.Now, nil), Book: g.purse, Spool: g.spool,
 		Sender: sender(),
+		Plain:  upstream.NewPlain(egress.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}), nil),
+		Prices: func(_ wire.ID, catalog, model string) wire.Schedule { return g.prices[catalog+"/"+model] },
 		Logger: slog.New(slog.DiscardHandler), Now: time.Now, BodyBytesMax: 1 << 20,
 	})
 	routes := map[string]dialect.Dialect{}
@@ -219,6 +222,10 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 		select {
 		case g.contexts <- r.Context():
 		default:
+		}
+		if strings.HasPrefix(r.URL.Path, ProxyPrefix) {
+			g.pipeline.Proxy(w, r)
+			return
 		}
 		g.pipeline.Serve(w, r, routes[r.URL.Path])
 	}))
@@ -280,7 +287,12 @@ type said struct {
 
 func (g *rig) ask(path, body string, header ...string) said {
 	g.t.Helper()
-	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, g.edge.URL+path, strings.NewReader(body))
+	return g.do(http.MethodPost, path, body, header...)
+}
+
+func (g *rig) do(method, path, body string, header ...string) said {
+	g.t.Helper()
+	r, err := http.NewRequestWithContext(context.Background(), method, g.edge.URL+path, strings.NewReader(body))
 	if err != nil {
 		g.t.Fatal(err)
 	}

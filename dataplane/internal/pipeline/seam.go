@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"io"
+	"net/http"
 	"time"
 
 	"tollgate.dev/dataplane/internal/budget"
@@ -58,6 +59,11 @@ func (l leases) LeftPercent(key *state.Key, call *state.Facts, now time.Time) in
 type Sender interface {
 	// Send returns the head of the answer. The context ends the exchange, also while the answer is read.
 	Send(ctx context.Context, request *upstream.Request) (Answer, error)
+}
+
+// Plain sends requests of any method. Its errors are *upstream.Error or the context's.
+type Plain interface {
+	Send(ctx context.Context, request *upstream.Request) (*http.Response, error)
 }
 
 // Answer is a provider's answer.

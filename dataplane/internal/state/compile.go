@@ -236,7 +236,7 @@ func (c *compiler) compileKey(each *item) *Key {
 	key := &Key{
 		ID: c.id("id", in.GetId()), Name: in.GetName(), Org: c.base.org, Revoked: in.GetRevoked(),
 		WorkspaceID: c.id("workspace_id", in.GetWorkspaceId()), AgentID: c.optionalID("agent_id", in.GetAgentId()),
-		Priority: in.GetPriority(), DropsFields: in.GetDropsFields(),
+		Priority: in.GetPriority(), DropsFields: in.GetDropsFields(), AllowsProxy: in.GetAllowsProxy(),
 	}
 	if len(in.GetHash()) != len(key.hash) {
 		c.fail("hash", "the hash has %d bytes, want %d", len(in.GetHash()), len(key.hash))

@@ -42,6 +42,14 @@ func (s *Snapshot) LimitPico(org, budget wire.ID) (int64, bool) {
 	return tenant.base.budgetByID[budget].LimitPico, true
 }
 
+// Prices returns what a model costs an organization over time, whether a route leads to it or not.
+func (s *Snapshot) Prices(org wire.ID, catalog, model string) wire.Schedule {
+	if tenant := s.tenants[org]; tenant != nil {
+		return tenant.base.prices.Schedule(s.prices, catalog, model)
+	}
+	return nil
+}
+
 // Generation returns the generation that is held of an organization's fragment (wire.PlatformID: the price catalog); 0 means none.
 func (s *Snapshot) Generation(org wire.ID) uint64 { return s.generations[org] }
 
@@ -67,6 +75,7 @@ type Key struct {
 	ExpiresAt     time.Time           // zero: never
 	AllowedModels map[string]struct{} // names of routes; nil: all
 	Priority      wire.Priority       // among the calls of its workspace that wait for a provider
+	AllowsProxy   bool                // it may call the providers of its routes as they are
 	DropsFields   bool                // what a provider's format does not have is left out instead of refused
 	Budgets       []*Budget           // all that apply, in rising order of id
 	Guardrails    []*Guardrail        // all that apply, in rising order of id

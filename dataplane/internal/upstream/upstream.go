@@ -26,9 +26,10 @@ const (
 	restTrusted = 50 * time.Millisecond
 )
 
-// Request is one request to a provider: always a POST of JSON.
+// Request is one request to a provider.
 type Request struct {
 	Provider  *state.Provider
+	Method    string // empty: POST. Only Plain sends others
 	Path      string // behind the provider's base URL, beginning with a slash
 	Header    []Field
 	Body      [][]byte      // written one behind the other, without a copy

@@ -31,7 +31,7 @@ func (q *Queries) AgentExists(ctx context.Context, arg AgentExistsParams) (bool,
 
 const getVirtualKey = `-- name: GetVirtualKey :one
 SELECT k.virtual_key_id, k.workspace_id, w.name AS workspace_name, k.agent_id, a.name AS agent_name, k.name, k.prefix, k.key_hash,
-  k.allowed_models, k.requests_per_minute, k.priority, k.fields_not_carried, k.created_at, k.expires_at, k.revoked_at
+  k.allowed_models, k.requests_per_minute, k.priority, k.fields_not_carried, k.allows_proxy, k.created_at, k.expires_at, k.revoked_at
 FROM virtual_key k
 JOIN workspace w ON w.org_id = k.org_id AND w.workspace_id = k.workspace_id
 LEFT JOIN agent a ON a.org_id = k.org_id AND a.agent_id = k.agent_id
@@ -56,6 +56,7 @@ type GetVirtualKeyRow struct {
 	RequestsPerMinute int32
 	Priority          string
 	FieldsNotCarried  string
+	AllowsProxy       bool
 	CreatedAt         time.Time
 	ExpiresAt         *time.Time
 	RevokedAt         *time.Time
@@ -77,6 +78,7 @@ func (q *Queries) GetVirtualKey(ctx context.Context, arg GetVirtualKeyParams) (G
 		&i.RequestsPerMinute,
 		&i.Priority,
 		&i.FieldsNotCarried,
+		&i.AllowsProxy,
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.RevokedAt,
@@ -86,8 +88,8 @@ func (q *Queries) GetVirtualKey(ctx context.Context, arg GetVirtualKeyParams) (G
 
 const insertVirtualKey = `-- name: InsertVirtualKey :exec
 INSERT INTO virtual_key (org_id, virtual_key_id, workspace_id, agent_id, name, prefix, key_hash, allowed_models, requests_per_minute, expires_at, priority,
-  fields_not_carried)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+  fields_not_carried, allows_proxy)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 `
 
 type InsertVirtualKeyParams struct {
@@ -103,6 +105,7 @@ type InsertVirtualKeyParams struct {
 	ExpiresAt         *time.Time
 	Priority          string
 	FieldsNotCarried  string
+	AllowsProxy       bool
 }
 
 func (q *Queries) InsertVirtualKey(ctx context.Context, arg InsertVirtualKeyParams) error {
@@ -119,6 +122,7 @@ func (q *Queries) InsertVirtualKey(ctx context.Context, arg InsertVirtualKeyPara
 		arg.ExpiresAt,
 		arg.Priority,
 		arg.FieldsNotCarried,
+		arg.AllowsProxy,
 	)
 	return err
 }
@@ -159,7 +163,7 @@ func (q *Queries) ListRouteNames(ctx context.Context, arg ListRouteNamesParams) 
 
 const listVirtualKeys = `-- name: ListVirtualKeys :many
 SELECT k.virtual_key_id, k.workspace_id, w.name AS workspace_name, k.agent_id, a.name AS agent_name, k.name, k.prefix, k.key_hash,
-  k.allowed_models, k.requests_per_minute, k.priority, k.fields_not_carried, k.created_at, k.expires_at, k.revoked_at
+  k.allowed_models, k.requests_per_minute, k.priority, k.fields_not_carried, k.allows_proxy, k.created_at, k.expires_at, k.revoked_at
 FROM virtual_key k
 JOIN workspace w ON w.org_id = k.org_id AND w.workspace_id = k.workspace_id
 LEFT JOIN agent a ON a.org_id = k.org_id AND a.agent_id = k.agent_id
@@ -181,6 +185,7 @@ type ListVirtualKeysRow struct {
 	RequestsPerMinute int32
 	Priority          string
 	FieldsNotCarried  string
+	AllowsProxy       bool
 	CreatedAt         time.Time
 	ExpiresAt         *time.Time
 	RevokedAt         *time.Time
@@ -209,6 +214,7 @@ func (q *Queries) ListVirtualKeys(ctx context.Context, orgID ident.Org) ([]ListV
 			&i.RequestsPerMinute,
 			&i.Priority,
 			&i.FieldsNotCarried,
+			&i.AllowsProxy,
 			&i.CreatedAt,
 			&i.ExpiresAt,
 			&i.RevokedAt,
@@ -253,7 +259,7 @@ func (q *Queries) RevokeVirtualKey(ctx context.Context, arg RevokeVirtualKeyPara
 }
 
 const updateVirtualKey = `-- name: UpdateVirtualKey :execrows
-UPDATE virtual_key SET name = $3, agent_id = $4, allowed_models = $5, requests_per_minute = $6, expires_at = $7, priority = $8, fields_not_carried = $9
+UPDATE virtual_key SET name = $3, agent_id = $4, allowed_models = $5, requests_per_minute = $6, expires_at = $7, priority = $8, fields_not_carried = $9, allows_proxy = $10
 WHERE org_id = $1 AND virtual_key_id = $2 AND revoked_at IS NULL
 `
 
@@ -267,6 +273,7 @@ type UpdateVirtualKeyParams struct {
 	ExpiresAt         *time.Time
 	Priority          string
 	FieldsNotCarried  string
+	AllowsProxy       bool
 }
 
 func (q *Queries) UpdateVirtualKey(ctx context.Context, arg UpdateVirtualKeyParams) (int64, error) {
@@ -280,6 +287,7 @@ func (q *Queries) UpdateVirtualKey(ctx context.Context, arg UpdateVirtualKeyPara
 		arg.ExpiresAt,
 		arg.Priority,
 		arg.FieldsNotCarried,
+		arg.AllowsProxy,
 	)
 	if err != nil {
 		return 0, err

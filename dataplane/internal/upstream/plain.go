@@ -1,0 +1,144 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tollgate.dev/dataplane/egress"
+	"tollgate.dev/dataplane/internal/state"
+)
+
+// Plain carries what the lean client does not: any method, and answers with all of their header fields. It is the standard client, with
+// connections of its own for each provider.
+type Plain struct {
+	dialer *egress.Dialer
+	roots  *x509.CertPool
+
+	mu         sync.Mutex
+	transports map[poolKey]*http.Transport
+}
+
+// NewPlain returns a Plain. Roots are the authorities to trust; nil means the system's.
+func NewPlain(dialer *egress.Dialer, roots *x509.CertPool) *Plain {
+	return &Plain{dialer: dialer, roots: roots, transports: map[poolKey]*http.Transport{}}
+}
+
+// Send sends a request and returns the answer, whose body the caller closes. The context ends the exchange, also while the body is read.
+// An error is an *Error, or the context's.
+func (p *Plain) Send(ctx context.Context, request *Request) (*http.Response, error) {
+	if err := request.check(); err != nil {
+		return nil, err
+	}
+	base := request.Provider.BaseURL
+	where, err := url.Parse(base.Scheme + "://" + base.Host + target(request.Provider) + request.Path)
+	if err != nil || where.Host != base.Host {
+		return nil, &Error{Reason: "the path is no path", Cause: err}
+	}
+	within, cancel := context.WithCancel(ctx)
+	var sent, late atomic.Bool
+	timer := time.AfterFunc(request.FirstByte, func() { late.Store(true); cancel() })
+	traced := httptrace.WithClientTrace(within, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
+	out, err := http.NewRequestWithContext(traced, orPost(request.Method), where.String(), nil)
+	if err != nil {
+		cancel()
+		return nil, &Error{Reason: "the request is no HTTP", Cause: err}
+	}
+	if n := length(request.Body); n > 0 {
+		readers := make([]io.Reader, len(request.Body))
+		for i, piece := range request.Body {
+			readers[i] = bytes.NewReader(piece)
+		}
+		out.Body, out.ContentLength = io.NopCloser(io.MultiReader(readers...)), int64(n)
+	}
+	for _, field := range request.Header {
+		out.Header[http.CanonicalHeaderKey(field.Name)] = append(out.Header[http.CanonicalHeaderKey(field.Name)], field.Value)
+	}
+	answer, err := p.transport(request.Provider).RoundTrip(out)
+	if !timer.Stop() && err == nil {
+		_ = answer.Body.Close()
+		err = context.Canceled
+	}
+	switch {
+	case err == nil:
+		answer.Body = &plainBody{ReadCloser: answer.Body, ctx: ctx, cancel: cancel, idle: request.Idle}
+		return answer, nil
+	case late.Load() && ctx.Err() == nil:
+		err = &Error{Sent: sent.Load(), Timeout: true, Reason: "no answer began within " + request.FirstByte.String(), Cause: err}
+	case sent.Load():
+		err = answerError(ctx, err, "no answer began", request.FirstByte)
+	default:
+		err = connectError(ctx, err, request.FirstByte)
+	}
+	cancel()
+	return nil, err
+}
+
+func orPost(method string) string {
+	if method == "" {
+		return http.MethodPost
+	}
+	return method
+}
+
+func (p *Plain) transport(provider *state.Provider) *http.Transport {
+	key := poolKey{provider.ID, provider.BaseURL.Scheme, provider.BaseURL.Host, provider.PrivateNetwork}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	found := p.transports[key]
+	if found == nil {
+		found = p.dialer.Transport(provider.PrivateNetwork, p.roots)
+		p.transports[key] = found
+	}
+	return found
+}
+
+// Run closes what rests when ctx ends.
+func (p *Plain) Run(ctx context.Context) error {
+	<-ctx.Done()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, each := range p.transports {
+		each.CloseIdleConnections()
+	}
+	return nil
+}
+
+// plainBody is the body of an answer. Its errors are *Error or the context's; io.EOF comes only at the proper end.
+type plainBody struct {
+	io.ReadCloser
+	ctx    context.Context //nolint:containedctx // of one exchange
+	cancel context.CancelFunc
+	idle   time.Duration
+}
+
+// Read implements io.Reader.
+func (b *plainBody) Read(into []byte) (int, error) {
+	var late atomic.Bool
+	timer := time.AfterFunc(b.idle, func() { late.Store(true); b.cancel() })
+	n, err := b.ReadCloser.Read(into)
+	timer.Stop()
+	switch {
+	case err == nil, errors.Is(err, io.EOF):
+		return n, err
+	case late.Load() && b.ctx.Err() == nil:
+		return n, &Error{Sent: true, Timeout: true, Reason: "nothing more of its answer came within " + b.idle.String(), Cause: err}
+	default:
+		return n, answerError(b.ctx, err, "nothing more of its answer came", b.idle)
+	}
+}
+
+// Close implements io.Closer; it ends the exchange.
+func (b *plainBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.cancel()
+	return err
+}

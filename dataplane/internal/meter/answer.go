@@ -53,6 +53,7 @@ type Stream struct {
 	textBytes    int64 // of output seen so far
 	deltas       int64 // pieces of output seen so far that hold text
 	complete     bool  // the answer is whole
+	begun        bool  // some of it has come
 }
 
 // NewStream returns the meter of a stream that answers a request of so many bytes.
@@ -110,6 +111,7 @@ func (s *Stream) Event(event sse.Event, r *scan.Result) Kind {
 	if r.Has(event.Data, scan.Failure) || string(event.Name) == "error" {
 		return Failed
 	}
+	s.begun = s.begun || begins(s.d, event.Data, r)
 	switch s.d {
 	case dialect.AnthropicMessages:
 		return s.anthropic(event.Data, r)

@@ -17,7 +17,8 @@ import (
 
 const (
 	streamReadBytes = 16 << 10
-	extendTokens    = 64 // by which a stream that passes its reservation is extended at least
+	preludeMost     = 2 << 20 // that is held until the model says something
+	extendTokens    = 64      // by which a stream that passes its reservation is extended at least
 )
 
 // flow is one streamed answer under way.
@@ -29,6 +30,7 @@ type flow struct {
 	cost   int64
 	left   int64 // of the tightest budget when the stream began
 	hard   bool  // there is such a budget
+	over   bool  // the stream has come to its own end
 	failed bool  // the provider has said so itself, in an event that went on to the caller
 
 	carrier *translate.Stream // nil: the provider speaks the caller's format
@@ -36,7 +38,7 @@ type flow struct {
 	split   sse.Splitter      // of them
 }
 
-// streamed carries an answer event by event. Until the first event has left, another target may be tried.
+// streamed carries an answer event by event. Until something that the model says has left, another target may be tried.
 func (p *Pipeline) streamed(c *call, a *attempt, watch *watch, answer *Answer) (again bool, problem *refusal.Error) {
 	if !strings.HasPrefix(answer.ContentType, "text/event-stream") {
 		return p.broken(c, a, wire.CodeUpstreamFailed, "its answer is no stream", meter.Usage{Input: meter.Tokens(int64(len(c.body.B)))})
@@ -48,6 +50,7 @@ func (p *Pipeline) streamed(c *call, a *attempt, watch *watch, answer *Answer) (
 		f.carrier = translate.NewStream(a.spoken, &c.ask, c.requestText, p.Now())
 	}
 	c.split.Reset()
+	c.out = c.out[:0]
 	if c.checker.Active() {
 		f.window = guardrail.NewWindow(&c.checker, c.dialect, longest(c.key.Guardrails))
 	}
@@ -69,7 +72,7 @@ func (p *Pipeline) streamed(c *call, a *attempt, watch *watch, answer *Answer) (
 // take handles what one read brought: at most one write to the caller.
 func (f *flow) take(data []byte, watch *watch) *cut {
 	c := f.c
-	c.out = c.out[:0]
+	f.clear()
 	c.split.Feed(data)
 	for {
 		event, ok, err := c.split.Next()
@@ -184,9 +187,25 @@ func (f *flow) account() *cut {
 	return nil
 }
 
-// deliver writes what may leave and flushes it.
+// clear makes room for what comes next. What has not left, because the model has said nothing yet, stays.
+func (f *flow) clear() {
+	if f.c.committed {
+		f.c.out = f.c.out[:0]
+	}
+}
+
+// deliver writes what may leave and flushes it. Nothing leaves before the model has said something, or its answer is whole.
 func (f *flow) deliver(watch *watch) *cut {
 	c := f.c
+	if c.stream.Begun() {
+		watch.content.Store(true)
+		c.permit.Alive()
+	} else if !f.over {
+		if len(c.out) > preludeMost {
+			return f.bad("it sent much and said nothing")
+		}
+		return nil
+	}
 	if len(c.out) == 0 {
 		return nil
 	}
@@ -240,7 +259,7 @@ func (f *flow) end(err error, watch *watch) (bool, *refusal.Error) {
 		code, reason := cutShort(err)
 		return f.stop(upstreamCut(code, reason))
 	}
-	c.out = c.out[:0]
+	f.clear()
 	if event, ok := c.split.Tail(); ok {
 		if ended := f.event(event); ended != nil {
 			return f.stop(ended)
@@ -274,6 +293,7 @@ func (f *flow) whole(watch *watch) (bool, *refusal.Error) {
 	if f.failed {
 		e.outcome, e.code = wire.Outcome_OUTCOME_UPSTREAM_FAILED, wire.CodeUpstreamFailed
 	}
+	f.over = true
 	gone := f.deliver(watch)
 	f.commit()
 	if gone != nil {

@@ -1,0 +1,165 @@
+package pipeline
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/wire"
+)
+
+// format is how a provider streams: what it says before the model says anything, a piece of its words, and its end.
+type format struct {
+	kind                  wire.ProviderKind
+	prelude, piece, ended string
+	failure               string // its own error event
+	whole                 string // an answer that is not streamed
+}
+
+const (
+	openAIKind    = wire.ProviderKind_PROVIDER_KIND_OPENAI
+	anthropicKind = wire.ProviderKind_PROVIDER_KIND_ANTHROPIC
+)
+
+func data(lines ...string) string { return "data: " + strings.Join(lines, "\n\ndata: ") + "\n\n" }
+
+var formats = map[string]format{
+	"chat": {
+		kind: openAIKind, prelude: ": ping\n\n" + data(`{"id":"c","model":"m","choices":[]}`, `{"id":"c","model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":"","refusal":null},"finish_reason":null}],"usage":null}`),
+		piece: chunk("hello"), ended: lastChunk + doneChunk, failure: data(`{"error":{"message":"overloaded"}}`), whole: chatAnswer,
+	},
+	"responses": {
+		kind: openAIKind, prelude: data(`{"type":"response.created","response":{"id":"r","status":"in_progress","output":[]}}`, `{"type":"response.in_progress","response":{"id":"r"}}`,
+			`{"type":"response.output_item.added","item":{"type":"message","id":"i","content":[]}}`, `{"type":"response.content_part.added","part":{"type":"output_text","text":""}}`, `{"type":"response.output_text.delta","delta":""}`),
+		piece:   data(`{"type":"response.output_text.delta","item_id":"i","output_index":0,"content_index":0,"delta":"hello"}`),
+		ended:   data(`{"type":"response.completed","response":{"id":"r","status":"completed","output":[],"usage":{"input_tokens":5,"output_tokens":1}}}`),
+		failure: data(`{"type":"response.failed","response":{"id":"r","status":"failed","error":{"code":"server_error","message":"x"}}}`),
+		whole:   `{"id":"r","object":"response","status":"completed","model":"m","output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"hello","annotations":[]}]}],"usage":{"input_tokens":5,"output_tokens":1}}`,
+	},
+	"messages": {
+		kind: anthropicKind, prelude: data(`{"type":"message_start","message":{"id":"a","type":"message","role":"assistant","content":[],"model":"m","usage":{"input_tokens":9,"output_tokens":1}}}`,
+			`{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`, `{"type":"ping"}`, `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":""}}`),
+		piece:   data(`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hello"}}`),
+		ended:   data(`{"type":"content_block_stop","index":0}`, `{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":6}}`, `{"type":"message_stop"}`),
+		failure: "event: error\n" + data(`{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`),
+		whole:   `{"id":"a","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"hello"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":9,"output_tokens":3}}`,
+	},
+}
+
+// passages are the dialects, with the formats in which they are served.
+var passages = []struct {
+	path, ask string
+	formats   []string
+	fails     string // how an error event of the dialect begins
+}{
+	{"/v1/chat/completions", `{"model":"fast","messages":[{"role":"user","content":"hi"}],"max_tokens":100`, []string{"chat", "messages"}, `data: {"error":`},
+	{"/v1/responses", `{"model":"fast","input":"hi","max_output_tokens":100`, []string{"responses", "messages"}, "event: error\ndata: {\"type\":\"error\""},
+	{"/v1/messages", `{"model":"fast","max_tokens":100,"messages":[{"role":"user","content":"hi"}]`, []string{"messages", "chat"}, "event: error\ndata: {\"type\":\"error\""},
+}
+
+// each runs a test for every dialect and format.
+func each(t *testing.T, run func(t *testing.T, path, ask, fails string, f format)) {
+	for _, passage := range passages {
+		for _, name := range passage.formats {
+			t.Run(strings.TrimPrefix(passage.path, "/v1/")+" by "+name, func(t *testing.T) {
+				t.Parallel()
+				run(t, passage.path, passage.ask, passage.fails, formats[name])
+			})
+		}
+	}
+}
+
+// breaking streams the text, and then the connection breaks.
+func breaking(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, text)
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func TestAStreamThatDiesBeforeItsFirstWordGoesToTheNext(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, path, ask, _ string, f format) {
+		for name, bad := range map[string]http.HandlerFunc{
+			"the connection breaks":  breaking(f.prelude),
+			"it ends":                answering("text/event-stream", f.prelude),
+			"it says that it failed": answering("text/event-stream", f.prelude+f.failure),
+			"garbage":                answering("text/event-stream", f.prelude+"data: <html>\n\n"),
+			"it falls silent":        slow("text/event-stream", f.prelude),
+			"pings without end":      answering("text/event-stream", f.prelude+strings.Repeat(": ping\n\n", 400_000)),
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				g := newRig(t, provider(t, f.kind, bad), provider(t, f.kind, answering("text/event-stream", f.prelude+f.piece+f.ended)))
+				if name == "it falls silent" {
+					g.reliable(state.Reliability{FirstToken: 200 * time.Millisecond})
+				}
+				s := g.ask(path, ask+`,"stream":true}`)
+				if s.status != 200 || s.header.Get("X-Tollgate-Attempts") != "2" || strings.Count(s.body, "hello") == 0 || strings.Contains(s.body, `"error"`) && !strings.Contains(s.body, `"error":null`) {
+					t.Fatalf("%+v", s)
+				}
+				events := g.wait(2)
+				if first := events[0]; len(events) != 2 || !first.GetWaste() || first.GetOutcome() != wire.Outcome_OUTCOME_UPSTREAM_FAILED || first.GetCostPico() == 0 || events[1].GetWaste() || events[1].GetOutcome() != wire.Outcome_OUTCOME_OK {
+					t.Errorf("%v", events)
+				}
+				g.balanced()
+			})
+		}
+	})
+}
+
+func TestAStreamThatDiesAfterItsFirstWordEndsWithAnErrorOfTheDialect(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, path, ask, fails string, f format) {
+		for name, bad := range map[string]http.HandlerFunc{
+			"the connection breaks": breaking(f.prelude + f.piece),
+			"it ends":               answering("text/event-stream", f.prelude+f.piece),
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				second := provider(t, f.kind, func(http.ResponseWriter, *http.Request) { t.Error("another provider is asked") })
+				g := newRig(t, provider(t, f.kind, bad), second)
+				s := g.ask(path, ask+`,"stream":true}`)
+				for _, end := range []string{"[DONE]", "message_stop", "response.completed"} {
+					if strings.Contains(s.body, end) {
+						t.Errorf("it ends as if it were whole, with %s", end)
+					}
+				}
+				if i := strings.Index(s.body, fails); s.status != 200 || i < 0 || strings.Contains(s.body[i+len(fails):], "\n\nd") || !strings.Contains(s.body, "hello") {
+					t.Errorf("%+v", s)
+				}
+				if e := g.event(); e.GetOutcome() != wire.Outcome_OUTCOME_UPSTREAM_FAILED || e.GetCostPico() == 0 {
+					t.Errorf("%v", e)
+				}
+				g.balanced()
+			})
+		}
+	})
+}
+
+func TestAWholeAnswerThatIsCutGoesToTheNext(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, path, ask, _ string, f format) {
+		cut := func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, f.whole[:len(f.whole)/2])
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		g := newRig(t, provider(t, f.kind, cut), provider(t, f.kind, answering("application/json", f.whole)))
+		if s := g.ask(path, ask+"}"); s.status != 200 || s.header.Get("X-Tollgate-Attempts") != "2" || !strings.Contains(s.body, "hello") {
+			t.Errorf("%+v", s)
+		}
+		if events := g.wait(2); len(events) != 2 || !events[0].GetWaste() || events[0].GetCostPico() == 0 || events[1].GetWaste() {
+			t.Errorf("%v", events)
+		}
+		g.balanced()
+	})
+}

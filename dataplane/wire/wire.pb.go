@@ -1420,6 +1420,7 @@ type OpenTarget struct {
 	Reason        string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`                                 // of the last failure, in words that do not tell about the network behind
 	Failures      uint32                 `protobuf:"varint,8,opt,name=failures,proto3" json:"failures,omitempty"`                            // that led to it, and those of probes since
 	Limited       bool                   `protobuf:"varint,9,opt,name=limited,proto3" json:"limited,omitempty"`                              // the provider itself named the time
+	Provider      string                 `protobuf:"bytes,10,opt,name=provider,proto3" json:"provider,omitempty"`                            // its name
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1515,6 +1516,13 @@ func (x *OpenTarget) GetLimited() bool {
 		return x.Limited
 	}
 	return false
+}
+
+func (x *OpenTarget) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
 }
 
 // Unrecorded is calls that one process has served and not recorded: they wait in its memory, or were too many for that.
@@ -5911,7 +5919,7 @@ const file_wire_proto_rawDesc = "" +
 	"unrecorded\x18\x0e \x03(\v2\x1c.tollgate.wire.v1.UnrecordedR\n" +
 	"unrecorded\x12(\n" +
 	"\x10spool_kept_bytes\x18\x0f \x01(\x04R\x0espoolKeptBytes\x12?\n" +
-	"\fopen_targets\x18\x10 \x03(\v2\x1c.tollgate.wire.v1.OpenTargetR\vopenTargets\"\xa6\x02\n" +
+	"\fopen_targets\x18\x10 \x03(\v2\x1c.tollgate.wire.v1.OpenTargetR\vopenTargets\"\xc2\x02\n" +
 	"\n" +
 	"OpenTarget\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x1f\n" +
@@ -5923,7 +5931,9 @@ const file_wire_proto_rawDesc = "" +
 	"\rprobe_unix_ms\x18\x06 \x01(\x03R\vprobeUnixMs\x12\x16\n" +
 	"\x06reason\x18\a \x01(\tR\x06reason\x12\x1a\n" +
 	"\bfailures\x18\b \x01(\rR\bfailures\x12\x18\n" +
-	"\alimited\x18\t \x01(\bR\alimited\"9\n" +
+	"\alimited\x18\t \x01(\bR\alimited\x12\x1a\n" +
+	"\bprovider\x18\n" +
+	" \x01(\tR\bprovider\"9\n" +
 	"\n" +
 	"Unrecorded\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x14\n" +

@@ -45,4 +45,16 @@ type Row struct {
 	Nack          string // reason; empty: none
 	NackPath      string // the field that was wrong
 	NackedGen     string
+	Open          []OpenTarget // models from which it holds calls back
+}
+
+// OpenTarget is a model at a provider that an edge does not call for a while.
+type OpenTarget struct {
+	Edge     string // its name
+	Provider string
+	Model    string
+	State    component.Badge
+	Why      string // "5 failures, the last: status 503"
+	Since    component.Moment
+	Next     component.Moment // when it is tried; zero: the next call does
 }

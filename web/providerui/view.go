@@ -2,7 +2,10 @@
 // It refuses to show a credential's secret.
 package providerui
 
-import "tollgate.dev/web/component"
+import (
+	"tollgate.dev/web/component"
+	"tollgate.dev/web/edgeui"
+)
 
 // List is the page of all providers.
 type List struct {
@@ -32,6 +35,7 @@ type Detail struct {
 	Credentials    []Credential // those in use first
 	InUse          bool         // at least one is
 	CredentialForm CredentialForm
+	HeldBack       []edgeui.OpenTarget // its models from which edges hold calls back
 }
 
 // Credential is one secret of a provider, by its name alone.

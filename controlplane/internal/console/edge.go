@@ -91,6 +91,9 @@ func edgeRow(one edge.Edge) edgeui.Row {
 	if one.SpoolKept > 0 {
 		row.Kept = "keeps " + bytesText(one.SpoolKept)
 	}
+	for _, target := range one.OpenTargets {
+		row.Open = append(row.Open, openTarget(target))
+	}
 	if n := one.SpoolCorrupt; n > 0 {
 		row.Damaged = placesText(n) + " of its records could not be read, or are missing after a loss of power, so that usage may be missing. Compare with the providers' invoices, and look at the machine's disk."
 	}

@@ -62,6 +62,10 @@ func (c *Console) drawProvider(v *visit, found provider.Provider, wrong mends, n
 	if found.PrivateNetwork {
 		d.Network = "may be a private or loopback address"
 	}
+	var err error
+	if d.HeldBack, err = c.heldBack(v, found.ID); err != nil {
+		return err
+	}
 	for _, one := range found.Credentials {
 		credential := providerui.Credential{ID: one.ID.String(), Name: one.Name, State: component.Badge{Text: "in use", Tone: component.OK}, Created: component.At(one.CreatedAt, "day")}
 		if d.MayChange {

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -18,7 +19,7 @@ func list(ctx context.Context, tx pgx.Tx, org ident.Org, now time.Time) ([]Edge,
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return nil, fmt.Errorf("read generation of %s: %w", org, err)
 	}
-	rows, err := queries.ListEdges(ctx, org)
+	rows, err := queries.ListEdges(ctx, org.UUID)
 	if err != nil {
 		return nil, fmt.Errorf("list edges: %w", err)
 	}
@@ -31,6 +32,12 @@ func list(ctx context.Context, tx pgx.Tx, org ident.Org, now time.Time) ([]Edge,
 			NackGeneration: unsigned(row.NackGeneration), SpoolPending: row.SpoolPending, SpoolBytes: row.SpoolBytes, SpoolKept: row.SpoolKeptBytes, SpoolCorrupt: row.SpoolCorrupt, Unrecorded: row.Unrecorded,
 			InFlight: row.InFlight, Requests: row.Requests, ClockSkewMS: row.ClockSkewMs, Accepting: row.Accepting,
 			RateCounting: row.RateCounting, CountingSince: row.RateCountingSince, LiveEdges: int(row.LiveEdges),
+		}
+		all[i].OpenTargets = []OpenTarget{}
+		if all[i].Connected {
+			if err := json.Unmarshal(row.OpenTargets, &all[i].OpenTargets); err != nil {
+				return nil, fmt.Errorf("read the open targets of edge %s: %w", row.EdgeID, err)
+			}
 		}
 		if row.LagMs != nil {
 			all[i].LagMS = *row.LagMs

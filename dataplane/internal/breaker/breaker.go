@@ -188,7 +188,7 @@ func (b *Breakers) Open() []*wire.OpenTarget {
 		}
 		out := &wire.OpenTarget{
 			OrgId: each.org.Bytes(), ProviderId: k.provider.Bytes(), Model: k.model, SinceUnixMs: h.since.UnixMilli(), ProbeUnixMs: h.until.UnixMilli(),
-			Reason: h.reason, Failures: uint32(min(h.failures, 1<<31)), State: wire.BreakerState_BREAKER_STATE_OPEN, Limited: h.limited,
+			Reason: h.reason, Failures: uint32(min(h.failures, 1<<31)), State: wire.BreakerState_BREAKER_STATE_OPEN, Limited: h.limited, Provider: h.provider,
 		}
 		if h.probing.Load() || !now.Before(h.until) {
 			out.State = wire.BreakerState_BREAKER_STATE_HALF_OPEN

@@ -9,6 +9,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
 	"tollgate.dev/controlplane/internal/ident"
 )
 
@@ -54,6 +55,7 @@ func (q *Queries) GetProblem(ctx context.Context, orgID ident.Org) (GetProblemRo
 const listEdges = `-- name: ListEdges :many
 SELECT e.edge_id, e.name, e.region, e.version, e.connected_at, e.last_seen_at, e.spool_pending, e.spool_bytes, e.in_flight, e.requests,
   e.clock_skew_ms, e.accepting, e.rate_counting, e.rate_counting_since, e.live_edges, e.spool_corrupt, e.spool_kept_bytes,
+  coalesce(e.open_targets -> ($1::uuid)::text, '[]')::jsonb AS open_targets,
   coalesce((SELECT sum(u.calls) FROM usage_gap u WHERE u.org_id = $1 AND u.edge_id = e.edge_id AND u.last_at > now() - interval '30 days'), 0)::bigint AS unrecorded, g.generation, g.acked_at, g.lag_ms, g.nack_generation, g.nack_path, g.nack_reason
 FROM edge e LEFT JOIN edge_generation g ON g.edge_id = e.edge_id AND g.org_id = $1
 ORDER BY e.name, e.edge_id
@@ -78,6 +80,7 @@ type ListEdgesRow struct {
 	LiveEdges         int32
 	SpoolCorrupt      int64
 	SpoolKeptBytes    int64
+	OpenTargets       []byte
 	Unrecorded        int64
 	Generation        *int64
 	AckedAt           *time.Time
@@ -87,8 +90,8 @@ type ListEdgesRow struct {
 	NackReason        *string
 }
 
-func (q *Queries) ListEdges(ctx context.Context, orgID ident.Org) ([]ListEdgesRow, error) {
-	rows, err := q.db.Query(ctx, listEdges, orgID)
+func (q *Queries) ListEdges(ctx context.Context, dollar_1 uuid.UUID) ([]ListEdgesRow, error) {
+	rows, err := q.db.Query(ctx, listEdges, dollar_1)
 	if err != nil {
 		return nil, err
 	}
@@ -114,6 +117,7 @@ func (q *Queries) ListEdges(ctx context.Context, orgID ident.Org) ([]ListEdgesRo
 			&i.LiveEdges,
 			&i.SpoolCorrupt,
 			&i.SpoolKeptBytes,
+			&i.OpenTargets,
 			&i.Unrecorded,
 			&i.Generation,
 			&i.AckedAt,

@@ -1,0 +1,51 @@
+package console
+
+import (
+	"fmt"
+
+	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/edge"
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/web/component"
+	"tollgate.dev/web/edgeui"
+)
+
+// openTarget says why an edge does not call a model, and until when.
+func openTarget(one edge.OpenTarget) edgeui.OpenTarget {
+	out := edgeui.OpenTarget{Provider: one.Provider, Model: one.Model, Since: component.At(one.Since, "ago"), State: component.Badge{Text: "open", Tone: component.Bad}}
+	out.Why = fmt.Sprintf("%d failures, the last: %s", one.Failures, one.Reason)
+	switch {
+	case one.Failures == 1 && !one.Limited:
+		out.Why = "1 failure: " + one.Reason
+	case one.Limited:
+		out.Why, out.State = "it has asked for it: "+one.Reason, component.Badge{Text: "limited", Tone: component.Warn}
+	}
+	if one.HalfOpen {
+		out.State = component.Badge{Text: "half open", Tone: component.Warn}
+	} else {
+		out.Next = component.At(one.ProbeAt, "moment")
+	}
+	return out
+}
+
+// heldBack returns the models of a provider that edges hold calls back from, for those who may see edges.
+func (c *Console) heldBack(v *visit, provider ident.Provider) ([]edgeui.OpenTarget, error) {
+	if !v.actor.May(authz.EdgeRead) {
+		return nil, nil
+	}
+	all, err := c.Edges.List(v.Request().Context(), v.actor)
+	if err != nil {
+		return nil, err
+	}
+	var open []edgeui.OpenTarget
+	for _, each := range all {
+		for _, one := range each.OpenTargets {
+			if one.ProviderID == provider {
+				row := openTarget(one)
+				row.Edge = each.Name
+				open = append(open, row)
+			}
+		}
+	}
+	return open, nil
+}

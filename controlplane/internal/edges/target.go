@@ -1,0 +1,54 @@
+package edges
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"tollgate.dev/dataplane/wire"
+)
+
+// openTarget is what an edge says of one target that it holds calls back from, as it is kept.
+type openTarget struct {
+	ProviderID string    `json:"provider_id"`
+	Provider   string    `json:"provider"`
+	Model      string    `json:"model"`
+	HalfOpen   bool      `json:"half_open"`
+	Limited    bool      `json:"limited"`
+	Failures   uint32    `json:"failures"`
+	Reason     string    `json:"reason"`
+	Since      time.Time `json:"since"`
+	ProbeAt    time.Time `json:"probe_at"`
+}
+
+const (
+	openTargetsMax = 1000 // of one edge that are kept
+	reasonBytesMax = 500
+)
+
+// openTargets writes what an edge says of its targets by organization.
+func openTargets(said []*wire.OpenTarget) []byte {
+	byOrg := map[string][]openTarget{}
+	for _, one := range said[:min(len(said), openTargetsMax)] {
+		org, errOrg := wire.IDFromBytes(one.GetOrgId())
+		provider, errProvider := wire.IDFromBytes(one.GetProviderId())
+		if errOrg != nil || errProvider != nil {
+			continue
+		}
+		byOrg[org.String()] = append(byOrg[org.String()], openTarget{
+			ProviderID: provider.String(), Provider: plainText(one.GetProvider()), Model: plainText(one.GetModel()), Reason: plainText(one.GetReason()),
+			HalfOpen: one.GetState() == wire.BreakerState_BREAKER_STATE_HALF_OPEN, Limited: one.GetLimited(), Failures: one.GetFailures(),
+			Since: time.UnixMilli(one.GetSinceUnixMs()).UTC(), ProbeAt: time.UnixMilli(one.GetProbeUnixMs()).UTC(),
+		})
+	}
+	raw, err := json.Marshal(byOrg)
+	if err != nil { // a time beyond the year 9999
+		return []byte("{}")
+	}
+	return raw
+}
+
+// plainText cuts what a column of texts does not hold.
+func plainText(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text[:min(len(text), reasonBytesMax)], ""), "\x00", "")
+}

@@ -53,6 +53,8 @@ func Open(config Config) (*Spool, *Recovery, error) {
 		_ = lock.Close()
 		return nil, nil, fmt.Errorf("open spool in %s: %w", config.Dir, err)
 	}
+	s.mu.Lock()
+	s.unlock()
 	return s, recovery, nil
 }
 

@@ -9,10 +9,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
-
-	"google.golang.org/protobuf/proto"
-
-	"tollgate.dev/dataplane/wire"
 )
 
 // A segment file is a head of headBytes, then records up to the first that is empty:
@@ -94,21 +90,16 @@ func framedBytes(n int) int64 {
 	return int64(frameBytes+n+align-1) &^ (align - 1)
 }
 
-// put marshals the record into the mapping. The frame's length is written last, so that a process that dies
-// in between leaves no record.
-func (s *segment) put(record *wire.SpoolRecord, size int, seq uint64) error {
-	frame := s.mapped[s.end : s.end+framedBytes(size)]
-	payload, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(frame[frameBytes:frameBytes:frameBytes+size], record)
-	if err != nil || len(payload) != size {
-		clear(frame)
-		return fmt.Errorf("marshal spool record of %d bytes: %w", size, err)
-	}
+// put copies a record into the mapping, where there must be room. The frame's length is written last, so that a process that dies in
+// between leaves no record.
+func (s *segment) put(payload []byte, seq uint64) {
+	frame := s.mapped[s.end : s.end+framedBytes(len(payload))]
+	copy(frame[frameBytes:], payload)
 	binary.LittleEndian.PutUint64(frame[8:], seq)
-	binary.LittleEndian.PutUint32(frame[4:], frameSum(uint32(size), frame[8:frameBytes+size]))
-	binary.LittleEndian.PutUint32(frame, uint32(size))
+	binary.LittleEndian.PutUint32(frame[4:], frameSum(uint32(len(payload)), frame[8:frameBytes+len(payload)]))
+	binary.LittleEndian.PutUint32(frame, uint32(len(payload)))
 	s.end += int64(len(frame))
 	s.lastSeq = seq
-	return nil
 }
 
 func frameSum(length uint32, seqAndPayload []byte) uint32 {

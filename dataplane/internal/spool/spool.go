@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -53,6 +54,9 @@ type Spool struct {
 	wake    chan struct{}
 	room    chan struct{} // asks Run for a spare segment
 
+	roomy    atomic.Bool // what HasRoom says; every request asks
+	payloads sync.Pool   // of *[]byte, for records on their way
+
 	mu       sync.Mutex
 	seq      uint64
 	next     uint64     // the last number taken for a segment
@@ -80,30 +84,44 @@ type openIntent struct {
 // An intent or an event without one gets ErrFull while the room left is needed to settle what was admitted; the settle of an intent
 // finds its room kept.
 func (s *Spool) Append(record *wire.SpoolRecord) (uint64, error) {
-	size := proto.Size(record)
-	if size == 0 || size > recordBytes || framedBytes(size) > s.size-headBytes {
-		return 0, fmt.Errorf("spool record of %d bytes is not between 1 and %d", size, recordBytes)
+	scratch, ok := s.payloads.Get().(*[]byte)
+	if !ok {
+		scratch = new([]byte)
+	}
+	defer s.payloads.Put(scratch)
+	payload, err := proto.MarshalOptions{}.MarshalAppend((*scratch)[:0], record) // before the lock, for which every call waits
+	*scratch = payload
+	if err != nil {
+		return 0, fmt.Errorf("marshal spool record: %w", err)
+	}
+	framed := framedBytes(len(payload))
+	if len(payload) == 0 || len(payload) > recordBytes || framed > s.size-headBytes {
+		return 0, fmt.Errorf("spool record of %d bytes is not between 1 and %d", len(payload), recordBytes)
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.closed {
 		return 0, os.ErrClosed
 	}
-	if err := s.makeRoom(record, framedBytes(size)); err != nil {
-		return 0, err
-	}
-	if err := s.current.put(record, size, s.seq+1); err != nil {
+	if err := s.makeRoom(record, framed); err != nil {
 		return 0, err
 	}
 	s.seq++
+	s.current.put(payload, s.seq)
 	if n := len(s.unsynced); n == 0 || s.unsynced[n-1] != s.current {
 		s.unsynced = append(s.unsynced, s.current)
 	}
-	s.account(record, s.current, framedBytes(size))
+	s.account(record, s.current, framed)
 	if record.GetEvent() != nil {
 		s.signal(s.wake)
 	}
 	return s.seq, nil
+}
+
+// unlock ends a change of what can be appended.
+func (s *Spool) unlock() {
+	s.roomy.Store(!s.closed && s.free() >= s.reserved+2*(settleMargin+4096))
+	s.mu.Unlock()
 }
 
 // makeRoom rolls to the spare segment where the current one is too full, and refuses what would eat the room kept for settles.
@@ -190,11 +208,12 @@ func (s *Spool) roll() error {
 // writeLeases puts the totals of every live lease at the head of the current segment.
 func (s *Spool) writeLeases() error {
 	for key := range s.leases.all {
-		record := &wire.SpoolRecord{Record: &wire.SpoolRecord_Lease{Lease: s.leases.state(key)}}
-		if err := s.current.put(record, proto.Size(record), s.seq+1); err != nil {
-			return err
+		payload, err := proto.Marshal(&wire.SpoolRecord{Record: &wire.SpoolRecord_Lease{Lease: s.leases.state(key)}})
+		if err != nil {
+			return fmt.Errorf("marshal a lease for the spool: %w", err)
 		}
 		s.seq++
+		s.current.put(payload, s.seq)
 	}
 	return nil
 }
@@ -222,11 +241,7 @@ func (s *Spool) account(record *wire.SpoolRecord, in *segment, framed int64) {
 }
 
 // HasRoom says whether a request of ordinary size would be admitted.
-func (s *Spool) HasRoom() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return !s.closed && s.free() >= s.reserved+2*(settleMargin+4096)
-}
+func (s *Spool) HasRoom() bool { return s.roomy.Load() }
 
 // Pending returns how many events the control plane has not acked yet.
 func (s *Spool) Pending() uint64 {
@@ -317,7 +332,7 @@ func (s *Spool) prepare() {
 	s.mu.Unlock()
 	spare, err := s.create(size, number)
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if err != nil {
 		if !s.noRoom {
 			s.logger.Error("no room for another spool segment", "error", err)
@@ -336,7 +351,7 @@ func (s *Spool) prepare() {
 // Close makes everything durable and lets another process open the directory. Later appends fail.
 func (s *Spool) Close() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.closed {
 		return nil
 	}

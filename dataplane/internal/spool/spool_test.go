@@ -327,11 +327,12 @@ func FuzzScan(f *testing.F) {
 		in := &segment{mapped: make([]byte, 4096)}
 		starts := map[int64]bool{}
 		for n := 1; n <= 6; n++ {
-			record := settle(n, 100)
-			starts[in.end] = true
-			if err := in.put(record, proto.Size(record), uint64(n)); err != nil {
+			payload, err := proto.Marshal(settle(n, 100))
+			if err != nil {
 				t.Fatal(err)
 			}
+			starts[in.end] = true
+			in.put(payload, uint64(n))
 		}
 		at = min(max(at, 0), len(in.mapped))
 		last := uint64(0)

@@ -129,7 +129,7 @@ var tableOwners = map[string]string{
 	"usage_event": "ingest.sql", "usage_hour": "ingest.sql", "usage_reject": "ingest.sql", "publish_problem": "publish.sql",
 	"channel": "channel.sql", "delivery": "channel.sql", "alert": "alert.sql", "alert_rule": "alert.sql",
 	"river_job": "work.sql", "river_leader": "work.sql", "river_queue": "work.sql", "river_notification": "work.sql",
-	"usage_day": "ingest.sql", "usage_tag_hour": "ingest.sql", "usage_tag_day": "ingest.sql", "usage_run": "ingest.sql", "usage_fold": "ingest.sql", "usage_gap": "edges.sql", "usage_pending": "ingest.sql",
+	"usage_day": "ingest.sql", "usage_tag_hour": "ingest.sql", "usage_tag_day": "ingest.sql", "usage_run": "ingest.sql", "usage_fold": "ingest.sql", "usage_slice": "ingest.sql", "usage_gap": "edges.sql", "usage_pending": "ingest.sql",
 	"edge": "edges.sql", "edge_epoch": "edges.sql", "edge_generation": "edges.sql",
 }
 

@@ -1,5 +1,5 @@
 -- One transaction holds a batch: organizations by id, in each of them events by id; then once more organizations by id, in each of them money (see
--- ledger.sql). Another folds one organization: what of it is folded, then hours, labels by hour, days, labels by day, and runs, each by key.
+-- ledger.sql). Another folds one organization: what of it is folded, then hours, labels by hour, days, labels by day, slices, and runs, each by key.
 
 -- name: SetDurable :exec
 -- @sqlc-vet-disable org-id-required
@@ -17,18 +17,18 @@ SELECT (pg_try_advisory_xact_lock(704602, sqlc.arg(hour)::integer) AND pg_try_ad
 SELECT (date_trunc('hour', now() - interval '5 minutes', 'UTC') - interval '1 hour')::timestamptz AS until;
 
 -- name: EnsureFold :exec
-INSERT INTO usage_fold (org_id, folded_until) VALUES ($1, '-infinity') ON CONFLICT DO NOTHING;
+INSERT INTO usage_fold (org_id, summed_until) VALUES ($1, '-infinity') ON CONFLICT DO NOTHING;
 
 -- name: NextHour :many
 -- The first hour that is over and not folded.
 SELECT h.hour
 FROM usage_hour h
-WHERE h.org_id = $1 AND h.hour >= (SELECT f.folded_until FROM usage_fold f WHERE f.org_id = $1) AND h.hour < sqlc.arg(until)::timestamptz
+WHERE h.org_id = $1 AND h.hour >= (SELECT f.summed_until FROM usage_fold f WHERE f.org_id = $1) AND h.hour < sqlc.arg(until)::timestamptz
 ORDER BY h.hour
 LIMIT 1;
 
 -- name: AdvanceFold :exec
-UPDATE usage_fold SET folded_until = sqlc.arg(until)::timestamptz WHERE org_id = $1;
+UPDATE usage_fold SET summed_until = sqlc.arg(until)::timestamptz WHERE org_id = $1;
 
 -- name: ListFoldOrgs :many
 -- @sqlc-vet-disable org-id-required
@@ -212,7 +212,7 @@ VALUES ($1, sqlc.arg(first_at)::timestamptz, sqlc.arg(lines)::integer,
 
 -- name: LockFold :many
 -- Makes the caller the only one who folds an organization; no row: another is at it.
-SELECT (extract(epoch FROM greatest(folded_until, 'epoch')))::bigint AS unix FROM usage_fold WHERE org_id = $1 FOR UPDATE SKIP LOCKED;
+SELECT (extract(epoch FROM greatest(summed_until, 'epoch')))::bigint AS unix FROM usage_fold WHERE org_id = $1 FOR UPDATE SKIP LOCKED;
 
 -- name: ListPending :many
 SELECT pending_id, lines FROM usage_pending WHERE org_id = $1 ORDER BY pending_id LIMIT 10000;
@@ -509,6 +509,102 @@ ON CONFLICT (org_id, name, start, value, workspace_id, agent_id, virtual_key_id,
   doubt_pico = usage_tag_day.doubt_pico + excluded.doubt_pico,
   estimated_events = usage_tag_day.estimated_events + excluded.estimated_events,
   estimated_pico = usage_tag_day.estimated_pico + excluded.estimated_pico;
+
+-- name: SliceHour :exec
+-- Adds an hour to the sums by one dimension, of the hour, its day and its month. Columns that a set does not group by are null in it.
+INSERT INTO usage_slice (org_id, step, dimension, name, start, value, events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico,
+  doubt_pico, estimated_events, estimated_pico)
+SELECT $1, step.step, h.dimension, '', date_trunc(step.step, sqlc.arg(hour)::timestamptz, 'UTC'), h.value, h.events, h.input_tokens, h.cached_input_tokens, h.cache_write_tokens,
+  h.output_tokens, h.reasoning_tokens, h.cost_pico, h.waste_pico, h.saved_pico, h.doubt_pico, h.estimated_events, h.estimated_pico
+FROM (
+  SELECT CASE WHEN workspace_id IS NOT NULL THEN 'workspace' WHEN agent_id IS NOT NULL THEN 'agent' WHEN virtual_key_id IS NOT NULL THEN 'virtual_key'
+        WHEN provider_id IS NOT NULL THEN 'provider' WHEN route_id IS NOT NULL THEN 'route' WHEN model IS NOT NULL THEN 'model' ELSE 'outcome' END AS dimension,
+    coalesce(workspace_id::text, agent_id::text, virtual_key_id::text, provider_id::text, route_id::text, model, outcome) AS value,
+    sum(events) AS events, sum(input_tokens) AS input_tokens, sum(cached_input_tokens) AS cached_input_tokens, sum(cache_write_tokens) AS cache_write_tokens, sum(output_tokens) AS output_tokens, sum(reasoning_tokens) AS reasoning_tokens, sum(cost_pico) AS cost_pico, sum(waste_pico) AS waste_pico, sum(saved_pico) AS saved_pico, sum(doubt_pico) AS doubt_pico, sum(estimated_events) AS estimated_events, sum(estimated_pico) AS estimated_pico
+  FROM usage_hour
+  WHERE org_id = $1 AND hour = sqlc.arg(hour)::timestamptz
+  GROUP BY GROUPING SETS ((workspace_id), (agent_id), (virtual_key_id), (provider_id), (route_id), (model), (outcome))
+) AS h
+CROSS JOIN (SELECT unnest(ARRAY['hour', 'day', 'month']) AS step) AS step
+ON CONFLICT (org_id, step, dimension, name, start, value) DO UPDATE SET
+  events = usage_slice.events + excluded.events,
+  input_tokens = usage_slice.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_slice.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_slice.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_slice.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_slice.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_slice.cost_pico + excluded.cost_pico,
+  waste_pico = usage_slice.waste_pico + excluded.waste_pico,
+  saved_pico = usage_slice.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_slice.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_slice.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_slice.estimated_pico + excluded.estimated_pico;
+
+-- name: SliceTagHour :exec
+-- The same of labels and end users.
+INSERT INTO usage_slice (org_id, step, dimension, name, start, value, events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico,
+  doubt_pico, estimated_events, estimated_pico)
+SELECT $1, step.step, h.dimension, h.name, date_trunc(step.step, sqlc.arg(hour)::timestamptz, 'UTC'), h.value, h.events, h.input_tokens, h.cached_input_tokens, h.cache_write_tokens,
+  h.output_tokens, h.reasoning_tokens, h.cost_pico, h.waste_pico, h.saved_pico, h.doubt_pico, h.estimated_events, h.estimated_pico
+FROM (
+  SELECT CASE WHEN value IS NULL THEN 'tagged' WHEN name = '' THEN 'end_user' ELSE 'label' END AS dimension, name, coalesce(value, outcome) AS value,
+    sum(events) AS events, sum(input_tokens) AS input_tokens, sum(cached_input_tokens) AS cached_input_tokens, sum(cache_write_tokens) AS cache_write_tokens, sum(output_tokens) AS output_tokens, sum(reasoning_tokens) AS reasoning_tokens, sum(cost_pico) AS cost_pico, sum(waste_pico) AS waste_pico, sum(saved_pico) AS saved_pico, sum(doubt_pico) AS doubt_pico, sum(estimated_events) AS estimated_events, sum(estimated_pico) AS estimated_pico
+  FROM usage_tag_hour
+  WHERE org_id = $1 AND hour = sqlc.arg(hour)::timestamptz
+  GROUP BY GROUPING SETS ((name, value), (name, outcome))
+) AS h
+CROSS JOIN (SELECT unnest(ARRAY['hour', 'day', 'month']) AS step) AS step
+ON CONFLICT (org_id, step, dimension, name, start, value) DO UPDATE SET
+  events = usage_slice.events + excluded.events,
+  input_tokens = usage_slice.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_slice.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_slice.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_slice.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_slice.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_slice.cost_pico + excluded.cost_pico,
+  waste_pico = usage_slice.waste_pico + excluded.waste_pico,
+  saved_pico = usage_slice.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_slice.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_slice.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_slice.estimated_pico + excluded.estimated_pico;
+
+-- name: AddSlices :exec
+INSERT INTO usage_slice (org_id, step, dimension, name, start, value, events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico,
+  doubt_pico, estimated_events, estimated_pico)
+SELECT $1, u.step, u.dimension, u.name, u.start, u.value, u.events, u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.cost::numeric, u.waste::numeric,
+  u.saved::numeric, u.doubt::numeric, u.estimated_events, u.estimated::numeric
+FROM (
+  SELECT unnest(sqlc.arg(steps)::text[]) AS step,
+    unnest(sqlc.arg(dimensions)::text[]) AS dimension,
+    unnest(sqlc.arg(names)::text[]) AS name,
+    unnest(sqlc.arg(starts)::timestamptz[]) AS start,
+    unnest(sqlc.arg(slice_values)::text[]) AS value,
+    unnest(sqlc.arg(events)::bigint[]) AS events,
+    unnest(sqlc.arg(inputs)::bigint[]) AS input,
+    unnest(sqlc.arg(cached_inputs)::bigint[]) AS cached_input,
+    unnest(sqlc.arg(cache_writes)::bigint[]) AS cache_write,
+    unnest(sqlc.arg(outputs)::bigint[]) AS output,
+    unnest(sqlc.arg(reasonings)::bigint[]) AS reasoning,
+    unnest(sqlc.arg(costs)::text[]) AS cost,
+    unnest(sqlc.arg(wastes)::text[]) AS waste,
+    unnest(sqlc.arg(saved)::text[]) AS saved,
+    unnest(sqlc.arg(doubts)::text[]) AS doubt,
+    unnest(sqlc.arg(estimated_events)::bigint[]) AS estimated_events,
+    unnest(sqlc.arg(estimated_costs)::text[]) AS estimated
+) AS u
+ON CONFLICT (org_id, step, dimension, name, start, value) DO UPDATE SET
+  events = usage_slice.events + excluded.events,
+  input_tokens = usage_slice.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_slice.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_slice.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_slice.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_slice.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_slice.cost_pico + excluded.cost_pico,
+  waste_pico = usage_slice.waste_pico + excluded.waste_pico,
+  saved_pico = usage_slice.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_slice.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_slice.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_slice.estimated_pico + excluded.estimated_pico;
 
 -- name: ListTagValues :many
 -- The names and values of a day that have rows of their own.

@@ -5,34 +5,166 @@
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true),
   set_config('work_mem', '64MB', true);
 
--- name: SumHours :many
--- Sums by hour and by one dimension; the zero id stands for "none".
-SELECT h.start AS hour, (CASE sqlc.arg(group_by)::text
-    WHEN 'agent' THEN h.agent_id::text WHEN 'workspace' THEN h.workspace_id::text WHEN 'virtual_key' THEN h.virtual_key_id::text
-    WHEN 'provider' THEN h.provider_id::text WHEN 'model' THEN h.model WHEN 'outcome' THEN h.outcome ELSE '' END)::text AS group_key,
-  sum(h.events)::bigint AS events, sum(h.input_tokens)::bigint AS input_tokens, sum(h.cached_input_tokens)::bigint AS cached_input_tokens,
-  sum(h.cache_write_tokens)::bigint AS cache_write_tokens, sum(h.output_tokens)::bigint AS output_tokens,
-  sum(h.reasoning_tokens)::bigint AS reasoning_tokens, sum(h.cost_pico)::numeric AS cost_pico, sum(h.waste_pico)::numeric AS waste_pico,
-  sum(h.saved_pico)::numeric AS saved_pico, sum(h.doubt_pico)::numeric AS doubt_pico, sum(h.estimated_events)::bigint AS estimated_events,
-  sum(h.estimated_pico)::numeric AS estimated_pico
-FROM usage_sum h
-WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= sqlc.arg(from_hour)::timestamptz AND h.start < sqlc.arg(until)::timestamptz
-GROUP BY 1, 2
-ORDER BY 1, 2
-LIMIT 100000;
+-- name: ListDearest :many
+-- The values of one dimension on which most was spent in a range: of its whole months, the whole days beside them and the hours beside these.
+SELECT x.value
+FROM (
+  SELECT s.value, s.cost_pico, s.events
+  FROM usage_slice s
+  WHERE s.org_id = $1 AND s.dimension = sqlc.arg(dimension)::text AND s.name = sqlc.arg(name)::text
+    AND (s.step = 'month' AND s.start >= sqlc.arg(from_month)::timestamptz AND s.start < sqlc.arg(until_month)::timestamptz
+      OR s.step = 'day' AND s.start >= sqlc.arg(from_day)::timestamptz AND s.start < sqlc.arg(from_month)::timestamptz
+      OR s.step = 'day' AND s.start >= sqlc.arg(until_month)::timestamptz AND s.start < sqlc.arg(until_day)::timestamptz
+      OR s.step = 'hour' AND s.start >= sqlc.arg(from_time)::timestamptz AND s.start < sqlc.arg(from_day)::timestamptz
+      OR s.step = 'hour' AND s.start >= sqlc.arg(until_day)::timestamptz AND s.start < sqlc.arg(until)::timestamptz)
+  UNION ALL
+  SELECT (CASE sqlc.arg(dimension)::text
+    WHEN 'agent' THEN u.agent_id::text WHEN 'workspace' THEN u.workspace_id::text WHEN 'virtual_key' THEN u.virtual_key_id::text
+    WHEN 'provider' THEN u.provider_id::text WHEN 'route' THEN u.route_id::text WHEN 'model' THEN u.model WHEN 'outcome' THEN u.outcome
+    WHEN 'tagged' THEN u.outcome ELSE u.value END)::text, u.cost_pico, u.events
+  FROM usage_fresh u
+  WHERE u.org_id = $1 AND u.source = sqlc.arg(source)::text AND u.name = sqlc.arg(name)::text
+    AND u.start >= sqlc.arg(from_time)::timestamptz AND u.start < sqlc.arg(until)::timestamptz
+) x
+GROUP BY x.value
+ORDER BY sum(x.cost_pico) DESC, sum(x.events) DESC, x.value
+LIMIT sqlc.arg(at_most);
 
--- name: SumRange :one
-SELECT coalesce(sum(h.events), 0)::bigint AS events, coalesce(sum(h.events) FILTER (WHERE h.outcome = 'refused'), 0)::bigint AS refused,
-  coalesce(sum(h.events) FILTER (WHERE h.outcome IN ('upstream_failed', 'client_closed')), 0)::bigint AS failed,
-  coalesce(sum(h.events) FILTER (WHERE h.outcome = 'indeterminate'), 0)::bigint AS indeterminate,
-  coalesce(sum(h.input_tokens), 0)::bigint AS input_tokens, coalesce(sum(h.cached_input_tokens), 0)::bigint AS cached_input_tokens,
-  coalesce(sum(h.cache_write_tokens), 0)::bigint AS cache_write_tokens, coalesce(sum(h.output_tokens), 0)::bigint AS output_tokens,
-  coalesce(sum(h.reasoning_tokens), 0)::bigint AS reasoning_tokens,
-  coalesce(sum(h.cost_pico), 0)::numeric AS cost_pico, coalesce(sum(h.waste_pico), 0)::numeric AS waste_pico,
-  coalesce(sum(h.saved_pico), 0)::numeric AS saved_pico, coalesce(sum(h.doubt_pico), 0)::numeric AS doubt_pico,
-  coalesce(sum(h.estimated_events), 0)::bigint AS estimated_events, coalesce(sum(h.estimated_pico), 0)::numeric AS estimated_pico
-FROM usage_sum h
-WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= sqlc.arg(from_hour)::timestamptz AND h.start < sqlc.arg(until)::timestamptz;
+-- name: SumValues :many
+-- Sums of a range by some values of one dimension.
+SELECT x.value, sum(x.events)::bigint AS events, sum(x.input_tokens)::bigint AS input_tokens, sum(x.cached_input_tokens)::bigint AS cached_input_tokens,
+  sum(x.cache_write_tokens)::bigint AS cache_write_tokens, sum(x.output_tokens)::bigint AS output_tokens, sum(x.reasoning_tokens)::bigint AS
+  reasoning_tokens, sum(x.cost_pico)::numeric AS cost_pico, sum(x.waste_pico)::numeric AS waste_pico, sum(x.saved_pico)::numeric AS saved_pico,
+  sum(x.doubt_pico)::numeric AS doubt_pico, sum(x.estimated_events)::bigint AS estimated_events, sum(x.estimated_pico)::numeric AS estimated_pico
+FROM (
+  SELECT s.value, s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico, s.saved_pico,
+    s.doubt_pico, s.estimated_events, s.estimated_pico
+  FROM usage_slice s
+  WHERE s.org_id = $1 AND s.dimension = sqlc.arg(dimension)::text AND s.name = sqlc.arg(name)::text AND s.value = ANY (sqlc.arg(among)::text[])
+    AND (s.step = 'month' AND s.start >= sqlc.arg(from_month)::timestamptz AND s.start < sqlc.arg(until_month)::timestamptz
+      OR s.step = 'day' AND s.start >= sqlc.arg(from_day)::timestamptz AND s.start < sqlc.arg(from_month)::timestamptz
+      OR s.step = 'day' AND s.start >= sqlc.arg(until_month)::timestamptz AND s.start < sqlc.arg(until_day)::timestamptz
+      OR s.step = 'hour' AND s.start >= sqlc.arg(from_time)::timestamptz AND s.start < sqlc.arg(from_day)::timestamptz
+      OR s.step = 'hour' AND s.start >= sqlc.arg(until_day)::timestamptz AND s.start < sqlc.arg(until)::timestamptz)
+  UNION ALL
+  SELECT (CASE sqlc.arg(dimension)::text
+    WHEN 'agent' THEN u.agent_id::text WHEN 'workspace' THEN u.workspace_id::text WHEN 'virtual_key' THEN u.virtual_key_id::text
+    WHEN 'provider' THEN u.provider_id::text WHEN 'route' THEN u.route_id::text WHEN 'model' THEN u.model WHEN 'outcome' THEN u.outcome
+    WHEN 'tagged' THEN u.outcome ELSE u.value END)::text, u.events, u.input_tokens, u.cached_input_tokens, u.cache_write_tokens, u.output_tokens, u.reasoning_tokens, u.cost_pico, u.waste_pico, u.saved_pico,
+    u.doubt_pico, u.estimated_events, u.estimated_pico
+  FROM usage_fresh u
+  WHERE u.org_id = $1 AND u.source = sqlc.arg(source)::text AND u.name = sqlc.arg(name)::text
+    AND u.start >= sqlc.arg(from_time)::timestamptz AND u.start < sqlc.arg(until)::timestamptz
+) x
+WHERE x.value = ANY (sqlc.arg(among)::text[])
+GROUP BY x.value
+ORDER BY x.value
+LIMIT 1000;
+
+-- name: ListSlices :many
+-- Sums by hour or by day and one dimension, from a place on; of some values alone where they are given.
+SELECT x.start, x.value, sum(x.events)::bigint AS events, sum(x.input_tokens)::bigint AS input_tokens, sum(x.cached_input_tokens)::bigint AS cached_input_tokens,
+  sum(x.cache_write_tokens)::bigint AS cache_write_tokens, sum(x.output_tokens)::bigint AS output_tokens, sum(x.reasoning_tokens)::bigint AS
+  reasoning_tokens, sum(x.cost_pico)::numeric AS cost_pico, sum(x.waste_pico)::numeric AS waste_pico, sum(x.saved_pico)::numeric AS saved_pico,
+  sum(x.doubt_pico)::numeric AS doubt_pico, sum(x.estimated_events)::bigint AS estimated_events, sum(x.estimated_pico)::numeric AS estimated_pico
+FROM (
+  SELECT s.start, s.value, s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico, s.saved_pico,
+    s.doubt_pico, s.estimated_events, s.estimated_pico
+  FROM usage_slice s
+  WHERE s.org_id = $1 AND s.step = sqlc.arg(step)::text AND s.dimension = sqlc.arg(dimension)::text AND s.name = sqlc.arg(name)::text
+    AND s.start >= sqlc.arg(from_time)::timestamptz AND s.start < sqlc.arg(until)::timestamptz
+    AND (sqlc.narg(among)::text[] IS NULL OR s.value = ANY (sqlc.narg(among)::text[]))
+  UNION ALL
+  SELECT date_trunc(sqlc.arg(step)::text, u.start, 'UTC')::timestamptz, (CASE sqlc.arg(dimension)::text
+    WHEN 'agent' THEN u.agent_id::text WHEN 'workspace' THEN u.workspace_id::text WHEN 'virtual_key' THEN u.virtual_key_id::text
+    WHEN 'provider' THEN u.provider_id::text WHEN 'route' THEN u.route_id::text WHEN 'model' THEN u.model WHEN 'outcome' THEN u.outcome
+    WHEN 'tagged' THEN u.outcome ELSE u.value END)::text, u.events, u.input_tokens, u.cached_input_tokens, u.cache_write_tokens, u.output_tokens, u.reasoning_tokens, u.cost_pico, u.waste_pico, u.saved_pico,
+    u.doubt_pico, u.estimated_events, u.estimated_pico
+  FROM usage_fresh u
+  WHERE u.org_id = $1 AND u.source = sqlc.arg(source)::text AND u.name = sqlc.arg(name)::text
+    AND u.start >= sqlc.arg(from_time)::timestamptz AND u.start < sqlc.arg(until)::timestamptz
+) x
+WHERE (sqlc.narg(among)::text[] IS NULL OR x.value = ANY (sqlc.narg(among)::text[]))
+  AND (x.start, x.value) > (sqlc.arg(after_start)::timestamptz, sqlc.arg(after_value)::text)
+GROUP BY x.start, x.value
+ORDER BY x.start, x.value
+LIMIT sqlc.arg(at_most);
+
+-- name: ListTagNames :many
+-- The labels that have sums in a range of days.
+SELECT s.name
+FROM usage_slice s
+WHERE s.org_id = $1 AND s.step = 'day' AND s.dimension = 'tagged' AND s.name <> '' AND s.start >= sqlc.arg(from_day)::timestamptz AND s.start < sqlc.arg(until)::timestamptz
+UNION
+SELECT u.name
+FROM usage_fresh u
+WHERE u.org_id = $1 AND u.source = 'tag_hour' AND u.name <> '' AND u.start >= sqlc.arg(from_day)::timestamptz AND u.start < sqlc.arg(until)::timestamptz
+ORDER BY 1
+LIMIT 1000;
+
+-- name: SumParts :many
+-- The sums of a range that is restricted, in one pass: by outcome (part 1), of the dearest groups (part 2), and of these and all others
+-- (is_other) by hour or day (part 3).
+WITH part AS MATERIALIZED (
+  SELECT CASE WHEN sqlc.arg(by_start)::boolean THEN s.start ELSE 'epoch' END AS start, (CASE sqlc.arg(group_by)::text
+      WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
+      WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
+      ELSE s.value END)::text AS group_key, s.outcome,
+    sum(s.events) AS events, sum(s.input_tokens) AS input_tokens, sum(s.cached_input_tokens) AS cached_input_tokens, sum(s.cache_write_tokens) AS
+    cache_write_tokens, sum(s.output_tokens) AS output_tokens, sum(s.reasoning_tokens) AS reasoning_tokens, sum(s.cost_pico) AS cost_pico,
+    sum(s.waste_pico) AS waste_pico, sum(s.saved_pico) AS saved_pico, sum(s.doubt_pico) AS doubt_pico, sum(s.estimated_events) AS estimated_events,
+    sum(s.estimated_pico) AS estimated_pico
+  FROM usage_sum s
+  WHERE s.org_id = $1 AND s.source = sqlc.arg(source)::text AND s.name = sqlc.arg(name)::text
+    AND s.start >= sqlc.arg(from_time)::timestamptz AND s.start < sqlc.arg(until)::timestamptz
+    AND (sqlc.narg(value)::text IS NULL OR s.value = sqlc.narg(value)::text)
+    AND (sqlc.narg(workspace)::uuid IS NULL OR s.workspace_id = sqlc.narg(workspace)::uuid)
+    AND (sqlc.narg(agent)::uuid IS NULL OR s.agent_id = sqlc.narg(agent)::uuid)
+    AND (sqlc.narg(virtual_key)::uuid IS NULL OR s.virtual_key_id = sqlc.narg(virtual_key)::uuid)
+    AND (sqlc.narg(provider)::uuid IS NULL OR s.provider_id = sqlc.narg(provider)::uuid)
+    AND (sqlc.narg(route)::uuid IS NULL OR s.route_id = sqlc.narg(route)::uuid)
+    AND (sqlc.arg(model)::text = '' OR s.model = sqlc.arg(model)::text)
+    AND (sqlc.arg(outcome)::text = '' OR s.outcome = sqlc.arg(outcome)::text)
+    AND (sqlc.arg(code)::text = '' OR s.code = sqlc.arg(code)::text)
+  GROUP BY 1, 2, 3
+), best AS (
+  SELECT p.group_key, row_number() OVER (ORDER BY sum(p.cost_pico) DESC, sum(p.events) DESC, p.group_key) AS place
+  FROM part p
+  GROUP BY p.group_key
+  ORDER BY 2
+  LIMIT sqlc.arg(at_most)
+)
+SELECT y.part::integer AS part, y.place::bigint AS place, y.start::timestamptz AS start, y.group_key::text AS group_key, y.is_other::boolean AS is_other, y.outcome::text AS outcome,
+  y.events::bigint AS events, y.input_tokens::bigint AS input_tokens, y.cached_input_tokens::bigint AS cached_input_tokens, y.cache_write_tokens::bigint
+  AS cache_write_tokens, y.output_tokens::bigint AS output_tokens, y.reasoning_tokens::bigint AS reasoning_tokens, y.cost_pico::numeric AS cost_pico,
+  y.waste_pico::numeric AS waste_pico, y.saved_pico::numeric AS saved_pico, y.doubt_pico::numeric AS doubt_pico, y.estimated_events::bigint AS
+  estimated_events, y.estimated_pico::numeric AS estimated_pico
+FROM (
+  SELECT 1 AS part, 0 AS place, 'epoch'::timestamptz AS start, '' AS group_key, false AS is_other, p.outcome,
+    sum(p.events) AS events, sum(p.input_tokens) AS input_tokens, sum(p.cached_input_tokens) AS cached_input_tokens, sum(p.cache_write_tokens) AS
+    cache_write_tokens, sum(p.output_tokens) AS output_tokens, sum(p.reasoning_tokens) AS reasoning_tokens, sum(p.cost_pico) AS cost_pico,
+    sum(p.waste_pico) AS waste_pico, sum(p.saved_pico) AS saved_pico, sum(p.doubt_pico) AS doubt_pico, sum(p.estimated_events) AS estimated_events,
+    sum(p.estimated_pico) AS estimated_pico
+  FROM part p GROUP BY p.outcome
+  UNION ALL
+  SELECT 2, b.place, 'epoch', b.group_key, false, '',
+    sum(p.events) AS events, sum(p.input_tokens) AS input_tokens, sum(p.cached_input_tokens) AS cached_input_tokens, sum(p.cache_write_tokens) AS
+    cache_write_tokens, sum(p.output_tokens) AS output_tokens, sum(p.reasoning_tokens) AS reasoning_tokens, sum(p.cost_pico) AS cost_pico,
+    sum(p.waste_pico) AS waste_pico, sum(p.saved_pico) AS saved_pico, sum(p.doubt_pico) AS doubt_pico, sum(p.estimated_events) AS estimated_events,
+    sum(p.estimated_pico) AS estimated_pico
+  FROM part p JOIN best b ON b.group_key = p.group_key GROUP BY b.place, b.group_key
+  UNION ALL
+  SELECT 3, 0, p.start, CASE WHEN b.place <= sqlc.arg(cells)::bigint THEN b.group_key ELSE '' END, b.place IS NULL OR b.place > sqlc.arg(cells)::bigint, '',
+    sum(p.events) AS events, sum(p.input_tokens) AS input_tokens, sum(p.cached_input_tokens) AS cached_input_tokens, sum(p.cache_write_tokens) AS
+    cache_write_tokens, sum(p.output_tokens) AS output_tokens, sum(p.reasoning_tokens) AS reasoning_tokens, sum(p.cost_pico) AS cost_pico,
+    sum(p.waste_pico) AS waste_pico, sum(p.saved_pico) AS saved_pico, sum(p.doubt_pico) AS doubt_pico, sum(p.estimated_events) AS estimated_events,
+    sum(p.estimated_pico) AS estimated_pico
+  FROM part p LEFT JOIN best b ON b.group_key = p.group_key
+  WHERE sqlc.arg(by_start)::boolean
+  GROUP BY 3, 4, 5
+) y
+ORDER BY y.part, y.place, y.start, y.is_other, y.group_key
+LIMIT 1000000;
 
 -- name: CountRefusals :many
 SELECT h.code, sum(h.events)::bigint AS events
@@ -41,91 +173,6 @@ WHERE h.org_id = $1 AND h.source = 'hour' AND h.outcome = 'refused' AND h.start 
 GROUP BY h.code
 ORDER BY 2 DESC, 1
 LIMIT 1000;
-
--- name: SumGroups :many
--- Sums of a range by one dimension, the dearest first; the zero id stands for "none".
-SELECT (CASE sqlc.arg(group_by)::text
-    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
-    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
-    ELSE s.value END)::text AS group_key,
-  sum(s.events)::bigint AS events, sum(s.input_tokens)::bigint AS input_tokens, sum(s.cached_input_tokens)::bigint AS cached_input_tokens,
-  sum(s.cache_write_tokens)::bigint AS cache_write_tokens, sum(s.output_tokens)::bigint AS output_tokens,
-  sum(s.reasoning_tokens)::bigint AS reasoning_tokens, sum(s.cost_pico)::numeric AS cost_pico, sum(s.waste_pico)::numeric AS waste_pico,
-  sum(s.saved_pico)::numeric AS saved_pico, sum(s.doubt_pico)::numeric AS doubt_pico, sum(s.estimated_events)::bigint AS estimated_events,
-  sum(s.estimated_pico)::numeric AS estimated_pico
-FROM usage_sum s
-WHERE s.org_id = $1 AND s.source = sqlc.arg(source)::text AND s.name = sqlc.arg(name)::text
-  AND s.start >= sqlc.arg(from_time)::timestamptz AND s.start < sqlc.arg(until)::timestamptz
-  AND (sqlc.narg(value)::text IS NULL OR s.value = sqlc.narg(value)::text)
-  AND (sqlc.narg(workspace)::uuid IS NULL OR s.workspace_id = sqlc.narg(workspace)::uuid)
-  AND (sqlc.narg(agent)::uuid IS NULL OR s.agent_id = sqlc.narg(agent)::uuid)
-  AND (sqlc.narg(virtual_key)::uuid IS NULL OR s.virtual_key_id = sqlc.narg(virtual_key)::uuid)
-  AND (sqlc.narg(provider)::uuid IS NULL OR s.provider_id = sqlc.narg(provider)::uuid)
-  AND (sqlc.narg(route)::uuid IS NULL OR s.route_id = sqlc.narg(route)::uuid)
-  AND (sqlc.arg(model)::text = '' OR s.model = sqlc.arg(model)::text)
-  AND (sqlc.arg(outcome)::text = '' OR s.outcome = sqlc.arg(outcome)::text)
-  AND (sqlc.arg(code)::text = '' OR s.code = sqlc.arg(code)::text)
-GROUP BY 1
-ORDER BY sum(s.cost_pico) DESC, sum(s.events) DESC, 1
-LIMIT sqlc.arg(at_most);
-
--- name: SumOutcomes :many
--- Sums of a range by outcome and code.
-SELECT s.outcome, s.code,
-  sum(s.events)::bigint AS events, sum(s.input_tokens)::bigint AS input_tokens, sum(s.cached_input_tokens)::bigint AS cached_input_tokens,
-  sum(s.cache_write_tokens)::bigint AS cache_write_tokens, sum(s.output_tokens)::bigint AS output_tokens,
-  sum(s.reasoning_tokens)::bigint AS reasoning_tokens, sum(s.cost_pico)::numeric AS cost_pico, sum(s.waste_pico)::numeric AS waste_pico,
-  sum(s.saved_pico)::numeric AS saved_pico, sum(s.doubt_pico)::numeric AS doubt_pico, sum(s.estimated_events)::bigint AS estimated_events,
-  sum(s.estimated_pico)::numeric AS estimated_pico
-FROM usage_sum s
-WHERE s.org_id = $1 AND s.source = sqlc.arg(source)::text AND s.name = sqlc.arg(name)::text
-  AND s.start >= sqlc.arg(from_time)::timestamptz AND s.start < sqlc.arg(until)::timestamptz
-  AND (sqlc.narg(value)::text IS NULL OR s.value = sqlc.narg(value)::text)
-  AND (sqlc.narg(workspace)::uuid IS NULL OR s.workspace_id = sqlc.narg(workspace)::uuid)
-  AND (sqlc.narg(agent)::uuid IS NULL OR s.agent_id = sqlc.narg(agent)::uuid)
-  AND (sqlc.narg(virtual_key)::uuid IS NULL OR s.virtual_key_id = sqlc.narg(virtual_key)::uuid)
-  AND (sqlc.narg(provider)::uuid IS NULL OR s.provider_id = sqlc.narg(provider)::uuid)
-  AND (sqlc.narg(route)::uuid IS NULL OR s.route_id = sqlc.narg(route)::uuid)
-  AND (sqlc.arg(model)::text = '' OR s.model = sqlc.arg(model)::text)
-  AND (sqlc.arg(outcome)::text = '' OR s.outcome = sqlc.arg(outcome)::text)
-  AND (sqlc.arg(code)::text = '' OR s.code = sqlc.arg(code)::text)
-GROUP BY 1, 2
-ORDER BY 1, 2
-LIMIT 10000;
-
--- name: SumCells :many
--- Sums by hour or day of some groups, and of all others together (is_other).
-SELECT s.start, (CASE WHEN (CASE sqlc.arg(group_by)::text
-    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
-    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
-    ELSE s.value END)::text = ANY(sqlc.arg(groups)::text[]) THEN false ELSE true END)::boolean AS is_other,
-  (CASE WHEN (CASE sqlc.arg(group_by)::text
-    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
-    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
-    ELSE s.value END)::text = ANY(sqlc.arg(groups)::text[]) THEN (CASE sqlc.arg(group_by)::text
-    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
-    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
-    ELSE s.value END)::text ELSE '' END)::text AS group_key,
-  sum(s.events)::bigint AS events, sum(s.input_tokens)::bigint AS input_tokens, sum(s.cached_input_tokens)::bigint AS cached_input_tokens,
-  sum(s.cache_write_tokens)::bigint AS cache_write_tokens, sum(s.output_tokens)::bigint AS output_tokens,
-  sum(s.reasoning_tokens)::bigint AS reasoning_tokens, sum(s.cost_pico)::numeric AS cost_pico, sum(s.waste_pico)::numeric AS waste_pico,
-  sum(s.saved_pico)::numeric AS saved_pico, sum(s.doubt_pico)::numeric AS doubt_pico, sum(s.estimated_events)::bigint AS estimated_events,
-  sum(s.estimated_pico)::numeric AS estimated_pico
-FROM usage_sum s
-WHERE s.org_id = $1 AND s.source = sqlc.arg(source)::text AND s.name = sqlc.arg(name)::text
-  AND s.start >= sqlc.arg(from_time)::timestamptz AND s.start < sqlc.arg(until)::timestamptz
-  AND (sqlc.narg(value)::text IS NULL OR s.value = sqlc.narg(value)::text)
-  AND (sqlc.narg(workspace)::uuid IS NULL OR s.workspace_id = sqlc.narg(workspace)::uuid)
-  AND (sqlc.narg(agent)::uuid IS NULL OR s.agent_id = sqlc.narg(agent)::uuid)
-  AND (sqlc.narg(virtual_key)::uuid IS NULL OR s.virtual_key_id = sqlc.narg(virtual_key)::uuid)
-  AND (sqlc.narg(provider)::uuid IS NULL OR s.provider_id = sqlc.narg(provider)::uuid)
-  AND (sqlc.narg(route)::uuid IS NULL OR s.route_id = sqlc.narg(route)::uuid)
-  AND (sqlc.arg(model)::text = '' OR s.model = sqlc.arg(model)::text)
-  AND (sqlc.arg(outcome)::text = '' OR s.outcome = sqlc.arg(outcome)::text)
-  AND (sqlc.arg(code)::text = '' OR s.code = sqlc.arg(code)::text)
-GROUP BY 1, 2, 3
-ORDER BY 1, 2, 3
-LIMIT 1000000;
 
 -- name: ListCells :many
 -- Sums by hour or day of every group, from a place on.
@@ -157,14 +204,6 @@ WHERE s.org_id = $1 AND s.source = sqlc.arg(source)::text AND s.name = sqlc.arg(
 GROUP BY 1, 2
 ORDER BY 1, 2
 LIMIT sqlc.arg(at_most);
-
--- name: ListTagNames :many
--- The labels that have sums in a range of days.
-SELECT DISTINCT t.name
-FROM usage_sum t
-WHERE t.org_id = $1 AND t.source = 'tag_day' AND t.start >= sqlc.arg(from_day)::timestamptz AND t.start < sqlc.arg(until)::timestamptz AND t.name <> ''
-ORDER BY 1
-LIMIT 1000;
 
 -- name: ListRuns :many
 -- Runs that began in a range, the dearest first.
@@ -254,46 +293,3 @@ SELECT price_id, kind, catalog, model, effective_at, above_tokens, service, inpu
   output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, discount_per_mille
 FROM org_price WHERE org_id = $1 AND org_price.price_id = sqlc.arg(price_id)::uuid;
 
--- name: SumPlaces :many
--- What calls cost in each hour, by where they were made. A place is an id or a model; the organization's is empty. What is not asked for is not read.
-SELECT sums.kind, sums.place, sums.hour, sums.cost_pico
-FROM (
-  SELECT 'org'::text AS kind, ''::text AS place, h.start AS hour, sum(h.cost_pico)::numeric AS cost_pico
-  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= sqlc.arg(from_hour)::timestamptz AND h.start < sqlc.arg(until)::timestamptz AND sqlc.arg(whole)::boolean
-  GROUP BY h.start
-  UNION ALL
-  SELECT 'workspace', h.workspace_id::text, h.start, sum(h.cost_pico)::numeric
-  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= sqlc.arg(from_hour)::timestamptz AND h.start < sqlc.arg(until)::timestamptz AND cardinality(sqlc.arg(workspaces)::uuid[]) > 0 AND h.workspace_id = ANY (sqlc.arg(workspaces)::uuid[])
-  GROUP BY h.workspace_id, h.start
-  UNION ALL
-  SELECT 'agent', h.agent_id::text, h.start, sum(h.cost_pico)::numeric
-  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= sqlc.arg(from_hour)::timestamptz AND h.start < sqlc.arg(until)::timestamptz AND cardinality(sqlc.arg(agents)::uuid[]) > 0 AND h.agent_id = ANY (sqlc.arg(agents)::uuid[])
-  GROUP BY h.agent_id, h.start
-  UNION ALL
-  SELECT 'virtual_key', h.virtual_key_id::text, h.start, sum(h.cost_pico)::numeric
-  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= sqlc.arg(from_hour)::timestamptz AND h.start < sqlc.arg(until)::timestamptz AND cardinality(sqlc.arg(virtual_keys)::uuid[]) > 0 AND h.virtual_key_id = ANY (sqlc.arg(virtual_keys)::uuid[])
-  GROUP BY h.virtual_key_id, h.start
-  UNION ALL
-  SELECT 'model', h.model, h.start, sum(h.cost_pico)::numeric
-  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= sqlc.arg(from_hour)::timestamptz AND h.start < sqlc.arg(until)::timestamptz AND cardinality(sqlc.arg(models)::text[]) > 0 AND h.model = ANY (sqlc.arg(models)::text[])
-  GROUP BY h.model, h.start
-) sums
-ORDER BY sums.kind, sums.place, sums.hour
-LIMIT 1000000;
-
--- name: SumTags :many
--- What calls cost in each hour by label; the name '' is the end user. The value is '' for all values of a name.
-SELECT sums.name, sums.value, sums.hour, sums.cost_pico
-FROM (
-  SELECT h.name, h.value, h.start AS hour, sum(h.cost_pico)::numeric AS cost_pico
-  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'tag_hour' AND h.start >= sqlc.arg(from_hour)::timestamptz AND h.start < sqlc.arg(until)::timestamptz
-    AND cardinality(sqlc.arg(names)::text[]) > 0 AND (h.name, h.value) IN (SELECT unnest(sqlc.arg(names)::text[]), unnest(sqlc.arg(tag_values)::text[]))
-  GROUP BY h.name, h.value, h.start
-  UNION ALL
-  SELECT h.name, ''::text, h.start, sum(h.cost_pico)::numeric
-  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'tag_hour' AND h.start >= sqlc.arg(from_hour)::timestamptz AND h.start < sqlc.arg(until)::timestamptz
-    AND cardinality(sqlc.arg(whole_names)::text[]) > 0 AND h.name = ANY (sqlc.arg(whole_names)::text[])
-  GROUP BY h.name, h.start
-) sums
-ORDER BY sums.name, sums.value, sums.hour
-LIMIT 1000000;

@@ -81,8 +81,8 @@ func TestDaysAreExactBeforeTheyAreFoldedAndAfterAndWithLateEvents(t *testing.T) 
 		t.Errorf("%d events are pending after the fold", n)
 	}
 	exact("after the fold")
-	days, open := f.rowsIn(t, actor.Org, "usage_day"), f.rowsIn(t, actor.Org, "usage_hour JOIN usage_fold USING (org_id) WHERE hour >= folded_until")
-	if days == 0 || open == 0 || f.rowsIn(t, actor.Org, "usage_hour JOIN usage_fold USING (org_id) WHERE hour < folded_until") == 0 {
+	days, open := f.rowsIn(t, actor.Org, "usage_day"), f.rowsIn(t, actor.Org, "usage_hour JOIN usage_fold USING (org_id) WHERE hour >= summed_until")
+	if days == 0 || open == 0 || f.rowsIn(t, actor.Org, "usage_hour JOIN usage_fold USING (org_id) WHERE hour < summed_until") == 0 {
 		t.Errorf("%d rows by day, %d open hours", days, open)
 	}
 	take(10)
@@ -166,7 +166,7 @@ func TestFoldingAndLateUsageAtOnceCountEachEventOnce(t *testing.T) {
 		if differ := f.differences(t, actor.Org); len(differ) > 0 {
 			t.Error(differ)
 		}
-		if open := f.rowsIn(t, actor.Org, "usage_hour JOIN usage_fold USING (org_id) WHERE hour >= folded_until"); open > 0 {
+		if open := f.rowsIn(t, actor.Org, "usage_hour JOIN usage_fold USING (org_id) WHERE hour >= summed_until"); open > 0 {
 			t.Errorf("%d hours that are over are not folded", open)
 		}
 	}

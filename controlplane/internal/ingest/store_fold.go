@@ -64,7 +64,7 @@ type fold struct {
 	org ident.Org
 }
 
-// pending adds a bounded part of what is pending to the sums and says whether there was any. Days get what is of hours that are folded already.
+// pending adds a bounded part of what is pending to the sums and says whether there was any. Days and slices get what is of hours that are folded already.
 func (f *fold) pending(ctx context.Context, folded time.Time) (some bool, err error) {
 	rows, err := f.ListPending(ctx, f.org)
 	if err != nil {
@@ -101,11 +101,14 @@ func (f *fold) addUp(ctx context.Context, lines []*line, folded time.Time) error
 		if err := addDays(ctx, f.Queries, f.org, plain, tagged); err != nil {
 			return err
 		}
+		if err := addSlices(ctx, f.Queries, f.org, slicesOf(late)); err != nil {
+			return err
+		}
 	}
 	return addRuns(ctx, f.Queries, f.org, runs)
 }
 
-// nextHour adds the first hour with usage that begins before until and is not folded to its day, and says whether there was one. A control
+// nextHour adds the first hour with usage that begins before until and is not folded to its day and to the slices, and says whether there was one. A control
 // plane of before adds to hours itself: an hour is folded when every transaction is over that began in it or in the next one.
 func (f *fold) nextHour(ctx context.Context, until time.Time) (folded bool, err error) {
 	hours, err := f.NextHour(ctx, ingestdb.NextHourParams{OrgID: f.org, Until: until})
@@ -125,6 +128,9 @@ func (f *fold) nextHour(ctx context.Context, until time.Time) (folded bool, err 
 	}
 	if _, err := f.FoldTagHour(ctx, ingestdb.FoldTagHourParams{OrgID: f.org, Hour: hour}); err != nil {
 		return false, fmt.Errorf("fold the labels in %s of %s: %w", hour, f.org, err)
+	}
+	if err := f.sliceHour(ctx, hour); err != nil {
+		return false, err
 	}
 	if err := f.AdvanceFold(ctx, ingestdb.AdvanceFoldParams{OrgID: f.org, Until: hour.Add(time.Hour)}); err != nil {
 		return false, fmt.Errorf("advance what is folded of %s: %w", f.org, err)

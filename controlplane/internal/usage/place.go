@@ -22,6 +22,28 @@ func tagOf(place scope.Place) (name, value string, tagged bool) {
 	return name, value, true
 }
 
+// slicingOf says in which sums a place is, and under which value: none where it is all of them.
+func slicingOf(place scope.Place) (by slicing, value string) {
+	name, value, tagged := tagOf(place)
+	switch {
+	case everywhere(place):
+		return slicing{"outcome", ""}, ""
+	case tagged && value == "":
+		return slicing{"tagged", name}, ""
+	case tagged && place.Kind == scope.EndUser:
+		return slicing{"end_user", ""}, value
+	case tagged:
+		return slicing{"label", name}, value
+	case place.Kind == scope.Model:
+		return slicing{"model", ""}, place.Value
+	default:
+		return slicing{string(place.Kind), ""}, place.ID.String()
+	}
+}
+
+// whole says whether all values together are asked for.
+func whole(by slicing) bool { return by.dimension == "outcome" || by.dimension == "tagged" }
+
 // everywhere says whether the place holds every call: of the organization, and where each model or run has its own.
 func everywhere(place scope.Place) bool {
 	return place.Kind == scope.Org || place.Kind == scope.Run || place.Kind == scope.Model && place.Value == scope.Each

@@ -60,20 +60,19 @@ func (s *Service) Spend(ctx context.Context, actor authz.Actor, query SpendQuery
 		return Spend{}, err
 	}
 	err = s.read(ctx, actor, func(tx pgx.Tx) error {
-		if err := found.outcomes(ctx, tx, actor.Org, q); err != nil {
+		fill := found.fromSlices
+		if q.Where != (Where{}) {
+			fill = found.fromParts
+		}
+		if err := fill(ctx, tx, actor.Org, q, names); err != nil || q.GroupBy != ByRun {
 			return err
 		}
-		if q.GroupBy == ByRun {
-			all, err := runs(ctx, tx, actor.Org, q, "")
-			for i := range all {
-				found.Groups = append(found.Groups, Share{GroupID: all[i].RunID, GroupName: all[i].RunID, Figures: all[i].Figures})
-			}
-			return err
+		all, err := runs(ctx, tx, actor.Org, q, "")
+		found.Groups = make([]Share, len(all))
+		for i := range all {
+			found.Groups[i] = Share{GroupID: all[i].RunID, GroupName: all[i].RunID, Figures: all[i].Figures}
 		}
-		if err := found.groups(ctx, tx, actor.Org, q, names); err != nil || q.Step == NoStep {
-			return err
-		}
-		return found.cells(ctx, tx, actor.Org, q, names)
+		return err
 	})
 	found.Others.add(&found.Total.Figures, 1)
 	for i := range found.Groups {

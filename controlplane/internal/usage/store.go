@@ -22,9 +22,10 @@ func planForRanges(ctx context.Context, tx pgx.Tx) error {
 }
 
 func hours(ctx context.Context, tx pgx.Tx, org ident.Org, q HoursQuery) ([]HourCost, error) {
-	rows, err := usagedb.New(tx).SumHours(ctx, usagedb.SumHoursParams{OrgID: org, GroupBy: string(q.GroupBy), FromHour: q.From.Truncate(time.Hour), Until: q.To})
+	by := SpendQuery{GroupBy: q.GroupBy}
+	rows, err := slicesOf(ctx, tx, org, by.slicing(), ByHour, q.From.Truncate(time.Hour), q.To, nil, row{}, hoursRows)
 	if err != nil {
-		return nil, fmt.Errorf("sum hours of %s: %w", org, err)
+		return nil, err
 	}
 	names, err := namesOf(ctx, tx, org, q.GroupBy)
 	if err != nil {
@@ -32,12 +33,8 @@ func hours(ctx context.Context, tx pgx.Tx, org ident.Org, q HoursQuery) ([]HourC
 	}
 	all := make([]HourCost, len(rows))
 	for i, row := range rows {
-		all[i] = HourCost{Hour: row.Hour.UTC(), GroupID: row.GroupKey, Figures: Figures{
-			Events: row.Events, InputTokens: row.InputTokens, CachedInputTokens: row.CachedInputTokens, CacheWriteTokens: row.CacheWriteTokens,
-			OutputTokens: row.OutputTokens, ReasoningTokens: row.ReasoningTokens, Cost: row.CostPico, Waste: row.WastePico,
-			Saved: row.SavedPico, Doubt: row.DoubtPico, EstimatedEvents: row.EstimatedEvents, Estimated: row.EstimatedPico,
-		}}
-		all[i].GroupID, all[i].GroupName = names.of(row.GroupKey)
+		all[i] = HourCost{Hour: row.start, Figures: row.Figures}
+		all[i].GroupID, all[i].GroupName = names.of(row.key)
 	}
 	return all, nil
 }
@@ -74,15 +71,12 @@ func namesOf(ctx context.Context, tx pgx.Tx, org ident.Org, group Group) (names,
 }
 
 func totals(ctx context.Context, tx pgx.Tx, org ident.Org, from, to time.Time) (Totals, error) {
-	row, err := usagedb.New(tx).SumRange(ctx, usagedb.SumRangeParams{OrgID: org, FromHour: from.Truncate(time.Hour), Until: to})
-	if err != nil {
-		return Totals{}, fmt.Errorf("sum usage of %s: %w", org, err)
+	var sums Spend
+	outcomes, err := slicesOf(ctx, tx, org, (&SpendQuery{}).outcomes(), ByHour, from.Truncate(time.Hour), to, nil, row{}, slicesMax)
+	for i := range outcomes {
+		sums.count(outcomes[i].key, outcomes[i].Figures)
 	}
-	return Totals{Refused: row.Refused, Failed: row.Failed, Indeterminate: row.Indeterminate, Figures: Figures{
-		Events: row.Events, InputTokens: row.InputTokens, CachedInputTokens: row.CachedInputTokens, CacheWriteTokens: row.CacheWriteTokens,
-		OutputTokens: row.OutputTokens, ReasoningTokens: row.ReasoningTokens, Cost: row.CostPico, Waste: row.WastePico,
-		Saved: row.SavedPico, Doubt: row.DoubtPico, EstimatedEvents: row.EstimatedEvents, Estimated: row.EstimatedPico,
-	}}, nil
+	return sums.Total, err
 }
 
 func refusals(ctx context.Context, tx pgx.Tx, org ident.Org, from, to time.Time) ([]Refusal, error) {

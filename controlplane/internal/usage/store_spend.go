@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"tollgate.dev/controlplane/internal/ident"
@@ -14,77 +13,42 @@ import (
 	"tollgate.dev/controlplane/internal/usage/internal/usagedb"
 )
 
-// outcomes fills in the total.
-func (s *Spend) outcomes(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery) error {
-	rows, err := usagedb.New(tx).SumOutcomes(ctx, paramsOf(org, q))
+// fromParts fills in a range that is restricted.
+func (s *Spend) fromParts(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery, names names) error {
+	asked := paramsOf(org, q)
+	if asked.Cells = int64(q.Cells); q.Cells == 0 {
+		asked.Cells = groupsMax
+	}
+	asked.ByStart, asked.AtMost = q.Step != NoStep, int32(q.Limit)
+	rows, err := usagedb.New(tx).SumParts(ctx, asked)
 	if err != nil {
-		return fmt.Errorf("sum outcomes of %s: %w", org, err)
+		return fmt.Errorf("sum up %s: %w", org, err)
 	}
 	for _, r := range rows {
-		s.count(r.Outcome, figures(r.Events, r.InputTokens, r.CachedInputTokens, r.CacheWriteTokens, r.OutputTokens, r.ReasoningTokens, r.EstimatedEvents,
-			r.CostPico, r.WastePico, r.SavedPico, r.DoubtPico, r.EstimatedPico))
+		sums := figures(r.Events, r.InputTokens, r.CachedInputTokens, r.CacheWriteTokens, r.OutputTokens, r.ReasoningTokens, r.EstimatedEvents,
+			r.CostPico, r.WastePico, r.SavedPico, r.DoubtPico, r.EstimatedPico)
+		id, name := names.of(r.GroupKey)
+		switch r.Part {
+		case 1:
+			s.count(r.Outcome, sums)
+		case 2:
+			s.Groups = append(s.Groups, Share{GroupID: id, GroupName: name, Figures: sums})
+		default:
+			s.Cells = append(s.Cells, Cell{Start: r.Start.UTC(), GroupID: id, Others: r.IsOther, Figures: sums})
+		}
 	}
 	return nil
 }
 
 // paramsOf are what every sum is restricted by.
-func paramsOf(org ident.Org, q SpendQuery) usagedb.SumOutcomesParams {
+func paramsOf(org ident.Org, q SpendQuery) usagedb.SumPartsParams {
 	source, name, value := q.source()
 	where := q.Where
-	return usagedb.SumOutcomesParams{
-		OrgID: org, Source: source, Name: name, Value: value, FromTime: q.From, Until: q.To, Workspace: orNone(where.WorkspaceID.UUID),
+	return usagedb.SumPartsParams{
+		OrgID: org, GroupBy: string(q.GroupBy), Source: source, Name: name, Value: value, FromTime: q.From, Until: q.To, Workspace: orNone(where.WorkspaceID.UUID),
 		Agent: orNone(where.AgentID.UUID), VirtualKey: orNone(where.VirtualKeyID.UUID), Provider: orNone(where.ProviderID.UUID),
 		Route: orNone(where.RouteID.UUID), Model: where.Model, Outcome: where.Outcome, Code: where.Code,
 	}
-}
-
-// groups fills in the dearest groups.
-func (s *Spend) groups(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery, names names) error {
-	p := paramsOf(org, q)
-	rows, err := usagedb.New(tx).SumGroups(ctx, usagedb.SumGroupsParams{
-		OrgID: org, GroupBy: string(q.GroupBy), Source: p.Source, Name: p.Name, FromTime: p.FromTime, Until: p.Until, Value: p.Value, Workspace: p.Workspace,
-		Agent: p.Agent, VirtualKey: p.VirtualKey, Provider: p.Provider, Route: p.Route, Model: p.Model, Outcome: p.Outcome, Code: p.Code, AtMost: int32(q.Limit),
-	})
-	if err != nil {
-		return fmt.Errorf("sum groups of %s: %w", org, err)
-	}
-	s.Groups = make([]Share, len(rows))
-	for i, r := range rows {
-		s.Groups[i].GroupID, s.Groups[i].GroupName = names.of(r.GroupKey)
-		s.Groups[i].Figures = figures(r.Events, r.InputTokens, r.CachedInputTokens, r.CacheWriteTokens, r.OutputTokens, r.ReasoningTokens, r.EstimatedEvents,
-			r.CostPico, r.WastePico, r.SavedPico, r.DoubtPico, r.EstimatedPico)
-	}
-	return nil
-}
-
-// cells fills in the sums by hour or day of the first groups.
-func (s *Spend) cells(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery, names names) error {
-	own := s.Groups
-	if q.Cells > 0 && q.Cells < len(own) {
-		own = own[:q.Cells]
-	}
-	keys := make([]string, len(own))
-	for i := range own {
-		keys[i] = own[i].GroupID
-		if names != nil && keys[i] == "" {
-			keys[i] = uuid.Nil.String()
-		}
-	}
-	p := paramsOf(org, q)
-	rows, err := usagedb.New(tx).SumCells(ctx, usagedb.SumCellsParams{
-		OrgID: org, GroupBy: string(q.GroupBy), Groups: keys, Source: p.Source, Name: p.Name, FromTime: p.FromTime, Until: p.Until, Value: p.Value,
-		Workspace: p.Workspace, Agent: p.Agent, VirtualKey: p.VirtualKey, Provider: p.Provider, Route: p.Route, Model: p.Model, Outcome: p.Outcome, Code: p.Code,
-	})
-	if err != nil {
-		return fmt.Errorf("sum cells of %s: %w", org, err)
-	}
-	s.Cells = make([]Cell, len(rows))
-	for i, r := range rows {
-		s.Cells[i] = Cell{Start: r.Start.UTC(), Others: r.IsOther, Figures: figures(r.Events, r.InputTokens, r.CachedInputTokens, r.CacheWriteTokens,
-			r.OutputTokens, r.ReasoningTokens, r.EstimatedEvents, r.CostPico, r.WastePico, r.SavedPico, r.DoubtPico, r.EstimatedPico)}
-		s.Cells[i].GroupID, _ = names.of(r.GroupKey)
-	}
-	return nil
 }
 
 // row is one line of an export.
@@ -95,10 +59,23 @@ type row struct {
 }
 
 // exported lists cells of every group from a place on, at most so many.
-func exported(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery, names names, after row, most int) ([]row, error) {
+func exported(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery, names names, after row, most int) (all []row, err error) {
+	if q.Where == (Where{}) {
+		all, err = slicesOf(ctx, tx, org, q.slicing(), q.cell(), q.From, q.To, nil, after, most)
+	} else {
+		all, err = restricted(ctx, tx, org, q, after, most)
+	}
+	for i := range all {
+		_, all[i].name = names.of(all[i].key)
+	}
+	return all, err
+}
+
+// restricted lists cells of every group of a range that is restricted.
+func restricted(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery, after row, most int) ([]row, error) {
 	p := paramsOf(org, q)
 	rows, err := usagedb.New(tx).ListCells(ctx, usagedb.ListCellsParams{
-		OrgID: org, GroupBy: string(q.GroupBy), Source: p.Source, Name: p.Name, FromTime: later(p.FromTime, after.start), Until: p.Until, Value: p.Value,
+		OrgID: org, GroupBy: p.GroupBy, Source: p.Source, Name: p.Name, FromTime: p.FromTime, Until: p.Until, Value: p.Value,
 		Workspace: p.Workspace, Agent: p.Agent, VirtualKey: p.VirtualKey, Provider: p.Provider, Route: p.Route, Model: p.Model, Outcome: p.Outcome, Code: p.Code,
 		AfterStart: after.start, AfterGroup: after.key, AtMost: int32(most),
 	})
@@ -109,16 +86,8 @@ func exported(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery, names
 	for i, r := range rows {
 		all[i] = row{start: r.Start.UTC(), key: r.GroupKey, Figures: figures(r.Events, r.InputTokens, r.CachedInputTokens, r.CacheWriteTokens,
 			r.OutputTokens, r.ReasoningTokens, r.EstimatedEvents, r.CostPico, r.WastePico, r.SavedPico, r.DoubtPico, r.EstimatedPico)}
-		_, all[i].name = names.of(r.GroupKey)
 	}
 	return all, nil
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 func figures(events, input, cached, write, output, reasoning, estimated int64, cost, waste, saved, doubt, estimatedCost money.Amount) Figures {

@@ -400,6 +400,90 @@ func (q *Queries) AddRuns(ctx context.Context, arg AddRunsParams) error {
 	return err
 }
 
+const addSlices = `-- name: AddSlices :exec
+INSERT INTO usage_slice (org_id, step, dimension, name, start, value, events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico,
+  doubt_pico, estimated_events, estimated_pico)
+SELECT $1, u.step, u.dimension, u.name, u.start, u.value, u.events, u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.cost::numeric, u.waste::numeric,
+  u.saved::numeric, u.doubt::numeric, u.estimated_events, u.estimated::numeric
+FROM (
+  SELECT unnest($2::text[]) AS step,
+    unnest($3::text[]) AS dimension,
+    unnest($4::text[]) AS name,
+    unnest($5::timestamptz[]) AS start,
+    unnest($6::text[]) AS value,
+    unnest($7::bigint[]) AS events,
+    unnest($8::bigint[]) AS input,
+    unnest($9::bigint[]) AS cached_input,
+    unnest($10::bigint[]) AS cache_write,
+    unnest($11::bigint[]) AS output,
+    unnest($12::bigint[]) AS reasoning,
+    unnest($13::text[]) AS cost,
+    unnest($14::text[]) AS waste,
+    unnest($15::text[]) AS saved,
+    unnest($16::text[]) AS doubt,
+    unnest($17::bigint[]) AS estimated_events,
+    unnest($18::text[]) AS estimated
+) AS u
+ON CONFLICT (org_id, step, dimension, name, start, value) DO UPDATE SET
+  events = usage_slice.events + excluded.events,
+  input_tokens = usage_slice.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_slice.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_slice.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_slice.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_slice.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_slice.cost_pico + excluded.cost_pico,
+  waste_pico = usage_slice.waste_pico + excluded.waste_pico,
+  saved_pico = usage_slice.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_slice.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_slice.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_slice.estimated_pico + excluded.estimated_pico
+`
+
+type AddSlicesParams struct {
+	OrgID           ident.Org
+	Steps           []string
+	Dimensions      []string
+	Names           []string
+	Starts          []time.Time
+	SliceValues     []string
+	Events          []int64
+	Inputs          []int64
+	CachedInputs    []int64
+	CacheWrites     []int64
+	Outputs         []int64
+	Reasonings      []int64
+	Costs           []string
+	Wastes          []string
+	Saved           []string
+	Doubts          []string
+	EstimatedEvents []int64
+	EstimatedCosts  []string
+}
+
+func (q *Queries) AddSlices(ctx context.Context, arg AddSlicesParams) error {
+	_, err := q.db.Exec(ctx, addSlices,
+		arg.OrgID,
+		arg.Steps,
+		arg.Dimensions,
+		arg.Names,
+		arg.Starts,
+		arg.SliceValues,
+		arg.Events,
+		arg.Inputs,
+		arg.CachedInputs,
+		arg.CacheWrites,
+		arg.Outputs,
+		arg.Reasonings,
+		arg.Costs,
+		arg.Wastes,
+		arg.Saved,
+		arg.Doubts,
+		arg.EstimatedEvents,
+		arg.EstimatedCosts,
+	)
+	return err
+}
+
 const addTagDays = `-- name: AddTagDays :exec
 INSERT INTO usage_tag_day (org_id, start, name, value, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome, code, events, input_tokens,
   cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico, doubt_pico, estimated_events,
@@ -626,7 +710,7 @@ func (q *Queries) AdvanceEpoch(ctx context.Context, arg AdvanceEpochParams) erro
 }
 
 const advanceFold = `-- name: AdvanceFold :exec
-UPDATE usage_fold SET folded_until = $2::timestamptz WHERE org_id = $1
+UPDATE usage_fold SET summed_until = $2::timestamptz WHERE org_id = $1
 `
 
 type AdvanceFoldParams struct {
@@ -685,7 +769,7 @@ func (q *Queries) EnsureEpoch(ctx context.Context, arg EnsureEpochParams) error 
 }
 
 const ensureFold = `-- name: EnsureFold :exec
-INSERT INTO usage_fold (org_id, folded_until) VALUES ($1, '-infinity') ON CONFLICT DO NOTHING
+INSERT INTO usage_fold (org_id, summed_until) VALUES ($1, '-infinity') ON CONFLICT DO NOTHING
 `
 
 func (q *Queries) EnsureFold(ctx context.Context, orgID ident.Org) error {
@@ -1393,7 +1477,7 @@ func (q *Queries) LockEpoch(ctx context.Context, arg LockEpochParams) (int64, er
 }
 
 const lockFold = `-- name: LockFold :many
-SELECT (extract(epoch FROM greatest(folded_until, 'epoch')))::bigint AS unix FROM usage_fold WHERE org_id = $1 FOR UPDATE SKIP LOCKED
+SELECT (extract(epoch FROM greatest(summed_until, 'epoch')))::bigint AS unix FROM usage_fold WHERE org_id = $1 FOR UPDATE SKIP LOCKED
 `
 
 // Makes the caller the only one who folds an organization; no row: another is at it.
@@ -1433,7 +1517,7 @@ func (q *Queries) MakePartition(ctx context.Context, day pgtype.Date) (bool, err
 const nextHour = `-- name: NextHour :many
 SELECT h.hour
 FROM usage_hour h
-WHERE h.org_id = $1 AND h.hour >= (SELECT f.folded_until FROM usage_fold f WHERE f.org_id = $1) AND h.hour < $2::timestamptz
+WHERE h.org_id = $1 AND h.hour >= (SELECT f.summed_until FROM usage_fold f WHERE f.org_id = $1) AND h.hour < $2::timestamptz
 ORDER BY h.hour
 LIMIT 1
 `
@@ -1505,10 +1589,90 @@ SELECT set_config('synchronous_commit', 'on', true), set_config('plan_cache_mode
 `
 
 // One transaction holds a batch: organizations by id, in each of them events by id; then once more organizations by id, in each of them money (see
-// ledger.sql). Another folds one organization: what of it is folded, then hours, labels by hour, days, labels by day, and runs, each by key.
+// ledger.sql). Another folds one organization: what of it is folded, then hours, labels by hour, days, labels by day, slices, and runs, each by key.
 // @sqlc-vet-disable org-id-required
 // Touches no row: an ack is a promise that survives the loss of power. Plans do not depend on how long the lists are: none is made again.
 func (q *Queries) SetDurable(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, setDurable)
+	return err
+}
+
+const sliceHour = `-- name: SliceHour :exec
+INSERT INTO usage_slice (org_id, step, dimension, name, start, value, events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico,
+  doubt_pico, estimated_events, estimated_pico)
+SELECT $1, step.step, h.dimension, '', date_trunc(step.step, $2::timestamptz, 'UTC'), h.value, h.events, h.input_tokens, h.cached_input_tokens, h.cache_write_tokens,
+  h.output_tokens, h.reasoning_tokens, h.cost_pico, h.waste_pico, h.saved_pico, h.doubt_pico, h.estimated_events, h.estimated_pico
+FROM (
+  SELECT CASE WHEN workspace_id IS NOT NULL THEN 'workspace' WHEN agent_id IS NOT NULL THEN 'agent' WHEN virtual_key_id IS NOT NULL THEN 'virtual_key'
+        WHEN provider_id IS NOT NULL THEN 'provider' WHEN route_id IS NOT NULL THEN 'route' WHEN model IS NOT NULL THEN 'model' ELSE 'outcome' END AS dimension,
+    coalesce(workspace_id::text, agent_id::text, virtual_key_id::text, provider_id::text, route_id::text, model, outcome) AS value,
+    sum(events) AS events, sum(input_tokens) AS input_tokens, sum(cached_input_tokens) AS cached_input_tokens, sum(cache_write_tokens) AS cache_write_tokens, sum(output_tokens) AS output_tokens, sum(reasoning_tokens) AS reasoning_tokens, sum(cost_pico) AS cost_pico, sum(waste_pico) AS waste_pico, sum(saved_pico) AS saved_pico, sum(doubt_pico) AS doubt_pico, sum(estimated_events) AS estimated_events, sum(estimated_pico) AS estimated_pico
+  FROM usage_hour
+  WHERE org_id = $1 AND hour = $2::timestamptz
+  GROUP BY GROUPING SETS ((workspace_id), (agent_id), (virtual_key_id), (provider_id), (route_id), (model), (outcome))
+) AS h
+CROSS JOIN (SELECT unnest(ARRAY['hour', 'day', 'month']) AS step) AS step
+ON CONFLICT (org_id, step, dimension, name, start, value) DO UPDATE SET
+  events = usage_slice.events + excluded.events,
+  input_tokens = usage_slice.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_slice.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_slice.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_slice.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_slice.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_slice.cost_pico + excluded.cost_pico,
+  waste_pico = usage_slice.waste_pico + excluded.waste_pico,
+  saved_pico = usage_slice.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_slice.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_slice.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_slice.estimated_pico + excluded.estimated_pico
+`
+
+type SliceHourParams struct {
+	OrgID ident.Org
+	Hour  time.Time
+}
+
+// Adds an hour to the sums by one dimension, of the hour, its day and its month. Columns that a set does not group by are null in it.
+func (q *Queries) SliceHour(ctx context.Context, arg SliceHourParams) error {
+	_, err := q.db.Exec(ctx, sliceHour, arg.OrgID, arg.Hour)
+	return err
+}
+
+const sliceTagHour = `-- name: SliceTagHour :exec
+INSERT INTO usage_slice (org_id, step, dimension, name, start, value, events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico,
+  doubt_pico, estimated_events, estimated_pico)
+SELECT $1, step.step, h.dimension, h.name, date_trunc(step.step, $2::timestamptz, 'UTC'), h.value, h.events, h.input_tokens, h.cached_input_tokens, h.cache_write_tokens,
+  h.output_tokens, h.reasoning_tokens, h.cost_pico, h.waste_pico, h.saved_pico, h.doubt_pico, h.estimated_events, h.estimated_pico
+FROM (
+  SELECT CASE WHEN value IS NULL THEN 'tagged' WHEN name = '' THEN 'end_user' ELSE 'label' END AS dimension, name, coalesce(value, outcome) AS value,
+    sum(events) AS events, sum(input_tokens) AS input_tokens, sum(cached_input_tokens) AS cached_input_tokens, sum(cache_write_tokens) AS cache_write_tokens, sum(output_tokens) AS output_tokens, sum(reasoning_tokens) AS reasoning_tokens, sum(cost_pico) AS cost_pico, sum(waste_pico) AS waste_pico, sum(saved_pico) AS saved_pico, sum(doubt_pico) AS doubt_pico, sum(estimated_events) AS estimated_events, sum(estimated_pico) AS estimated_pico
+  FROM usage_tag_hour
+  WHERE org_id = $1 AND hour = $2::timestamptz
+  GROUP BY GROUPING SETS ((name, value), (name, outcome))
+) AS h
+CROSS JOIN (SELECT unnest(ARRAY['hour', 'day', 'month']) AS step) AS step
+ON CONFLICT (org_id, step, dimension, name, start, value) DO UPDATE SET
+  events = usage_slice.events + excluded.events,
+  input_tokens = usage_slice.input_tokens + excluded.input_tokens,
+  cached_input_tokens = usage_slice.cached_input_tokens + excluded.cached_input_tokens,
+  cache_write_tokens = usage_slice.cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = usage_slice.output_tokens + excluded.output_tokens,
+  reasoning_tokens = usage_slice.reasoning_tokens + excluded.reasoning_tokens,
+  cost_pico = usage_slice.cost_pico + excluded.cost_pico,
+  waste_pico = usage_slice.waste_pico + excluded.waste_pico,
+  saved_pico = usage_slice.saved_pico + excluded.saved_pico,
+  doubt_pico = usage_slice.doubt_pico + excluded.doubt_pico,
+  estimated_events = usage_slice.estimated_events + excluded.estimated_events,
+  estimated_pico = usage_slice.estimated_pico + excluded.estimated_pico
+`
+
+type SliceTagHourParams struct {
+	OrgID ident.Org
+	Hour  time.Time
+}
+
+// The same of labels and end users.
+func (q *Queries) SliceTagHour(ctx context.Context, arg SliceTagHourParams) error {
+	_, err := q.db.Exec(ctx, sliceTagHour, arg.OrgID, arg.Hour)
 	return err
 }

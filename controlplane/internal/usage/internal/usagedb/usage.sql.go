@@ -243,6 +243,78 @@ func (q *Queries) ListCells(ctx context.Context, arg ListCellsParams) ([]ListCel
 	return items, nil
 }
 
+const listDearest = `-- name: ListDearest :many
+SELECT x.value
+FROM (
+  SELECT s.value, s.cost_pico, s.events
+  FROM usage_slice s
+  WHERE s.org_id = $1 AND s.dimension = $2::text AND s.name = $3::text
+    AND (s.step = 'month' AND s.start >= $4::timestamptz AND s.start < $5::timestamptz
+      OR s.step = 'day' AND s.start >= $6::timestamptz AND s.start < $4::timestamptz
+      OR s.step = 'day' AND s.start >= $5::timestamptz AND s.start < $7::timestamptz
+      OR s.step = 'hour' AND s.start >= $8::timestamptz AND s.start < $6::timestamptz
+      OR s.step = 'hour' AND s.start >= $7::timestamptz AND s.start < $9::timestamptz)
+  UNION ALL
+  SELECT (CASE $2::text
+    WHEN 'agent' THEN u.agent_id::text WHEN 'workspace' THEN u.workspace_id::text WHEN 'virtual_key' THEN u.virtual_key_id::text
+    WHEN 'provider' THEN u.provider_id::text WHEN 'route' THEN u.route_id::text WHEN 'model' THEN u.model WHEN 'outcome' THEN u.outcome
+    WHEN 'tagged' THEN u.outcome ELSE u.value END)::text, u.cost_pico, u.events
+  FROM usage_fresh u
+  WHERE u.org_id = $1 AND u.source = $10::text AND u.name = $3::text
+    AND u.start >= $8::timestamptz AND u.start < $9::timestamptz
+) x
+GROUP BY x.value
+ORDER BY sum(x.cost_pico) DESC, sum(x.events) DESC, x.value
+LIMIT $11
+`
+
+type ListDearestParams struct {
+	OrgID      ident.Org
+	Dimension  string
+	Name       string
+	FromMonth  time.Time
+	UntilMonth time.Time
+	FromDay    time.Time
+	UntilDay   time.Time
+	FromTime   time.Time
+	Until      time.Time
+	Source     string
+	AtMost     int32
+}
+
+// The values of one dimension on which most was spent in a range: of its whole months, the whole days beside them and the hours beside these.
+func (q *Queries) ListDearest(ctx context.Context, arg ListDearestParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, listDearest,
+		arg.OrgID,
+		arg.Dimension,
+		arg.Name,
+		arg.FromMonth,
+		arg.UntilMonth,
+		arg.FromDay,
+		arg.UntilDay,
+		arg.FromTime,
+		arg.Until,
+		arg.Source,
+		arg.AtMost,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var value string
+		if err := rows.Scan(&value); err != nil {
+			return nil, err
+		}
+		items = append(items, value)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listEvents = `-- name: ListEvents :many
 SELECT e.event_id, e.started_at, e.request_id, e.run_id, e.workspace_id, e.agent_id, e.virtual_key_id, e.end_user, e.labels, e.dialect, e.route_id,
   e.model, e.provider_id, e.provider_model, e.attempt, e.streamed, e.outcome, e.code, e.rule, e.http_status, e.duration_us, e.first_byte_us,
@@ -620,10 +692,122 @@ func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]ListRunsR
 	return items, nil
 }
 
+const listSlices = `-- name: ListSlices :many
+SELECT x.start, x.value, sum(x.events)::bigint AS events, sum(x.input_tokens)::bigint AS input_tokens, sum(x.cached_input_tokens)::bigint AS cached_input_tokens,
+  sum(x.cache_write_tokens)::bigint AS cache_write_tokens, sum(x.output_tokens)::bigint AS output_tokens, sum(x.reasoning_tokens)::bigint AS
+  reasoning_tokens, sum(x.cost_pico)::numeric AS cost_pico, sum(x.waste_pico)::numeric AS waste_pico, sum(x.saved_pico)::numeric AS saved_pico,
+  sum(x.doubt_pico)::numeric AS doubt_pico, sum(x.estimated_events)::bigint AS estimated_events, sum(x.estimated_pico)::numeric AS estimated_pico
+FROM (
+  SELECT s.start, s.value, s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico, s.saved_pico,
+    s.doubt_pico, s.estimated_events, s.estimated_pico
+  FROM usage_slice s
+  WHERE s.org_id = $1 AND s.step = $2::text AND s.dimension = $3::text AND s.name = $4::text
+    AND s.start >= $5::timestamptz AND s.start < $6::timestamptz
+    AND ($7::text[] IS NULL OR s.value = ANY ($7::text[]))
+  UNION ALL
+  SELECT date_trunc($2::text, u.start, 'UTC')::timestamptz, (CASE $3::text
+    WHEN 'agent' THEN u.agent_id::text WHEN 'workspace' THEN u.workspace_id::text WHEN 'virtual_key' THEN u.virtual_key_id::text
+    WHEN 'provider' THEN u.provider_id::text WHEN 'route' THEN u.route_id::text WHEN 'model' THEN u.model WHEN 'outcome' THEN u.outcome
+    WHEN 'tagged' THEN u.outcome ELSE u.value END)::text, u.events, u.input_tokens, u.cached_input_tokens, u.cache_write_tokens, u.output_tokens, u.reasoning_tokens, u.cost_pico, u.waste_pico, u.saved_pico,
+    u.doubt_pico, u.estimated_events, u.estimated_pico
+  FROM usage_fresh u
+  WHERE u.org_id = $1 AND u.source = $8::text AND u.name = $4::text
+    AND u.start >= $5::timestamptz AND u.start < $6::timestamptz
+) x
+WHERE ($7::text[] IS NULL OR x.value = ANY ($7::text[]))
+  AND (x.start, x.value) > ($9::timestamptz, $10::text)
+GROUP BY x.start, x.value
+ORDER BY x.start, x.value
+LIMIT $11
+`
+
+type ListSlicesParams struct {
+	OrgID      ident.Org
+	Step       string
+	Dimension  string
+	Name       string
+	FromTime   time.Time
+	Until      time.Time
+	Among      []string
+	Source     string
+	AfterStart time.Time
+	AfterValue string
+	AtMost     int32
+}
+
+type ListSlicesRow struct {
+	Start             time.Time
+	Value             string
+	Events            int64
+	InputTokens       int64
+	CachedInputTokens int64
+	CacheWriteTokens  int64
+	OutputTokens      int64
+	ReasoningTokens   int64
+	CostPico          money.Amount
+	WastePico         money.Amount
+	SavedPico         money.Amount
+	DoubtPico         money.Amount
+	EstimatedEvents   int64
+	EstimatedPico     money.Amount
+}
+
+// Sums by hour or by day and one dimension, from a place on; of some values alone where they are given.
+func (q *Queries) ListSlices(ctx context.Context, arg ListSlicesParams) ([]ListSlicesRow, error) {
+	rows, err := q.db.Query(ctx, listSlices,
+		arg.OrgID,
+		arg.Step,
+		arg.Dimension,
+		arg.Name,
+		arg.FromTime,
+		arg.Until,
+		arg.Among,
+		arg.Source,
+		arg.AfterStart,
+		arg.AfterValue,
+		arg.AtMost,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListSlicesRow
+	for rows.Next() {
+		var i ListSlicesRow
+		if err := rows.Scan(
+			&i.Start,
+			&i.Value,
+			&i.Events,
+			&i.InputTokens,
+			&i.CachedInputTokens,
+			&i.CacheWriteTokens,
+			&i.OutputTokens,
+			&i.ReasoningTokens,
+			&i.CostPico,
+			&i.WastePico,
+			&i.SavedPico,
+			&i.DoubtPico,
+			&i.EstimatedEvents,
+			&i.EstimatedPico,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listTagNames = `-- name: ListTagNames :many
-SELECT DISTINCT t.name
-FROM usage_sum t
-WHERE t.org_id = $1 AND t.source = 'tag_day' AND t.start >= $2::timestamptz AND t.start < $3::timestamptz AND t.name <> ''
+SELECT s.name
+FROM usage_slice s
+WHERE s.org_id = $1 AND s.step = 'day' AND s.dimension = 'tagged' AND s.name <> '' AND s.start >= $2::timestamptz AND s.start < $3::timestamptz
+UNION
+SELECT u.name
+FROM usage_fresh u
+WHERE u.org_id = $1 AND u.source = 'tag_hour' AND u.name <> '' AND u.start >= $2::timestamptz AND u.start < $3::timestamptz
 ORDER BY 1
 LIMIT 1000
 `
@@ -684,160 +868,73 @@ func (q *Queries) PlanForRanges(ctx context.Context) error {
 	return err
 }
 
-const sumCells = `-- name: SumCells :many
-SELECT s.start, (CASE WHEN (CASE $2::text
-    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
-    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
-    ELSE s.value END)::text = ANY($3::text[]) THEN false ELSE true END)::boolean AS is_other,
-  (CASE WHEN (CASE $2::text
-    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
-    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
-    ELSE s.value END)::text = ANY($3::text[]) THEN (CASE $2::text
-    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
-    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
-    ELSE s.value END)::text ELSE '' END)::text AS group_key,
-  sum(s.events)::bigint AS events, sum(s.input_tokens)::bigint AS input_tokens, sum(s.cached_input_tokens)::bigint AS cached_input_tokens,
-  sum(s.cache_write_tokens)::bigint AS cache_write_tokens, sum(s.output_tokens)::bigint AS output_tokens,
-  sum(s.reasoning_tokens)::bigint AS reasoning_tokens, sum(s.cost_pico)::numeric AS cost_pico, sum(s.waste_pico)::numeric AS waste_pico,
-  sum(s.saved_pico)::numeric AS saved_pico, sum(s.doubt_pico)::numeric AS doubt_pico, sum(s.estimated_events)::bigint AS estimated_events,
-  sum(s.estimated_pico)::numeric AS estimated_pico
-FROM usage_sum s
-WHERE s.org_id = $1 AND s.source = $4::text AND s.name = $5::text
-  AND s.start >= $6::timestamptz AND s.start < $7::timestamptz
-  AND ($8::text IS NULL OR s.value = $8::text)
-  AND ($9::uuid IS NULL OR s.workspace_id = $9::uuid)
-  AND ($10::uuid IS NULL OR s.agent_id = $10::uuid)
-  AND ($11::uuid IS NULL OR s.virtual_key_id = $11::uuid)
-  AND ($12::uuid IS NULL OR s.provider_id = $12::uuid)
-  AND ($13::uuid IS NULL OR s.route_id = $13::uuid)
-  AND ($14::text = '' OR s.model = $14::text)
-  AND ($15::text = '' OR s.outcome = $15::text)
-  AND ($16::text = '' OR s.code = $16::text)
-GROUP BY 1, 2, 3
-ORDER BY 1, 2, 3
+const sumParts = `-- name: SumParts :many
+WITH part AS MATERIALIZED (
+  SELECT CASE WHEN $3::boolean THEN s.start ELSE 'epoch' END AS start, (CASE $4::text
+      WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
+      WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
+      ELSE s.value END)::text AS group_key, s.outcome,
+    sum(s.events) AS events, sum(s.input_tokens) AS input_tokens, sum(s.cached_input_tokens) AS cached_input_tokens, sum(s.cache_write_tokens) AS
+    cache_write_tokens, sum(s.output_tokens) AS output_tokens, sum(s.reasoning_tokens) AS reasoning_tokens, sum(s.cost_pico) AS cost_pico,
+    sum(s.waste_pico) AS waste_pico, sum(s.saved_pico) AS saved_pico, sum(s.doubt_pico) AS doubt_pico, sum(s.estimated_events) AS estimated_events,
+    sum(s.estimated_pico) AS estimated_pico
+  FROM usage_sum s
+  WHERE s.org_id = $1 AND s.source = $5::text AND s.name = $6::text
+    AND s.start >= $7::timestamptz AND s.start < $8::timestamptz
+    AND ($9::text IS NULL OR s.value = $9::text)
+    AND ($10::uuid IS NULL OR s.workspace_id = $10::uuid)
+    AND ($11::uuid IS NULL OR s.agent_id = $11::uuid)
+    AND ($12::uuid IS NULL OR s.virtual_key_id = $12::uuid)
+    AND ($13::uuid IS NULL OR s.provider_id = $13::uuid)
+    AND ($14::uuid IS NULL OR s.route_id = $14::uuid)
+    AND ($15::text = '' OR s.model = $15::text)
+    AND ($16::text = '' OR s.outcome = $16::text)
+    AND ($17::text = '' OR s.code = $17::text)
+  GROUP BY 1, 2, 3
+), best AS (
+  SELECT p.group_key, row_number() OVER (ORDER BY sum(p.cost_pico) DESC, sum(p.events) DESC, p.group_key) AS place
+  FROM part p
+  GROUP BY p.group_key
+  ORDER BY 2
+  LIMIT $18
+)
+SELECT y.part::integer AS part, y.place::bigint AS place, y.start::timestamptz AS start, y.group_key::text AS group_key, y.is_other::boolean AS is_other, y.outcome::text AS outcome,
+  y.events::bigint AS events, y.input_tokens::bigint AS input_tokens, y.cached_input_tokens::bigint AS cached_input_tokens, y.cache_write_tokens::bigint
+  AS cache_write_tokens, y.output_tokens::bigint AS output_tokens, y.reasoning_tokens::bigint AS reasoning_tokens, y.cost_pico::numeric AS cost_pico,
+  y.waste_pico::numeric AS waste_pico, y.saved_pico::numeric AS saved_pico, y.doubt_pico::numeric AS doubt_pico, y.estimated_events::bigint AS
+  estimated_events, y.estimated_pico::numeric AS estimated_pico
+FROM (
+  SELECT 1 AS part, 0 AS place, 'epoch'::timestamptz AS start, '' AS group_key, false AS is_other, p.outcome,
+    sum(p.events) AS events, sum(p.input_tokens) AS input_tokens, sum(p.cached_input_tokens) AS cached_input_tokens, sum(p.cache_write_tokens) AS
+    cache_write_tokens, sum(p.output_tokens) AS output_tokens, sum(p.reasoning_tokens) AS reasoning_tokens, sum(p.cost_pico) AS cost_pico,
+    sum(p.waste_pico) AS waste_pico, sum(p.saved_pico) AS saved_pico, sum(p.doubt_pico) AS doubt_pico, sum(p.estimated_events) AS estimated_events,
+    sum(p.estimated_pico) AS estimated_pico
+  FROM part p GROUP BY p.outcome
+  UNION ALL
+  SELECT 2, b.place, 'epoch', b.group_key, false, '',
+    sum(p.events) AS events, sum(p.input_tokens) AS input_tokens, sum(p.cached_input_tokens) AS cached_input_tokens, sum(p.cache_write_tokens) AS
+    cache_write_tokens, sum(p.output_tokens) AS output_tokens, sum(p.reasoning_tokens) AS reasoning_tokens, sum(p.cost_pico) AS cost_pico,
+    sum(p.waste_pico) AS waste_pico, sum(p.saved_pico) AS saved_pico, sum(p.doubt_pico) AS doubt_pico, sum(p.estimated_events) AS estimated_events,
+    sum(p.estimated_pico) AS estimated_pico
+  FROM part p JOIN best b ON b.group_key = p.group_key GROUP BY b.place, b.group_key
+  UNION ALL
+  SELECT 3, 0, p.start, CASE WHEN b.place <= $2::bigint THEN b.group_key ELSE '' END, b.place IS NULL OR b.place > $2::bigint, '',
+    sum(p.events) AS events, sum(p.input_tokens) AS input_tokens, sum(p.cached_input_tokens) AS cached_input_tokens, sum(p.cache_write_tokens) AS
+    cache_write_tokens, sum(p.output_tokens) AS output_tokens, sum(p.reasoning_tokens) AS reasoning_tokens, sum(p.cost_pico) AS cost_pico,
+    sum(p.waste_pico) AS waste_pico, sum(p.saved_pico) AS saved_pico, sum(p.doubt_pico) AS doubt_pico, sum(p.estimated_events) AS estimated_events,
+    sum(p.estimated_pico) AS estimated_pico
+  FROM part p LEFT JOIN best b ON b.group_key = p.group_key
+  WHERE $3::boolean
+  GROUP BY 3, 4, 5
+) y
+ORDER BY y.part, y.place, y.start, y.is_other, y.group_key
 LIMIT 1000000
 `
 
-type SumCellsParams struct {
+type SumPartsParams struct {
 	OrgID      ident.Org
-	GroupBy    string
-	Groups     []string
-	Source     string
-	Name       string
-	FromTime   time.Time
-	Until      time.Time
-	Value      *string
-	Workspace  *uuid.UUID
-	Agent      *uuid.UUID
-	VirtualKey *uuid.UUID
-	Provider   *uuid.UUID
-	Route      *uuid.UUID
-	Model      string
-	Outcome    string
-	Code       string
-}
-
-type SumCellsRow struct {
-	Start             time.Time
-	IsOther           bool
-	GroupKey          string
-	Events            int64
-	InputTokens       int64
-	CachedInputTokens int64
-	CacheWriteTokens  int64
-	OutputTokens      int64
-	ReasoningTokens   int64
-	CostPico          money.Amount
-	WastePico         money.Amount
-	SavedPico         money.Amount
-	DoubtPico         money.Amount
-	EstimatedEvents   int64
-	EstimatedPico     money.Amount
-}
-
-// Sums by hour or day of some groups, and of all others together (is_other).
-func (q *Queries) SumCells(ctx context.Context, arg SumCellsParams) ([]SumCellsRow, error) {
-	rows, err := q.db.Query(ctx, sumCells,
-		arg.OrgID,
-		arg.GroupBy,
-		arg.Groups,
-		arg.Source,
-		arg.Name,
-		arg.FromTime,
-		arg.Until,
-		arg.Value,
-		arg.Workspace,
-		arg.Agent,
-		arg.VirtualKey,
-		arg.Provider,
-		arg.Route,
-		arg.Model,
-		arg.Outcome,
-		arg.Code,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []SumCellsRow
-	for rows.Next() {
-		var i SumCellsRow
-		if err := rows.Scan(
-			&i.Start,
-			&i.IsOther,
-			&i.GroupKey,
-			&i.Events,
-			&i.InputTokens,
-			&i.CachedInputTokens,
-			&i.CacheWriteTokens,
-			&i.OutputTokens,
-			&i.ReasoningTokens,
-			&i.CostPico,
-			&i.WastePico,
-			&i.SavedPico,
-			&i.DoubtPico,
-			&i.EstimatedEvents,
-			&i.EstimatedPico,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const sumGroups = `-- name: SumGroups :many
-SELECT (CASE $2::text
-    WHEN 'agent' THEN s.agent_id::text WHEN 'workspace' THEN s.workspace_id::text WHEN 'virtual_key' THEN s.virtual_key_id::text
-    WHEN 'provider' THEN s.provider_id::text WHEN 'route' THEN s.route_id::text WHEN 'model' THEN s.model WHEN 'outcome' THEN s.outcome
-    ELSE s.value END)::text AS group_key,
-  sum(s.events)::bigint AS events, sum(s.input_tokens)::bigint AS input_tokens, sum(s.cached_input_tokens)::bigint AS cached_input_tokens,
-  sum(s.cache_write_tokens)::bigint AS cache_write_tokens, sum(s.output_tokens)::bigint AS output_tokens,
-  sum(s.reasoning_tokens)::bigint AS reasoning_tokens, sum(s.cost_pico)::numeric AS cost_pico, sum(s.waste_pico)::numeric AS waste_pico,
-  sum(s.saved_pico)::numeric AS saved_pico, sum(s.doubt_pico)::numeric AS doubt_pico, sum(s.estimated_events)::bigint AS estimated_events,
-  sum(s.estimated_pico)::numeric AS estimated_pico
-FROM usage_sum s
-WHERE s.org_id = $1 AND s.source = $3::text AND s.name = $4::text
-  AND s.start >= $5::timestamptz AND s.start < $6::timestamptz
-  AND ($7::text IS NULL OR s.value = $7::text)
-  AND ($8::uuid IS NULL OR s.workspace_id = $8::uuid)
-  AND ($9::uuid IS NULL OR s.agent_id = $9::uuid)
-  AND ($10::uuid IS NULL OR s.virtual_key_id = $10::uuid)
-  AND ($11::uuid IS NULL OR s.provider_id = $11::uuid)
-  AND ($12::uuid IS NULL OR s.route_id = $12::uuid)
-  AND ($13::text = '' OR s.model = $13::text)
-  AND ($14::text = '' OR s.outcome = $14::text)
-  AND ($15::text = '' OR s.code = $15::text)
-GROUP BY 1
-ORDER BY sum(s.cost_pico) DESC, sum(s.events) DESC, 1
-LIMIT $16
-`
-
-type SumGroupsParams struct {
-	OrgID      ident.Org
+	Cells      int64
+	ByStart    bool
 	GroupBy    string
 	Source     string
 	Name       string
@@ -855,8 +952,13 @@ type SumGroupsParams struct {
 	AtMost     int32
 }
 
-type SumGroupsRow struct {
+type SumPartsRow struct {
+	Part              int32
+	Place             int64
+	Start             time.Time
 	GroupKey          string
+	IsOther           bool
+	Outcome           string
 	Events            int64
 	InputTokens       int64
 	CachedInputTokens int64
@@ -871,10 +973,13 @@ type SumGroupsRow struct {
 	EstimatedPico     money.Amount
 }
 
-// Sums of a range by one dimension, the dearest first; the zero id stands for "none".
-func (q *Queries) SumGroups(ctx context.Context, arg SumGroupsParams) ([]SumGroupsRow, error) {
-	rows, err := q.db.Query(ctx, sumGroups,
+// The sums of a range that is restricted, in one pass: by outcome (part 1), of the dearest groups (part 2), and of these and all others
+// (is_other) by hour or day (part 3).
+func (q *Queries) SumParts(ctx context.Context, arg SumPartsParams) ([]SumPartsRow, error) {
+	rows, err := q.db.Query(ctx, sumParts,
 		arg.OrgID,
+		arg.Cells,
+		arg.ByStart,
 		arg.GroupBy,
 		arg.Source,
 		arg.Name,
@@ -895,11 +1000,16 @@ func (q *Queries) SumGroups(ctx context.Context, arg SumGroupsParams) ([]SumGrou
 		return nil, err
 	}
 	defer rows.Close()
-	var items []SumGroupsRow
+	var items []SumPartsRow
 	for rows.Next() {
-		var i SumGroupsRow
+		var i SumPartsRow
 		if err := rows.Scan(
+			&i.Part,
+			&i.Place,
+			&i.Start,
 			&i.GroupKey,
+			&i.IsOther,
+			&i.Outcome,
 			&i.Events,
 			&i.InputTokens,
 			&i.CachedInputTokens,
@@ -923,131 +1033,53 @@ func (q *Queries) SumGroups(ctx context.Context, arg SumGroupsParams) ([]SumGrou
 	return items, nil
 }
 
-const sumHours = `-- name: SumHours :many
-SELECT h.start AS hour, (CASE $2::text
-    WHEN 'agent' THEN h.agent_id::text WHEN 'workspace' THEN h.workspace_id::text WHEN 'virtual_key' THEN h.virtual_key_id::text
-    WHEN 'provider' THEN h.provider_id::text WHEN 'model' THEN h.model WHEN 'outcome' THEN h.outcome ELSE '' END)::text AS group_key,
-  sum(h.events)::bigint AS events, sum(h.input_tokens)::bigint AS input_tokens, sum(h.cached_input_tokens)::bigint AS cached_input_tokens,
-  sum(h.cache_write_tokens)::bigint AS cache_write_tokens, sum(h.output_tokens)::bigint AS output_tokens,
-  sum(h.reasoning_tokens)::bigint AS reasoning_tokens, sum(h.cost_pico)::numeric AS cost_pico, sum(h.waste_pico)::numeric AS waste_pico,
-  sum(h.saved_pico)::numeric AS saved_pico, sum(h.doubt_pico)::numeric AS doubt_pico, sum(h.estimated_events)::bigint AS estimated_events,
-  sum(h.estimated_pico)::numeric AS estimated_pico
-FROM usage_sum h
-WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= $3::timestamptz AND h.start < $4::timestamptz
-GROUP BY 1, 2
-ORDER BY 1, 2
-LIMIT 100000
+const sumValues = `-- name: SumValues :many
+SELECT x.value, sum(x.events)::bigint AS events, sum(x.input_tokens)::bigint AS input_tokens, sum(x.cached_input_tokens)::bigint AS cached_input_tokens,
+  sum(x.cache_write_tokens)::bigint AS cache_write_tokens, sum(x.output_tokens)::bigint AS output_tokens, sum(x.reasoning_tokens)::bigint AS
+  reasoning_tokens, sum(x.cost_pico)::numeric AS cost_pico, sum(x.waste_pico)::numeric AS waste_pico, sum(x.saved_pico)::numeric AS saved_pico,
+  sum(x.doubt_pico)::numeric AS doubt_pico, sum(x.estimated_events)::bigint AS estimated_events, sum(x.estimated_pico)::numeric AS estimated_pico
+FROM (
+  SELECT s.value, s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico, s.saved_pico,
+    s.doubt_pico, s.estimated_events, s.estimated_pico
+  FROM usage_slice s
+  WHERE s.org_id = $1 AND s.dimension = $2::text AND s.name = $3::text AND s.value = ANY ($4::text[])
+    AND (s.step = 'month' AND s.start >= $5::timestamptz AND s.start < $6::timestamptz
+      OR s.step = 'day' AND s.start >= $7::timestamptz AND s.start < $5::timestamptz
+      OR s.step = 'day' AND s.start >= $6::timestamptz AND s.start < $8::timestamptz
+      OR s.step = 'hour' AND s.start >= $9::timestamptz AND s.start < $7::timestamptz
+      OR s.step = 'hour' AND s.start >= $8::timestamptz AND s.start < $10::timestamptz)
+  UNION ALL
+  SELECT (CASE $2::text
+    WHEN 'agent' THEN u.agent_id::text WHEN 'workspace' THEN u.workspace_id::text WHEN 'virtual_key' THEN u.virtual_key_id::text
+    WHEN 'provider' THEN u.provider_id::text WHEN 'route' THEN u.route_id::text WHEN 'model' THEN u.model WHEN 'outcome' THEN u.outcome
+    WHEN 'tagged' THEN u.outcome ELSE u.value END)::text, u.events, u.input_tokens, u.cached_input_tokens, u.cache_write_tokens, u.output_tokens, u.reasoning_tokens, u.cost_pico, u.waste_pico, u.saved_pico,
+    u.doubt_pico, u.estimated_events, u.estimated_pico
+  FROM usage_fresh u
+  WHERE u.org_id = $1 AND u.source = $11::text AND u.name = $3::text
+    AND u.start >= $9::timestamptz AND u.start < $10::timestamptz
+) x
+WHERE x.value = ANY ($4::text[])
+GROUP BY x.value
+ORDER BY x.value
+LIMIT 1000
 `
 
-type SumHoursParams struct {
-	OrgID    ident.Org
-	GroupBy  string
-	FromHour time.Time
-	Until    time.Time
-}
-
-type SumHoursRow struct {
-	Hour              time.Time
-	GroupKey          string
-	Events            int64
-	InputTokens       int64
-	CachedInputTokens int64
-	CacheWriteTokens  int64
-	OutputTokens      int64
-	ReasoningTokens   int64
-	CostPico          money.Amount
-	WastePico         money.Amount
-	SavedPico         money.Amount
-	DoubtPico         money.Amount
-	EstimatedEvents   int64
-	EstimatedPico     money.Amount
-}
-
-// Sums by hour and by one dimension; the zero id stands for "none".
-func (q *Queries) SumHours(ctx context.Context, arg SumHoursParams) ([]SumHoursRow, error) {
-	rows, err := q.db.Query(ctx, sumHours,
-		arg.OrgID,
-		arg.GroupBy,
-		arg.FromHour,
-		arg.Until,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []SumHoursRow
-	for rows.Next() {
-		var i SumHoursRow
-		if err := rows.Scan(
-			&i.Hour,
-			&i.GroupKey,
-			&i.Events,
-			&i.InputTokens,
-			&i.CachedInputTokens,
-			&i.CacheWriteTokens,
-			&i.OutputTokens,
-			&i.ReasoningTokens,
-			&i.CostPico,
-			&i.WastePico,
-			&i.SavedPico,
-			&i.DoubtPico,
-			&i.EstimatedEvents,
-			&i.EstimatedPico,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const sumOutcomes = `-- name: SumOutcomes :many
-SELECT s.outcome, s.code,
-  sum(s.events)::bigint AS events, sum(s.input_tokens)::bigint AS input_tokens, sum(s.cached_input_tokens)::bigint AS cached_input_tokens,
-  sum(s.cache_write_tokens)::bigint AS cache_write_tokens, sum(s.output_tokens)::bigint AS output_tokens,
-  sum(s.reasoning_tokens)::bigint AS reasoning_tokens, sum(s.cost_pico)::numeric AS cost_pico, sum(s.waste_pico)::numeric AS waste_pico,
-  sum(s.saved_pico)::numeric AS saved_pico, sum(s.doubt_pico)::numeric AS doubt_pico, sum(s.estimated_events)::bigint AS estimated_events,
-  sum(s.estimated_pico)::numeric AS estimated_pico
-FROM usage_sum s
-WHERE s.org_id = $1 AND s.source = $2::text AND s.name = $3::text
-  AND s.start >= $4::timestamptz AND s.start < $5::timestamptz
-  AND ($6::text IS NULL OR s.value = $6::text)
-  AND ($7::uuid IS NULL OR s.workspace_id = $7::uuid)
-  AND ($8::uuid IS NULL OR s.agent_id = $8::uuid)
-  AND ($9::uuid IS NULL OR s.virtual_key_id = $9::uuid)
-  AND ($10::uuid IS NULL OR s.provider_id = $10::uuid)
-  AND ($11::uuid IS NULL OR s.route_id = $11::uuid)
-  AND ($12::text = '' OR s.model = $12::text)
-  AND ($13::text = '' OR s.outcome = $13::text)
-  AND ($14::text = '' OR s.code = $14::text)
-GROUP BY 1, 2
-ORDER BY 1, 2
-LIMIT 10000
-`
-
-type SumOutcomesParams struct {
+type SumValuesParams struct {
 	OrgID      ident.Org
-	Source     string
+	Dimension  string
 	Name       string
+	Among      []string
+	FromMonth  time.Time
+	UntilMonth time.Time
+	FromDay    time.Time
+	UntilDay   time.Time
 	FromTime   time.Time
 	Until      time.Time
-	Value      *string
-	Workspace  *uuid.UUID
-	Agent      *uuid.UUID
-	VirtualKey *uuid.UUID
-	Provider   *uuid.UUID
-	Route      *uuid.UUID
-	Model      string
-	Outcome    string
-	Code       string
+	Source     string
 }
 
-type SumOutcomesRow struct {
-	Outcome           string
-	Code              string
+type SumValuesRow struct {
+	Value             string
 	Events            int64
 	InputTokens       int64
 	CachedInputTokens int64
@@ -1062,34 +1094,30 @@ type SumOutcomesRow struct {
 	EstimatedPico     money.Amount
 }
 
-// Sums of a range by outcome and code.
-func (q *Queries) SumOutcomes(ctx context.Context, arg SumOutcomesParams) ([]SumOutcomesRow, error) {
-	rows, err := q.db.Query(ctx, sumOutcomes,
+// Sums of a range by some values of one dimension.
+func (q *Queries) SumValues(ctx context.Context, arg SumValuesParams) ([]SumValuesRow, error) {
+	rows, err := q.db.Query(ctx, sumValues,
 		arg.OrgID,
-		arg.Source,
+		arg.Dimension,
 		arg.Name,
+		arg.Among,
+		arg.FromMonth,
+		arg.UntilMonth,
+		arg.FromDay,
+		arg.UntilDay,
 		arg.FromTime,
 		arg.Until,
-		arg.Value,
-		arg.Workspace,
-		arg.Agent,
-		arg.VirtualKey,
-		arg.Provider,
-		arg.Route,
-		arg.Model,
-		arg.Outcome,
-		arg.Code,
+		arg.Source,
 	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []SumOutcomesRow
+	var items []SumValuesRow
 	for rows.Next() {
-		var i SumOutcomesRow
+		var i SumValuesRow
 		if err := rows.Scan(
-			&i.Outcome,
-			&i.Code,
+			&i.Value,
 			&i.Events,
 			&i.InputTokens,
 			&i.CachedInputTokens,
@@ -1102,213 +1130,6 @@ func (q *Queries) SumOutcomes(ctx context.Context, arg SumOutcomesParams) ([]Sum
 			&i.DoubtPico,
 			&i.EstimatedEvents,
 			&i.EstimatedPico,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const sumPlaces = `-- name: SumPlaces :many
-SELECT sums.kind, sums.place, sums.hour, sums.cost_pico
-FROM (
-  SELECT 'org'::text AS kind, ''::text AS place, h.start AS hour, sum(h.cost_pico)::numeric AS cost_pico
-  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= $2::timestamptz AND h.start < $3::timestamptz AND $4::boolean
-  GROUP BY h.start
-  UNION ALL
-  SELECT 'workspace', h.workspace_id::text, h.start, sum(h.cost_pico)::numeric
-  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= $2::timestamptz AND h.start < $3::timestamptz AND cardinality($5::uuid[]) > 0 AND h.workspace_id = ANY ($5::uuid[])
-  GROUP BY h.workspace_id, h.start
-  UNION ALL
-  SELECT 'agent', h.agent_id::text, h.start, sum(h.cost_pico)::numeric
-  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= $2::timestamptz AND h.start < $3::timestamptz AND cardinality($6::uuid[]) > 0 AND h.agent_id = ANY ($6::uuid[])
-  GROUP BY h.agent_id, h.start
-  UNION ALL
-  SELECT 'virtual_key', h.virtual_key_id::text, h.start, sum(h.cost_pico)::numeric
-  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= $2::timestamptz AND h.start < $3::timestamptz AND cardinality($7::uuid[]) > 0 AND h.virtual_key_id = ANY ($7::uuid[])
-  GROUP BY h.virtual_key_id, h.start
-  UNION ALL
-  SELECT 'model', h.model, h.start, sum(h.cost_pico)::numeric
-  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= $2::timestamptz AND h.start < $3::timestamptz AND cardinality($8::text[]) > 0 AND h.model = ANY ($8::text[])
-  GROUP BY h.model, h.start
-) sums
-ORDER BY sums.kind, sums.place, sums.hour
-LIMIT 1000000
-`
-
-type SumPlacesParams struct {
-	OrgID       ident.Org
-	FromHour    time.Time
-	Until       time.Time
-	Whole       bool
-	Workspaces  []uuid.UUID
-	Agents      []uuid.UUID
-	VirtualKeys []uuid.UUID
-	Models      []string
-}
-
-type SumPlacesRow struct {
-	Kind     string
-	Place    string
-	Hour     time.Time
-	CostPico money.Amount
-}
-
-// What calls cost in each hour, by where they were made. A place is an id or a model; the organization's is empty. What is not asked for is not read.
-func (q *Queries) SumPlaces(ctx context.Context, arg SumPlacesParams) ([]SumPlacesRow, error) {
-	rows, err := q.db.Query(ctx, sumPlaces,
-		arg.OrgID,
-		arg.FromHour,
-		arg.Until,
-		arg.Whole,
-		arg.Workspaces,
-		arg.Agents,
-		arg.VirtualKeys,
-		arg.Models,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []SumPlacesRow
-	for rows.Next() {
-		var i SumPlacesRow
-		if err := rows.Scan(
-			&i.Kind,
-			&i.Place,
-			&i.Hour,
-			&i.CostPico,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const sumRange = `-- name: SumRange :one
-SELECT coalesce(sum(h.events), 0)::bigint AS events, coalesce(sum(h.events) FILTER (WHERE h.outcome = 'refused'), 0)::bigint AS refused,
-  coalesce(sum(h.events) FILTER (WHERE h.outcome IN ('upstream_failed', 'client_closed')), 0)::bigint AS failed,
-  coalesce(sum(h.events) FILTER (WHERE h.outcome = 'indeterminate'), 0)::bigint AS indeterminate,
-  coalesce(sum(h.input_tokens), 0)::bigint AS input_tokens, coalesce(sum(h.cached_input_tokens), 0)::bigint AS cached_input_tokens,
-  coalesce(sum(h.cache_write_tokens), 0)::bigint AS cache_write_tokens, coalesce(sum(h.output_tokens), 0)::bigint AS output_tokens,
-  coalesce(sum(h.reasoning_tokens), 0)::bigint AS reasoning_tokens,
-  coalesce(sum(h.cost_pico), 0)::numeric AS cost_pico, coalesce(sum(h.waste_pico), 0)::numeric AS waste_pico,
-  coalesce(sum(h.saved_pico), 0)::numeric AS saved_pico, coalesce(sum(h.doubt_pico), 0)::numeric AS doubt_pico,
-  coalesce(sum(h.estimated_events), 0)::bigint AS estimated_events, coalesce(sum(h.estimated_pico), 0)::numeric AS estimated_pico
-FROM usage_sum h
-WHERE h.org_id = $1 AND h.source = 'hour' AND h.start >= $2::timestamptz AND h.start < $3::timestamptz
-`
-
-type SumRangeParams struct {
-	OrgID    ident.Org
-	FromHour time.Time
-	Until    time.Time
-}
-
-type SumRangeRow struct {
-	Events            int64
-	Refused           int64
-	Failed            int64
-	Indeterminate     int64
-	InputTokens       int64
-	CachedInputTokens int64
-	CacheWriteTokens  int64
-	OutputTokens      int64
-	ReasoningTokens   int64
-	CostPico          money.Amount
-	WastePico         money.Amount
-	SavedPico         money.Amount
-	DoubtPico         money.Amount
-	EstimatedEvents   int64
-	EstimatedPico     money.Amount
-}
-
-func (q *Queries) SumRange(ctx context.Context, arg SumRangeParams) (SumRangeRow, error) {
-	row := q.db.QueryRow(ctx, sumRange, arg.OrgID, arg.FromHour, arg.Until)
-	var i SumRangeRow
-	err := row.Scan(
-		&i.Events,
-		&i.Refused,
-		&i.Failed,
-		&i.Indeterminate,
-		&i.InputTokens,
-		&i.CachedInputTokens,
-		&i.CacheWriteTokens,
-		&i.OutputTokens,
-		&i.ReasoningTokens,
-		&i.CostPico,
-		&i.WastePico,
-		&i.SavedPico,
-		&i.DoubtPico,
-		&i.EstimatedEvents,
-		&i.EstimatedPico,
-	)
-	return i, err
-}
-
-const sumTags = `-- name: SumTags :many
-SELECT sums.name, sums.value, sums.hour, sums.cost_pico
-FROM (
-  SELECT h.name, h.value, h.start AS hour, sum(h.cost_pico)::numeric AS cost_pico
-  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'tag_hour' AND h.start >= $2::timestamptz AND h.start < $3::timestamptz
-    AND cardinality($4::text[]) > 0 AND (h.name, h.value) IN (SELECT unnest($4::text[]), unnest($5::text[]))
-  GROUP BY h.name, h.value, h.start
-  UNION ALL
-  SELECT h.name, ''::text, h.start, sum(h.cost_pico)::numeric
-  FROM usage_sum h WHERE h.org_id = $1 AND h.source = 'tag_hour' AND h.start >= $2::timestamptz AND h.start < $3::timestamptz
-    AND cardinality($6::text[]) > 0 AND h.name = ANY ($6::text[])
-  GROUP BY h.name, h.start
-) sums
-ORDER BY sums.name, sums.value, sums.hour
-LIMIT 1000000
-`
-
-type SumTagsParams struct {
-	OrgID      ident.Org
-	FromHour   time.Time
-	Until      time.Time
-	Names      []string
-	TagValues  []string
-	WholeNames []string
-}
-
-type SumTagsRow struct {
-	Name     string
-	Value    string
-	Hour     time.Time
-	CostPico money.Amount
-}
-
-// What calls cost in each hour by label; the name ” is the end user. The value is ” for all values of a name.
-func (q *Queries) SumTags(ctx context.Context, arg SumTagsParams) ([]SumTagsRow, error) {
-	rows, err := q.db.Query(ctx, sumTags,
-		arg.OrgID,
-		arg.FromHour,
-		arg.Until,
-		arg.Names,
-		arg.TagValues,
-		arg.WholeNames,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []SumTagsRow
-	for rows.Next() {
-		var i SumTagsRow
-		if err := rows.Scan(
-			&i.Name,
-			&i.Value,
-			&i.Hour,
-			&i.CostPico,
 		); err != nil {
 			return nil, err
 		}

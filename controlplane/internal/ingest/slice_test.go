@@ -1,0 +1,192 @@
+package ingest_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/tenant"
+	"tollgate.dev/controlplane/internal/usage"
+	"tollgate.dev/dataplane/wire"
+)
+
+// What nothing restricts is read from the sums by one dimension; what is restricted, be it to all there is, from those by all dimensions.
+func TestSpendIsTheSameFromSumsByOneDimensionAsFromThoseByAll(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	actor := f.listed(t, "a")[0]
+	workspace, _ := ident.FromBytes[ident.Workspace](fixed(1))
+	random := rand.New(rand.NewPCG(3, 1))
+	began := time.Date(2026, 9, 29, 0, 0, 0, 0, time.UTC)
+	take := func(epoch uint64) {
+		var events []*wire.UsageEvent
+		for range 300 {
+			events = append(events, event(actor.Org, anything(random, began), func(e *wire.UsageEvent) {
+				e.WorkspaceId, e.StartedUnixUs = fixed(1), began.Add(time.Duration(random.Int64N(int64(58*24*time.Hour)))).UnixMicro()
+			}))
+		}
+		f.take(t, f.batch(t, epoch, 1, events...))
+	}
+	same := func(when string) {
+		t.Helper()
+		for _, days := range [][2]int{{0, 60}, {2, 3}} {
+			for _, step := range []usage.Step{usage.NoStep, usage.ByDay, usage.ByHour} {
+				for _, query := range spendGroups(began.AddDate(0, 0, days[0]), began.AddDate(0, 0, days[1]), step) {
+					if query.Limit, query.Cells = 2, 1; step != usage.ByDay {
+						query.From = query.From.Add(5 * time.Hour)
+					}
+					if found, want := f.spend(t, actor, query, usage.Where{}), f.spend(t, actor, query, usage.Where{WorkspaceID: workspace}); found != want {
+						t.Errorf("%s, %s by %q of %v:\n%s\n%s", when, query.GroupBy, step, days, found, want)
+					}
+				}
+			}
+		}
+	}
+	take(9)
+	f.fold(t)
+	take(10)
+	same("with late usage")
+	f.fold(t)
+	same("folded again")
+}
+
+func (f *fixture) spend(t testing.TB, actor authz.Actor, query usage.SpendQuery, where usage.Where) string {
+	t.Helper()
+	query.Where = where
+	found, err := f.usage.Spend(t.Context(), actor, query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found.Cells == nil {
+		found.Cells = []usage.Cell{}
+	}
+	text, err := json.Marshal(found)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// heard is the statements that went over a pool.
+type heard struct {
+	mu  sync.Mutex
+	all []pgx.TraceQueryStartData
+}
+
+func (h *heard) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if strings.Contains(data.SQL, "usage_") {
+		h.all = append(h.all, data)
+	}
+	return ctx
+}
+
+func (h *heard) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func (h *heard) take() []pgx.TraceQueryStartData {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := h.all
+	h.all = nil
+	return all
+}
+
+// plan is a part of what EXPLAIN says.
+type plan struct {
+	Relation string  `json:"Relation Name"`
+	Rows     float64 `json:"Actual Rows"`
+	Removed  float64 `json:"Rows Removed by Filter"`
+	Loops    float64 `json:"Actual Loops"`
+	Plans    []plan
+}
+
+func (p *plan) read(into map[string]float64) {
+	if p.Relation != "" {
+		into[p.Relation] += (p.Rows + p.Removed) * p.Loops
+	}
+	for i := range p.Plans {
+		p.Plans[i].read(into)
+	}
+}
+
+// rowsRead runs a query again as the service runs it, and adds how many rows it read of each table.
+func rowsRead(t *testing.T, db *tenant.DB, org ident.Org, query pgx.TraceQueryStartData, into map[string]float64) {
+	t.Helper()
+	var text string
+	err := db.Read(t.Context(), org, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(t.Context(), "SET LOCAL enable_seqscan = off"); err != nil {
+			return err
+		}
+		return tx.QueryRow(t.Context(), "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) "+query.SQL, query.Args...).Scan(&text)
+	})
+	var plans []struct{ Plan plan }
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &plans)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", query.SQL, err)
+	}
+	plans[0].Plan.read(into)
+}
+
+func TestAPageOfSpendReadsAFewRowsForEachGroupAndDayAndNoEvents(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	actor := f.listed(t, "a")[0]
+	began := time.Now().UTC().AddDate(0, 0, -70).Truncate(24 * time.Hour)
+	const days, users, calls = 40, 10, 10
+	var events []*wire.UsageEvent
+	for i := range days * users * calls {
+		events = append(events, event(actor.Org, func(e *wire.UsageEvent) {
+			e.StartedUnixUs = began.AddDate(0, 0, i/(users*calls)).UnixMicro()
+			e.EndUser, e.Model, e.VirtualKeyId = fmt.Sprint("user-", i%users), fmt.Sprint("model-", i%7), fixed(byte(i%11))
+		}))
+	}
+	f.take(t, f.batch(t, 9, 1, events...))
+	f.fold(t)
+	if _, err := f.db.Owner(t).Exec(t.Context(), "ANALYZE"); err != nil { // plans follow from what is known of the tables
+		t.Fatal(err)
+	}
+	config, err := pgxpool.ParseConfig(f.db.AppURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoken := &heard{}
+	config.ConnConfig.Tracer = spoken
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	service := usage.New(tenant.New(pool), usage.NewFeed(), time.Now)
+	for _, group := range []usage.Group{usage.ByEndUser, usage.ByAgent, usage.ByVirtualKey, usage.ByOutcome} {
+		query := usage.SpendQuery{From: began, To: began.AddDate(0, 0, days), GroupBy: group, Step: usage.ByDay, Cells: 5}
+		if found, err := service.Spend(t.Context(), actor, query); err != nil || found.Total.Events == 0 {
+			t.Fatalf("%s: %+v, %v", group, found.Total, err)
+		}
+		read := map[string]float64{}
+		for _, one := range spoken.take() {
+			rowsRead(t, f.db.Tenant, actor.Org, one, read)
+		}
+		// Each of four queries reads at most a row for each day and user.
+		if read["usage_slice"] == 0 || read["usage_slice"] > 4*days*users*11/10 {
+			t.Errorf("by %s: %v rows", group, read)
+		}
+		for table, rows := range read {
+			if table != "usage_slice" && table != "usage_fold" && rows > 0 {
+				t.Errorf("by %s: %v rows of %s, which holds more than what is asked for", group, rows, table)
+			}
+		}
+	}
+}

@@ -135,6 +135,8 @@ var tableOwners = map[string]string{
 
 // foreignTables are the joins and writes across owners, each with its reason.
 var foreignTables = []house.Foreign{
+	{File: "usage.sql", Table: "usage_slice", Reason: "ingest writes the sums that usage reads"},
+	{File: "usage.sql", Table: "usage_tag_hour", Reason: "the names of labels are looked for one after the other, by the key"},
 	{File: "publish.sql", Table: "org", Reason: "the organization itself is an item of its fragment"},
 	{File: "publish.sql", Table: "generation", Reason: "a fragment carries the generation that it was read at"},
 	{File: "edge.sql", Table: "edge", Reason: "edges writes what edge reads"},

@@ -1,4 +1,4 @@
--- Usage summed up by one dimension alone, by hour, by day and by month (UTC): what pages ask for most, in few rows. It is made of hours that are
+-- Usage summed up by one dimension alone, by hour, by day and by week (UTC): what pages ask for most, in few rows. It is made of hours that are
 -- over. What is not over, or not folded, is read from where it is (usage_fresh), so that every sum is exact at any time.
 -- A control plane of before cannot fold any more, since it would leave this table out: what is pending waits for the new one.
 
@@ -7,7 +7,7 @@ LOCK TABLE usage_fold IN EXCLUSIVE MODE; -- who writes sums has a row of it; it 
 
 CREATE TABLE usage_slice (
   org_id              uuid NOT NULL,
-  step                text NOT NULL CHECK (step IN ('hour', 'day', 'month')),
+  step                text NOT NULL CHECK (step IN ('hour', 'day', 'week')),
   dimension           text NOT NULL CHECK (dimension IN ('workspace', 'agent', 'virtual_key', 'provider', 'route', 'model', 'outcome', 'end_user', 'label', 'tagged')),
   name                text NOT NULL, -- the label's; '' is none, and the end user. The values of "tagged" are the outcomes of calls that have the label
   start               timestamptz NOT NULL,
@@ -31,6 +31,9 @@ ALTER TABLE usage_slice FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON usage_slice USING (org_id = current_setting('app.org')::uuid) WITH CHECK (org_id = current_setting('app.org')::uuid);
 GRANT SELECT, INSERT, UPDATE ON usage_slice TO tollgate_app;
 
+-- One value's days, of thousands that a day has.
+CREATE INDEX usage_tag_day_value_idx ON usage_tag_day (org_id, name, value, start);
+
 -- What is folded already. The row policy binds the owner too: one organization at a time.
 -- +goose StatementBegin
 DO $$
@@ -51,7 +54,7 @@ BEGIN
       sum(events), sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens), sum(cost_pico), sum(waste_pico), sum(saved_pico), sum(doubt_pico), sum(estimated_events), sum(estimated_pico)
     FROM usage_tag_hour WHERE org_id = o AND hour < (SELECT folded_until FROM usage_fold WHERE org_id = o)
     GROUP BY GROUPING SETS ((hour, name, value), (hour, name, outcome));
-    FOREACH s IN ARRAY ARRAY['day', 'month'] LOOP
+    FOREACH s IN ARRAY ARRAY['day', 'week'] LOOP
       INSERT INTO usage_slice
       SELECT o, s, dimension, name, date_trunc(s, start, 'UTC'), value, sum(events), sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens), sum(cost_pico), sum(waste_pico), sum(saved_pico), sum(doubt_pico), sum(estimated_events), sum(estimated_pico)
       FROM usage_slice WHERE org_id = o AND step = CASE s WHEN 'day' THEN 'hour' ELSE 'day' END GROUP BY dimension, name, date_trunc(s, start, 'UTC'), value;
@@ -91,5 +94,6 @@ GRANT SELECT ON usage_fresh TO tollgate_app;
 
 -- +goose Down
 DROP VIEW usage_fresh;
+DROP INDEX usage_tag_day_value_idx;
 DROP TABLE usage_slice;
 ALTER TABLE usage_fold RENAME COLUMN summed_until TO folded_until;

@@ -511,7 +511,7 @@ ON CONFLICT (org_id, name, start, value, workspace_id, agent_id, virtual_key_id,
   estimated_pico = usage_tag_day.estimated_pico + excluded.estimated_pico;
 
 -- name: SliceHour :exec
--- Adds an hour to the sums by one dimension, of the hour, its day and its month. Columns that a set does not group by are null in it.
+-- Adds an hour to the sums by one dimension, of the hour, its day and its week. Columns that a set does not group by are null in it.
 INSERT INTO usage_slice (org_id, step, dimension, name, start, value, events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico,
   doubt_pico, estimated_events, estimated_pico)
 SELECT $1, step.step, h.dimension, '', date_trunc(step.step, sqlc.arg(hour)::timestamptz, 'UTC'), h.value, h.events, h.input_tokens, h.cached_input_tokens, h.cache_write_tokens,
@@ -525,7 +525,7 @@ FROM (
   WHERE org_id = $1 AND hour = sqlc.arg(hour)::timestamptz
   GROUP BY GROUPING SETS ((workspace_id), (agent_id), (virtual_key_id), (provider_id), (route_id), (model), (outcome))
 ) AS h
-CROSS JOIN (SELECT unnest(ARRAY['hour', 'day', 'month']) AS step) AS step
+CROSS JOIN (SELECT unnest(ARRAY['hour', 'day', 'week']) AS step) AS step
 ON CONFLICT (org_id, step, dimension, name, start, value) DO UPDATE SET
   events = usage_slice.events + excluded.events,
   input_tokens = usage_slice.input_tokens + excluded.input_tokens,
@@ -553,7 +553,7 @@ FROM (
   WHERE org_id = $1 AND hour = sqlc.arg(hour)::timestamptz
   GROUP BY GROUPING SETS ((name, value), (name, outcome))
 ) AS h
-CROSS JOIN (SELECT unnest(ARRAY['hour', 'day', 'month']) AS step) AS step
+CROSS JOIN (SELECT unnest(ARRAY['hour', 'day', 'week']) AS step) AS step
 ON CONFLICT (org_id, step, dimension, name, start, value) DO UPDATE SET
   events = usage_slice.events + excluded.events,
   input_tokens = usage_slice.input_tokens + excluded.input_tokens,

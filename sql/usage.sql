@@ -6,15 +6,15 @@ SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off
   set_config('work_mem', '64MB', true);
 
 -- name: ListDearest :many
--- The values of one dimension on which most was spent in a range: of its whole months, the whole days beside them and the hours beside these.
+-- The values of one dimension on which most was spent in a range: of its whole weeks, the whole days beside them and the hours beside these.
 SELECT x.value
 FROM (
   SELECT s.value, s.cost_pico, s.events
   FROM usage_slice s
   WHERE s.org_id = $1 AND s.dimension = sqlc.arg(dimension)::text AND s.name = sqlc.arg(name)::text
-    AND (s.step = 'month' AND s.start >= sqlc.arg(from_month)::timestamptz AND s.start < sqlc.arg(until_month)::timestamptz
-      OR s.step = 'day' AND s.start >= sqlc.arg(from_day)::timestamptz AND s.start < sqlc.arg(from_month)::timestamptz
-      OR s.step = 'day' AND s.start >= sqlc.arg(until_month)::timestamptz AND s.start < sqlc.arg(until_day)::timestamptz
+    AND (s.step = 'week' AND s.start >= sqlc.arg(from_week)::timestamptz AND s.start < sqlc.arg(until_week)::timestamptz
+      OR s.step = 'day' AND s.start >= sqlc.arg(from_day)::timestamptz AND s.start < sqlc.arg(from_week)::timestamptz
+      OR s.step = 'day' AND s.start >= sqlc.arg(until_week)::timestamptz AND s.start < sqlc.arg(until_day)::timestamptz
       OR s.step = 'hour' AND s.start >= sqlc.arg(from_time)::timestamptz AND s.start < sqlc.arg(from_day)::timestamptz
       OR s.step = 'hour' AND s.start >= sqlc.arg(until_day)::timestamptz AND s.start < sqlc.arg(until)::timestamptz)
   UNION ALL
@@ -40,10 +40,10 @@ FROM (
   SELECT s.value, s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico, s.saved_pico,
     s.doubt_pico, s.estimated_events, s.estimated_pico
   FROM usage_slice s
-  WHERE s.org_id = $1 AND s.dimension = sqlc.arg(dimension)::text AND s.name = sqlc.arg(name)::text AND s.value = ANY (sqlc.arg(among)::text[])
-    AND (s.step = 'month' AND s.start >= sqlc.arg(from_month)::timestamptz AND s.start < sqlc.arg(until_month)::timestamptz
-      OR s.step = 'day' AND s.start >= sqlc.arg(from_day)::timestamptz AND s.start < sqlc.arg(from_month)::timestamptz
-      OR s.step = 'day' AND s.start >= sqlc.arg(until_month)::timestamptz AND s.start < sqlc.arg(until_day)::timestamptz
+  WHERE s.org_id = $1 AND s.dimension = sqlc.arg(dimension)::text AND s.name = sqlc.arg(name)::text AND s.value IN (SELECT unnest(sqlc.arg(among)::text[]))
+    AND (s.step = 'week' AND s.start >= sqlc.arg(from_week)::timestamptz AND s.start < sqlc.arg(until_week)::timestamptz
+      OR s.step = 'day' AND s.start >= sqlc.arg(from_day)::timestamptz AND s.start < sqlc.arg(from_week)::timestamptz
+      OR s.step = 'day' AND s.start >= sqlc.arg(until_week)::timestamptz AND s.start < sqlc.arg(until_day)::timestamptz
       OR s.step = 'hour' AND s.start >= sqlc.arg(from_time)::timestamptz AND s.start < sqlc.arg(from_day)::timestamptz
       OR s.step = 'hour' AND s.start >= sqlc.arg(until_day)::timestamptz AND s.start < sqlc.arg(until)::timestamptz)
   UNION ALL
@@ -56,13 +56,13 @@ FROM (
   WHERE u.org_id = $1 AND u.source = sqlc.arg(source)::text AND u.name = sqlc.arg(name)::text
     AND u.start >= sqlc.arg(from_time)::timestamptz AND u.start < sqlc.arg(until)::timestamptz
 ) x
-WHERE x.value = ANY (sqlc.arg(among)::text[])
+WHERE x.value IN (SELECT unnest(sqlc.arg(among)::text[]))
 GROUP BY x.value
 ORDER BY x.value
 LIMIT 1000;
 
 -- name: ListSlices :many
--- Sums by hour or by day and one dimension, from a place on; of some values alone where they are given.
+-- Sums by hour or by day and one dimension, from a place on.
 SELECT x.start, x.value, sum(x.events)::bigint AS events, sum(x.input_tokens)::bigint AS input_tokens, sum(x.cached_input_tokens)::bigint AS cached_input_tokens,
   sum(x.cache_write_tokens)::bigint AS cache_write_tokens, sum(x.output_tokens)::bigint AS output_tokens, sum(x.reasoning_tokens)::bigint AS
   reasoning_tokens, sum(x.cost_pico)::numeric AS cost_pico, sum(x.waste_pico)::numeric AS waste_pico, sum(x.saved_pico)::numeric AS saved_pico,
@@ -73,7 +73,6 @@ FROM (
   FROM usage_slice s
   WHERE s.org_id = $1 AND s.step = sqlc.arg(step)::text AND s.dimension = sqlc.arg(dimension)::text AND s.name = sqlc.arg(name)::text
     AND s.start >= sqlc.arg(from_time)::timestamptz AND s.start < sqlc.arg(until)::timestamptz
-    AND (sqlc.narg(among)::text[] IS NULL OR s.value = ANY (sqlc.narg(among)::text[]))
   UNION ALL
   SELECT date_trunc(sqlc.arg(step)::text, u.start, 'UTC')::timestamptz, (CASE sqlc.arg(dimension)::text
     WHEN 'agent' THEN u.agent_id::text WHEN 'workspace' THEN u.workspace_id::text WHEN 'virtual_key' THEN u.virtual_key_id::text
@@ -84,21 +83,61 @@ FROM (
   WHERE u.org_id = $1 AND u.source = sqlc.arg(source)::text AND u.name = sqlc.arg(name)::text
     AND u.start >= sqlc.arg(from_time)::timestamptz AND u.start < sqlc.arg(until)::timestamptz
 ) x
-WHERE (sqlc.narg(among)::text[] IS NULL OR x.value = ANY (sqlc.narg(among)::text[]))
-  AND (x.start, x.value) > (sqlc.arg(after_start)::timestamptz, sqlc.arg(after_value)::text)
+WHERE (x.start, x.value) > (sqlc.arg(after_start)::timestamptz, sqlc.arg(after_value)::text)
 GROUP BY x.start, x.value
 ORDER BY x.start, x.value
 LIMIT sqlc.arg(at_most);
 
+-- name: ListCellsOf :many
+-- Sums by hour or by day of some values of one dimension. Each is looked up by its key: the range holds many more.
+SELECT x.start::timestamptz AS start, x.value::text AS value, sum(x.events)::bigint AS events, sum(x.input_tokens)::bigint AS input_tokens, sum(x.cached_input_tokens)::bigint AS cached_input_tokens,
+  sum(x.cache_write_tokens)::bigint AS cache_write_tokens, sum(x.output_tokens)::bigint AS output_tokens, sum(x.reasoning_tokens)::bigint AS
+  reasoning_tokens, sum(x.cost_pico)::numeric AS cost_pico, sum(x.waste_pico)::numeric AS waste_pico, sum(x.saved_pico)::numeric AS saved_pico,
+  sum(x.doubt_pico)::numeric AS doubt_pico, sum(x.estimated_events)::bigint AS estimated_events, sum(x.estimated_pico)::numeric AS estimated_pico
+FROM (
+  SELECT t.start, v.value, s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico, s.saved_pico,
+    s.doubt_pico, s.estimated_events, s.estimated_pico
+  FROM (SELECT generate_series(sqlc.arg(from_time)::timestamptz, sqlc.arg(until)::timestamptz, CASE sqlc.arg(step)::text WHEN 'day' THEN interval '24 hours' ELSE interval '1 hour' END) AS start) t
+  CROSS JOIN (SELECT unnest(sqlc.arg(among)::text[]) AS value) v
+  CROSS JOIN LATERAL (
+    SELECT s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico, s.saved_pico,
+    s.doubt_pico, s.estimated_events, s.estimated_pico
+    FROM usage_slice s
+    WHERE s.org_id = $1 AND s.step = sqlc.arg(step)::text AND s.dimension = sqlc.arg(dimension)::text AND s.name = sqlc.arg(name)::text
+      AND s.start = t.start AND s.value = v.value
+    LIMIT 1
+  ) s
+  WHERE t.start < sqlc.arg(until)::timestamptz
+  UNION ALL
+  SELECT date_trunc(sqlc.arg(step)::text, u.start, 'UTC')::timestamptz, (CASE sqlc.arg(dimension)::text
+    WHEN 'agent' THEN u.agent_id::text WHEN 'workspace' THEN u.workspace_id::text WHEN 'virtual_key' THEN u.virtual_key_id::text
+    WHEN 'provider' THEN u.provider_id::text WHEN 'route' THEN u.route_id::text WHEN 'model' THEN u.model WHEN 'outcome' THEN u.outcome
+    WHEN 'tagged' THEN u.outcome ELSE u.value END)::text, u.events, u.input_tokens, u.cached_input_tokens, u.cache_write_tokens, u.output_tokens, u.reasoning_tokens, u.cost_pico, u.waste_pico, u.saved_pico,
+    u.doubt_pico, u.estimated_events, u.estimated_pico
+  FROM usage_fresh u
+  WHERE u.org_id = $1 AND u.source = sqlc.arg(source)::text AND u.name = sqlc.arg(name)::text
+    AND u.start >= sqlc.arg(from_time)::timestamptz AND u.start < sqlc.arg(until)::timestamptz
+) x
+WHERE x.value IN (SELECT unnest(sqlc.arg(among)::text[]))
+GROUP BY 1, 2
+ORDER BY 1, 2
+LIMIT 1000000;
+
 -- name: ListTagNames :many
--- The labels that have sums in a range of days.
-SELECT s.name
-FROM usage_slice s
-WHERE s.org_id = $1 AND s.step = 'day' AND s.dimension = 'tagged' AND s.name <> '' AND s.start >= sqlc.arg(from_day)::timestamptz AND s.start < sqlc.arg(until)::timestamptz
-UNION
-SELECT u.name
-FROM usage_fresh u
-WHERE u.org_id = $1 AND u.source = 'tag_hour' AND u.name <> '' AND u.start >= sqlc.arg(from_day)::timestamptz AND u.start < sqlc.arg(until)::timestamptz
+-- The labels that calls of a range had: from one name to the next, and each looked for in the range.
+WITH RECURSIVE named AS (
+  (SELECT t.name FROM usage_tag_hour t WHERE t.org_id = $1 AND t.name > '' ORDER BY t.name LIMIT 1)
+  UNION ALL
+  SELECT (SELECT t.name FROM usage_tag_hour t WHERE t.org_id = $1 AND t.name > n.name ORDER BY t.name LIMIT 1)
+  FROM named n WHERE n.name IS NOT NULL
+)
+SELECT x.name::text AS name
+FROM (
+  SELECT n.name FROM named n
+  WHERE EXISTS (SELECT FROM usage_tag_hour t WHERE t.org_id = $1 AND t.name = n.name AND t.hour >= sqlc.arg(from_hour)::timestamptz AND t.hour < sqlc.arg(until)::timestamptz)
+  UNION
+  SELECT p.name FROM usage_pending_tag p WHERE p.org_id = $1 AND p.name <> '' AND p.started_at >= sqlc.arg(from_hour)::timestamptz AND p.started_at < sqlc.arg(until)::timestamptz
+) x
 ORDER BY 1
 LIMIT 1000;
 
@@ -211,17 +250,23 @@ SELECT s.run_id, s.workspace_id, s.agent_id, s.virtual_key_id, s.first_at, s.las
   s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico,
   s.saved_pico, s.doubt_pico, s.estimated_events, s.estimated_pico, coalesce(a.name, '')::text AS agent_name, coalesce(k.name, '')::text AS virtual_key_name,
   coalesce(w.name, '')::text AS workspace_name
-FROM usage_run_sum s
+FROM (
+  SELECT r.org_id, r.run_id, r.workspace_id, r.agent_id, r.virtual_key_id, r.first_at, r.last_at, r.steps, r.refused, r.failed, r.indeterminate,
+    r.events, r.input_tokens, r.cached_input_tokens, r.cache_write_tokens, r.output_tokens, r.reasoning_tokens, r.cost_pico, r.waste_pico,
+    r.saved_pico, r.doubt_pico, r.estimated_events, r.estimated_pico
+  FROM usage_run_sum r
+  WHERE r.org_id = $1 AND r.first_at >= sqlc.arg(from_time)::timestamptz AND r.first_at < sqlc.arg(until)::timestamptz
+    AND (sqlc.arg(run)::text = '' OR r.run_id = sqlc.arg(run)::text)
+    AND (sqlc.narg(workspace)::uuid IS NULL OR r.workspace_id = sqlc.narg(workspace)::uuid)
+    AND (sqlc.narg(agent)::uuid IS NULL OR r.agent_id = sqlc.narg(agent)::uuid)
+    AND (sqlc.narg(virtual_key)::uuid IS NULL OR r.virtual_key_id = sqlc.narg(virtual_key)::uuid)
+  ORDER BY r.cost_pico DESC, r.run_id
+  LIMIT sqlc.arg(at_most)
+) s
 LEFT JOIN workspace w ON w.org_id = s.org_id AND w.workspace_id = s.workspace_id
 LEFT JOIN agent a ON a.org_id = s.org_id AND a.agent_id = s.agent_id
 LEFT JOIN virtual_key k ON k.org_id = s.org_id AND k.virtual_key_id = s.virtual_key_id
-WHERE s.org_id = $1 AND s.first_at >= sqlc.arg(from_time)::timestamptz AND s.first_at < sqlc.arg(until)::timestamptz
-  AND (sqlc.arg(run)::text = '' OR s.run_id = sqlc.arg(run)::text)
-  AND (sqlc.narg(workspace)::uuid IS NULL OR s.workspace_id = sqlc.narg(workspace)::uuid)
-  AND (sqlc.narg(agent)::uuid IS NULL OR s.agent_id = sqlc.narg(agent)::uuid)
-  AND (sqlc.narg(virtual_key)::uuid IS NULL OR s.virtual_key_id = sqlc.narg(virtual_key)::uuid)
-ORDER BY s.cost_pico DESC, s.run_id
-LIMIT sqlc.arg(at_most);
+ORDER BY s.cost_pico DESC, s.run_id;
 
 -- name: OldestEvent :one
 -- When the oldest event that is still kept began; what is older has its sums alone.
@@ -240,6 +285,13 @@ UNION ALL SELECT p.provider_id::text, p.name FROM provider p WHERE p.org_id = $1
 UNION ALL SELECT r.route_id::text, r.name FROM route r WHERE r.org_id = $1 AND sqlc.arg(group_by)::text = 'route'
 ORDER BY 1
 LIMIT 200000;
+
+-- name: WhenStarted :many
+-- When an event began: by its key, in every partition.
+SELECT e.started_at
+FROM usage_event e
+WHERE e.org_id = $1 AND e.event_id = sqlc.arg(event)::uuid
+LIMIT 1;
 
 -- name: ListEvents :many
 -- Newest first, from a place on.

@@ -169,7 +169,7 @@ func (b *bench) furnish(t *testing.T, db *pgtest.DB) {
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(t.Context(), `INSERT INTO usage_tag_day VALUES ($1, date_trunc('day', now(), 'UTC'), $4, $4, $2, $2, $3, $2, $2, $4, 'ok', '', 1, 1, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0)`,
+		_, err = tx.Exec(t.Context(), `INSERT INTO usage_tag_hour VALUES ($1, date_trunc('hour', now(), 'UTC'), $4, $4, $2, $2, $3, $2, $2, $4, 'ok', '', 1, 1, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0)`,
 			b.a.Org, b.ids.Replace("{workspace}"), b.ids.Replace("{key}"), canary)
 		if err != nil {
 			return err

@@ -28,7 +28,7 @@ type slice struct {
 	figures
 }
 
-// slicesOf sums up lines by one dimension alone, by hour, day and month, in the order in which they are locked.
+// slicesOf sums up lines by one dimension alone, by hour, day and week, in the order in which they are locked.
 func slicesOf(lines []*line) []*slice {
 	all := map[sliceKey]*slice{}
 	for _, l := range lines {
@@ -51,10 +51,10 @@ func slicesOf(lines []*line) []*slice {
 	return sorted
 }
 
-// starts are the beginnings of the hour, the day and the month of a time (UTC).
+// starts are the beginnings of the hour, the day and the week of a time (UTC). Weeks begin on Monday, as the zero time does.
 func starts(at time.Time) map[string]time.Time {
 	at = at.UTC()
-	return map[string]time.Time{"hour": at.Truncate(time.Hour), "day": at.Truncate(day), "month": time.Date(at.Year(), at.Month(), 1, 0, 0, 0, 0, time.UTC)}
+	return map[string]time.Time{"hour": at.Truncate(time.Hour), "day": at.Truncate(day), "week": at.Truncate(7 * day)}
 }
 
 // sliceKeys are the dimensions of a line with its values.

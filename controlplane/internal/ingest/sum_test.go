@@ -97,11 +97,11 @@ var slicedBy = []struct{ dimension, name, value, from string }{
 	{"tagged", "name", "outcome", tagged},
 }
 
-// slicesDiffer compares the sums by one dimension, by hour, day and month, with the events of hours that are folded, row by row.
+// slicesDiffer compares the sums by one dimension, by hour, day and week, with the events of hours that are folded, row by row.
 func (f *fixture) slicesDiffer(t testing.TB, org ident.Org) (differ []string) {
 	t.Helper()
 	err := f.db.Tenant.Read(t.Context(), org, func(tx pgx.Tx) error {
-		for _, step := range []string{"hour", "day", "month"} {
+		for _, step := range []string{"hour", "day", "week"} {
 			for _, by := range slicedBy {
 				where := map[string]string{"end_user": " AND end_user <> ''", "label": " AND name <> ''"}[by.dimension]
 				want := "SELECT " + by.name + ", date_trunc('" + step + "', started_at, 'UTC'), " + by.value + ", " + summed + " FROM " + by.from +

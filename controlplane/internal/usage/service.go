@@ -127,13 +127,12 @@ func (s *Service) Runs(ctx context.Context, actor authz.Actor, query SpendQuery)
 
 // Run returns a run with its calls, as far as single calls are still kept.
 func (s *Service) Run(ctx context.Context, actor authz.Actor, id string) (detail RunDetail, err error) {
-	ever := SpendQuery{To: s.now().Add(farAhead), Limit: 1}
 	calls, place, err := Filter{Limit: limitMax, RunID: id}.normal(s.now())
 	if err != nil {
 		return RunDetail{}, err
 	}
 	err = s.read(ctx, actor, func(tx pgx.Tx) error {
-		found, err := runs(ctx, tx, actor.Org, ever, id)
+		found, err := runs(ctx, tx, actor.Org, SpendQuery{To: s.now().Add(farAhead), Limit: 1}, id)
 		if err != nil {
 			return err
 		}
@@ -176,6 +175,10 @@ func (s *Service) Events(ctx context.Context, actor authz.Actor, filter Filter) 
 	limit := filter.Limit
 	filter.Limit++ // one more says whether there is another page
 	err = s.read(ctx, actor, func(tx pgx.Tx) error {
+		there, err := filter.within(ctx, tx, actor.Org)
+		if err != nil || !there {
+			return err
+		}
 		page.Items, err = events(ctx, tx, actor.Org, filter, from, ident.Event{})
 		return err
 	})
@@ -197,7 +200,13 @@ func (s *Service) Event(ctx context.Context, actor authz.Actor, id ident.Event) 
 		return Detail{}, err
 	}
 	err = s.read(ctx, actor, func(tx pgx.Tx) error {
-		found, err := events(ctx, tx, actor.Org, anything, from, id)
+		at, err := whenStarted(ctx, tx, actor.Org, id)
+		if err != nil {
+			return err
+		}
+		only := anything
+		only.From, only.To = at, at.Add(time.Microsecond)
+		found, err := events(ctx, tx, actor.Org, only, from, id)
 		if err != nil {
 			return err
 		}

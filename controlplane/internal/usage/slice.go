@@ -38,31 +38,28 @@ func (q *SpendQuery) cell() Step {
 	return ByDay
 }
 
-// pieces are a range's whole months, in its whole days, in the range (UTC).
+// pieces are a range's whole weeks, in its whole days, in the range (UTC). A piece that is not there begins and ends where the next one begins.
 type pieces struct {
-	from, fromDay, fromMonth, untilMonth, untilDay, until time.Time
+	from, fromDay, fromWeek, untilWeek, untilDay, until time.Time
 }
 
+const (
+	dayLong  = 24 * time.Hour
+	weekLong = 7 * dayLong // from Monday on, as the zero time is one
+)
+
 func piecesOf(from, until time.Time) pieces {
-	p := pieces{from: from, fromDay: ceiling(from, midnight, 1), untilDay: midnight(until), until: until}
-	if !p.fromDay.Before(p.untilDay) {
-		p.fromDay, p.untilDay = until, until
-	}
-	p.fromMonth, p.untilMonth = ceiling(p.fromDay, first, 32), first(p.untilDay)
-	if !p.fromMonth.Before(p.untilMonth) {
-		p.fromMonth, p.untilMonth = p.untilDay, p.untilDay
-	}
+	p := pieces{from: from, until: until}
+	p.fromDay, p.untilDay = within(from, until, dayLong)
+	p.fromWeek, p.untilWeek = within(p.fromDay, p.untilDay, weekLong)
 	return p
 }
 
-func midnight(t time.Time) time.Time { return t.Truncate(24 * time.Hour) }
-
-func first(t time.Time) time.Time { return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC) }
-
-// ceiling is t where a day or month begins with it, else the beginning of the next one, which is at most so many days away.
-func ceiling(t time.Time, floor func(time.Time) time.Time, days int) time.Time {
-	if begin := floor(t); !begin.Equal(t) {
-		return floor(begin.AddDate(0, 0, days))
+// within returns the whole units of a range; where there are none, its end twice.
+func within(from, until time.Time, unit time.Duration) (first, end time.Time) {
+	first, end = from.Add(unit-1).Truncate(unit), until.Truncate(unit)
+	if !first.Before(end) {
+		return until, until
 	}
-	return t
+	return first, end
 }

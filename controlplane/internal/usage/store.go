@@ -23,7 +23,7 @@ func planForRanges(ctx context.Context, tx pgx.Tx) error {
 
 func hours(ctx context.Context, tx pgx.Tx, org ident.Org, q HoursQuery) ([]HourCost, error) {
 	by := SpendQuery{GroupBy: q.GroupBy}
-	rows, err := slicesOf(ctx, tx, org, by.slicing(), ByHour, q.From.Truncate(time.Hour), q.To, nil, row{}, hoursRows)
+	rows, err := slicesOf(ctx, tx, org, by.slicing(), ByHour, q.From.Truncate(time.Hour), q.To, row{}, hoursRows)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func namesOf(ctx context.Context, tx pgx.Tx, org ident.Org, group Group) (names,
 
 func totals(ctx context.Context, tx pgx.Tx, org ident.Org, from, to time.Time) (Totals, error) {
 	var sums Spend
-	outcomes, err := slicesOf(ctx, tx, org, (&SpendQuery{}).outcomes(), ByHour, from.Truncate(time.Hour), to, nil, row{}, slicesMax)
+	outcomes, err := slicesOf(ctx, tx, org, (&SpendQuery{}).outcomes(), ByHour, from.Truncate(time.Hour), to, row{}, slicesMax)
 	for i := range outcomes {
 		sums.count(outcomes[i].key, outcomes[i].Figures)
 	}
@@ -108,6 +108,18 @@ func events(ctx context.Context, tx pgx.Tx, org ident.Org, f Filter, from place,
 		all[i] = fromRow(row)
 	}
 	return all, nil
+}
+
+// whenStarted returns when an event began; zero: there is none.
+func whenStarted(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Event) (time.Time, error) {
+	at, err := usagedb.New(tx).WhenStarted(ctx, usagedb.WhenStartedParams{OrgID: org, Event: id.UUID})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look for usage event %s: %w", id, err)
+	}
+	if len(at) == 0 {
+		return time.Time{}, nil
+	}
+	return at[0].UTC(), nil
 }
 
 func price(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Price) (*Price, error) {

@@ -33,11 +33,7 @@ func costByPlace(ctx context.Context, tx pgx.Tx, org ident.Org, places []scope.P
 		wanted[by][value] = append(wanted[by][value], place)
 	}
 	for by, values := range wanted {
-		among := slices.Sorted(maps.Keys(values))
-		if whole(by) {
-			among = nil
-		}
-		rows, err := slicesOf(ctx, tx, org, by, ByHour, from, to, among, row{}, slicesMax)
+		rows, err := costsOf(ctx, tx, org, by, slices.Sorted(maps.Keys(values)), from, to)
 		if err != nil {
 			return nil, err
 		}
@@ -52,4 +48,12 @@ func costByPlace(ctx context.Context, tx pgx.Tx, org ident.Org, places []scope.P
 		}
 	}
 	return all, nil
+}
+
+// costsOf lists sums by hour of some values, or of all of them where they are asked for together.
+func costsOf(ctx context.Context, tx pgx.Tx, org ident.Org, by slicing, values []string, from, to time.Time) ([]row, error) {
+	if whole(by) {
+		return slicesOf(ctx, tx, org, by, ByHour, from, to, row{}, slicesMax)
+	}
+	return slicesAmong(ctx, tx, org, by, ByHour, from, to, values)
 }

@@ -16,10 +16,10 @@ const (
 	hoursRows = 100_000
 )
 
-// slicesOf lists sums by hour or day and value, from a place on; of some values alone unless among is nil.
-func slicesOf(ctx context.Context, tx pgx.Tx, org ident.Org, by slicing, step Step, from, to time.Time, among []string, after row, most int) ([]row, error) {
+// slicesOf lists sums by hour or day and value, from a place on.
+func slicesOf(ctx context.Context, tx pgx.Tx, org ident.Org, by slicing, step Step, from, to time.Time, after row, most int) ([]row, error) {
 	rows, err := usagedb.New(tx).ListSlices(ctx, usagedb.ListSlicesParams{
-		OrgID: org, Step: string(step), Dimension: by.dimension, Name: by.name, FromTime: from, Until: to, Among: among, Source: by.source(),
+		OrgID: org, Step: string(step), Dimension: by.dimension, Name: by.name, FromTime: from, Until: to, Source: by.source(),
 		AfterStart: after.start, AfterValue: after.key, AtMost: int32(most),
 	})
 	if err != nil {
@@ -33,10 +33,26 @@ func slicesOf(ctx context.Context, tx pgx.Tx, org ident.Org, by slicing, step St
 	return all, nil
 }
 
+// slicesAmong lists sums by hour or day of some values.
+func slicesAmong(ctx context.Context, tx pgx.Tx, org ident.Org, by slicing, step Step, from, to time.Time, among []string) ([]row, error) {
+	rows, err := usagedb.New(tx).ListCellsOf(ctx, usagedb.ListCellsOfParams{
+		OrgID: org, Step: string(step), Dimension: by.dimension, Name: by.name, FromTime: from, Until: to, Among: among, Source: by.source(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list sums of %s by some of %s: %w", org, by.dimension, err)
+	}
+	all := make([]row, len(rows))
+	for i, r := range rows {
+		all[i] = row{start: r.Start.UTC(), key: r.Value, Figures: figures(r.Events, r.InputTokens, r.CachedInputTokens, r.CacheWriteTokens,
+			r.OutputTokens, r.ReasoningTokens, r.EstimatedEvents, r.CostPico, r.WastePico, r.SavedPico, r.DoubtPico, r.EstimatedPico)}
+	}
+	return all, nil
+}
+
 // fromSlices fills in a range that nothing restricts.
 func (s *Spend) fromSlices(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery, names names) error {
 	step := q.cell()
-	outcomes, err := slicesOf(ctx, tx, org, q.outcomes(), step, q.From, q.To, nil, row{}, slicesMax)
+	outcomes, err := slicesOf(ctx, tx, org, q.outcomes(), step, q.From, q.To, row{}, slicesMax)
 	if err != nil {
 		return err
 	}
@@ -53,7 +69,7 @@ func (s *Spend) fromSlices(ctx context.Context, tx pgx.Tx, org ident.Org, q Spen
 	if q.Cells > 0 && q.Cells < len(dearest) {
 		dearest = dearest[:q.Cells]
 	}
-	cells, err := slicesOf(ctx, tx, org, q.slicing(), step, q.From, q.To, dearest, row{}, slicesMax)
+	cells, err := slicesAmong(ctx, tx, org, q.slicing(), step, q.From, q.To, dearest)
 	if err != nil {
 		return err
 	}
@@ -65,11 +81,11 @@ func (s *Spend) fromSlices(ctx context.Context, tx pgx.Tx, org ident.Org, q Spen
 func (s *Spend) dearest(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery, names names) ([]string, error) {
 	by, p := q.slicing(), piecesOf(q.From, q.To)
 	asked := usagedb.SumValuesParams{
-		OrgID: org, Dimension: by.dimension, Name: by.name, FromMonth: p.fromMonth, UntilMonth: p.untilMonth, FromDay: p.fromDay, UntilDay: p.untilDay,
+		OrgID: org, Dimension: by.dimension, Name: by.name, FromWeek: p.fromWeek, UntilWeek: p.untilWeek, FromDay: p.fromDay, UntilDay: p.untilDay,
 		FromTime: p.from, Until: p.until, Source: by.source(),
 	}
 	keys, err := usagedb.New(tx).ListDearest(ctx, usagedb.ListDearestParams{
-		OrgID: org, Dimension: asked.Dimension, Name: asked.Name, FromMonth: asked.FromMonth, UntilMonth: asked.UntilMonth, FromDay: asked.FromDay,
+		OrgID: org, Dimension: asked.Dimension, Name: asked.Name, FromWeek: asked.FromWeek, UntilWeek: asked.UntilWeek, FromDay: asked.FromDay,
 		UntilDay: asked.UntilDay, FromTime: asked.FromTime, Until: asked.Until, Source: asked.Source, AtMost: int32(q.Limit),
 	})
 	if err != nil {

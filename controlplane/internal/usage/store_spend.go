@@ -61,7 +61,7 @@ type row struct {
 // exported lists cells of every group from a place on, at most so many.
 func exported(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery, names names, after row, most int) (all []row, err error) {
 	if q.Where == (Where{}) {
-		all, err = slicesOf(ctx, tx, org, q.slicing(), q.cell(), q.From, q.To, nil, after, most)
+		all, err = slicesOf(ctx, tx, org, q.slicing(), q.cell(), q.From, q.To, after, most)
 	} else {
 		all, err = restricted(ctx, tx, org, q, after, most)
 	}
@@ -118,10 +118,9 @@ func runs(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery, only stri
 	return all, nil
 }
 
-// tagNames lists the labels of a range of days.
+// tagNames lists the labels of a range.
 func tagNames(ctx context.Context, tx pgx.Tx, org ident.Org, from, to time.Time) ([]string, error) {
-	const day = 24 * time.Hour
-	all, err := usagedb.New(tx).ListTagNames(ctx, usagedb.ListTagNamesParams{OrgID: org, FromDay: from.UTC().Truncate(day), Until: to})
+	all, err := usagedb.New(tx).ListTagNames(ctx, usagedb.ListTagNamesParams{OrgID: org, FromHour: from.UTC().Truncate(time.Hour), Until: to})
 	if err != nil {
 		return nil, fmt.Errorf("list labels of %s: %w", org, err)
 	}

@@ -1611,7 +1611,7 @@ FROM (
   WHERE org_id = $1 AND hour = $2::timestamptz
   GROUP BY GROUPING SETS ((workspace_id), (agent_id), (virtual_key_id), (provider_id), (route_id), (model), (outcome))
 ) AS h
-CROSS JOIN (SELECT unnest(ARRAY['hour', 'day', 'month']) AS step) AS step
+CROSS JOIN (SELECT unnest(ARRAY['hour', 'day', 'week']) AS step) AS step
 ON CONFLICT (org_id, step, dimension, name, start, value) DO UPDATE SET
   events = usage_slice.events + excluded.events,
   input_tokens = usage_slice.input_tokens + excluded.input_tokens,
@@ -1632,7 +1632,7 @@ type SliceHourParams struct {
 	Hour  time.Time
 }
 
-// Adds an hour to the sums by one dimension, of the hour, its day and its month. Columns that a set does not group by are null in it.
+// Adds an hour to the sums by one dimension, of the hour, its day and its week. Columns that a set does not group by are null in it.
 func (q *Queries) SliceHour(ctx context.Context, arg SliceHourParams) error {
 	_, err := q.db.Exec(ctx, sliceHour, arg.OrgID, arg.Hour)
 	return err
@@ -1650,7 +1650,7 @@ FROM (
   WHERE org_id = $1 AND hour = $2::timestamptz
   GROUP BY GROUPING SETS ((name, value), (name, outcome))
 ) AS h
-CROSS JOIN (SELECT unnest(ARRAY['hour', 'day', 'month']) AS step) AS step
+CROSS JOIN (SELECT unnest(ARRAY['hour', 'day', 'week']) AS step) AS step
 ON CONFLICT (org_id, step, dimension, name, start, value) DO UPDATE SET
   events = usage_slice.events + excluded.events,
   input_tokens = usage_slice.input_tokens + excluded.input_tokens,

@@ -243,13 +243,121 @@ func (q *Queries) ListCells(ctx context.Context, arg ListCellsParams) ([]ListCel
 	return items, nil
 }
 
+const listCellsOf = `-- name: ListCellsOf :many
+SELECT x.start::timestamptz AS start, x.value::text AS value, sum(x.events)::bigint AS events, sum(x.input_tokens)::bigint AS input_tokens, sum(x.cached_input_tokens)::bigint AS cached_input_tokens,
+  sum(x.cache_write_tokens)::bigint AS cache_write_tokens, sum(x.output_tokens)::bigint AS output_tokens, sum(x.reasoning_tokens)::bigint AS
+  reasoning_tokens, sum(x.cost_pico)::numeric AS cost_pico, sum(x.waste_pico)::numeric AS waste_pico, sum(x.saved_pico)::numeric AS saved_pico,
+  sum(x.doubt_pico)::numeric AS doubt_pico, sum(x.estimated_events)::bigint AS estimated_events, sum(x.estimated_pico)::numeric AS estimated_pico
+FROM (
+  SELECT t.start, v.value, s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico, s.saved_pico,
+    s.doubt_pico, s.estimated_events, s.estimated_pico
+  FROM (SELECT generate_series($2::timestamptz, $3::timestamptz, CASE $4::text WHEN 'day' THEN interval '24 hours' ELSE interval '1 hour' END) AS start) t
+  CROSS JOIN (SELECT unnest($5::text[]) AS value) v
+  CROSS JOIN LATERAL (
+    SELECT s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico, s.saved_pico,
+    s.doubt_pico, s.estimated_events, s.estimated_pico
+    FROM usage_slice s
+    WHERE s.org_id = $1 AND s.step = $4::text AND s.dimension = $6::text AND s.name = $7::text
+      AND s.start = t.start AND s.value = v.value
+    LIMIT 1
+  ) s
+  WHERE t.start < $3::timestamptz
+  UNION ALL
+  SELECT date_trunc($4::text, u.start, 'UTC')::timestamptz, (CASE $6::text
+    WHEN 'agent' THEN u.agent_id::text WHEN 'workspace' THEN u.workspace_id::text WHEN 'virtual_key' THEN u.virtual_key_id::text
+    WHEN 'provider' THEN u.provider_id::text WHEN 'route' THEN u.route_id::text WHEN 'model' THEN u.model WHEN 'outcome' THEN u.outcome
+    WHEN 'tagged' THEN u.outcome ELSE u.value END)::text, u.events, u.input_tokens, u.cached_input_tokens, u.cache_write_tokens, u.output_tokens, u.reasoning_tokens, u.cost_pico, u.waste_pico, u.saved_pico,
+    u.doubt_pico, u.estimated_events, u.estimated_pico
+  FROM usage_fresh u
+  WHERE u.org_id = $1 AND u.source = $8::text AND u.name = $7::text
+    AND u.start >= $2::timestamptz AND u.start < $3::timestamptz
+) x
+WHERE x.value IN (SELECT unnest($5::text[]))
+GROUP BY 1, 2
+ORDER BY 1, 2
+LIMIT 1000000
+`
+
+type ListCellsOfParams struct {
+	OrgID     ident.Org
+	FromTime  time.Time
+	Until     time.Time
+	Step      string
+	Among     []string
+	Dimension string
+	Name      string
+	Source    string
+}
+
+type ListCellsOfRow struct {
+	Start             time.Time
+	Value             string
+	Events            int64
+	InputTokens       int64
+	CachedInputTokens int64
+	CacheWriteTokens  int64
+	OutputTokens      int64
+	ReasoningTokens   int64
+	CostPico          money.Amount
+	WastePico         money.Amount
+	SavedPico         money.Amount
+	DoubtPico         money.Amount
+	EstimatedEvents   int64
+	EstimatedPico     money.Amount
+}
+
+// Sums by hour or by day of some values of one dimension. Each is looked up by its key: the range holds many more.
+func (q *Queries) ListCellsOf(ctx context.Context, arg ListCellsOfParams) ([]ListCellsOfRow, error) {
+	rows, err := q.db.Query(ctx, listCellsOf,
+		arg.OrgID,
+		arg.FromTime,
+		arg.Until,
+		arg.Step,
+		arg.Among,
+		arg.Dimension,
+		arg.Name,
+		arg.Source,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListCellsOfRow
+	for rows.Next() {
+		var i ListCellsOfRow
+		if err := rows.Scan(
+			&i.Start,
+			&i.Value,
+			&i.Events,
+			&i.InputTokens,
+			&i.CachedInputTokens,
+			&i.CacheWriteTokens,
+			&i.OutputTokens,
+			&i.ReasoningTokens,
+			&i.CostPico,
+			&i.WastePico,
+			&i.SavedPico,
+			&i.DoubtPico,
+			&i.EstimatedEvents,
+			&i.EstimatedPico,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listDearest = `-- name: ListDearest :many
 SELECT x.value
 FROM (
   SELECT s.value, s.cost_pico, s.events
   FROM usage_slice s
   WHERE s.org_id = $1 AND s.dimension = $2::text AND s.name = $3::text
-    AND (s.step = 'month' AND s.start >= $4::timestamptz AND s.start < $5::timestamptz
+    AND (s.step = 'week' AND s.start >= $4::timestamptz AND s.start < $5::timestamptz
       OR s.step = 'day' AND s.start >= $6::timestamptz AND s.start < $4::timestamptz
       OR s.step = 'day' AND s.start >= $5::timestamptz AND s.start < $7::timestamptz
       OR s.step = 'hour' AND s.start >= $8::timestamptz AND s.start < $6::timestamptz
@@ -269,27 +377,27 @@ LIMIT $11
 `
 
 type ListDearestParams struct {
-	OrgID      ident.Org
-	Dimension  string
-	Name       string
-	FromMonth  time.Time
-	UntilMonth time.Time
-	FromDay    time.Time
-	UntilDay   time.Time
-	FromTime   time.Time
-	Until      time.Time
-	Source     string
-	AtMost     int32
+	OrgID     ident.Org
+	Dimension string
+	Name      string
+	FromWeek  time.Time
+	UntilWeek time.Time
+	FromDay   time.Time
+	UntilDay  time.Time
+	FromTime  time.Time
+	Until     time.Time
+	Source    string
+	AtMost    int32
 }
 
-// The values of one dimension on which most was spent in a range: of its whole months, the whole days beside them and the hours beside these.
+// The values of one dimension on which most was spent in a range: of its whole weeks, the whole days beside them and the hours beside these.
 func (q *Queries) ListDearest(ctx context.Context, arg ListDearestParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, listDearest,
 		arg.OrgID,
 		arg.Dimension,
 		arg.Name,
-		arg.FromMonth,
-		arg.UntilMonth,
+		arg.FromWeek,
+		arg.UntilWeek,
 		arg.FromDay,
 		arg.UntilDay,
 		arg.FromTime,
@@ -584,17 +692,23 @@ SELECT s.run_id, s.workspace_id, s.agent_id, s.virtual_key_id, s.first_at, s.las
   s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico,
   s.saved_pico, s.doubt_pico, s.estimated_events, s.estimated_pico, coalesce(a.name, '')::text AS agent_name, coalesce(k.name, '')::text AS virtual_key_name,
   coalesce(w.name, '')::text AS workspace_name
-FROM usage_run_sum s
+FROM (
+  SELECT r.org_id, r.run_id, r.workspace_id, r.agent_id, r.virtual_key_id, r.first_at, r.last_at, r.steps, r.refused, r.failed, r.indeterminate,
+    r.events, r.input_tokens, r.cached_input_tokens, r.cache_write_tokens, r.output_tokens, r.reasoning_tokens, r.cost_pico, r.waste_pico,
+    r.saved_pico, r.doubt_pico, r.estimated_events, r.estimated_pico
+  FROM usage_run_sum r
+  WHERE r.org_id = $1 AND r.first_at >= $2::timestamptz AND r.first_at < $3::timestamptz
+    AND ($4::text = '' OR r.run_id = $4::text)
+    AND ($5::uuid IS NULL OR r.workspace_id = $5::uuid)
+    AND ($6::uuid IS NULL OR r.agent_id = $6::uuid)
+    AND ($7::uuid IS NULL OR r.virtual_key_id = $7::uuid)
+  ORDER BY r.cost_pico DESC, r.run_id
+  LIMIT $8
+) s
 LEFT JOIN workspace w ON w.org_id = s.org_id AND w.workspace_id = s.workspace_id
 LEFT JOIN agent a ON a.org_id = s.org_id AND a.agent_id = s.agent_id
 LEFT JOIN virtual_key k ON k.org_id = s.org_id AND k.virtual_key_id = s.virtual_key_id
-WHERE s.org_id = $1 AND s.first_at >= $2::timestamptz AND s.first_at < $3::timestamptz
-  AND ($4::text = '' OR s.run_id = $4::text)
-  AND ($5::uuid IS NULL OR s.workspace_id = $5::uuid)
-  AND ($6::uuid IS NULL OR s.agent_id = $6::uuid)
-  AND ($7::uuid IS NULL OR s.virtual_key_id = $7::uuid)
 ORDER BY s.cost_pico DESC, s.run_id
-LIMIT $8
 `
 
 type ListRunsParams struct {
@@ -703,7 +817,6 @@ FROM (
   FROM usage_slice s
   WHERE s.org_id = $1 AND s.step = $2::text AND s.dimension = $3::text AND s.name = $4::text
     AND s.start >= $5::timestamptz AND s.start < $6::timestamptz
-    AND ($7::text[] IS NULL OR s.value = ANY ($7::text[]))
   UNION ALL
   SELECT date_trunc($2::text, u.start, 'UTC')::timestamptz, (CASE $3::text
     WHEN 'agent' THEN u.agent_id::text WHEN 'workspace' THEN u.workspace_id::text WHEN 'virtual_key' THEN u.virtual_key_id::text
@@ -711,14 +824,13 @@ FROM (
     WHEN 'tagged' THEN u.outcome ELSE u.value END)::text, u.events, u.input_tokens, u.cached_input_tokens, u.cache_write_tokens, u.output_tokens, u.reasoning_tokens, u.cost_pico, u.waste_pico, u.saved_pico,
     u.doubt_pico, u.estimated_events, u.estimated_pico
   FROM usage_fresh u
-  WHERE u.org_id = $1 AND u.source = $8::text AND u.name = $4::text
+  WHERE u.org_id = $1 AND u.source = $7::text AND u.name = $4::text
     AND u.start >= $5::timestamptz AND u.start < $6::timestamptz
 ) x
-WHERE ($7::text[] IS NULL OR x.value = ANY ($7::text[]))
-  AND (x.start, x.value) > ($9::timestamptz, $10::text)
+WHERE (x.start, x.value) > ($8::timestamptz, $9::text)
 GROUP BY x.start, x.value
 ORDER BY x.start, x.value
-LIMIT $11
+LIMIT $10
 `
 
 type ListSlicesParams struct {
@@ -728,7 +840,6 @@ type ListSlicesParams struct {
 	Name       string
 	FromTime   time.Time
 	Until      time.Time
-	Among      []string
 	Source     string
 	AfterStart time.Time
 	AfterValue string
@@ -752,7 +863,7 @@ type ListSlicesRow struct {
 	EstimatedPico     money.Amount
 }
 
-// Sums by hour or by day and one dimension, from a place on; of some values alone where they are given.
+// Sums by hour or by day and one dimension, from a place on.
 func (q *Queries) ListSlices(ctx context.Context, arg ListSlicesParams) ([]ListSlicesRow, error) {
 	rows, err := q.db.Query(ctx, listSlices,
 		arg.OrgID,
@@ -761,7 +872,6 @@ func (q *Queries) ListSlices(ctx context.Context, arg ListSlicesParams) ([]ListS
 		arg.Name,
 		arg.FromTime,
 		arg.Until,
-		arg.Among,
 		arg.Source,
 		arg.AfterStart,
 		arg.AfterValue,
@@ -801,26 +911,32 @@ func (q *Queries) ListSlices(ctx context.Context, arg ListSlicesParams) ([]ListS
 }
 
 const listTagNames = `-- name: ListTagNames :many
-SELECT s.name
-FROM usage_slice s
-WHERE s.org_id = $1 AND s.step = 'day' AND s.dimension = 'tagged' AND s.name <> '' AND s.start >= $2::timestamptz AND s.start < $3::timestamptz
-UNION
-SELECT u.name
-FROM usage_fresh u
-WHERE u.org_id = $1 AND u.source = 'tag_hour' AND u.name <> '' AND u.start >= $2::timestamptz AND u.start < $3::timestamptz
+WITH RECURSIVE named AS (
+  (SELECT t.name FROM usage_tag_hour t WHERE t.org_id = $1 AND t.name > '' ORDER BY t.name LIMIT 1)
+  UNION ALL
+  SELECT (SELECT t.name FROM usage_tag_hour t WHERE t.org_id = $1 AND t.name > n.name ORDER BY t.name LIMIT 1)
+  FROM named n WHERE n.name IS NOT NULL
+)
+SELECT x.name::text AS name
+FROM (
+  SELECT n.name FROM named n
+  WHERE EXISTS (SELECT FROM usage_tag_hour t WHERE t.org_id = $1 AND t.name = n.name AND t.hour >= $2::timestamptz AND t.hour < $3::timestamptz)
+  UNION
+  SELECT p.name FROM usage_pending_tag p WHERE p.org_id = $1 AND p.name <> '' AND p.started_at >= $2::timestamptz AND p.started_at < $3::timestamptz
+) x
 ORDER BY 1
 LIMIT 1000
 `
 
 type ListTagNamesParams struct {
-	OrgID   ident.Org
-	FromDay time.Time
-	Until   time.Time
+	OrgID    ident.Org
+	FromHour time.Time
+	Until    time.Time
 }
 
-// The labels that have sums in a range of days.
+// The labels that calls of a range had: from one name to the next, and each looked for in the range.
 func (q *Queries) ListTagNames(ctx context.Context, arg ListTagNamesParams) ([]string, error) {
-	rows, err := q.db.Query(ctx, listTagNames, arg.OrgID, arg.FromDay, arg.Until)
+	rows, err := q.db.Query(ctx, listTagNames, arg.OrgID, arg.FromHour, arg.Until)
 	if err != nil {
 		return nil, err
 	}
@@ -1042,8 +1158,8 @@ FROM (
   SELECT s.value, s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico, s.saved_pico,
     s.doubt_pico, s.estimated_events, s.estimated_pico
   FROM usage_slice s
-  WHERE s.org_id = $1 AND s.dimension = $2::text AND s.name = $3::text AND s.value = ANY ($4::text[])
-    AND (s.step = 'month' AND s.start >= $5::timestamptz AND s.start < $6::timestamptz
+  WHERE s.org_id = $1 AND s.dimension = $2::text AND s.name = $3::text AND s.value IN (SELECT unnest($4::text[]))
+    AND (s.step = 'week' AND s.start >= $5::timestamptz AND s.start < $6::timestamptz
       OR s.step = 'day' AND s.start >= $7::timestamptz AND s.start < $5::timestamptz
       OR s.step = 'day' AND s.start >= $6::timestamptz AND s.start < $8::timestamptz
       OR s.step = 'hour' AND s.start >= $9::timestamptz AND s.start < $7::timestamptz
@@ -1058,24 +1174,24 @@ FROM (
   WHERE u.org_id = $1 AND u.source = $11::text AND u.name = $3::text
     AND u.start >= $9::timestamptz AND u.start < $10::timestamptz
 ) x
-WHERE x.value = ANY ($4::text[])
+WHERE x.value IN (SELECT unnest($4::text[]))
 GROUP BY x.value
 ORDER BY x.value
 LIMIT 1000
 `
 
 type SumValuesParams struct {
-	OrgID      ident.Org
-	Dimension  string
-	Name       string
-	Among      []string
-	FromMonth  time.Time
-	UntilMonth time.Time
-	FromDay    time.Time
-	UntilDay   time.Time
-	FromTime   time.Time
-	Until      time.Time
-	Source     string
+	OrgID     ident.Org
+	Dimension string
+	Name      string
+	Among     []string
+	FromWeek  time.Time
+	UntilWeek time.Time
+	FromDay   time.Time
+	UntilDay  time.Time
+	FromTime  time.Time
+	Until     time.Time
+	Source    string
 }
 
 type SumValuesRow struct {
@@ -1101,8 +1217,8 @@ func (q *Queries) SumValues(ctx context.Context, arg SumValuesParams) ([]SumValu
 		arg.Dimension,
 		arg.Name,
 		arg.Among,
-		arg.FromMonth,
-		arg.UntilMonth,
+		arg.FromWeek,
+		arg.UntilWeek,
 		arg.FromDay,
 		arg.UntilDay,
 		arg.FromTime,
@@ -1134,6 +1250,39 @@ func (q *Queries) SumValues(ctx context.Context, arg SumValuesParams) ([]SumValu
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const whenStarted = `-- name: WhenStarted :many
+SELECT e.started_at
+FROM usage_event e
+WHERE e.org_id = $1 AND e.event_id = $2::uuid
+LIMIT 1
+`
+
+type WhenStartedParams struct {
+	OrgID ident.Org
+	Event uuid.UUID
+}
+
+// When an event began: by its key, in every partition.
+func (q *Queries) WhenStarted(ctx context.Context, arg WhenStartedParams) ([]time.Time, error) {
+	rows, err := q.db.Query(ctx, whenStarted, arg.OrgID, arg.Event)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []time.Time
+	for rows.Next() {
+		var started_at time.Time
+		if err := rows.Scan(&started_at); err != nil {
+			return nil, err
+		}
+		items = append(items, started_at)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

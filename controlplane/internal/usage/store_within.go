@@ -1,0 +1,43 @@
+package usage
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"tollgate.dev/controlplane/internal/ident"
+)
+
+// within narrows the range to where the calls of a run are, and says whether there are any. A call whose caller names no run has its own
+// request's id for one, of which there are no sums.
+func (f *Filter) within(ctx context.Context, tx pgx.Tx, org ident.Org) (there bool, err error) {
+	if f.RunID == "" {
+		return true, nil
+	}
+	found, err := runs(ctx, tx, org, SpendQuery{To: f.To, Limit: 1}, f.RunID)
+	if err != nil {
+		return false, err
+	}
+	if len(found) == 0 {
+		_, err := uuid.Parse(f.RunID)
+		return err == nil, nil
+	}
+	f.From, f.To = later(f.From, found[0].FirstAt), earlier(f.To, found[0].LastAt.Add(time.Microsecond))
+	return f.From.Before(f.To), nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

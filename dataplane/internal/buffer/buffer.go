@@ -68,20 +68,39 @@ func (b *Buffer) Grow(more int) {
 	next.Free()
 }
 
+// trusted is how much room is made for an announced length before a byte has come; from then on, so many times what has. Many callers who
+// announce much and send little would else hold much.
+const (
+	trusted      = 16 << 10
+	trustedTimes = 8
+)
+
+func (p *Pool) readAnnounced(r io.Reader, length int) (*Buffer, error) {
+	b := p.Get(min(length, trusted))
+	for len(b.B) < length {
+		at := len(b.B)
+		room := min(length, max(trustedTimes*at, trusted))
+		b.Grow(room - at)
+		n, err := io.ReadFull(r, b.B[at:room])
+		b.B = b.B[:at+n]
+		if err != nil {
+			b.Free()
+			if at > 0 && errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
 // ReadBody reads a body of the announced length (-1: unknown) of at most limit bytes.
 func (p *Pool) ReadBody(r io.Reader, length int64, limit int) (*Buffer, error) {
 	if length > int64(limit) {
 		return nil, ErrTooLarge
 	}
 	if length >= 0 {
-		b := p.Get(int(length))
-		n, err := io.ReadFull(r, b.B[:length])
-		b.B = b.B[:n]
-		if err != nil {
-			b.Free()
-			return nil, err
-		}
-		return b, nil
+		return p.readAnnounced(r, int(length))
 	}
 	b := p.Get(0)
 	for {

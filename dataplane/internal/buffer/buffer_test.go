@@ -63,3 +63,33 @@ func TestReadBodyGivesEveryByte(t *testing.T) {
 		t.Errorf("a short body: err = %v", err)
 	}
 }
+
+// stuck gives some bytes and then waits for ever.
+type stuck struct {
+	left int
+	end  chan struct{}
+	room int // of the last read
+}
+
+func (s *stuck) Read(into []byte) (int, error) {
+	if s.left == 0 {
+		s.room = len(into)
+		<-s.end
+		return 0, io.ErrUnexpectedEOF
+	}
+	n := min(len(into), s.left)
+	s.left -= n
+	return n, nil
+}
+
+func TestWhoAnnouncesMuchAndSendsLittleHoldsLittle(t *testing.T) {
+	t.Parallel()
+	var pool Pool
+	for sent, most := range map[int]int{0: trusted, 1: trusted, 20_000: trustedTimes * trusted, 200_000: trustedTimes * trustedTimes * trusted} {
+		source := &stuck{left: sent, end: make(chan struct{})}
+		close(source.end)
+		if _, err := pool.ReadBody(source, 10<<20, 10<<20); !errors.Is(err, io.ErrUnexpectedEOF) || source.room > most {
+			t.Errorf("%d bytes sent: room for %d, %v", sent, source.room, err)
+		}
+	}
+}

@@ -9,8 +9,8 @@ import (
 	"tollgate.dev/dataplane/internal/sse"
 )
 
-// heldMax is how many bytes of events a window holds back at most.
-const heldMax = 4 << 20
+// heldMax is how many bytes of events a window holds back at most: the last ones of a stream may tell its text again, four times.
+const heldMax = 16 << 20
 
 // ErrHeldTooMuch says that a stream goes on without giving the held-back text an end.
 var ErrHeldTooMuch = errors.New("too much of the stream is held back")

@@ -1,6 +1,6 @@
 // Package sse splits a stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) into whole
 // events, without copying what lies whole in its input.
-// It refuses an event of more than 1 MiB.
+// It refuses an event of more than 1 MiB, or than it was told.
 package sse
 
 import (
@@ -14,8 +14,8 @@ const EventBytesMax = 1 << 20
 // heldKept is the most memory that a splitter keeps from one stream to the next.
 const heldKept = 64 << 10
 
-// ErrTooLong says that an event is longer than EventBytesMax.
-var ErrTooLong = errors.New("event of more than 1 MiB")
+// ErrTooLong says that an event is longer than it may be.
+var ErrTooLong = errors.New("an event is too long")
 
 // Event is one event. Its slices are valid until the next call of Next or Feed.
 type Event struct {
@@ -26,6 +26,8 @@ type Event struct {
 
 // Splitter finds events. The zero value is ready to use.
 type Splitter struct {
+	Most int // bytes of one event; 0: EventBytesMax
+
 	rest []byte // input not yet looked at
 	held []byte // the begin of an event whose end has not arrived
 	done []byte // memory of the last event that lay in several inputs
@@ -42,7 +44,7 @@ func (s *Splitter) Reset() {
 			*b = nil
 		}
 	}
-	*s = Splitter{held: s.held[:0], done: s.done[:0], join: s.join[:0]}
+	*s = Splitter{Most: s.Most, held: s.held[:0], done: s.done[:0], join: s.join[:0]}
 }
 
 // Feed gives the next bytes. All events of the former bytes must have been taken with Next.
@@ -68,7 +70,7 @@ func (s *Splitter) Next() (Event, bool, error) {
 		s.rest = nil
 		return Event{}, false, s.checkHeld()
 	}
-	if end > EventBytesMax {
+	if end > s.most() {
 		return Event{}, false, ErrTooLong
 	}
 	raw := s.rest[:end]
@@ -85,7 +87,7 @@ func (s *Splitter) nextHeld() (Event, bool, error) {
 		s.line, s.from, s.rest = line, from, nil
 		return Event{}, false, s.checkHeld()
 	}
-	if end > EventBytesMax {
+	if end > s.most() {
 		return Event{}, false, ErrTooLong
 	}
 	s.rest = s.rest[end-before:]
@@ -95,8 +97,15 @@ func (s *Splitter) nextHeld() (Event, bool, error) {
 	return s.finish(raw), true, nil
 }
 
+func (s *Splitter) most() int {
+	if s.Most > 0 {
+		return s.Most
+	}
+	return EventBytesMax
+}
+
 func (s *Splitter) checkHeld() error {
-	if len(s.held) > EventBytesMax {
+	if len(s.held) > s.most() {
 		return ErrTooLong
 	}
 	return nil

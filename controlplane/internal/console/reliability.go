@@ -1,0 +1,114 @@
+package console
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"tollgate.dev/controlplane/internal/route"
+	"tollgate.dev/web/component"
+	"tollgate.dev/web/routeui"
+)
+
+// reliableField is one field of a route's reliability: how it is called, and what edges do where it is empty.
+type reliableField struct {
+	name, label, help, otherwise string
+	figure                       func(*route.Reliability) *int
+	time                         bool
+}
+
+// reliableFields are in the order of the page.
+func reliableFields() []reliableField {
+	return []reliableField{
+		{"deadline_ms", "Deadline of a call", "Over all its tries. A call may ask for less with x-tollgate-timeout-ms.", "1h", func(r *route.Reliability) *int { return &r.DeadlineMS }, true},
+		{"try_timeout_ms", "One try may take", "", "1h", func(r *route.Reliability) *int { return &r.TryTimeoutMS }, true},
+		{"connect_timeout_ms", "Connecting may take", "", "10s", func(r *route.Reliability) *int { return &r.ConnectTimeoutMS }, true},
+		{"first_token_timeout_ms", "The first token may take", "Of an answer that is not streamed: its beginning.", "10m", func(r *route.Reliability) *int { return &r.FirstTokenTimeoutMS }, true},
+		{"idle_timeout_ms", "Silence may last", "Between two pieces of an answer.", "2m", func(r *route.Reliability) *int { return &r.IdleTimeoutMS }, true},
+		{"tries_per_target", "Tries at a target", "Before the next one.", "1, and 2 at the last", func(r *route.Reliability) *int { return &r.TriesPerTarget }, false},
+		{"tries_most", "Tries of a call", "At all targets together.", "5", func(r *route.Reliability) *int { return &r.TriesMost }, false},
+		{"backoff_ms", "Wait before the first retry", "At most; drawn at random, and doubled with each retry. A provider's Retry-After is kept, up to a minute.", "250ms", func(r *route.Reliability) *int { return &r.BackoffMS }, true},
+		{"backoff_most_ms", "Wait before a later retry", "At most.", "5s", func(r *route.Reliability) *int { return &r.BackoffMostMS }, true},
+	}
+}
+
+const retryStatuses = "retry_statuses"
+
+func reliableName(field string) string { return "reliability." + field }
+
+// reliabilityInput reads the section of the form. What cannot be read is refused by the noun.
+func reliabilityInput(v *visit) (in route.Reliability) {
+	for _, field := range reliableFields() {
+		text := strings.TrimSpace(v.FormValue(reliableName(field.name)))
+		if text == "" {
+			continue
+		}
+		number, err := strconv.Atoi(text)
+		if field.time {
+			var d time.Duration
+			d, err = time.ParseDuration(strings.ReplaceAll(text, " ", ""))
+			number = int(min(d.Milliseconds(), 1<<40))
+		}
+		if err != nil || number <= 0 {
+			number = -1
+		}
+		*field.figure(&in) = number
+	}
+	for _, text := range strings.FieldsFunc(v.FormValue(reliableName(retryStatuses)), func(r rune) bool { return r == ',' || r == ' ' || r == ';' }) {
+		status, err := strconv.Atoi(text)
+		if err != nil {
+			status = -1
+		}
+		in.RetryStatuses = append(in.RetryStatuses, status)
+	}
+	return in
+}
+
+// reliabilityFields fills the section of the form.
+func reliabilityFields(v *visit, in route.Reliability, wrong mends) routeui.Reliability {
+	section := routeui.Reliability{Open: !in.IsZero(), Summary: "As edges have it by themselves: two tries at the last target, five in all, and an hour for a call."}
+	if section.Open {
+		section.Summary = "Changed from what edges do by themselves."
+	}
+	add := func(name, label, help, otherwise, text string) {
+		name = reliableName(name)
+		if v.posted() {
+			text = v.FormValue(name)
+		}
+		section.Open = section.Open || wrong.of(name) != ""
+		section.Fields = append(section.Fields, component.Field{Name: name, ID: strings.ReplaceAll(name, ".", "-"), Label: label, Help: help, Placeholder: otherwise, Value: text, Error: wrong.of(name)})
+	}
+	for _, field := range reliableFields() {
+		number := *field.figure(&in)
+		text := ""
+		if number > 0 {
+			text = strconv.Itoa(number)
+			if field.time {
+				text = durationText(time.Duration(number) * time.Millisecond)
+			}
+		}
+		add(field.name, field.label, field.help, field.otherwise, text)
+	}
+	add(retryStatuses, "Statuses that are tried again", "Of the provider's answer.", "408, 429 and all from 500", strings.Join(texts(in.RetryStatuses), ", "))
+	return section
+}
+
+func texts(numbers []int) []string {
+	all := make([]string, len(numbers))
+	for i, number := range numbers {
+		all[i] = strconv.Itoa(number)
+	}
+	return all
+}
+
+// durationText writes a duration as people do: 2m, not 2m0s.
+func durationText(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}

@@ -1,0 +1,10 @@
+package routeui
+
+import "tollgate.dev/web/component"
+
+// Reliability is the section of the form that says how long and how often targets are tried.
+type Reliability struct {
+	Open    bool   // something is set or wrong
+	Summary string // what holds now
+	Fields  []component.Field
+}

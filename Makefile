@@ -17,7 +17,7 @@ ROUNDS        ?= 1
 
 export CGO_ENABLED ?= 0
 .DEFAULT_GOAL := help
-.PHONY: help up dev build prepare generate fmt lint test race e2e fuzz bench bench-ingest torture overshoot redis-loss bursts property check
+.PHONY: help up dev build prepare generate fmt lint test race e2e fuzz bench bench-ingest torture hostile overshoot redis-loss bursts property check
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -76,6 +76,10 @@ bench-ingest: build ## usage events a second that one control plane takes in, on
 
 torture: build ## kill edges, control plane, Postgres and Redis under load and compare every ledger (KILLS=800 SEED=1; RESTORES=5 puts Postgres back to older copies too)
 	@$(GO) run ./e2e/torture -kills $(KILLS) -restores $(RESTORES) -seed $(SEED)
+
+hostile: build ## slow callers, floods, bombs and garbage at their full sizes, with the figures
+	@TOLLGATE_HOSTILE_MUTATIONS=6000 $(GO) test -count=1 -timeout 30m -run 'Garbled|Compressed|WithoutEnd|Bomb' ./dataplane/internal/pipeline
+	@TOLLGATE_HOSTILE=full $(SERVICES) $(GO) test -count=1 -timeout 30m -v -run '^(TestSlowCallers|TestABodyThatIsTooLong|TestHTTP2|TestOverload)' ./e2e
 
 overshoot: build ## call hard budgets dry from eight edges, 1,000 calls at a time (ROUNDS=1)
 	@$(SERVICES) $(GO) test -count=$(ROUNDS) -timeout 5h -v -run '^TestHardBudgets' ./e2e

@@ -1,0 +1,241 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tollgate.dev/e2e/internal/rig"
+)
+
+// hostile says whether the full sizes are wanted: `make hostile`.
+func hostile() bool { return os.Getenv("TOLLGATE_HOSTILE") == "full" }
+
+// bySize returns a count for `make test`, or the full one.
+func bySize(small, full int) int {
+	if hostile() {
+		return full
+	}
+	return small
+}
+
+// resident returns what a process holds of memory, in bytes.
+func resident(t *testing.T, pid int) int64 {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	must(t, err)
+	pages, err := strconv.ParseInt(strings.Fields(string(text))[1], 10, 64)
+	must(t, err)
+	return pages * int64(os.Getpagesize())
+}
+
+// good sends calls one after another and returns how long each took. Every one must be answered well.
+func (p *project) good(t *testing.T, edge *rig.Edge, calls int) []time.Duration {
+	t.Helper()
+	took := make([]time.Duration, calls)
+	for i := range took {
+		began := time.Now()
+		if answer := ask(t.Context(), http.MethodPost, edge.URL+dialects[0].path, p.key, bodyOf(dialects[0].body, dialects[0].model, "Say something.", false)); answer.Status != http.StatusOK {
+			t.Errorf("a good call gets %d %s", answer.Status, answer.Body)
+		}
+		took[i] = time.Since(began)
+	}
+	slices.Sort(took)
+	return took
+}
+
+// TestSlowCallersHoldLittleAndHinderNobody keeps connections that send half a head, half a body, or do not read their answer.
+func TestSlowCallersHoldLittleAndHinderNobody(t *testing.T) {
+	p := newProject(t, ownStand(t, 1))
+	edge := p.house.Edges[0]
+	p.known(t)
+	calm := p.good(t, edge, bySize(20, 500))
+	before := resident(t, edge.PID())
+	head := "POST " + dialects[0].path + " HTTP/1.1\r\nHost: edge\r\nAuthorization: Bearer " + p.key + "\r\nContent-Type: application/json\r\n"
+	stream := bodyOf(strings.Replace(dialects[0].body, ":64,", ":4000,", 1), dialects[0].model, "sim:say="+strings.Repeat("abc ", 900), true)
+	stories := []string{head[:len(head)-9], head + "Content-Length: 1000000\r\n\r\n{", head + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(stream), stream)}
+	count := bySize(60, 5000)
+	conns := make([]net.Conn, count)
+	for i := range conns {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(edge.URL, "http://"))
+		must(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		_, err = io.WriteString(conn, stories[i%len(stories)])
+		must(t, err)
+		conns[i] = conn
+	}
+	opened := time.Now()
+	busy := p.good(t, edge, bySize(20, 500))
+	each := (resident(t, edge.PID()) - before) / int64(count)
+	t.Logf("%d slow connections: %d bytes of memory each; good calls p50 %s, p99 %s; without them p50 %s, p99 %s", count, each, at(busy, 50), at(busy, 99), at(calm, 50), at(calm, 99))
+	if hostile() && each > 40<<10 {
+		t.Errorf("%d bytes for each slow connection, want at most 40 KiB", each)
+	}
+	must(t, conns[0].SetReadDeadline(time.Now().Add(time.Minute)))
+	if _, err := io.Copy(io.Discard, conns[0]); err != nil {
+		t.Errorf("half a head is waited for: %v", err)
+	}
+	t.Logf("half a head is given up after %s", time.Since(opened).Round(100*time.Millisecond))
+}
+
+func at(sorted []time.Duration, percent int) time.Duration {
+	return sorted[min(len(sorted)-1, len(sorted)*percent/100)].Round(10 * time.Microsecond)
+}
+
+// TestABodyThatIsTooLongIsNotReadToItsEnd announces a gigabyte, and sends one without saying so.
+func TestABodyThatIsTooLongIsNotReadToItsEnd(t *testing.T) {
+	p := newProject(t, stand(t))
+	edge := p.house.Edges[0]
+	p.known(t)
+	before := resident(t, edge.PID())
+	for name, framing := range map[string]string{"announced": "Content-Length: 1073741824", "in chunks": "Transfer-Encoding: chunked"} {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(edge.URL, "http://"))
+		must(t, err)
+		must(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+		_, err = io.WriteString(conn, "POST "+dialects[0].path+" HTTP/1.1\r\nHost: edge\r\nAuthorization: Bearer "+p.key+"\r\n"+framing+"\r\n\r\n")
+		must(t, err)
+		answered := make(chan string, 1)
+		go func() {
+			text := make([]byte, 64)
+			n, _ := io.ReadFull(conn, text)
+			answered <- string(text[:n])
+		}()
+		piece, sent := "10000\r\n"+strings.Repeat("x", 1<<16)+"\r\n", 0
+		answer := ""
+		for sent < 1<<30 && answer == "" {
+			if n, err := io.WriteString(conn, piece); err == nil {
+				sent += n
+			} else {
+				sent = max(sent, 1)
+				answer = <-answered
+				break
+			}
+			select {
+			case answer = <-answered:
+			default:
+			}
+		}
+		_ = conn.Close()
+		t.Logf("%s: %.40q after %.1f MB were sent, with what the machine's sockets hold", name, answer, float64(sent)/1e6)
+		if !strings.HasPrefix(answer, "HTTP/1.1 413") && answer != "" || sent > 40<<20 {
+			t.Errorf("%s: %d bytes are taken, answer %q", name, sent, answer)
+		}
+	}
+	if more := resident(t, edge.PID()) - before; hostile() && more > 16<<20 {
+		t.Errorf("%d bytes more of memory", more)
+	}
+	p.good(t, edge, 1)
+}
+
+// TestHTTP2IsNotSpokenInTheClear begins as HTTP/2 does and floods: the edge ends it at once.
+func TestHTTP2IsNotSpokenInTheClear(t *testing.T) {
+	p := newProject(t, stand(t))
+	edge := p.house.Edges[0]
+	p.known(t)
+	reset := append([]byte{0, 0, 1, 1, 4, 0, 0, 0, 1, 0x82}, []byte{0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8}...)
+	continuation := []byte{0, 0, 1, 9, 0, 0, 0, 0, 1, 0x82}
+	for range bySize(5, 500) {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(edge.URL, "http://"))
+		must(t, err)
+		must(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+		_, err = io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+		for range 1000 {
+			if err != nil {
+				break
+			}
+			if _, err = conn.Write(reset); err == nil {
+				_, err = conn.Write(continuation)
+			}
+		}
+		answer, err := io.ReadAll(conn)
+		if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() || len(answer) > 0 && !strings.HasPrefix(string(answer), "HTTP/1.1 4") && !strings.HasPrefix(string(answer), "HTTP/1.1 5") {
+			t.Fatalf("the answer is %.60q, %v", answer, err)
+		}
+		_ = conn.Close()
+	}
+	p.good(t, edge, 1)
+}
+
+// TestOverloadIsRefusedQuicklyAndTheRestIsServed sends five times as many calls as the provider carries at a time.
+func TestOverloadIsRefusedQuicklyAndTheRestIsServed(t *testing.T) {
+	p := newProject(t, ownStand(t, 1))
+	edge, carries := p.house.Edges[0], 16
+	provider := p.create(t, "/providers", rig.Object{
+		"name": "narrow", "kind": "openai", "base_url": p.house.SimulatorURL + "/openai", "catalog": "openai", "private_network": true, "credential": "sk-sim",
+		"max_concurrency": carries, "queue_length": carries, "queue_wait_ms": 2000,
+	})
+	p.create(t, "/routes", rig.Object{"name": "narrow", "workspace_id": p.workspace, "strategy": "fallback", "targets": []rig.Object{{"provider_id": provider, "model": "gpt-4o", "weight": 1}}})
+	p.known(t)
+	must(t, p.house.Fault(t.Context(), rig.Object{"model": "gpt-4o", "kind": "latency", "latency_ms": 50}))
+	lasts := time.Duration(bySize(1, 10)) * time.Second
+	peak := p.overload(t, edge, carries, lasts)
+	over := p.overload(t, edge, 5*carries, lasts)
+	t.Logf("%d callers: %d served a second; five times as many: %d served, %d refused a second, refusals p50 %s, p99 %s, health p99 %s",
+		carries, peak.served, over.served, len(over.refused), at(over.refused, 50), at(over.refused, 99), at(over.health, 99))
+	if peak.served == 0 || over.served == 0 || over.wrong != 0 || peak.wrong != 0 {
+		t.Errorf("%d and %d answers are neither served nor refused with 429 or 503; %d and %d a second are served", peak.wrong, over.wrong, peak.served, over.served)
+	}
+	if hostile() && over.served*10 < peak.served*8 {
+		t.Errorf("%d a second are served, without the overload %d", over.served, peak.served)
+	}
+}
+
+// overloaded is what callers got within a second, the refusals and looks at the health by how long they took.
+type overloaded struct {
+	served, wrong   int64
+	refused, health []time.Duration
+}
+
+func (p *project) overload(t *testing.T, edge *rig.Edge, callers int, lasts time.Duration) overloaded {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), lasts)
+	defer cancel()
+	var got overloaded
+	var served, wrong atomic.Int64
+	var mutex sync.Mutex
+	var group sync.WaitGroup
+	body := bodyOf(dialects[0].body, "narrow", "Say something.", false)
+	for range callers {
+		group.Go(func() {
+			for ctx.Err() == nil {
+				began := time.Now()
+				switch status := ask(ctx, http.MethodPost, edge.URL+dialects[0].path, p.key, body).Status; {
+				case status == http.StatusOK:
+					served.Add(1)
+				case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
+					mutex.Lock()
+					got.refused = append(got.refused, time.Since(began))
+					mutex.Unlock()
+				case ctx.Err() == nil:
+					wrong.Add(1)
+				}
+			}
+		})
+	}
+	for ctx.Err() == nil {
+		began := time.Now()
+		if answer := ask(ctx, http.MethodGet, edge.URL+"/healthz", "", ""); answer.Status != http.StatusOK && ctx.Err() == nil {
+			t.Errorf("the edge is not healthy: %d", answer.Status)
+		}
+		got.health = append(got.health, time.Since(began))
+	}
+	group.Wait()
+	slices.Sort(got.refused)
+	slices.Sort(got.health)
+	got.served, got.wrong = served.Load()*int64(time.Second)/int64(lasts), wrong.Load()
+	if len(got.refused) == 0 {
+		got.refused = []time.Duration{0}
+	}
+	return got
+}

@@ -123,7 +123,7 @@ var tableOwners = map[string]string{
 	"sessions":   "authn.sql",
 	"generation": "tenant.sql", "audit_entry": "audit.sql", "org_key": "seal.sql",
 	"workspace": "workspace.sql", "agent": "agent.sql", "virtual_key": "virtualkey.sql",
-	"provider": "provider.sql", "credential": "provider.sql", "route": "route.sql", "route_target": "route.sql",
+	"provider": "provider.sql", "credential": "provider.sql", "route": "route.sql", "route_target": "route.sql", "route_version": "route.sql", "route_name": "route.sql",
 	"guardrail": "guardrail.sql", "rate_limit": "ratelimit.sql", "model_price": "price.sql", "org_price": "price.sql", "reprice": "reprice.sql", "usage_correction": "reprice.sql",
 	"budget": "budget.sql", "budget_raise": "budget.sql", "budget_period": "ledger.sql", "budget_lease": "ledger.sql", "budget_doubt": "ledger.sql",
 	"usage_event": "ingest.sql", "usage_hour": "ingest.sql", "usage_reject": "ingest.sql", "publish_problem": "publish.sql",

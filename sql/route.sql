@@ -1,33 +1,68 @@
 -- name: InsertRoute :exec
-INSERT INTO route (org_id, route_id, workspace_id, name, strategy)
-VALUES ($1, $2, $3, $4, $5);
+INSERT INTO route (org_id, route_id, workspace_id, name, strategy, spec)
+VALUES ($1, $2, $3, $4, $5, $6);
 
--- name: UpdateRoute :execrows
-UPDATE route SET name = $3, strategy = $4
-WHERE org_id = $1 AND route_id = $2 AND archived_at IS NULL;
+-- name: UpdateRoute :one
+UPDATE route SET name = $3, strategy = $4, spec = $5, version = version + 1
+WHERE org_id = $1 AND route_id = $2 AND archived_at IS NULL
+RETURNING version;
 
 -- name: ArchiveRoute :execrows
 UPDATE route SET archived_at = now()
 WHERE org_id = $1 AND route_id = $2 AND archived_at IS NULL;
 
 -- name: GetRoute :one
-SELECT r.route_id, r.workspace_id, w.name AS workspace_name, r.name, r.strategy, r.created_at, r.archived_at
+SELECT r.route_id, r.workspace_id, w.name AS workspace_name, r.name, r.strategy, r.spec, r.version, r.created_at, r.archived_at
 FROM route r LEFT JOIN workspace w ON w.org_id = r.org_id AND w.workspace_id = r.workspace_id
 WHERE r.org_id = $1 AND r.route_id = $2;
 
 -- name: LockRoute :one
--- Serializes changes of one route and its targets. Lock order: route, then providers.
+-- Serializes changes of one route, its targets, names and versions. Lock order: route, then providers.
 SELECT route_id
 FROM route
 WHERE org_id = $1 AND route_id = $2 AND archived_at IS NULL
 FOR UPDATE;
 
 -- name: ListRoutes :many
-SELECT r.route_id, r.workspace_id, w.name AS workspace_name, r.name, r.strategy, r.created_at, r.archived_at
+SELECT r.route_id, r.workspace_id, w.name AS workspace_name, r.name, r.strategy, r.spec, r.version, r.created_at, r.archived_at
 FROM route r LEFT JOIN workspace w ON w.org_id = r.org_id AND w.workspace_id = r.workspace_id
 WHERE r.org_id = $1 AND r.archived_at IS NULL
 ORDER BY r.name, r.route_id
 LIMIT 100000;
+
+-- name: InsertName :exec
+INSERT INTO route_name (org_id, place, name, route_id)
+VALUES ($1, $2, $3, $4);
+
+-- name: DeleteNames :exec
+DELETE FROM route_name
+WHERE org_id = $1 AND route_id = $2;
+
+-- name: InsertVersion :exec
+INSERT INTO route_version (org_id, route_id, version, name, spec, restores, actor_name)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- name: ForgetVersions :exec
+DELETE FROM route_version
+WHERE org_id = $1 AND route_id = $2 AND version <= $3;
+
+-- name: ListVersions :many
+SELECT version, name, spec, restores, saved_at, actor_name
+FROM route_version
+WHERE org_id = $1 AND route_id = $2 AND (sqlc.arg(before)::integer = 0 OR version < sqlc.arg(before)::integer)
+ORDER BY version DESC
+LIMIT sqlc.arg(count);
+
+-- name: GetVersion :one
+SELECT version, name, spec, restores, saved_at, actor_name
+FROM route_version
+WHERE org_id = $1 AND route_id = $2 AND version = $3;
+
+-- name: ListProviderNames :many
+SELECT provider_id, name
+FROM provider
+WHERE org_id = $1 AND provider_id = ANY (sqlc.arg(ids)::uuid[])
+LIMIT 1000;
 
 -- name: InsertTarget :exec
 INSERT INTO route_target (org_id, route_id, position, provider_id, model, weight)

@@ -44,6 +44,7 @@ func stories() []story {
 	all = append(all, budgetStories()...)
 	all = append(all, moneyStories()...)
 	all = append(all, priceStories()...)
+	all = append(all, routeStories()...)
 	return append(all, alertStories()...)
 }
 
@@ -201,7 +202,8 @@ func formStories() []story {
 			Name:      component.Field{Name: "name", Label: "Name", Value: "fast", Mono: true, Help: "What callers write as the model."},
 			Workspace: component.Field{Name: "workspace_id", Label: "Where", Options: []component.Option{{Label: "Every workspace"}, {Value: "1", Label: "Research"}}},
 			Strategy:  component.Field{Name: "strategy", Label: "Which target answers", Value: "fallback", Options: []component.Option{{Value: "fallback", Label: "In order", Help: "The next one when a target fails."}, {Value: "weighted", Label: "By weight", Help: "Shared among the targets."}}},
-			Targets:   []routeui.TargetFields{target("1", "gpt-4o-mini", ""), target("2", "", "Enter the model's name at the provider")},
+			Aliases:   component.Field{Name: "aliases", Label: "Other names", Mono: true, Optional: true}, TimeZone: component.Field{Name: "time_zone", Label: "Time zone of conditions", Optional: true},
+			Special: special("root"), Nodes: []routeui.Node{target("0", "gpt-4o-mini", ""), target("1", "", "Enter the model's name at the provider")},
 		})},
 		{name: "virtual-key-created", title: "Your new key", active: "Virtual keys", content: virtualkeyui.CreatedPage(virtualkeyui.Created{
 			Name: "support-bot production", Key: "tg_live_9fK2mQx7LpVb3Rt8WzYc1Nd5Hs6Jg4Ae0000",
@@ -219,14 +221,6 @@ func formStories() []story {
 			Curl: "curl http://127.0.0.1:8400/api/v1/organization \\\n  -H 'Authorization: Bearer tga_0190f2c4000070008000000000000001_9fK2mQx7LpVb3Rt8WzYc1Nd5Hs6Jg4Ae0000abcdefg'",
 		})},
 		{name: "confirm", title: "Revoke", active: "Virtual keys", content: component.Question(component.Confirm{ID: "revoke-form", Title: "Revoke “support-bot production”?", Text: "Every edge refuses it within a second. This cannot be taken back; programs that use it stop working.", Submit: "Revoke key", Action: "/virtual-keys/1/revoke", Cancel: "/virtual-keys", CSRF: "token", Page: true})},
-	}
-}
-
-func target(number, model, problem string) routeui.TargetFields {
-	return routeui.TargetFields{
-		Provider: component.Field{Name: "target_provider", ID: "target-provider-" + number, Label: "Provider", Options: []component.Option{{Value: "p1", Label: "openai"}}},
-		Model:    component.Field{Name: "target_model", ID: "target-model-" + number, Label: "Model", Value: model, Error: problem, Mono: true},
-		Weight:   component.Field{Name: "target_weight", ID: "target-weight-" + number, Label: "Weight", Value: "1", InputMode: "numeric"},
 	}
 }
 

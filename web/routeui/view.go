@@ -1,4 +1,4 @@
-// Package routeui draws routes and the editor of their targets.
+// Package routeui draws routes, the editor of their trees and what they were.
 // It refuses to fetch them and to decide who may change them.
 package routeui
 
@@ -19,6 +19,7 @@ type List struct {
 type Row struct {
 	ID          string
 	Name        string
+	Aliases     string // other names, with commas; empty: none
 	Href        string // empty: may not be changed
 	ArchiveHref string
 	Workspace   string
@@ -26,29 +27,97 @@ type Row struct {
 	Targets     []Target
 }
 
-// Target is one place that a route leads to.
+// Target is one place that a route leads to, or a group of them.
 type Target struct {
+	Group    string // the name of a group; empty: a target
+	Strategy string // of a group, in words
+	When     string // its condition; empty: none
 	Provider string
 	Model    string
 	Share    string // of a weighted route, e.g. "75%"; else empty
+	Targets  []Target
 }
 
 // Form creates or changes a route.
 type Form struct {
 	component.Form
 	Title     string
+	Links     []component.Link // to the other pages of the route
 	Name      component.Field
 	Workspace component.Field
+	Aliases   component.Field
+	TimeZone  component.Field
 	Strategy  component.Field
-	Targets   []TargetFields
+	Special   Special
+	Nodes     []Node
 	Error     string // of the targets as a whole
+	Variables []Variable
 }
 
-// TargetFields is one row of the targets' editor.
-type TargetFields struct {
-	Provider component.Field
-	Model    component.Field
+// Special are the fields that only some strategies have; which are seen, the style sheet decides by what is chosen.
+type Special struct {
+	Sticky    component.Field
+	Share     component.Field
+	Calls     component.Field
+	Errors    component.Field
+	Slower    component.Field
+	Condition bool // a message stands at one of them
+}
+
+// Node is a target or a group in the editor.
+type Node struct {
+	Path     string // "0.2": the third node of the first group
+	Label    string // for screen readers
+	Depth    string
+	IsGroup  bool
+	MayNest  bool // a group may be added below
+	First    bool
+	Name     component.Field // of a group
+	Strategy component.Field // of a group
+	Special  Special         // of a group
+	Nodes    []Node          // of a group
+	Error    string          // of a group's targets
+	Provider component.Field // of a target
+	Model    component.Field // of a target
+	Fields   component.Field // of a target: what it sets in the request
 	Weight   component.Field
+	When     component.Field
+}
+
+// Variable is a name that conditions may use.
+type Variable struct{ Name, Type, Help string }
+
+// Text is the route as text, for reading and for changing.
+type Text struct {
+	component.Form
+	Title string
+	Links []component.Link
+	Text  component.Field
+}
+
+// Versions is what a route was saved as.
+type Versions struct {
+	Title string
+	Links []component.Link
+	Rows  []Version
+	Older string // the page after this one; empty: there is none
+}
+
+// Version is one save.
+type Version struct {
+	Number      string
+	When        component.Moment
+	Who         string
+	What        string // e.g. "brought back version 3"
+	Now         bool
+	RestoreHref string // empty: may not
+	Changes     []Change
+}
+
+// Change is a line that only one of two versions has.
+type Change struct {
+	Added bool
+	Line  string
 }
 
 func number(index int) string { return strconv.Itoa(index + 1) }

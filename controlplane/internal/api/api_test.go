@@ -228,6 +228,7 @@ var bodies = map[string]string{
 	"PATCH /providers/:id":                 `{"base_url":"https://evil.example"}`,
 	"POST /providers/:id/credentials":      `{"name":"new","secret":"sk-new"}`,
 	"POST /routes":                         `{"name":"new","targets":[{"provider_id":"{provider}","model":"m"}]}`,
+	"POST /routes/:id/restore":             `{"version":1}`,
 	"PATCH /routes/:id":                    `{"targets":[{"provider_id":"{provider}","model":"m"}]}`,
 	"POST /budgets":                        `{"name":"new","scope":"virtual_key","scope_id":"{key}","limit_usd":"1","period":"day"}`,
 	"PATCH /budgets/:id":                   `{"limit_usd":"6"}`,

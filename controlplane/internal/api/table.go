@@ -11,7 +11,6 @@ import (
 	"tollgate.dev/controlplane/internal/member"
 	"tollgate.dev/controlplane/internal/org"
 	"tollgate.dev/controlplane/internal/provider"
-	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/virtualkey"
 	"tollgate.dev/controlplane/internal/workspace"
 )
@@ -20,7 +19,7 @@ import (
 func table(s Services) []endpoint {
 	var all []endpoint
 	for _, part := range [][]endpoint{
-		organizationTable(s), workspaceTable(s), providerTable(s), policyTable(s), priceTable(s), budgetTable(s), rateLimitTable(s), keyTable(s), tokenTable(s), auditTable(s), edgeTable(s), usageTable(s), spendTable(s), channelTable(s), alertTable(s), doubtTable(s),
+		organizationTable(s), workspaceTable(s), providerTable(s), routeTable(s), policyTable(s), priceTable(s), budgetTable(s), rateLimitTable(s), keyTable(s), tokenTable(s), auditTable(s), edgeTable(s), usageTable(s), spendTable(s), channelTable(s), alertTable(s), doubtTable(s),
 	} {
 		all = append(all, part...)
 	}
@@ -159,15 +158,6 @@ func providerTable(s Services) []endpoint {
 				return nil, s.Providers.RetireCredential(c.ctx, c.actor, id, credential)
 			},
 		},
-		listing("/routes", authz.RouteRead, "All routes", s.Routes.List),
-		creating("/routes", authz.RouteWrite, "Create a route", s.Routes.Create),
-		getting("/routes/:id", authz.RouteRead, "One route", s.Routes.Get),
-		changing("/routes/:id", authz.RouteWrite, "Change a route's name, strategy and targets",
-			func(ctx context.Context, actor authz.Actor, id ident.Route) (route.Input, error) {
-				found, err := s.Routes.Get(ctx, actor, id)
-				return route.Input{Name: found.Name, WorkspaceID: found.WorkspaceID, Strategy: found.Strategy, Targets: found.Targets}, err
-			}, s.Routes.Update),
-		archiving("/routes/:id", authz.RouteWrite, "Archive a route", s.Routes.Archive),
 	}
 }
 

@@ -1,8 +1,10 @@
 package console
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"tollgate.dev/controlplane/internal/fault"
@@ -115,6 +117,28 @@ func (m mends) of(names ...string) string {
 		}
 	}
 	return ""
+}
+
+// under returns the messages of these fields and of what is below them.
+func (m mends) under(names ...string) string {
+	var found []string
+	for _, field := range slices.Sorted(maps.Keys(m.fields)) {
+		for _, name := range names {
+			if field == name || strings.HasPrefix(field, name+"[") || strings.HasPrefix(field, name+".") {
+				found = append(found, m.fields[field])
+			}
+		}
+	}
+	return strings.Join(found, " ")
+}
+
+// placed returns all messages, each after its field.
+func (m mends) placed() string {
+	text := m.message
+	for _, field := range slices.Sorted(maps.Keys(m.fields)) {
+		text = strings.TrimSpace(text + " " + field + ": " + m.fields[field])
+	}
+	return text
 }
 
 // rest collects the messages of fields that the form does not show.

@@ -1,11 +1,12 @@
 package console
 
 import (
+	"net/http"
 	"strconv"
+	"strings"
 
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/ident"
-	"tollgate.dev/controlplane/internal/provider"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/web/component"
 	"tollgate.dev/web/routeui"
@@ -23,12 +24,12 @@ func (c *Console) routes(v *visit) error {
 	}
 	list := routeui.List{MayAdd: v.actor.May(authz.RouteWrite), HasProvider: len(providers) > 0}
 	for _, one := range all {
-		row := routeui.Row{ID: one.ID.String(), Name: one.Name, Workspace: "every workspace", Strategy: "in order", Targets: targetsOf(one)}
+		row := routeui.Row{
+			ID: one.ID.String(), Name: one.Name, Aliases: strings.Join(one.Aliases, ", "), Workspace: "every workspace",
+			Strategy: strategyText(one.Strategy, one.StickyBy), Targets: placesOf(one.Strategy, one.Trial, one.Targets),
+		}
 		if !one.WorkspaceID.IsZero() {
 			row.Workspace = one.WorkspaceName
-		}
-		if one.Strategy == route.Weighted {
-			row.Strategy = "by weight"
 		}
 		if list.MayAdd {
 			row.Href = "/routes/" + row.ID
@@ -39,19 +40,47 @@ func (c *Console) routes(v *visit) error {
 	return c.draw(v, view{Title: "Routes", Active: "/routes", Content: routeui.Page(list)})
 }
 
-func targetsOf(one route.Route) []routeui.Target {
+func strategyText(strategy route.Strategy, stickyBy string) string {
+	switch strategy {
+	case route.Weighted:
+		return "by weight"
+	case route.Conditional:
+		return "by condition"
+	case route.Latency:
+		return "quickest"
+	case route.Cost:
+		return "cheapest"
+	case route.Sticky:
+		return "sticky by " + strings.ReplaceAll(strings.TrimPrefix(stickyBy, "label:"), "_", " ")
+	case route.Canary:
+		return "canary"
+	default:
+		return "in order"
+	}
+}
+
+func placesOf(strategy route.Strategy, trial *route.Trial, targets []route.Target) []routeui.Target {
 	sum := 0
-	for _, target := range one.Targets {
+	for _, target := range targets {
 		sum += target.Weight
 	}
-	targets := make([]routeui.Target, len(one.Targets))
-	for i, target := range one.Targets {
-		targets[i] = routeui.Target{Provider: target.ProviderName, Model: target.Model}
-		if one.Strategy == route.Weighted && sum > 0 {
-			targets[i].Share = perCent(target.Weight * 1000 / sum)
+	places := make([]routeui.Target, len(targets))
+	for i, target := range targets {
+		places[i] = routeui.Target{Provider: target.ProviderName, Model: target.Model, When: target.When}
+		if target.IsGroup() {
+			places[i].Group, places[i].Strategy = target.Name, strategyText(target.Strategy, target.StickyBy)
+			places[i].Targets = placesOf(target.Strategy, target.Trial, target.Targets)
+		}
+		switch {
+		case (strategy == route.Weighted || strategy == route.Sticky) && sum > 0:
+			places[i].Share = perCent(target.Weight * 1000 / sum)
+		case strategy == route.Canary && trial != nil && i == 1:
+			places[i].Share = perCent(trial.SharePerMille)
+		case strategy == route.Conditional && target.When == "":
+			places[i].When = "else"
 		}
 	}
-	return targets
+	return places
 }
 
 func (c *Console) newRoute(v *visit) error {
@@ -68,11 +97,12 @@ func (c *Console) newRoute(v *visit) error {
 	for _, one := range workspaces {
 		form.Workspace.Options = append(form.Workspace.Options, component.Option{Value: one.ID.String(), Label: one.Name})
 	}
-	in := routeInput(v)
-	if !v.posted() {
-		in.Strategy, in.Targets = route.Fallback, []route.Target{{Weight: 1}}
+	in := route.Input{Strategy: route.Fallback, Targets: []route.Target{{Weight: 1}}}
+	var unread mends
+	if v.posted() {
+		in, unread = routeInput(v)
 	}
-	return c.routeForm(v, form, in, "Create route", func() (string, string, error) {
+	return c.routeForm(v, form, in, unread, "Create route", func() (string, string, error) {
 		made, err := c.Routes.Create(ctx, v.actor, in)
 		return "/routes", "Callers can now write “" + made.Name + "” as the model.", err
 	})
@@ -87,83 +117,123 @@ func (c *Console) editRoute(v *visit) error {
 	if err := v.actor.Require(authz.RouteWrite); err != nil {
 		return err
 	}
-	in := route.Input{Name: found.Name, Strategy: found.Strategy, Targets: found.Targets}
+	in := found.Input()
+	var unread mends
 	if v.posted() {
-		in = routeInput(v)
+		in, unread = routeInput(v)
 	}
 	where := "Every workspace"
 	if !found.WorkspaceID.IsZero() {
 		where = found.WorkspaceName
 	}
-	form := routeui.Form{Title: found.Name}
+	form := routeui.Form{Title: found.Name, Links: routeLinks(id, "")}
 	form.Workspace = component.Field{Name: "workspace_id", Label: "Where", Disabled: true, Options: []component.Option{{Label: where}}}
-	return c.routeForm(v, form, in, "Save", func() (string, string, error) {
+	return c.routeForm(v, form, in, unread, "Save", func() (string, string, error) {
 		changed, err := c.Routes.Update(ctx, v.actor, id, in)
-		return "/routes", "Route “" + changed.Name + "” is changed.", err
+		return "/routes", "Route “" + changed.Name + "” is changed; this is version " + strconv.Itoa(changed.Version) + ".", err
 	})
 }
 
-// routeInput reads the form, its targets row by row. A provider or weight that cannot be read is refused by the noun.
-func routeInput(v *visit) route.Input {
-	place, _ := ident.Parse[ident.Workspace](v.FormValue("workspace_id"))
-	in := route.Input{Name: v.FormValue("name"), WorkspaceID: place, Strategy: route.Strategy(v.FormValue("strategy"))}
-	values, err := v.FormParams()
-	if err != nil {
-		return in
-	}
-	providers, models, weights := values["target_provider"], values["target_model"], values["target_weight"]
-	for i := range min(len(providers), len(models), len(weights)) {
-		id, _ := ident.Parse[ident.Provider](providers[i])
-		weight, err := strconv.Atoi(weights[i])
-		if err != nil {
-			weight = -1
+// routeLinks leads to the pages of a route but the one that is shown.
+func routeLinks(id ident.Route, shown string) (links []component.Link) {
+	for _, each := range []component.Link{{Label: "Edit", Href: ""}, {Label: "As text", Href: "/text"}, {Label: "Versions", Href: "/versions"}} {
+		if each.Href != shown {
+			links = append(links, component.Link{Label: each.Label, Href: "/routes/" + id.String() + each.Href})
 		}
-		in.Targets = append(in.Targets, route.Target{ProviderID: id, Model: models[i], Weight: weight})
 	}
-	return in
+	return links
 }
 
-func (c *Console) routeForm(v *visit, form routeui.Form, in route.Input, submit string, keep func() (string, string, error)) error {
-	providers, err := c.Providers.List(v.Request().Context(), v.actor)
+// routeText is the route as text, a second way to change it.
+func (c *Console) routeText(v *visit) error {
+	ctx, id := v.Request().Context(), idOf[ident.Route](v, "id")
+	found, err := c.Routes.Get(ctx, v.actor, id)
 	if err != nil {
 		return err
 	}
-	wrong, status := mends{}, 200
-	switch v.FormValue("edit") {
-	case "add":
-		in.Targets = append(in.Targets, route.Target{Weight: 1})
-	case "remove":
-		in.Targets = in.Targets[:max(len(in.Targets)-1, 0)]
-	default:
-		var given bool
-		if wrong, status, given, err = c.send(v, keep); given {
-			return err
+	if err := v.actor.Require(authz.RouteWrite); err != nil {
+		return err
+	}
+	text := found.Input().Text()
+	if v.posted() {
+		text = v.FormValue("text")
+	}
+	wrong, status, given, err := c.send(v, func() (string, string, error) {
+		in, err := route.Parse(text)
+		if err != nil {
+			return "", "", err
 		}
+		changed, err := c.Routes.Update(ctx, v.actor, id, in)
+		return "/routes/" + id.String() + "/text", "Route “" + changed.Name + "” is changed; this is version " + strconv.Itoa(changed.Version) + ".", err
+	})
+	if given {
+		return err
 	}
-	form.Form = v.frameOf("route-form", submit, "/routes", wrong, "name", "workspace_id", "strategy", "targets")
-	form.Name = component.Field{Name: "name", Label: "Name", Value: in.Name, Error: wrong.of("name"), Mono: true, Help: "What callers write as the model."}
-	form.Workspace.Error = wrong.of("workspace_id")
-	form.Strategy = component.Field{Name: "strategy", Label: "Which target answers", Value: string(in.Strategy), Error: wrong.of("strategy"), Options: []component.Option{
-		{Value: string(route.Fallback), Label: "In order", Help: "The first; the next one when it fails."}, {Value: string(route.Weighted), Label: "By weight", Help: "Calls are shared among the targets."},
-	}}
-	form.Error = wrong.of("targets")
-	for i, target := range in.Targets {
-		form.Targets = append(form.Targets, targetFields(i, target, providers, wrong))
-	}
-	return c.draw(v, view{Title: form.Title, Active: "/routes", Crumbs: under("Routes", "/routes"), Status: status, Content: routeui.FormPage(form), Fragment: routeui.Edit(form)})
+	page := routeui.Text{Form: v.frameOf("route-text", "Save", "/routes", wrong, "text"), Title: found.Name, Links: routeLinks(id, "/text")}
+	page.Text = component.Field{Name: "text", Label: "The route", Value: text, Error: wrong.of("text"), Mono: true, Rows: 28}
+	page.Message = wrong.placed()
+	return c.draw(v, view{Title: found.Name, Active: "/routes", Crumbs: under("Routes", "/routes"), Status: status, Content: routeui.TextPage(page), Fragment: routeui.TextEdit(page)})
 }
 
-func targetFields(i int, target route.Target, providers []provider.Provider, wrong mends) routeui.TargetFields {
-	number, at := strconv.Itoa(i+1), "targets["+strconv.Itoa(i)+"]"
-	fields := routeui.TargetFields{
-		Provider: component.Field{Name: "target_provider", ID: "target-provider-" + number, Label: "Provider", Value: target.ProviderID.String(), Error: wrong.of(at+".provider_id", at)},
-		Model:    component.Field{Name: "target_model", ID: "target-model-" + number, Label: "Model", Value: target.Model, Error: wrong.of(at + ".model"), Mono: true, Placeholder: "gpt-4o-mini"},
-		Weight:   component.Field{Name: "target_weight", ID: "target-weight-" + number, Label: "Weight", Value: strconv.Itoa(max(target.Weight, 0)), Error: wrong.of(at + ".weight"), InputMode: "numeric"},
+const versionsShown = 20
+
+func (c *Console) routeVersions(v *visit) error {
+	ctx, id := v.Request().Context(), idOf[ident.Route](v, "id")
+	found, err := c.Routes.Get(ctx, v.actor, id)
+	if err != nil {
+		return err
 	}
-	for _, one := range providers {
-		fields.Provider.Options = append(fields.Provider.Options, component.Option{Value: one.ID.String(), Label: one.Name})
+	before, _ := strconv.Atoi(v.QueryParam("before")) // what is no number is the newest
+	page, err := c.Routes.Versions(ctx, v.actor, id, max(before, 0), versionsShown)
+	if err != nil {
+		return err
 	}
-	return fields
+	list := routeui.Versions{Title: found.Name}
+	if v.actor.May(authz.RouteWrite) {
+		list.Links = routeLinks(id, "/versions")
+	}
+	for _, one := range page.Items {
+		row := routeui.Version{Number: strconv.Itoa(one.Version), When: component.At(one.SavedAt, "ago"), Who: one.ActorName, Now: one.Version == found.Version}
+		if one.Restores > 0 {
+			row.What = "brought back version " + strconv.Itoa(one.Restores)
+		}
+		if !row.Now && found.ArchivedAt == nil && v.actor.May(authz.RouteWrite) {
+			row.RestoreHref = "/routes/" + id.String() + "/versions/" + row.Number + "/restore"
+		}
+		for _, change := range one.Changes {
+			row.Changes = append(row.Changes, routeui.Change{Added: change.Added, Line: change.Line})
+		}
+		list.Rows = append(list.Rows, row)
+	}
+	if page.Next > 0 {
+		list.Older = "/routes/" + id.String() + "/versions?before=" + strconv.Itoa(page.Next)
+	}
+	return c.draw(v, view{Title: found.Name, Active: "/routes", Crumbs: under("Routes", "/routes"), Content: routeui.VersionsPage(list)})
+}
+
+func (c *Console) restoreRoute(v *visit) error {
+	ctx, id := v.Request().Context(), idOf[ident.Route](v, "id")
+	found, err := c.Routes.Get(ctx, v.actor, id)
+	if err != nil {
+		return err
+	}
+	if err := v.actor.Require(authz.RouteWrite); err != nil {
+		return err
+	}
+	number, back := v.Param("version"), "/routes/"+id.String()+"/versions"
+	if v.posted() {
+		version, _ := strconv.Atoi(number) // what is no number is no version
+		if _, err := c.Routes.Restore(ctx, v.actor, id, version); err != nil {
+			if wrong, ok := refused(err); ok {
+				return c.done(v, back, "Version "+number+" cannot be brought back: "+wrong.placed())
+			}
+			return err
+		}
+		return c.done(v, back, "Route “"+found.Name+"” is as it was in version "+number+".")
+	}
+	return c.ask(v, "/routes", component.Confirm{
+		Title: "Bring back version " + number + " of “" + found.Name + "”?", Text: "Edges serve it within a second. The version in force is kept and can be brought back in turn.", Submit: "Bring back", Cancel: back,
+	})
 }
 
 func (c *Console) archiveRoute(v *visit) error {
@@ -184,4 +254,31 @@ func (c *Console) archiveRoute(v *visit) error {
 	return c.ask(v, "/routes", component.Confirm{
 		Title: "Archive “" + found.Name + "”?", Text: "Calls that name it are answered with 404 within a second.", Submit: "Archive route", Cancel: "/routes",
 	})
+}
+
+// routeForm draws the form, after one of its buttons too, or keeps what was sent.
+func (c *Console) routeForm(v *visit, form routeui.Form, in route.Input, unread mends, submit string, keep func() (string, string, error)) error {
+	providers, err := c.Providers.List(v.Request().Context(), v.actor)
+	if err != nil {
+		return err
+	}
+	wrong, status := mends{}, http.StatusOK
+	switch edit := v.FormValue("edit"); {
+	case edit != "":
+		in.Targets = edited(in.Targets, edit)
+	case len(unread.fields) > 0:
+		wrong, status = unread, http.StatusUnprocessableEntity
+	default:
+		var given bool
+		if wrong, status, given, err = c.send(v, keep); given {
+			return err
+		}
+	}
+	e := routeEditor{wrong: wrong}
+	for _, one := range providers {
+		e.providers = append(e.providers, component.Option{Value: one.ID.String(), Label: one.Name})
+	}
+	form.Form = v.frameOf("route-form", submit, "/routes", wrong, "name", "workspace_id", "aliases", "time_zone", "strategy", "targets", "sticky_by", "canary")
+	e.fill(&form, in)
+	return c.draw(v, view{Title: form.Title, Active: "/routes", Crumbs: under("Routes", "/routes"), Status: status, Content: routeui.FormPage(form), Fragment: routeui.Edit(form)})
 }

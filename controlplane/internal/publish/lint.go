@@ -1,14 +1,15 @@
 package publish
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 	"time"
 
-	"tollgate.dev/controlplane/internal/ident"
-	"tollgate.dev/controlplane/internal/provider"
 	"tollgate.dev/dataplane/wire"
+	"tollgate.dev/dataplane/wire/condition"
+	"tollgate.dev/dataplane/wire/plan"
 )
 
 // lint refuses what every edge would refuse, so that no edge has to. It says the first thing that is wrong.
@@ -47,30 +48,37 @@ func (s *source) lintProviders() error {
 }
 
 func (s *source) lintRoutes() error {
-	known := map[ident.Provider]provider.Provider{}
+	known := map[string]struct{}{}
 	for _, each := range s.providers {
-		known[each.ID] = each
+		known[string(each.ID.Bytes())] = struct{}{}
 	}
+	compiler := plan.Compiler{Conditions: func(text string) (*condition.Condition, error) { return &condition.Condition{Text: text}, nil }} // they were compiled when they were saved
 	for _, each := range s.routes {
-		id := each.ID.String()
-		if len(each.Targets) == 0 {
+		id, in := each.ID.String(), each.Wire()
+		if len(in.GetTargets()) == 0 {
 			return wrong("route", id, "targets", "a route needs a target")
 		}
-		if routeStrategy(each.Strategy) == wire.RouteStrategy_ROUTE_STRATEGY_UNSPECIFIED {
-			return wrong("route", id, "strategy", "the strategy %q is not known", each.Strategy)
-		}
-		weights := 0
-		for i, target := range each.Targets {
-			if _, there := known[target.ProviderID]; !there {
-				return wrong("route", id, fmt.Sprintf("targets[%d].provider_id", i), "there is no provider %s", target.ProviderID)
+		weights := uint32(0)
+		for i, target := range in.GetTargets() {
+			if _, there := known[string(target.GetProviderId())]; !there {
+				return wrong("route", id, fmt.Sprintf("targets[%d].provider_id", i), "there is no provider %x", target.GetProviderId())
 			}
-			if target.Model == "" {
+			if target.GetModel() == "" {
 				return wrong("route", id, fmt.Sprintf("targets[%d].model", i), "the model is missing")
 			}
-			weights += target.Weight
+			weights += target.GetWeight()
 		}
-		if routeStrategy(each.Strategy) == wire.RouteStrategy_ROUTE_STRATEGY_WEIGHTED && weights <= 0 {
-			return wrong("route", id, "targets", "a weighted route needs a weight above zero")
+		var invalid *plan.Invalid
+		switch in.GetStrategy() {
+		case wire.RouteStrategy_ROUTE_STRATEGY_FALLBACK:
+		case wire.RouteStrategy_ROUTE_STRATEGY_WEIGHTED:
+			if weights == 0 {
+				return wrong("route", id, "targets", "a weighted route needs a weight above zero")
+			}
+		default:
+			if _, err := compiler.Compile(in); errors.As(err, &invalid) {
+				return wrong("route", id, invalid.Field, "%s", invalid.Reason)
+			}
 		}
 	}
 	return nil

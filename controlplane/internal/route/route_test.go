@@ -52,7 +52,7 @@ func TestCreateNamesEveryWrongFieldOfARoute(t *testing.T) {
 		"nothing":          {route.Input{}, []string{"name", "targets"}},
 		"a name of two":    {route.Input{Name: "a b", Strategy: "random", Targets: []route.Target{{Model: " ", Weight: -1}}}, []string{"name", "strategy", "targets[0].model", "targets[0].weight", "targets[0].provider_id"}},
 		"no weight at all": {route.Input{Name: "w", Strategy: route.Weighted, Targets: []route.Target{{Model: "m", ProviderID: providerOf(t, db, a, "p")}}}, []string{"targets"}},
-		"too many":         {route.Input{Name: "w", Targets: make([]route.Target, 21)}, []string{"targets"}},
+		"too many":         {route.Input{Name: "w", Targets: make([]route.Target, 33)}, []string{"targets"}},
 		"a foreign place":  {route.Input{Name: "w", WorkspaceID: ident.New[ident.Workspace](), Targets: []route.Target{{Model: "m"}}}, []string{"workspace_id", "targets[0].provider_id"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,27 +2,35 @@ package route
 
 import (
 	"context"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 
 	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/tenant"
+	"tollgate.dev/dataplane/wire/condition"
 )
 
 // Service is what people do with routes.
-type Service struct{ db *tenant.DB }
+type Service struct {
+	db       *tenant.DB
+	language func() (*condition.Language, error) // made when it is first needed
+}
 
 // New returns a Service over the tenants' database.
-func New(db *tenant.DB) *Service { return &Service{db: db} }
+func New(db *tenant.DB) *Service {
+	return &Service{db: db, language: sync.OnceValues(condition.New)}
+}
 
 // Create adds a route. A name that is taken in the same place is a Conflict that names the field.
 func (s *Service) Create(ctx context.Context, actor authz.Actor, in Input) (created Route, err error) {
 	if err := actor.Require(authz.RouteWrite); err != nil {
 		return Route{}, err
 	}
-	in, wrong := in.clean()
+	in, wrong := s.clean(in)
 	err = s.db.Change(ctx, actor, func(tx pgx.Tx) (audit.Entry, error) {
 		if err := judgeWorkspace(ctx, tx, &wrong, actor.Org, in.WorkspaceID); err != nil {
 			return audit.Entry{}, err
@@ -33,7 +41,7 @@ func (s *Service) Create(ctx context.Context, actor authz.Actor, in Input) (crea
 		if err := wrong.Err(); err != nil {
 			return audit.Entry{}, err
 		}
-		if created, err = insert(ctx, tx, actor.Org, in); err != nil {
+		if created, err = insert(ctx, tx, actor, in); err != nil {
 			return audit.Entry{}, err
 		}
 		return audit.Entry{Action: "route.create", SubjectID: created.ID.UUID, SubjectName: created.Name, After: created}, nil
@@ -41,27 +49,53 @@ func (s *Service) Create(ctx context.Context, actor authz.Actor, in Input) (crea
 	return created, err
 }
 
-// Update changes the name, strategy and targets of a route; in.WorkspaceID is not looked at.
-func (s *Service) Update(ctx context.Context, actor authz.Actor, id ident.Route, in Input) (updated Route, err error) {
+// clean cleans the input and compiles what it would be, so that nothing is saved that an edge refuses.
+func (s *Service) clean(in Input) (Input, fault.Fields) {
+	in, wrong := in.clean()
+	if len(wrong) == 0 {
+		s.compile(&wrong, routeOf(in))
+	}
+	return in, wrong
+}
+
+func routeOf(in Input) Route {
+	return Route{
+		WorkspaceID: in.WorkspaceID, Name: in.Name, Aliases: in.Aliases, Strategy: in.Strategy, Targets: in.Targets, StickyBy: in.StickyBy, Trial: in.Trial,
+		TimeZone: in.TimeZone,
+	}
+}
+
+// Update makes another version of a route; in.WorkspaceID is not looked at.
+func (s *Service) Update(ctx context.Context, actor authz.Actor, id ident.Route, in Input) (Route, error) {
+	return s.save(ctx, actor, id, "route.update", func(pgx.Tx) (Input, int, error) { return in, 0, nil })
+}
+
+// save makes of what is read a new version.
+func (s *Service) save(ctx context.Context, actor authz.Actor, id ident.Route, action string, read func(pgx.Tx) (in Input, restores int, err error)) (updated Route, err error) {
 	if err := actor.Require(authz.RouteWrite); err != nil {
 		return Route{}, err
 	}
-	in, wrong := in.clean()
 	err = s.db.Change(ctx, actor, func(tx pgx.Tx) (audit.Entry, error) {
 		before, err := getForUpdate(ctx, tx, actor.Org, id)
 		if err != nil {
 			return audit.Entry{}, err
 		}
+		in, restores, err := read(tx)
+		if err != nil {
+			return audit.Entry{}, err
+		}
+		in, wrong := s.clean(in)
+		in.WorkspaceID = before.WorkspaceID
 		if err := judgeTargets(ctx, tx, &wrong, actor.Org, in.Targets); err != nil {
 			return audit.Entry{}, err
 		}
 		if err := wrong.Err(); err != nil {
 			return audit.Entry{}, err
 		}
-		if updated, err = update(ctx, tx, actor.Org, id, in); err != nil {
+		if updated, err = update(ctx, tx, actor, id, in, restores); err != nil {
 			return audit.Entry{}, err
 		}
-		return audit.Entry{Action: "route.update", SubjectID: id.UUID, SubjectName: updated.Name, Before: before, After: updated}, nil
+		return audit.Entry{Action: action, SubjectID: id.UUID, SubjectName: updated.Name, Before: before, After: updated}, nil
 	})
 	return updated, err
 }
@@ -105,4 +139,31 @@ func (s *Service) List(ctx context.Context, actor authz.Actor) (all []Route, err
 		return err
 	})
 	return all, err
+}
+
+// Versions returns at most limit of what a route was saved as, newest first, from before a version (0: the newest).
+func (s *Service) Versions(ctx context.Context, actor authz.Actor, id ident.Route, before, limit int) (page VersionPage, err error) {
+	if err := actor.Require(authz.RouteRead); err != nil {
+		return VersionPage{}, err
+	}
+	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
+		if _, err := get(ctx, tx, actor.Org, id); err != nil {
+			return err
+		}
+		page.Items, err = versions(ctx, tx, actor.Org, id, before, limit)
+		return err
+	})
+	if len(page.Items) > limit { // one more was read, for the changes of the last
+		page.Items = page.Items[:limit]
+		page.Next = page.Items[limit-1].Version
+	}
+	return page, err
+}
+
+// Restore makes an older version of a route its newest one.
+func (s *Service) Restore(ctx context.Context, actor authz.Actor, id ident.Route, number int) (Route, error) {
+	return s.save(ctx, actor, id, "route.restore", func(tx pgx.Tx) (Input, int, error) {
+		found, err := version(ctx, tx, actor.Org, id, number)
+		return found.Route, number, err
+	})
 }

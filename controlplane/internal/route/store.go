@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/route/internal/routedb"
@@ -30,7 +31,9 @@ func List(ctx context.Context, tx pgx.Tx, org ident.Org) ([]Route, error) {
 	}
 	all := make([]Route, len(rows))
 	for i, row := range rows {
-		all[i] = fromRow(routedb.GetRouteRow(row), byRoute[row.RouteID])
+		if all[i], err = fromRow(routedb.GetRouteRow(row), byRoute[row.RouteID]); err != nil {
+			return nil, err
+		}
 	}
 	return all, nil
 }
@@ -50,65 +53,88 @@ func judgeWorkspace(ctx context.Context, tx pgx.Tx, wrong *fault.Fields, org ide
 }
 
 // judgeTargets notes the targets whose provider is not the organization's, and keeps the others from being archived until the commit.
-func judgeTargets(ctx context.Context, tx pgx.Tx, wrong *fault.Fields, org ident.Org, targets []Target) error {
-	for i, target := range targets {
-		_, err := routedb.New(tx).HoldProvider(ctx, routedb.HoldProviderParams{OrgID: org, ProviderID: target.ProviderID})
-		if errors.Is(err, pgx.ErrNoRows) {
-			wrong.Add(fieldOf(i, "provider_id"), "choose a provider of this organization")
-		} else if err != nil {
-			return fmt.Errorf("look up provider %s: %w", target.ProviderID, err)
+func judgeTargets(ctx context.Context, tx pgx.Tx, wrong *fault.Fields, org ident.Org, targets []Target) (err error) {
+	each(targets, "", func(place string, target *Target) {
+		_, failed := routedb.New(tx).HoldProvider(ctx, routedb.HoldProviderParams{OrgID: org, ProviderID: target.ProviderID})
+		if errors.Is(failed, pgx.ErrNoRows) {
+			wrong.Add(place+".provider_id", "choose a provider of this organization")
+		} else if failed != nil && err == nil {
+			err = fmt.Errorf("look up provider %s: %w", target.ProviderID, failed)
 		}
-	}
-	return nil
+	})
+	return err
 }
 
-func insert(ctx context.Context, tx pgx.Tx, org ident.Org, in Input) (Route, error) {
-	id := ident.New[ident.Route]()
+func insert(ctx context.Context, tx pgx.Tx, actor authz.Actor, in Input) (Route, error) {
+	id, spec := ident.New[ident.Route](), in.spec()
 	err := routedb.New(tx).InsertRoute(ctx, routedb.InsertRouteParams{
-		OrgID: org, RouteID: id, WorkspaceID: in.WorkspaceID, Name: in.Name, Strategy: string(in.Strategy),
+		OrgID: actor.Org, RouteID: id, WorkspaceID: in.WorkspaceID, Name: in.Name, Strategy: string(in.Strategy), Spec: spec,
 	})
 	if err != nil {
-		return Route{}, taken(err, in, "insert route")
+		return Route{}, taken(err, in, "name", in.Name, "insert route")
 	}
-	if err := insertTargets(ctx, tx, org, id, in.Targets); err != nil {
+	if err := insertParts(ctx, tx, actor, id, in, 1, 0); err != nil {
 		return Route{}, err
 	}
-	return get(ctx, tx, org, id)
+	return get(ctx, tx, actor.Org, id)
 }
 
-func insertTargets(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Route, targets []Target) error {
-	for i, target := range targets {
-		err := routedb.New(tx).InsertTarget(ctx, routedb.InsertTargetParams{
-			OrgID: org, RouteID: id, Position: int32(i), ProviderID: target.ProviderID, Model: target.Model, Weight: int32(target.Weight),
-		})
+// insertParts writes the names and targets of a route and its version.
+func insertParts(ctx context.Context, tx pgx.Tx, actor authz.Actor, id ident.Route, in Input, version int32, restores int) (err error) {
+	queries := routedb.New(tx)
+	for i, name := range append([]string{in.Name}, in.Aliases...) {
+		err := queries.InsertName(ctx, routedb.InsertNameParams{OrgID: actor.Org, Place: in.WorkspaceID.UUID, Name: name, RouteID: id})
+		field := "name"
+		if i > 0 {
+			field = fmt.Sprintf("aliases[%d]", i-1)
+		}
 		if err != nil {
-			return fmt.Errorf("insert target %d of route %s: %w", i, id, err)
+			return taken(err, in, field, name, "insert name of route")
 		}
 	}
-	return nil
+	position := int32(0)
+	each(in.Targets, "", func(_ string, target *Target) {
+		failed := queries.InsertTarget(ctx, routedb.InsertTargetParams{
+			OrgID: actor.Org, RouteID: id, Position: position, ProviderID: target.ProviderID, Model: target.Model, Weight: int32(target.Weight),
+		})
+		if failed != nil && err == nil {
+			err = fmt.Errorf("insert target %d of route %s: %w", position, id, failed)
+		}
+		position++
+	})
+	if err != nil {
+		return err
+	}
+	return insertVersion(ctx, tx, actor, id, in, version, restores)
 }
 
-func update(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Route, in Input) (Route, error) {
+func update(ctx context.Context, tx pgx.Tx, actor authz.Actor, id ident.Route, in Input, restores int) (Route, error) {
 	queries := routedb.New(tx)
-	count, err := queries.UpdateRoute(ctx, routedb.UpdateRouteParams{OrgID: org, RouteID: id, Name: in.Name, Strategy: string(in.Strategy)})
+	version, err := queries.UpdateRoute(ctx, routedb.UpdateRouteParams{OrgID: actor.Org, RouteID: id, Name: in.Name, Strategy: string(in.Strategy), Spec: in.spec()})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Route{}, missing(err, id)
+	}
 	if err != nil {
-		return Route{}, taken(err, in, "update route")
+		return Route{}, taken(err, in, "name", in.Name, "update route")
 	}
-	if count == 0 {
-		return Route{}, missing(pgx.ErrNoRows, id)
-	}
-	if err := queries.DeleteTargets(ctx, routedb.DeleteTargetsParams{OrgID: org, RouteID: id}); err != nil {
+	if err := queries.DeleteTargets(ctx, routedb.DeleteTargetsParams{OrgID: actor.Org, RouteID: id}); err != nil {
 		return Route{}, fmt.Errorf("delete targets of route %s: %w", id, err)
 	}
-	if err := insertTargets(ctx, tx, org, id, in.Targets); err != nil {
+	if err := queries.DeleteNames(ctx, routedb.DeleteNamesParams{OrgID: actor.Org, RouteID: id}); err != nil {
+		return Route{}, fmt.Errorf("delete names of route %s: %w", id, err)
+	}
+	if err := insertParts(ctx, tx, actor, id, in, version, restores); err != nil {
 		return Route{}, err
 	}
-	return get(ctx, tx, org, id)
+	return get(ctx, tx, actor.Org, id)
 }
 
 func archive(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Route) error {
 	if _, err := routedb.New(tx).ArchiveRoute(ctx, routedb.ArchiveRouteParams{OrgID: org, RouteID: id}); err != nil {
 		return fmt.Errorf("archive route %s: %w", id, err)
+	}
+	if err := routedb.New(tx).DeleteNames(ctx, routedb.DeleteNamesParams{OrgID: org, RouteID: id}); err != nil {
+		return fmt.Errorf("delete names of route %s: %w", id, err)
 	}
 	return nil
 }
@@ -127,7 +153,7 @@ func get(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Route) (Route, 
 	for i, row := range rows {
 		targets[i] = targetFromRow(row)
 	}
-	return fromRow(row, targets), nil
+	return fromRow(row, targets)
 }
 
 // getForUpdate locks the route, which must not be archived, until the end of the transaction.
@@ -138,26 +164,40 @@ func getForUpdate(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Route)
 	return get(ctx, tx, org, id)
 }
 
-func fromRow(row routedb.GetRouteRow, targets []Target) Route {
-	found := Route{
-		ID: row.RouteID, WorkspaceID: row.WorkspaceID, Name: row.Name, Strategy: Strategy(row.Strategy), Targets: targets,
-		CreatedAt: row.CreatedAt, ArchivedAt: row.ArchivedAt,
+// fromRow makes a route of its row and its targets, which have the names of their providers.
+func fromRow(row routedb.GetRouteRow, targets []Target) (Route, error) {
+	in := Input{Name: row.Name, WorkspaceID: row.WorkspaceID, Aliases: []string{}, Strategy: Strategy(row.Strategy), Targets: targets}
+	if row.Spec != nil {
+		var err error
+		if in, err = fromSpec(row.Spec); err != nil {
+			return Route{}, fmt.Errorf("read route %s: %w", row.RouteID, err)
+		}
+		at := 0
+		each(in.Targets, "", func(_ string, target *Target) {
+			if at < len(targets) {
+				target.ProviderName = targets[at].ProviderName
+			}
+			at++
+		})
 	}
+	found := routeOf(in)
+	found.ID, found.WorkspaceID, found.Name, found.Version = row.RouteID, row.WorkspaceID, row.Name, int(row.Version)
+	found.CreatedAt, found.ArchivedAt = row.CreatedAt, row.ArchivedAt
 	if row.WorkspaceName != nil {
 		found.WorkspaceName = *row.WorkspaceName
 	}
-	return found
+	return found, nil
 }
 
 func targetFromRow(row routedb.ListTargetsOfRouteRow) Target {
 	return Target{ProviderID: row.ProviderID, ProviderName: row.ProviderName, Model: row.Model, Weight: int(row.Weight)}
 }
 
-func taken(err error, in Input, doing string) error {
-	if tenant.Violates(err, "route_name_key") {
-		return fault.Taken("name", "a route named %q is there already; choose another name or change that one", in.Name)
+func taken(err error, in Input, field, name, doing string) error {
+	if tenant.Violates(err, "route_name_key") || tenant.Violates(err, "route_name_pkey") {
+		return fault.Taken(field, "a route is called %q there already; choose another name or change that one", name)
 	}
-	return fmt.Errorf("%s: %w", doing, err)
+	return fmt.Errorf("%s %s: %w", doing, in.Name, err)
 }
 
 func missing(err error, id ident.Route) error {

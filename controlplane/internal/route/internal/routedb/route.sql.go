@@ -9,6 +9,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
 	"tollgate.dev/controlplane/internal/ident"
 )
 
@@ -30,6 +31,21 @@ func (q *Queries) ArchiveRoute(ctx context.Context, arg ArchiveRouteParams) (int
 	return result.RowsAffected(), nil
 }
 
+const deleteNames = `-- name: DeleteNames :exec
+DELETE FROM route_name
+WHERE org_id = $1 AND route_id = $2
+`
+
+type DeleteNamesParams struct {
+	OrgID   ident.Org
+	RouteID ident.Route
+}
+
+func (q *Queries) DeleteNames(ctx context.Context, arg DeleteNamesParams) error {
+	_, err := q.db.Exec(ctx, deleteNames, arg.OrgID, arg.RouteID)
+	return err
+}
+
 const deleteTargets = `-- name: DeleteTargets :exec
 DELETE FROM route_target
 WHERE org_id = $1 AND route_id = $2
@@ -45,8 +61,24 @@ func (q *Queries) DeleteTargets(ctx context.Context, arg DeleteTargetsParams) er
 	return err
 }
 
+const forgetVersions = `-- name: ForgetVersions :exec
+DELETE FROM route_version
+WHERE org_id = $1 AND route_id = $2 AND version <= $3
+`
+
+type ForgetVersionsParams struct {
+	OrgID   ident.Org
+	RouteID ident.Route
+	Version int32
+}
+
+func (q *Queries) ForgetVersions(ctx context.Context, arg ForgetVersionsParams) error {
+	_, err := q.db.Exec(ctx, forgetVersions, arg.OrgID, arg.RouteID, arg.Version)
+	return err
+}
+
 const getRoute = `-- name: GetRoute :one
-SELECT r.route_id, r.workspace_id, w.name AS workspace_name, r.name, r.strategy, r.created_at, r.archived_at
+SELECT r.route_id, r.workspace_id, w.name AS workspace_name, r.name, r.strategy, r.spec, r.version, r.created_at, r.archived_at
 FROM route r LEFT JOIN workspace w ON w.org_id = r.org_id AND w.workspace_id = r.workspace_id
 WHERE r.org_id = $1 AND r.route_id = $2
 `
@@ -62,6 +94,8 @@ type GetRouteRow struct {
 	WorkspaceName *string
 	Name          string
 	Strategy      string
+	Spec          []byte
+	Version       int32
 	CreatedAt     time.Time
 	ArchivedAt    *time.Time
 }
@@ -75,8 +109,45 @@ func (q *Queries) GetRoute(ctx context.Context, arg GetRouteParams) (GetRouteRow
 		&i.WorkspaceName,
 		&i.Name,
 		&i.Strategy,
+		&i.Spec,
+		&i.Version,
 		&i.CreatedAt,
 		&i.ArchivedAt,
+	)
+	return i, err
+}
+
+const getVersion = `-- name: GetVersion :one
+SELECT version, name, spec, restores, saved_at, actor_name
+FROM route_version
+WHERE org_id = $1 AND route_id = $2 AND version = $3
+`
+
+type GetVersionParams struct {
+	OrgID   ident.Org
+	RouteID ident.Route
+	Version int32
+}
+
+type GetVersionRow struct {
+	Version   int32
+	Name      string
+	Spec      []byte
+	Restores  *int32
+	SavedAt   time.Time
+	ActorName string
+}
+
+func (q *Queries) GetVersion(ctx context.Context, arg GetVersionParams) (GetVersionRow, error) {
+	row := q.db.QueryRow(ctx, getVersion, arg.OrgID, arg.RouteID, arg.Version)
+	var i GetVersionRow
+	err := row.Scan(
+		&i.Version,
+		&i.Name,
+		&i.Spec,
+		&i.Restores,
+		&i.SavedAt,
+		&i.ActorName,
 	)
 	return i, err
 }
@@ -101,9 +172,31 @@ func (q *Queries) HoldProvider(ctx context.Context, arg HoldProviderParams) (ide
 	return provider_id, err
 }
 
+const insertName = `-- name: InsertName :exec
+INSERT INTO route_name (org_id, place, name, route_id)
+VALUES ($1, $2, $3, $4)
+`
+
+type InsertNameParams struct {
+	OrgID   ident.Org
+	Place   uuid.UUID
+	Name    string
+	RouteID ident.Route
+}
+
+func (q *Queries) InsertName(ctx context.Context, arg InsertNameParams) error {
+	_, err := q.db.Exec(ctx, insertName,
+		arg.OrgID,
+		arg.Place,
+		arg.Name,
+		arg.RouteID,
+	)
+	return err
+}
+
 const insertRoute = `-- name: InsertRoute :exec
-INSERT INTO route (org_id, route_id, workspace_id, name, strategy)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO route (org_id, route_id, workspace_id, name, strategy, spec)
+VALUES ($1, $2, $3, $4, $5, $6)
 `
 
 type InsertRouteParams struct {
@@ -112,6 +205,7 @@ type InsertRouteParams struct {
 	WorkspaceID ident.Workspace
 	Name        string
 	Strategy    string
+	Spec        []byte
 }
 
 func (q *Queries) InsertRoute(ctx context.Context, arg InsertRouteParams) error {
@@ -121,6 +215,7 @@ func (q *Queries) InsertRoute(ctx context.Context, arg InsertRouteParams) error 
 		arg.WorkspaceID,
 		arg.Name,
 		arg.Strategy,
+		arg.Spec,
 	)
 	return err
 }
@@ -151,8 +246,73 @@ func (q *Queries) InsertTarget(ctx context.Context, arg InsertTargetParams) erro
 	return err
 }
 
+const insertVersion = `-- name: InsertVersion :exec
+INSERT INTO route_version (org_id, route_id, version, name, spec, restores, actor_name)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+`
+
+type InsertVersionParams struct {
+	OrgID     ident.Org
+	RouteID   ident.Route
+	Version   int32
+	Name      string
+	Spec      []byte
+	Restores  *int32
+	ActorName string
+}
+
+func (q *Queries) InsertVersion(ctx context.Context, arg InsertVersionParams) error {
+	_, err := q.db.Exec(ctx, insertVersion,
+		arg.OrgID,
+		arg.RouteID,
+		arg.Version,
+		arg.Name,
+		arg.Spec,
+		arg.Restores,
+		arg.ActorName,
+	)
+	return err
+}
+
+const listProviderNames = `-- name: ListProviderNames :many
+SELECT provider_id, name
+FROM provider
+WHERE org_id = $1 AND provider_id = ANY ($2::uuid[])
+LIMIT 1000
+`
+
+type ListProviderNamesParams struct {
+	OrgID ident.Org
+	Ids   []uuid.UUID
+}
+
+type ListProviderNamesRow struct {
+	ProviderID ident.Provider
+	Name       string
+}
+
+func (q *Queries) ListProviderNames(ctx context.Context, arg ListProviderNamesParams) ([]ListProviderNamesRow, error) {
+	rows, err := q.db.Query(ctx, listProviderNames, arg.OrgID, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListProviderNamesRow
+	for rows.Next() {
+		var i ListProviderNamesRow
+		if err := rows.Scan(&i.ProviderID, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listRoutes = `-- name: ListRoutes :many
-SELECT r.route_id, r.workspace_id, w.name AS workspace_name, r.name, r.strategy, r.created_at, r.archived_at
+SELECT r.route_id, r.workspace_id, w.name AS workspace_name, r.name, r.strategy, r.spec, r.version, r.created_at, r.archived_at
 FROM route r LEFT JOIN workspace w ON w.org_id = r.org_id AND w.workspace_id = r.workspace_id
 WHERE r.org_id = $1 AND r.archived_at IS NULL
 ORDER BY r.name, r.route_id
@@ -165,6 +325,8 @@ type ListRoutesRow struct {
 	WorkspaceName *string
 	Name          string
 	Strategy      string
+	Spec          []byte
+	Version       int32
 	CreatedAt     time.Time
 	ArchivedAt    *time.Time
 }
@@ -184,6 +346,8 @@ func (q *Queries) ListRoutes(ctx context.Context, orgID ident.Org) ([]ListRoutes
 			&i.WorkspaceName,
 			&i.Name,
 			&i.Strategy,
+			&i.Spec,
+			&i.Version,
 			&i.CreatedAt,
 			&i.ArchivedAt,
 		); err != nil {
@@ -288,6 +452,62 @@ func (q *Queries) ListTargetsOfRoute(ctx context.Context, arg ListTargetsOfRoute
 	return items, nil
 }
 
+const listVersions = `-- name: ListVersions :many
+SELECT version, name, spec, restores, saved_at, actor_name
+FROM route_version
+WHERE org_id = $1 AND route_id = $2 AND ($3::integer = 0 OR version < $3::integer)
+ORDER BY version DESC
+LIMIT $4
+`
+
+type ListVersionsParams struct {
+	OrgID   ident.Org
+	RouteID ident.Route
+	Before  int32
+	Count   int32
+}
+
+type ListVersionsRow struct {
+	Version   int32
+	Name      string
+	Spec      []byte
+	Restores  *int32
+	SavedAt   time.Time
+	ActorName string
+}
+
+func (q *Queries) ListVersions(ctx context.Context, arg ListVersionsParams) ([]ListVersionsRow, error) {
+	rows, err := q.db.Query(ctx, listVersions,
+		arg.OrgID,
+		arg.RouteID,
+		arg.Before,
+		arg.Count,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListVersionsRow
+	for rows.Next() {
+		var i ListVersionsRow
+		if err := rows.Scan(
+			&i.Version,
+			&i.Name,
+			&i.Spec,
+			&i.Restores,
+			&i.SavedAt,
+			&i.ActorName,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lockRoute = `-- name: LockRoute :one
 SELECT route_id
 FROM route
@@ -300,7 +520,7 @@ type LockRouteParams struct {
 	RouteID ident.Route
 }
 
-// Serializes changes of one route and its targets. Lock order: route, then providers.
+// Serializes changes of one route, its targets, names and versions. Lock order: route, then providers.
 func (q *Queries) LockRoute(ctx context.Context, arg LockRouteParams) (ident.Route, error) {
 	row := q.db.QueryRow(ctx, lockRoute, arg.OrgID, arg.RouteID)
 	var route_id ident.Route
@@ -308,9 +528,10 @@ func (q *Queries) LockRoute(ctx context.Context, arg LockRouteParams) (ident.Rou
 	return route_id, err
 }
 
-const updateRoute = `-- name: UpdateRoute :execrows
-UPDATE route SET name = $3, strategy = $4
+const updateRoute = `-- name: UpdateRoute :one
+UPDATE route SET name = $3, strategy = $4, spec = $5, version = version + 1
 WHERE org_id = $1 AND route_id = $2 AND archived_at IS NULL
+RETURNING version
 `
 
 type UpdateRouteParams struct {
@@ -318,19 +539,20 @@ type UpdateRouteParams struct {
 	RouteID  ident.Route
 	Name     string
 	Strategy string
+	Spec     []byte
 }
 
-func (q *Queries) UpdateRoute(ctx context.Context, arg UpdateRouteParams) (int64, error) {
-	result, err := q.db.Exec(ctx, updateRoute,
+func (q *Queries) UpdateRoute(ctx context.Context, arg UpdateRouteParams) (int32, error) {
+	row := q.db.QueryRow(ctx, updateRoute,
 		arg.OrgID,
 		arg.RouteID,
 		arg.Name,
 		arg.Strategy,
+		arg.Spec,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	var version int32
+	err := row.Scan(&version)
+	return version, err
 }
 
 const workspaceExists = `-- name: WorkspaceExists :one

@@ -1,0 +1,83 @@
+package web_test
+
+import (
+	"tollgate.dev/web/component"
+	"tollgate.dev/web/routeui"
+)
+
+func routeStories() []story {
+	nested := group("1", "europe", "conditional", target("1.0", "gpt-4o", ""), group("1.1", "cheap", "canary", target("1.1.0", "mistral-large", ""), target("1.1.1", "mistral-next", "")))
+	nested.Nodes[0].When.Value, nested.Nodes[0].When.Error = `labels.region = "eu"`, "Line 1, column 15: token recognition error at: '= '."
+	nested.Nodes[0].Fields.Value = "temperature = 0.2\nmax_tokens ?= 500"
+	links := []component.Link{{Label: "As text", Href: "/routes/1/text"}, {Label: "Versions", Href: "/routes/1/versions"}}
+	return []story{
+		{name: "route-tree-form", title: "smart", active: "Routes", content: routeui.FormPage(routeui.Form{
+			Form: form("route-form", "/routes/1", "Save"), Title: "smart", Links: links,
+			Name:      component.Field{Name: "name", Label: "Name", Value: "smart", Mono: true, Help: "What callers write as the model."},
+			Workspace: component.Field{Name: "workspace_id", Label: "Where", Disabled: true, Options: []component.Option{{Label: "Every workspace"}}},
+			Aliases:   component.Field{Name: "aliases", Label: "Other names", Value: "gpt-4, claude", Mono: true, Optional: true, Help: "With commas. Callers may write each of them too."},
+			TimeZone:  component.Field{Name: "time_zone", Label: "Time zone of conditions", Value: "Europe/Berlin", Optional: true},
+			Strategy:  component.Field{Name: "strategy", Label: "Which target answers", Value: "weighted", Options: strategies()},
+			Special:   special("root"), Nodes: []routeui.Node{target("0", "gpt-4o-mini", ""), nested},
+			Variables: []routeui.Variable{{Name: "prompt_chars", Type: "int", Help: "characters of everything that the model reads"}, {Name: "labels", Type: "map", Help: "what the caller labels the call with"}},
+		})},
+		{name: "routes-tree", title: "Routes", active: "Routes", content: routeui.Page(routeui.List{MayAdd: true, HasProvider: true, Rows: []routeui.Row{
+			{ID: "r1", Name: "smart", Aliases: "gpt-4, claude", Href: "/routes/1", ArchiveHref: "/routes/1/archive", Workspace: "every workspace", Strategy: "by condition", Targets: []routeui.Target{
+				{Provider: "openai", Model: "gpt-4o-mini", When: "prompt_chars < 300"},
+				{Group: "europe", Strategy: "by weight", When: "else", Targets: []routeui.Target{{Provider: "azure", Model: "gpt-4o", Share: "75%"}, {Group: "cheap", Strategy: "canary", Share: "25%", Targets: []routeui.Target{{Provider: "mistral", Model: "mistral-large"}, {Provider: "mistral", Model: "mistral-next", Share: "5%"}}}}},
+			}},
+		}})},
+		{name: "route-versions", title: "smart", active: "Routes", content: routeui.VersionsPage(routeui.Versions{Title: "smart", Links: links, Older: "/routes/1/versions?before=2", Rows: []routeui.Version{
+			{Number: "3", When: component.At(noon, "ago"), Who: "Ada Lovelace", What: "brought back version 1", Now: true, Changes: []routeui.Change{{Line: `"model": "gpt-5",`}, {Added: true, Line: `"model": "gpt-4o",`}}},
+			{Number: "2", When: component.At(noon, "ago"), Who: "deploy", RestoreHref: "/routes/1/versions/2/restore", Changes: []routeui.Change{{Line: `"model": "gpt-4o",`}, {Added: true, Line: `"model": "gpt-5",`}, {Added: true, Line: `"override": {`}, {Added: true, Line: `"temperature": 0.2`}}},
+		}})},
+		{name: "route-text", title: "smart", active: "Routes", content: routeui.TextPage(routeui.Text{Form: form("route-text", "/routes/1/text", "Save"), Title: "smart", Links: links, Text: component.Field{
+			Name: "text", Label: "The route", Mono: true, Rows: 28, Value: "{\n  \"name\": \"smart\",\n  \"strategy\": \"fallback\",\n  \"targets\": []\n}",
+		}})},
+	}
+}
+
+func strategies() []component.Option {
+	return []component.Option{
+		{Value: "fallback", Label: "In order", Help: "The first; the next one when it fails."}, {Value: "weighted", Label: "By weight", Help: "Calls are shared among the targets."},
+		{Value: "conditional", Label: "By condition", Help: "The first whose condition holds."}, {Value: "latency", Label: "Quickest", Help: "Who answered quickly of late."},
+		{Value: "cost", Label: "Cheapest", Help: "For the call's expected tokens."}, {Value: "sticky", Label: "Sticky", Help: "The same end user, the same target."},
+		{Value: "canary", Label: "Canary", Help: "A share tries the second of two."},
+	}
+}
+
+func special(id string) routeui.Special {
+	field := func(name, label, value, suffix string) component.Field {
+		return component.Field{Name: name, ID: id + "-" + name, Label: label, Value: value, Suffix: suffix, InputMode: "numeric"}
+	}
+	return routeui.Special{
+		Sticky: component.Field{Name: "sticky_by", ID: id + "-sticky_by", Label: "Goes by", Value: "end_user", Mono: true, Help: "end_user, run, virtual_key, or label:name"},
+		Share:  field("canary_share", "Share", "5", "%"), Calls: field("canary_calls", "Judged after", "100", "calls"),
+		Errors: field("canary_errors", "More failures", "2", "%"), Slower: field("canary_slower", "Slower by", "50", "%"),
+	}
+}
+
+func parts(path string) routeui.Node {
+	return routeui.Node{
+		Path: path, Depth: "1", First: path == "0", Label: "Target " + path,
+		Weight: component.Field{Name: "target_weight", ID: "target-weight-" + path, Label: "Weight", Value: "1", InputMode: "numeric"},
+		When:   component.Field{Name: "node_when", ID: "node-when-" + path, Label: "When", Mono: true, Placeholder: "when none before it holds"},
+	}
+}
+
+func target(path, model, problem string) routeui.Node {
+	n := parts(path)
+	n.Provider = component.Field{Name: "target_provider", ID: "target-provider-" + path, Label: "Provider", Options: []component.Option{{Value: "p1", Label: "openai"}}}
+	n.Model = component.Field{Name: "target_model", ID: "target-model-" + path, Label: "Model", Value: model, Error: problem, Mono: true}
+	n.Fields = component.Field{Name: "target_fields", ID: "target-fields-" + path, Label: "Fields", Mono: true, Optional: true, Rows: 3, Help: "One a line: “temperature = 0.2” whatever the caller says, “max_tokens ?= 500” only where they say nothing. Values are JSON."}
+	return n
+}
+
+func group(path, name, strategy string, nodes ...routeui.Node) routeui.Node {
+	n := parts(path)
+	n.IsGroup, n.MayNest, n.Label, n.Nodes = true, true, "Group "+name, nodes
+	n.Name = component.Field{Name: "group_name", ID: "group-name-" + path, Label: "Group", Value: name, Mono: true}
+	n.Strategy = component.Field{Name: "group_strategy", ID: "group-strategy-" + path, Label: "Which of it answers", Value: strategy, Options: strategies()}
+	n.Special = special("group-" + path)
+	return n
+}

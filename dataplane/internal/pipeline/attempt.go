@@ -76,6 +76,9 @@ func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Er
 		return nil, priceUnknown()
 	}
 	a.idText = a.id.String()
+	if problem := c.dress(a); problem != nil {
+		return nil, problem
+	}
 	facts, hard := c.facts(), false
 	for _, b := range c.key.Budgets {
 		_, holds := b.Selector.Subject(&facts)

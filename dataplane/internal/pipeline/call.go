@@ -69,6 +69,7 @@ type call struct {
 	// scratch
 	attempt attempt
 	world   world
+	plain   plain
 	split   sse.Splitter
 	stream  meter.Stream
 	answer  scan.Result
@@ -94,6 +95,7 @@ const scratchKept = 256 << 10
 
 // end forgets everything but the memory.
 func (c *call) end() {
+	c.undress()
 	c.body.Free()
 	c.split.Reset()
 	c.checker.Reset(nil)

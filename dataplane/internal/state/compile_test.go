@@ -96,6 +96,9 @@ func wrongs(t *testing.T) []wrong {
 		{"a condition that does not compile", aRoute(func(r *wire.Route) { grow(r); r.Root.Nodes[0].Condition = "prompt_chars <" }), "root.nodes[0].condition"},
 		{"a tree without root", aRoute(func(r *wire.Route) { grow(r); r.Root = nil }), "root.nodes"},
 		{"an unknown time zone", aRoute(func(r *wire.Route) { grow(r); r.TimeZone = "Mars/Base" }), "time_zone"},
+		{"a field that is the caller's own", aRoute(func(r *wire.Route) {
+			r.Targets[0].Parameters = []*wire.Parameter{{Name: "model", Value: []byte(`"x"`)}}
+		}), "targets[0].parameters[0]"},
 		{"another name of its own", aRoute(func(r *wire.Route) { r.Aliases = []string{"other", r.GetName()} }), "aliases[1]"},
 		{"a short id", aRoute(func(r *wire.Route) { r.WorkspaceId = []byte{1} }), "workspace_id"},
 		{"a negative limit", aBudget(func(b *wire.Budget) { b.LimitPico = -1 }), "limit_pico"},

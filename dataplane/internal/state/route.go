@@ -26,6 +26,15 @@ type Target struct {
 	Weight   uint32
 	Prices   wire.Schedule // what it costs and will cost
 	Index    int           // in its route
+	// Parameters are the fields that it sets in the request.
+	Parameters []Parameter
+}
+
+// Parameter is a top-level field of a request.
+type Parameter struct {
+	Name     string
+	Value    []byte // JSON
+	Override bool   // also where the caller says something
 }
 
 // routeSet is the routes of one scope by name, under each of their names.
@@ -106,7 +115,14 @@ func (c *compiler) target(i int, in *wire.Target) Target {
 		c.fail(indexed("targets", i, "provider_id"), "there is no provider %s", id)
 	}
 	model := c.text(indexed("targets", i, "model"), in.GetModel())
-	return Target{Provider: provider, Model: model, Weight: in.GetWeight(), Index: i, Prices: c.base.prices.Schedule(c.prices, provider.Catalog, model)}
+	var parameters []Parameter
+	for j, each := range in.GetParameters() {
+		if err := plan.CheckParameter(each.GetName(), each.GetValue()); err != nil {
+			c.fail(indexed("targets", i, indexed("parameters", j, "")), "%v", err)
+		}
+		parameters = append(parameters, Parameter{each.GetName(), each.GetValue(), each.GetOverride()})
+	}
+	return Target{Provider: provider, Model: model, Weight: in.GetWeight(), Index: i, Parameters: parameters, Prices: c.base.prices.Schedule(c.prices, provider.Catalog, model)}
 }
 
 // routesFor returns the routes of a workspace: its own and those of the organization that it does not shadow.

@@ -22,6 +22,12 @@ type way struct {
 
 const tools = `"tools":[{"type":"function","function":{"name":"look_up","parameters":{"type":"object","properties":{"what":{"type":"string"}}}}}]`
 
+var geminiBodies = []string{
+	`{"contents":[{"role":"user","parts":[{"text":"Say something."}]}],"generationConfig":{"maxOutputTokens":64}}`,
+	`{"contents":[{"role":"user","parts":[{"text":"No limit."}]}],"generation_config":{"temperature":1}}`,
+	`{"contents":[{"parts":[{"text":"Please look_up something."}]}],"tools":[{"functionDeclarations":[{"name":"look_up","parameters":{"type":"OBJECT","properties":{"what":{"type":"STRING"}}}}]}]}`,
+}
+
 // ways has a row for every route of the edge; a new route fails without one.
 var ways = map[string]way{
 	"POST /v1/chat/completions": {key: true, budget: true, dialect: "openai_chat", bodies: []string{
@@ -52,17 +58,22 @@ var ways = map[string]way{
 		`{"model":"` + openAIModel + `","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"Say something."}]}`,
 		`{"model":"` + openAIModel + `","messages":[{"role":"user","content":"No limit."}]}`,
 	}},
-	"GET /v1/models": {key: true},
-	"GET /healthz":   {},
-	"GET /readyz":    {},
-	"GET /metrics":   {},
+	"POST /v1beta/models/{model}:generateContent":       {key: true, budget: true, dialect: "gemini_generate", bodies: geminiBodies, path: "/v1beta/models/" + openAIModel + ":generateContent"},
+	"POST /v1beta/models/{model}:streamGenerateContent": {key: true, budget: true, dialect: "gemini_generate", bodies: geminiBodies, path: "/v1beta/models/" + claude + ":streamGenerateContent?alt=sse"},
+	"POST /v1/models/{model}:generateContent":           {key: true, budget: true, dialect: "gemini_generate", bodies: geminiBodies, path: "/v1/models/" + claude + ":generateContent"},
+	"POST /v1/models/{model}:streamGenerateContent":     {key: true, budget: true, dialect: "gemini_generate", bodies: geminiBodies, path: "/v1/models/" + openAIModel + ":streamGenerateContent"},
+	"GET /v1beta/models":                                {key: true},
+	"GET /v1/models":                                    {key: true},
+	"GET /healthz":                                      {},
+	"GET /readyz":                                       {},
+	"GET /metrics":                                      {},
 }
 
 // roundabouts are what gateways forward without counting. The edge has none of them.
 var roundabouts = []string{
 	"POST /v1/completions", "POST /v1/batches", "GET /v1/batches", "POST /v1/files", "POST /v1/images/generations", "POST /v1/images/edits", "POST /v1/audio/speech",
 	"POST /v1/audio/transcriptions", "POST /v1/moderations", "POST /v1/fine_tuning/jobs", "POST /v1/assistants", "POST /v1/threads/runs", "POST /v1/realtime/sessions",
-	"POST /v1/messages/batches", "POST /v1/messages/count_tokens/", "POST /v1/complete", "POST /v1beta/models/gemini:generateContent", "POST /openai/v1/chat/completions",
+	"POST /v1/messages/batches", "POST /v1/messages/count_tokens/", "POST /v1/complete", "POST /openai/v1/chat/completions",
 	"POST /anthropic/v1/messages", "POST /v1/chat/completions/", "POST //v1/chat/completions", "POST /v1/chat/completions/../embeddings", "POST /v1/%63hat/completions",
 	"POST /V1/chat/completions", "GET /v1/responses/resp_1", "DELETE /v1/models/" + openAIModel, "POST /v1/rerank", "POST /mcp", "POST /a2a/agent/",
 }

@@ -237,6 +237,9 @@ func errorOf(t *testing.T, answer said) map[string]any {
 	if err := json.Unmarshal([]byte(answer.Body), &body); err != nil || body.Error == nil {
 		t.Fatalf("status %d is no error in any dialect: %s", answer.Status, answer.Body)
 	}
+	if own, ok := body.Error["tollgate"].(map[string]any); ok { // Google's shape has a number for a code
+		return own
+	}
 	return body.Error
 }
 

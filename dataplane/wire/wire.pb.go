@@ -184,6 +184,8 @@ const (
 	ProviderKind_PROVIDER_KIND_UNSPECIFIED ProviderKind = 0
 	ProviderKind_PROVIDER_KIND_OPENAI      ProviderKind = 1
 	ProviderKind_PROVIDER_KIND_ANTHROPIC   ProviderKind = 2
+	ProviderKind_PROVIDER_KIND_GEMINI      ProviderKind = 3 // Google's Gemini API
+	ProviderKind_PROVIDER_KIND_VERTEX      ProviderKind = 4 // Google's Vertex AI: Gemini, and Claude
 )
 
 // Enum value maps for ProviderKind.
@@ -192,11 +194,15 @@ var (
 		0: "PROVIDER_KIND_UNSPECIFIED",
 		1: "PROVIDER_KIND_OPENAI",
 		2: "PROVIDER_KIND_ANTHROPIC",
+		3: "PROVIDER_KIND_GEMINI",
+		4: "PROVIDER_KIND_VERTEX",
 	}
 	ProviderKind_value = map[string]int32{
 		"PROVIDER_KIND_UNSPECIFIED": 0,
 		"PROVIDER_KIND_OPENAI":      1,
 		"PROVIDER_KIND_ANTHROPIC":   2,
+		"PROVIDER_KIND_GEMINI":      3,
+		"PROVIDER_KIND_VERTEX":      4,
 	}
 )
 
@@ -2974,6 +2980,8 @@ type Provider struct {
 	MaxConcurrency uint32                 `protobuf:"varint,8,opt,name=max_concurrency,json=maxConcurrency,proto3" json:"max_concurrency,omitempty"` // calls at a time over all edges; 0: no limit
 	QueueLength    uint32                 `protobuf:"varint,9,opt,name=queue_length,json=queueLength,proto3" json:"queue_length,omitempty"`          // calls that may wait for it on one edge; 0: none waits
 	QueueWaitMs    uint32                 `protobuf:"varint,10,opt,name=queue_wait_ms,json=queueWaitMs,proto3" json:"queue_wait_ms,omitempty"`       // how long one may wait
+	Project        string                 `protobuf:"bytes,11,opt,name=project,proto3" json:"project,omitempty"`                                     // of Vertex: the project that is billed
+	Location       string                 `protobuf:"bytes,12,opt,name=location,proto3" json:"location,omitempty"`                                   // of Vertex: a region, or global
 	Breaker        *Breaker               `protobuf:"bytes,20,opt,name=breaker,proto3" json:"breaker,omitempty"`                                     // absent: every default
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -3077,6 +3085,20 @@ func (x *Provider) GetQueueWaitMs() uint32 {
 		return x.QueueWaitMs
 	}
 	return 0
+}
+
+func (x *Provider) GetProject() string {
+	if x != nil {
+		return x.Project
+	}
+	return ""
+}
+
+func (x *Provider) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
 }
 
 func (x *Provider) GetBreaker() *Breaker {
@@ -6047,7 +6069,7 @@ const file_wire_proto_rawDesc = "" +
 	"\bpriority\x18\n" +
 	" \x01(\x0e2\x1a.tollgate.wire.v1.PriorityR\bpriority\x12!\n" +
 	"\fdrops_fields\x18\v \x01(\bR\vdropsFields\x12!\n" +
-	"\fallows_proxy\x18\f \x01(\bR\vallowsProxy\"\xa5\x03\n" +
+	"\fallows_proxy\x18\f \x01(\bR\vallowsProxy\"\xdb\x03\n" +
 	"\bProvider\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x122\n" +
@@ -6059,7 +6081,9 @@ const file_wire_proto_rawDesc = "" +
 	"\x0fmax_concurrency\x18\b \x01(\rR\x0emaxConcurrency\x12!\n" +
 	"\fqueue_length\x18\t \x01(\rR\vqueueLength\x12\"\n" +
 	"\rqueue_wait_ms\x18\n" +
-	" \x01(\rR\vqueueWaitMs\x123\n" +
+	" \x01(\rR\vqueueWaitMs\x12\x18\n" +
+	"\aproject\x18\v \x01(\tR\aproject\x12\x1a\n" +
+	"\blocation\x18\f \x01(\tR\blocation\x123\n" +
 	"\abreaker\x18\x14 \x01(\v2\x19.tollgate.wire.v1.BreakerR\abreaker\"\x9c\x01\n" +
 	"\aBreaker\x12\x10\n" +
 	"\x03off\x18\x01 \x01(\bR\x03off\x12\x1a\n" +
@@ -6360,11 +6384,13 @@ const file_wire_proto_rawDesc = "" +
 	"\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rPRIORITY_HIGH\x10\x01\x12\x13\n" +
 	"\x0fPRIORITY_NORMAL\x10\x02\x12\x10\n" +
-	"\fPRIORITY_LOW\x10\x03*d\n" +
+	"\fPRIORITY_LOW\x10\x03*\x98\x01\n" +
 	"\fProviderKind\x12\x1d\n" +
 	"\x19PROVIDER_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14PROVIDER_KIND_OPENAI\x10\x01\x12\x1b\n" +
-	"\x17PROVIDER_KIND_ANTHROPIC\x10\x02*\x8d\x02\n" +
+	"\x17PROVIDER_KIND_ANTHROPIC\x10\x02\x12\x18\n" +
+	"\x14PROVIDER_KIND_GEMINI\x10\x03\x12\x18\n" +
+	"\x14PROVIDER_KIND_VERTEX\x10\x04*\x8d\x02\n" +
 	"\rRouteStrategy\x12\x1e\n" +
 	"\x1aROUTE_STRATEGY_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17ROUTE_STRATEGY_FALLBACK\x10\x01\x12\x1b\n" +

@@ -27,7 +27,7 @@ func New(pepper []byte, lookup func(hash [32]byte) *state.Key) *Authenticator {
 	return &Authenticator{lookup: lookup, macs: sync.Pool{New: func() any { return hmac.New(sha256.New, pepper) }}}
 }
 
-// Identify returns the key that the headers carry, as `Authorization: Bearer` or `x-api-key`, and its hash. A known key comes back
+// Identify returns the key that the headers carry, as `Authorization: Bearer`, `x-api-key` or `x-goog-api-key`, and its hash. A known key comes back
 // together with the refusal, so that the refusal can be recorded.
 func (a *Authenticator) Identify(header http.Header, now time.Time) (*state.Key, [32]byte, *refusal.Error) {
 	text, problem := credential(header)
@@ -77,6 +77,9 @@ func (a *Authenticator) sum(text string) [32]byte {
 
 func credential(header http.Header) (string, *refusal.Error) {
 	bearer, apiKey := header["Authorization"], header["X-Api-Key"]
+	if googles := header["X-Goog-Api-Key"]; len(googles) > 0 {
+		apiKey = append(apiKey[:len(apiKey):len(apiKey)], googles...)
+	}
 	if len(bearer) > 1 || len(apiKey) > 1 {
 		return "", unauthorized(wire.CodeInvalidKey, "The request carries more than one key.")
 	}
@@ -90,12 +93,12 @@ func credential(header http.Header) (string, *refusal.Error) {
 	}
 	if len(apiKey) == 1 {
 		if text != "" && text != apiKey[0] {
-			return "", unauthorized(wire.CodeInvalidKey, "Authorization and x-api-key carry different keys. Send one of them.")
+			return "", unauthorized(wire.CodeInvalidKey, "Authorization and the header field for a key alone carry different keys. Send one of them.")
 		}
 		text = apiKey[0]
 	}
 	if text == "" {
-		return "", unauthorized(wire.CodeInvalidKey, "The request carries no key. Send a virtual key as `Authorization: Bearer` or as `x-api-key`.")
+		return "", unauthorized(wire.CodeInvalidKey, "The request carries no key. Send a virtual key as `Authorization: Bearer`, as `x-api-key` or as `x-goog-api-key`.")
 	}
 	return text, nil
 }

@@ -15,6 +15,7 @@ const (
 	AnthropicCountTokens
 	Proxy                     // to a provider as it is, at a path that is no dialect's
 	AnthropicProxy            // the same, to one that speaks as Anthropic does
+	GeminiGenerate            // model and streaming stand in the path, not in the body
 	Count          int = iota // how many there are, None included
 )
 
@@ -33,6 +34,8 @@ func (d Dialect) String() string {
 		return "anthropic_count_tokens"
 	case Proxy, AnthropicProxy:
 		return "proxy"
+	case GeminiGenerate:
+		return "gemini_generate"
 	default:
 		return ""
 	}
@@ -53,6 +56,8 @@ func (d Dialect) Path() string {
 		return "/v1/messages/count_tokens"
 	case Proxy:
 		return "/proxy/{provider}/{path}"
+	case GeminiGenerate:
+		return "/v1beta/models/{model}:generateContent"
 	default:
 		return ""
 	}

@@ -88,7 +88,7 @@ func (w *Window) mayLeave(e held) bool {
 }
 
 func (w *Window) isDelta(data []byte, r *scan.Result) bool {
-	if w.d == dialect.OpenAIChat {
+	if w.d == dialect.OpenAIChat || w.d == dialect.GeminiGenerate {
 		return true
 	}
 	kind, _ := r.Text(data, scan.Type)
@@ -98,14 +98,19 @@ func (w *Window) isDelta(data []byte, r *scan.Result) bool {
 // grow adds the event's texts to their lanes and returns the lane that must be waited for.
 func (w *Window) grow(data []byte, r *scan.Result) (int, int64) {
 	last := 0
-	if w.d != dialect.OpenAIChat {
+	choices := r.Bytes(data, scan.Choices)
+	switch w.d {
+	case dialect.OpenAIChat:
+	case dialect.GeminiGenerate:
+		choices = r.Bytes(data, scan.Candidates)
+	default:
 		last = w.lane(number(data, "index")<<20 + number(data, "output_index")<<10 + number(data, "content_index"))
 		for _, text := range r.Texts {
 			w.extend(last, data[text.Start:text.End])
 		}
 		return last, w.lanes[last].total
 	}
-	scan.Elements(r.Bytes(data, scan.Choices), func(choice []byte) {
+	scan.Elements(choices, func(choice []byte) {
 		from := cap(data) - cap(choice)
 		index := w.lane(number(choice, "index"))
 		for _, text := range r.Texts {

@@ -44,10 +44,35 @@ func Routes() []Route {
 		{http.MethodPost, dialect.AnthropicMessages.Path(), dialect.AnthropicMessages, true},
 		{http.MethodPost, dialect.AnthropicCountTokens.Path(), dialect.AnthropicCountTokens, true},
 		{AnyMethod, dialect.Proxy.Path(), dialect.Proxy, true},
+		{http.MethodPost, geminiPrefix + dialect.GeminiWhole, dialect.GeminiGenerate, true},
+		{http.MethodPost, geminiPrefix + dialect.GeminiStream, dialect.GeminiGenerate, true},
+		{http.MethodPost, geminiFirst + dialect.GeminiWhole, dialect.GeminiGenerate, true},
+		{http.MethodPost, geminiFirst + dialect.GeminiStream, dialect.GeminiGenerate, true},
 		{http.MethodGet, "/v1/models", dialect.None, false},
+		{http.MethodGet, geminiModels, dialect.None, false},
 		{http.MethodGet, "/healthz", dialect.None, false},
 		{http.MethodGet, "/readyz", dialect.None, false},
 		{http.MethodGet, "/metrics", dialect.None, false},
+	}
+}
+
+// How Google's paths are written in the table: the model is a part of them. Their clients take the version from their own settings.
+const (
+	geminiModels = "/v1beta/models"
+	geminiPrefix = geminiModels + "/{model}:"
+	geminiFirst  = "/v1/models/{model}:"
+)
+
+// named returns the path as the table has it.
+func named(path string) string {
+	_, verb, ok := dialect.GeminiPath(path)
+	switch {
+	case !ok:
+		return path
+	case strings.HasPrefix(path, geminiModels):
+		return geminiPrefix + verb
+	default:
+		return geminiFirst + verb
 	}
 }
 
@@ -83,7 +108,7 @@ func (h *Handler) serve(route Route) http.HandlerFunc {
 	switch {
 	case route.Spends:
 		return func(w http.ResponseWriter, r *http.Request) { h.config.Pipeline.Serve(w, r, route.Dialect) }
-	case route.Path == "/v1/models":
+	case route.Path == "/v1/models", route.Path == geminiModels:
 		return h.config.Pipeline.Models
 	case route.Path == "/metrics":
 		return h.config.Metrics.ServeHTTP
@@ -100,7 +125,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.config.Pipeline.Proxy(w, r)
 		return
 	}
-	found, ok := h.routes[r.URL.Path]
+	found, ok := h.routes[named(r.URL.Path)]
 	if !ok || r.URL.RawPath != "" {
 		h.refuse(w, r, refusal.New(http.StatusNotFound, wire.CodeNotFound, "There is nothing at this path. The edge answers "+paths()+"."))
 		return
@@ -117,6 +142,8 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, problem *refusa
 	d := dialect.None
 	if strings.HasPrefix(r.URL.Path, dialect.AnthropicMessages.Path()) || r.Header.Get("Anthropic-Version") != "" {
 		d = dialect.AnthropicMessages
+	} else if _, _, ok := dialect.GeminiPath(r.URL.Path); ok || strings.HasPrefix(r.URL.Path, geminiModels) {
+		d = dialect.GeminiGenerate
 	}
 	refusal.Write(w, d, wire.NewID(h.config.Now()).String(), problem)
 }
@@ -124,7 +151,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, problem *refusa
 func paths() string {
 	var names []string
 	for _, route := range Routes() {
-		if strings.HasPrefix(route.Path, "/v1/") || route.Method == AnyMethod {
+		if strings.HasPrefix(route.Path, "/v1") || route.Method == AnyMethod {
 			names = append(names, route.Path)
 		}
 	}
@@ -152,7 +179,7 @@ func NewDoor(ctx context.Context, handler http.Handler, logger *slog.Logger) *do
 		spending[route.Path] = route.Spends
 	}
 	return door.New(door.Config{
-		Handler: handler, Takes: func(path string) bool { return spending[path] }, Base: ctx, Logger: logger,
+		Handler: handler, Takes: func(path string) bool { return spending[named(path)] }, Base: ctx, Logger: logger,
 		HeaderWithin: headerWithin, IdleWithin: idleWithin,
 		Server: &http.Server{
 			Handler:           handler,

@@ -14,7 +14,11 @@ func Answer(d dialect.Dialect, body []byte, r *scan.Result, requestBytes int64) 
 	if d.IsFree() {
 		return Usage{}
 	}
-	if u, ok := Read(d, r.Bytes(body, scan.Usage)); ok {
+	field := scan.Usage
+	if d == dialect.GeminiGenerate {
+		field = scan.UsageMetadata
+	}
+	if u, ok := Read(d, r.Bytes(body, field)); ok {
 		u.served(r.Bytes(body, scan.ServiceTier))
 		return u
 	}
@@ -117,6 +121,8 @@ func (s *Stream) Event(event sse.Event, r *scan.Result) Kind {
 		return s.anthropic(event.Data, r)
 	case dialect.OpenAIResponses:
 		return s.responses(event.Data, r)
+	case dialect.GeminiGenerate:
+		return s.gemini(event.Data, r)
 	default:
 		return s.chat(event.Data, r)
 	}

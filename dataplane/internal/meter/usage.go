@@ -23,7 +23,8 @@ const bytesPerToken = 4
 func Tokens(textBytes int64) int64 { return (textBytes + bytesPerToken - 1) / bytesPerToken }
 
 // Read reads a usage object as the dialect defines it. It reports false when the object is missing, incomplete or not believed.
-// OpenAI: https://platform.openai.com/docs/api-reference/chat/object and …/responses/object; Anthropic: https://docs.anthropic.com/en/api/messages.
+// OpenAI: https://platform.openai.com/docs/api-reference/chat/object and …/responses/object; Anthropic: https://docs.anthropic.com/en/api/messages;
+// Google: https://ai.google.dev/api/generate-content#UsageMetadata.
 func Read(d dialect.Dialect, raw []byte) (Usage, bool) {
 	var u Usage
 	if len(raw) == 0 || raw[0] != '{' {
@@ -36,8 +37,11 @@ func Read(d dialect.Dialect, raw []byte) (Usage, bool) {
 
 // merge takes the counts that the object names and keeps the others: a stream's later events name only some.
 func (u *Usage) merge(d dialect.Dialect, raw []byte) bool {
-	if d == dialect.AnthropicMessages {
+	switch d {
+	case dialect.AnthropicMessages:
 		return u.mergeAnthropic(raw)
+	case dialect.GeminiGenerate:
+		return u.mergeGemini(raw)
 	}
 	return u.mergeOpenAI(raw)
 }
@@ -101,9 +105,9 @@ func (u *Usage) served(raw []byte) {
 	switch string(raw) {
 	case `"batch"`:
 		u.Service = "batch"
-	case `"flex"`:
+	case `"flex"`, `"on_demand_flex"`:
 		u.Service = "flex"
-	case `"priority"`:
+	case `"priority"`, `"on_demand_priority"`:
 		u.Service = "priority"
 	}
 }

@@ -21,6 +21,7 @@ type approach struct {
 var approaches = map[wire.ProviderKind]approach{
 	wire.ProviderKind_PROVIDER_KIND_OPENAI:    {admit: admitOpenAI},
 	wire.ProviderKind_PROVIDER_KIND_ANTHROPIC: {admit: admitAnthropic},
+	wire.ProviderKind_PROVIDER_KIND_GEMINI:    {path: pathGemini, admit: admitGemini},
 }
 
 func admitOpenAI(_ context.Context, _ *Pipeline, c *call, _ *upstream.Request, credential *state.Credential) error {

@@ -201,5 +201,10 @@ func (p *Pipeline) ask(c *call) *refusal.Error {
 	if c.ask, problem = translate.Read(c.dialect, c.body.B, &c.scan); problem != nil {
 		return problem
 	}
+	if c.dialect == dialect.GeminiGenerate {
+		if problem = c.ask.ReadGeminiPath(c.r.URL); problem != nil {
+			return problem
+		}
+	}
 	return c.readBodyLabels()
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"tollgate.dev/dataplane/internal/queue"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/route"
+	"tollgate.dev/dataplane/internal/translate"
 	"tollgate.dev/dataplane/wire"
 )
 
@@ -173,7 +175,11 @@ func (p *Pipeline) refuse(c *call, problem *refusal.Error) {
 		return
 	}
 	if c.committed {
-		c.out = refusal.AppendEvent(c.out[:0], c.dialect, c.requestText, problem)
+		if c.ask.Array { // its last element is the error
+			c.out = append(refusal.AppendBody(append(c.out[:0], ",\r\n"...), c.dialect, c.requestText, problem), ']')
+		} else {
+			c.out = refusal.AppendEvent(c.out[:0], c.dialect, c.requestText, problem)
+		}
 		_ = p.write(c, c.out) // the caller may be gone
 		return
 	}
@@ -185,6 +191,9 @@ func (p *Pipeline) refuse(c *call, problem *refusal.Error) {
 }
 
 func (p *Pipeline) authenticate(c *call) *refusal.Error {
+	if c.dialect == dialect.GeminiGenerate && translate.KeyInURL(c.r.URL) {
+		return translate.RefuseKeyInURL()
+	}
 	var problem *refusal.Error
 	c.key, c.sum, problem = p.Authenticator.Identify(c.r.Header, c.started)
 	if problem == nil || c.key != nil {
@@ -238,6 +247,8 @@ func (p *Pipeline) Models(w http.ResponseWriter, r *http.Request) {
 	d := dialect.None
 	if r.Header.Get("Anthropic-Version") != "" {
 		d = dialect.AnthropicMessages
+	} else if r.Header["X-Goog-Api-Key"] != nil || strings.HasPrefix(r.URL.Path, "/v1beta/") {
+		d = dialect.GeminiGenerate
 	}
 	key, _, problem := p.Authenticator.Identify(r.Header, p.Now())
 	if problem != nil {
@@ -249,13 +260,16 @@ func (p *Pipeline) Models(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body) // the caller may be gone
 }
 
-// appendModels appends the list in OpenAI's or Anthropic's shape.
+// appendModels appends the list in OpenAI's, Anthropic's or Google's shape.
 func appendModels(dst []byte, d dialect.Dialect, names []string) []byte {
 	open, shut := `{"object":"list","data":[`, `]}`
 	before, after := `{"id":`, `,"object":"model","created":0,"owned_by":"tollgate"}`
 	if d == dialect.AnthropicMessages {
 		open, shut = `{"data":[`, `],"has_more":false,"first_id":null,"last_id":null}`
 		before, after = `{"type":"model","created_at":"1970-01-01T00:00:00Z","id":`, ""
+	}
+	if d == dialect.GeminiGenerate {
+		return appendGoogles(dst, names)
 	}
 	dst = append(dst, open...)
 	for i, name := range names {
@@ -272,6 +286,20 @@ func appendModels(dst []byte, d dialect.Dialect, names []string) []byte {
 		dst = append(dst, after...)
 	}
 	return append(dst, shut...)
+}
+
+// appendGoogles appends the list as Google's models.list has it (https://ai.google.dev/api/models).
+func appendGoogles(dst []byte, names []string) []byte {
+	dst = append(dst, `{"models":[`...)
+	for i, name := range names {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = refusal.AppendString(append(dst, `{"name":`...), "models/"+name)
+		dst = refusal.AppendString(append(dst, `,"displayName":`...), name)
+		dst = append(dst, `,"supportedGenerationMethods":["generateContent","streamGenerateContent"]}`...)
+	}
+	return append(dst, `]}`...)
 }
 
 // within returns a context that outlives the caller but not d.

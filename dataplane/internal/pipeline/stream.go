@@ -36,6 +36,8 @@ type flow struct {
 	carrier *translate.Stream // nil: the provider speaks the caller's format
 	made    []byte            // events that the carrier has made
 	split   sse.Splitter      // of them
+	piece   []byte            // an element of the array that the caller gets instead of events
+	begun   bool              // the array is
 }
 
 // streamed carries an answer event by event. Until something that the model says has left, another target may be tried.
@@ -133,7 +135,7 @@ func (f *flow) translated(event sse.Event) *cut {
 
 // passMade lets the events that the carrier has made go.
 func (f *flow) passMade() *cut {
-	if f.window == nil {
+	if f.window == nil && !f.c.ask.Array {
 		f.c.out = append(f.c.out, f.made...)
 		return nil
 	}
@@ -158,6 +160,12 @@ func (f *flow) passMade() *cut {
 // pass lets an event in the caller's format go, as soon as it is checked.
 func (f *flow) pass(event sse.Event) *cut {
 	c := f.c
+	if c.ask.Array {
+		if len(event.Data) == 0 {
+			return nil
+		}
+		event.Raw = f.element(event.Data)
+	}
 	if f.window == nil {
 		c.out = append(c.out, event.Raw...)
 		return nil
@@ -242,7 +250,11 @@ func (f *flow) commit() {
 	}
 	f.p.describeLimits(c)
 	c.describe(f.a, f.left, f.hard)
-	c.set("Content-Type", "text/event-stream; charset=utf-8")
+	if c.ask.Array {
+		c.set("Content-Type", "application/json; charset=utf-8")
+	} else {
+		c.set("Content-Type", "text/event-stream; charset=utf-8")
+	}
 	c.set("Cache-Control", "no-cache")
 	c.set("X-Accel-Buffering", "no")
 	c.set("Trailer", streamTrailers)
@@ -295,6 +307,9 @@ func (f *flow) whole(watch *watch) (bool, *refusal.Error) {
 		e.outcome, e.code = wire.Outcome_OUTCOME_UPSTREAM_FAILED, wire.CodeUpstreamFailed
 	}
 	f.over = true
+	if f.c.ask.Array {
+		f.c.out = f.shut(f.c.out)
+	}
 	gone := f.deliver(watch)
 	f.commit()
 	if gone != nil {

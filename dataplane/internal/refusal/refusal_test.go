@@ -38,7 +38,7 @@ func stories() map[string]*Error {
 	}
 }
 
-var dialects = []dialect.Dialect{dialect.None, dialect.OpenAIChat, dialect.OpenAIResponses, dialect.OpenAIEmbeddings, dialect.AnthropicMessages}
+var dialects = []dialect.Dialect{dialect.None, dialect.OpenAIChat, dialect.OpenAIResponses, dialect.OpenAIEmbeddings, dialect.AnthropicMessages, dialect.GeminiGenerate}
 
 func TestEveryDialectSaysTheSame(t *testing.T) {
 	t.Parallel()

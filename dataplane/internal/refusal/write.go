@@ -26,8 +26,12 @@ func Write(w http.ResponseWriter, d dialect.Dialect, requestID string, e *Error)
 }
 
 // AppendBody appends the error as the dialect's JSON body. Shapes:
-// https://platform.openai.com/docs/guides/error-codes and https://docs.anthropic.com/en/api/errors, with Tollgate's own members beside theirs.
+// https://platform.openai.com/docs/guides/error-codes, https://docs.anthropic.com/en/api/errors and https://google.aip.dev/193, with
+// Tollgate's own members beside theirs.
 func AppendBody(dst []byte, d dialect.Dialect, requestID string, e *Error) []byte {
+	if d == dialect.GeminiGenerate {
+		return e.appendGoogles(dst, requestID)
+	}
 	if d.IsAnthropic() {
 		dst = append(dst, `{"type":"error","error":`...)
 		dst = e.appendObject(dst, anthropicType(e))

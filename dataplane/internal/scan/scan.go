@@ -31,6 +31,10 @@ const (
 	Conversation
 	Prompt
 	Background
+	Contents
+	SystemInstruction
+	GenerationConfig
+	CachedContent
 	Usage // the first of an answer's
 	Failure
 	Type
@@ -38,6 +42,9 @@ const (
 	Response
 	Message
 	ServiceTier
+	UsageMetadata
+	Candidates
+	PromptFeedback
 	fieldCount
 )
 
@@ -50,7 +57,14 @@ const (
 var fieldNames = [fieldCount]string{
 	"model", "stream", "max_tokens", "max_completion_tokens", "max_output_tokens", "stream_options", "metadata", "user", "n",
 	"messages", "input", "system", "instructions", "tools", "previous_response_id", "conversation", "prompt", "background",
+	"contents", "systemInstruction", "generationConfig", "cachedContent",
 	"usage", "error", "type", "choices", "response", "message", "service_tier",
+	"usageMetadata", "candidates", "promptFeedback",
+}
+
+// secondNames are those that Google's APIs take besides (https://protobuf.dev/programming-guides/json).
+var secondNames = map[string]Field{
+	"system_instruction": SystemInstruction, "generation_config": GenerationConfig, "cached_content": CachedContent,
 }
 
 // String returns the field's name in JSON.

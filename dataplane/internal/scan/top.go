@@ -1,5 +1,7 @@
 package scan
 
+import "strings"
+
 // top reads the body's own object, whose keys may decide.
 func (s *scanner) top(i int) (int, bool) {
 	s.r.Open = i + 1
@@ -56,7 +58,7 @@ func (s *scanner) topMember(key []byte, keyAt, i int) (int, bool) {
 
 func (f Field) isText() bool {
 	switch f {
-	case Messages, Input, System, Instructions, Tools, Prompt, Choices, Response, Message:
+	case Messages, Input, System, Instructions, Tools, Prompt, Choices, Response, Message, Contents, SystemInstruction, Candidates:
 		return true
 	default:
 		return false
@@ -105,13 +107,16 @@ func (s *scanner) lookup(raw []byte) (Field, verdict) {
 	if !s.strict {
 		return 0, other
 	}
+	if f, ok := secondNames[string(key)]; ok {
+		return f, exact
+	}
 	var folded [2 * keyBytesMax]byte
 	low := foldKey(folded[:0], key)
 	if len(low) == len(key) && string(low) == string(key) {
 		return 0, other
 	}
 	for f := s.from; f < s.to; f++ {
-		if string(low) == fieldNames[f] {
+		if strings.EqualFold(string(low), fieldNames[f]) {
 			return f, twisted
 		}
 	}
@@ -151,9 +156,10 @@ const (
 func classify(key []byte) keyKind {
 	switch string(key) {
 	case "role", "type", "id", "tool_call_id", "call_id", "tool_use_id", "status", "signature", "encrypted_content", "media_type",
-		"detail", "cache_control", "mime_type", "format", "finish_reason", "stop_reason", "logprobs", "object", "model":
+		"detail", "cache_control", "mime_type", "format", "finish_reason", "stop_reason", "logprobs", "object", "model",
+		"mimeType", "finishReason", "thoughtSignature", "thought_signature", "safetyRatings":
 		return keySilent
-	case "image_url", "input_audio", "file_id", "file_url", "source", "image":
+	case "image_url", "input_audio", "file_id", "file_url", "source", "image", "inlineData", "inline_data", "fileUri", "file_uri":
 		return keyMedia
 	case "data", "url", "file_data":
 		return keyBlob

@@ -36,7 +36,7 @@ func (c *compiler) provider(in *wire.Provider) {
 		MaxConcurrency: int(in.GetMaxConcurrency()), QueueLength: int(in.GetQueueLength()), QueueWait: time.Duration(in.GetQueueWaitMs()) * time.Millisecond,
 	}
 	out.Breaker = c.breaker(in.GetBreaker())
-	if out.Kind != wire.ProviderKind_PROVIDER_KIND_OPENAI && out.Kind != wire.ProviderKind_PROVIDER_KIND_ANTHROPIC {
+	if _, known := wire.ProviderKind_name[int32(out.Kind)]; !known || out.Kind == wire.ProviderKind_PROVIDER_KIND_UNSPECIFIED {
 		c.fail("kind", "the kind %d is not known here", in.GetKind())
 	}
 	for i, credential := range in.GetCredentials() {

@@ -50,6 +50,11 @@ var formats = map[dialect.Dialect]*format{
 		decoder: func(*reply) decoder { return &messagesDecoder{} },
 		encoder: func(*reply) encoder { return &messagesEncoder{} },
 	},
+	dialect.GeminiGenerate: {
+		read: readGemini, write: (*parser).appendGemini, readAnswer: readGeminiAnswer, writeAnswer: appendGeminiAnswer,
+		decoder: func(to *reply) decoder { return &geminiDecoder{to: to} },
+		encoder: func(*reply) encoder { return &geminiEncoder{} },
+	},
 }
 
 // tongues returns the dialects that a target takes; first the one that others are translated to.
@@ -59,12 +64,15 @@ func tongues(t *state.Target) []dialect.Dialect {
 		return openAITongues[:]
 	case wire.ProviderKind_PROVIDER_KIND_ANTHROPIC:
 		return anthropicTongues[:]
+	case wire.ProviderKind_PROVIDER_KIND_GEMINI:
+		return googleTongues[:]
 	default:
 		return nil
 	}
 }
 
 var (
+	googleTongues    = [...]dialect.Dialect{dialect.GeminiGenerate}
 	openAITongues    = [...]dialect.Dialect{dialect.OpenAIChat, dialect.OpenAIResponses, dialect.OpenAIEmbeddings}
 	anthropicTongues = [...]dialect.Dialect{dialect.AnthropicMessages, dialect.AnthropicCountTokens}
 )

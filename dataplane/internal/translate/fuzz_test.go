@@ -34,7 +34,7 @@ func seeds(f *testing.F, part string) {
 func FuzzRequest(f *testing.F) {
 	seeds(f, "request")
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, d := range []dialect.Dialect{dialect.OpenAIChat, dialect.OpenAIResponses, dialect.AnthropicMessages} {
+		for _, d := range []dialect.Dialect{dialect.OpenAIChat, dialect.OpenAIResponses, dialect.AnthropicMessages, dialect.GeminiGenerate} {
 			var r scan.Result
 			if r.Scan(body) != nil {
 				return
@@ -43,11 +43,19 @@ func FuzzRequest(f *testing.F) {
 			if problem != nil {
 				continue
 			}
-			target, spoken := other(d, "there")
-			out, _, problem := ask.Request(nil, body, spoken, target, &state.Price{}, 7, false)
-			var made struct{ Model string }
-			if problem == nil && (json.Unmarshal(out, &made) != nil || made.Model != "there" || r.Scan(out) != nil) { // nor does a field stand twice
-				t.Errorf("%s becomes %s", body, out)
+			for _, kind := range []wire.ProviderKind{wire.ProviderKind_PROVIDER_KIND_OPENAI, wire.ProviderKind_PROVIDER_KIND_ANTHROPIC, wire.ProviderKind_PROVIDER_KIND_GEMINI} {
+				target, _ := other(d, "there")
+				target.Provider.Kind = kind
+				spoken := Spoken(d, target)
+				if spoken == d {
+					continue
+				}
+				out, _, problem := ask.Request(nil, body, spoken, target, &state.Price{}, 7, false)
+				var made struct{ Model string }
+				named := map[bool]string{true: "there"}[spoken != dialect.GeminiGenerate]
+				if problem == nil && (json.Unmarshal(out, &made) != nil || made.Model != named || r.Scan(out) != nil) { // nor does a field stand twice
+					t.Errorf("%s becomes %s", body, out)
+				}
 			}
 		}
 	})
@@ -64,6 +72,11 @@ func pairs() []pair {
 		{dialect.OpenAIChat, Ask{Dialect: dialect.AnthropicMessages}},
 		{dialect.AnthropicMessages, Ask{Dialect: dialect.OpenAIChat, IncludeUsage: true}},
 		{dialect.AnthropicMessages, Ask{Dialect: dialect.OpenAIResponses}},
+		{dialect.GeminiGenerate, Ask{Dialect: dialect.OpenAIChat, IncludeUsage: true}},
+		{dialect.GeminiGenerate, Ask{Dialect: dialect.AnthropicMessages}},
+		{dialect.GeminiGenerate, Ask{Dialect: dialect.OpenAIResponses}},
+		{dialect.AnthropicMessages, Ask{Dialect: dialect.GeminiGenerate}},
+		{dialect.OpenAIChat, Ask{Dialect: dialect.GeminiGenerate}},
 	}
 }
 

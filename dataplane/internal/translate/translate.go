@@ -20,6 +20,7 @@ type Ask struct {
 	Dialect      dialect.Dialect
 	Model        []byte // a route's name; a part of the body where possible
 	Stream       bool
+	Array        bool  // as a JSON array instead of events
 	MaxOutput    int64 // tokens of one choice; 0: the caller names no limit
 	Choices      int64 // answers asked for, at least 1
 	IncludeUsage bool  // the caller wants OpenAI's extra usage chunk
@@ -35,6 +36,10 @@ const choicesMax = 128
 func Read(d dialect.Dialect, body []byte, r *scan.Result) (Ask, *refusal.Error) {
 	ask := Ask{Dialect: d, Choices: 1}
 	reader := reader{body: body, r: r}
+	if d == dialect.GeminiGenerate {
+		ask.readGemini(&reader)
+		return ask, reader.problem
+	}
 	ask.Model = reader.text(scan.Model)
 	ask.Stream = reader.flag(scan.Stream)
 	for _, field := range limitFields(d) {
@@ -222,6 +227,12 @@ const boundMax = 1 << 40 // tokens; keeps products in range
 // output (0: leave). The edits refer to scratch, which comes back longer.
 func (a *Ask) Rewrite(edits []scan.Edit, scratch, body []byte, r *scan.Result, target *state.Target, limit int64) ([]scan.Edit, []byte) {
 	w := writer{edits: edits, scratch: scratch, r: r}
+	if a.Dialect == dialect.GeminiGenerate {
+		if limit > 0 {
+			w.limitGemini(body, limit)
+		}
+		return w.edits, w.scratch
+	}
 	if string(a.Model) != target.Model {
 		from := len(w.scratch)
 		w.scratch = refusal.AppendString(w.scratch, target.Model)

@@ -368,17 +368,19 @@ func (s *Service) Forfeit(ctx context.Context, actor authz.Actor, edge ident.Edg
 
 // Sum adds up charges to one for each lease, in the lock order.
 func Sum(charges []Charge) []Charge {
-	sorted := slices.Clone(charges)
-	slices.SortStableFunc(sorted, func(a, b Charge) int { return a.compare(b.Line) })
 	var sums []Charge
-	for _, charge := range sorted {
-		if n := len(sums); n > 0 && sums[n-1].Line == charge.Line {
-			sums[n-1].Spent = lease.Saturated(sums[n-1].Spent, charge.Spent)
-			sums[n-1].InDoubt = lease.Saturated(sums[n-1].InDoubt, charge.InDoubt)
-			sums[n-1].Uncovered = lease.Saturated(sums[n-1].Uncovered, charge.Uncovered)
+	at := map[Line]int{}
+	for _, charge := range charges {
+		i, there := at[charge.Line]
+		if !there {
+			at[charge.Line] = len(sums)
+			sums = append(sums, charge)
 			continue
 		}
-		sums = append(sums, charge)
+		sums[i].Spent = lease.Saturated(sums[i].Spent, charge.Spent)
+		sums[i].InDoubt = lease.Saturated(sums[i].InDoubt, charge.InDoubt)
+		sums[i].Uncovered = lease.Saturated(sums[i].Uncovered, charge.Uncovered)
 	}
+	slices.SortFunc(sums, func(a, b Charge) int { return a.compare(b.Line) })
 	return sums
 }

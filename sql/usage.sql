@@ -287,10 +287,10 @@ ORDER BY 1
 LIMIT 200000;
 
 -- name: WhenStarted :many
--- When an event began: by its key, in every partition.
+-- When an event began that began within a time.
 SELECT e.started_at
 FROM usage_event e
-WHERE e.org_id = $1 AND e.event_id = sqlc.arg(event)::uuid
+WHERE e.org_id = $1 AND e.event_id = sqlc.arg(event)::uuid AND e.started_at >= sqlc.arg(from_time)::timestamptz AND e.started_at < sqlc.arg(until)::timestamptz
 LIMIT 1;
 
 -- name: ListEvents :many

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"tollgate.dev/controlplane/internal/ingest"
 	"tollgate.dev/controlplane/internal/pgtest"
@@ -167,5 +168,41 @@ func TestThePartitionFunctionsRefuseWhatTheyAreNotFor(t *testing.T) {
 		if _, err := db.Pool.Exec(t.Context(), call); err == nil || strings.Contains(err.Error(), "syntax") {
 			t.Errorf("%s: %v", call, err)
 		}
+	}
+}
+func TestEventsOfBeforeKeepTheirIdentityUnderTheNewKey(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.keep(t, 0)
+	actor := f.db.Org(t, "a")
+	now := time.Now().UTC()
+	batch := f.batch(t, 9, 1, event(actor.Org, at(now)), event(actor.Org, at(now.Add(-40*day))))
+	f.take(t, batch)
+	f.db.Pool.Close()
+	migrations := pgtest.Migrate(t, f.db.OwnerURL)
+	if _, err := migrations.DownTo(t.Context(), 40); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := migrations.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var odd int
+	err := f.db.Owner(t).QueryRow(t.Context(), `SELECT count(*) FROM (SELECT i.inhrelid FROM pg_inherits i JOIN pg_index x ON x.indrelid = i.inhrelid
+		LEFT JOIN pg_inherits a ON a.inhrelid = x.indexrelid AND a.inhparent = 'usage_event_key'::regclass
+		WHERE i.inhparent = 'usage_event'::regclass GROUP BY 1 HAVING count(*) <> 1 OR count(a.inhrelid) <> 1 OR NOT bool_and(x.indisunique AND x.indisvalid)) AS p`).Scan(&odd)
+	if err != nil || odd > 0 {
+		t.Errorf("%d partitions with other indexes than the key, %v", odd, err)
+	}
+	fresh, err := pgxpool.New(t.Context(), f.db.AppURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fresh.Close()
+	service := ingest.New(fresh, time.Now, slog.New(slog.DiscardHandler))
+	if _, err := service.Take(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	if events, _ := service.Counts(); events != 0 {
+		t.Errorf("%d events were taken in again", events)
 	}
 }

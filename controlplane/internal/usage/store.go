@@ -2,6 +2,7 @@ package usage
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -110,16 +111,29 @@ func events(ctx context.Context, tx pgx.Tx, org ident.Org, f Filter, from place,
 	return all, nil
 }
 
-// whenStarted returns when an event began; zero: there is none.
+// whenStarted returns when an event began; zero: there is none. The id that an edge made tells it to the millisecond (RFC 9562 §5.7), and events
+// are found by their time: only for another id all of an organization's are looked through.
 func whenStarted(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Event) (time.Time, error) {
-	at, err := usagedb.New(tx).WhenStarted(ctx, usagedb.WhenStartedParams{OrgID: org, Event: id.UUID})
-	if err != nil {
-		return time.Time{}, fmt.Errorf("look for usage event %s: %w", id, err)
+	const (
+		near  = time.Minute
+		years = 200 * 365 * 24 * time.Hour
+	)
+	told := time.UnixMilli(int64(binary.BigEndian.Uint64(id.UUID[:8]) >> 16))
+	for _, within := range []struct {
+		middle time.Time
+		span   time.Duration
+	}{{told, near}, {time.Unix(0, 0), years}} {
+		at, err := usagedb.New(tx).WhenStarted(ctx, usagedb.WhenStartedParams{
+			OrgID: org, Event: id.UUID, FromTime: within.middle.Add(-within.span), Until: within.middle.Add(within.span),
+		})
+		if err != nil {
+			return time.Time{}, fmt.Errorf("look for usage event %s: %w", id, err)
+		}
+		if len(at) > 0 {
+			return at[0].UTC(), nil
+		}
 	}
-	if len(at) == 0 {
-		return time.Time{}, nil
-	}
-	return at[0].UTC(), nil
+	return time.Time{}, nil
 }
 
 func price(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Price) (*Price, error) {

@@ -1260,18 +1260,25 @@ func (q *Queries) SumValues(ctx context.Context, arg SumValuesParams) ([]SumValu
 const whenStarted = `-- name: WhenStarted :many
 SELECT e.started_at
 FROM usage_event e
-WHERE e.org_id = $1 AND e.event_id = $2::uuid
+WHERE e.org_id = $1 AND e.event_id = $2::uuid AND e.started_at >= $3::timestamptz AND e.started_at < $4::timestamptz
 LIMIT 1
 `
 
 type WhenStartedParams struct {
-	OrgID ident.Org
-	Event uuid.UUID
+	OrgID    ident.Org
+	Event    uuid.UUID
+	FromTime time.Time
+	Until    time.Time
 }
 
-// When an event began: by its key, in every partition.
+// When an event began that began within a time.
 func (q *Queries) WhenStarted(ctx context.Context, arg WhenStartedParams) ([]time.Time, error) {
-	rows, err := q.db.Query(ctx, whenStarted, arg.OrgID, arg.Event)
+	rows, err := q.db.Query(ctx, whenStarted,
+		arg.OrgID,
+		arg.Event,
+		arg.FromTime,
+		arg.Until,
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -78,17 +78,22 @@ ON CONFLICT DO NOTHING;
 -- name: OrgExists :one
 SELECT EXISTS (SELECT 1 FROM org WHERE org_id = $1);
 
+-- name: RequireOrg :exec
+-- Fails with a division by zero where there is no such organization.
+SELECT 1 / count(*) FROM org WHERE org_id = $1;
+
 -- name: InsertNewEvents :exec
+-- A column that is empty stands for events that all have its usual value.
 INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, workspace_id, agent_id, virtual_key_id, end_user, labels, dialect,
   route_id, model, provider_id, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us,
   input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, cost_pico, bound_pico, price_id, waste,
   edge_id, generation, cache_write_hour_tokens, audio_input_tokens, audio_output_tokens, image_input_tokens, image_output_tokens, service_tier, reported,
   discount_id, charges, count, saved_pico)
 SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
-  u.route, u.model, u.provider, u.provider_model, u.attempt, u.streamed, u.outcome, u.code, u.rule, u.http_status, u.duration, u.first_byte,
-  u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.estimated, u.cost, u.bound, u.price, u.waste,
-  sqlc.arg(edge_id)::uuid, u.generation, u.cache_write_hour, u.audio_input, u.audio_output, u.image_input, u.image_output, u.service_tier, u.reported,
-  u.discount, u.charges, u.count, u.saved
+  u.route, u.model, u.provider, u.provider_model, u.attempt, coalesce(u.streamed, false), u.outcome, coalesce(u.code, ''), coalesce(u.rule, ''), u.http_status, u.duration, coalesce(u.first_byte, 0),
+  u.input, coalesce(u.cached_input, 0), coalesce(u.cache_write, 0), coalesce(u.output, 0), coalesce(u.reasoning, 0), coalesce(u.estimated, false), u.cost, coalesce(u.bound, 0), u.price, coalesce(u.waste, false),
+  sqlc.arg(edge_id)::uuid, coalesce(u.generation, 0), coalesce(u.cache_write_hour, 0), coalesce(u.audio_input, 0), coalesce(u.audio_output, 0), coalesce(u.image_input, 0), coalesce(u.image_output, 0), coalesce(u.service_tier, ''), coalesce(u.reported, false),
+  u.discount, u.charges, coalesce(u.count, 1), coalesce(u.saved, 0)
 FROM (
   SELECT unnest(sqlc.arg(events)::pg_catalog.uuid[]) AS event,
     unnest(sqlc.arg(started)::timestamptz[]) AS started,
@@ -143,10 +148,10 @@ INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, works
   edge_id, generation, cache_write_hour_tokens, audio_input_tokens, audio_output_tokens, image_input_tokens, image_output_tokens, service_tier, reported,
   discount_id, charges, count, saved_pico)
 SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
-  u.route, u.model, u.provider, u.provider_model, u.attempt, u.streamed, u.outcome, u.code, u.rule, u.http_status, u.duration, u.first_byte,
-  u.input, u.cached_input, u.cache_write, u.output, u.reasoning, u.estimated, u.cost, u.bound, u.price, u.waste,
-  sqlc.arg(edge_id)::uuid, u.generation, u.cache_write_hour, u.audio_input, u.audio_output, u.image_input, u.image_output, u.service_tier, u.reported,
-  u.discount, u.charges, u.count, u.saved
+  u.route, u.model, u.provider, u.provider_model, u.attempt, coalesce(u.streamed, false), u.outcome, coalesce(u.code, ''), coalesce(u.rule, ''), u.http_status, u.duration, coalesce(u.first_byte, 0),
+  u.input, coalesce(u.cached_input, 0), coalesce(u.cache_write, 0), coalesce(u.output, 0), coalesce(u.reasoning, 0), coalesce(u.estimated, false), u.cost, coalesce(u.bound, 0), u.price, coalesce(u.waste, false),
+  sqlc.arg(edge_id)::uuid, coalesce(u.generation, 0), coalesce(u.cache_write_hour, 0), coalesce(u.audio_input, 0), coalesce(u.audio_output, 0), coalesce(u.image_input, 0), coalesce(u.image_output, 0), coalesce(u.service_tier, ''), coalesce(u.reported, false),
+  u.discount, u.charges, coalesce(u.count, 1), coalesce(u.saved, 0)
 FROM (
   SELECT unnest(sqlc.arg(events)::pg_catalog.uuid[]) AS event,
     unnest(sqlc.arg(started)::timestamptz[]) AS started,

@@ -167,15 +167,37 @@ func (e *event) readTexts() error {
 			return errors.New("a label has no name, is too long or holds a zero byte")
 		}
 	}
-	e.labels = "{}"
-	if len(in.GetLabels()) > 0 {
-		raw, err := json.Marshal(in.GetLabels())
-		if err != nil {
-			return errors.New("the labels are no JSON")
-		}
-		e.labels = string(raw)
+	var err error
+	if e.labels, err = jsonOf(in.GetLabels()); err != nil {
+		return errors.New("the labels are no JSON")
 	}
 	return nil
+}
+
+// jsonOf writes labels as JSON. Texts without anything to escape, which most are, are copied.
+func jsonOf(labels map[string]string) (string, error) {
+	text := make([]byte, 0, 32*len(labels)+2)
+	for name, value := range labels {
+		if !plain(name) || !plain(value) {
+			raw, err := json.Marshal(labels)
+			return string(raw), err
+		}
+		text = append(append(append(append(append(text, `,"`...), name...), `":"`...), value...), '"')
+	}
+	if len(text) == 0 {
+		return "{}", nil
+	}
+	text[0] = '{'
+	return string(append(text, '}')), nil
+}
+
+func plain(text string) bool {
+	for _, c := range []byte(text) {
+		if c < ' ' || c == '"' || c == '\\' || c > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func (e *event) readCharges() error {

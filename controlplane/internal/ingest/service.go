@@ -146,25 +146,27 @@ func (s *Service) commitOnce(ctx context.Context, at span, good []*event, bad []
 	rejects := bad
 	fresh := map[ident.Org]int{}
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		quicken(tx.Conn())
 		if err := begin(ctx, tx, at); err != nil {
 			return err
 		}
-		groups := byOrg(good)
-		for i, group := range groups {
-			added, refused, err := s.takeOrg(ctx, tx, at.edge, group)
-			if err != nil {
-				return err
-			}
-			groups[i], rejects = added, append(rejects, refused...)
+		groups, refused, err := s.takeAll(ctx, tx, at.edge, byOrg(good))
+		if err != nil {
+			return err
 		}
+		rejects = append(rejects, refused...)
+		var orgs []ident.Org
 		for _, added := range groups {
 			if len(added) == 0 {
 				continue
 			}
-			fresh[added[0].org] = len(added)
+			orgs, fresh[added[0].org] = append(orgs, added[0].org), len(added)
 			if err := s.charge(ctx, tx, at.edge, added); err != nil {
 				return err
 			}
+		}
+		if err := announce(ctx, tx, orgs...); err != nil {
+			return err
 		}
 		for _, each := range rejects {
 			if err := keepReject(ctx, tx, at.edge, at.epoch, each); err != nil {
@@ -185,6 +187,30 @@ func (s *Service) commitOnce(ctx context.Context, at span, good []*event, bad []
 		s.logger.WarnContext(ctx, "a usage record is rejected and kept", "edge_id", at.edge, "seq", each.seq, "reason", each.reason)
 	}
 	return nil
+}
+
+// takeAll writes events by organization and returns, in the same order, those that were not there yet. Most batches are all new: they are written
+// without a look at what is there, and once more with one if that fails.
+func (s *Service) takeAll(ctx context.Context, tx pgx.Tx, edge ident.Edge, groups [][]*event) (added [][]*event, refused []rejected, err error) {
+	if len(groups) == 0 {
+		return nil, nil, nil
+	}
+	for _, events := range groups {
+		if err := s.tagAll(ctx, tx, events[0].org, events); err != nil {
+			return nil, nil, err
+		}
+	}
+	if new, err := insertNew(ctx, tx, edge, groups); new || err != nil {
+		return groups, nil, err
+	}
+	for _, events := range groups {
+		some, bad, err := s.takeOrg(ctx, tx, edge, events)
+		if err != nil {
+			return nil, nil, err
+		}
+		added, refused = append(added, some), append(refused, bad...)
+	}
+	return added, refused, nil
 }
 
 // takeOrg writes one organization's events and returns those that were not there yet.
@@ -230,7 +256,7 @@ func (s *Service) charge(ctx context.Context, tx pgx.Tx, edge ident.Edge, added 
 	for _, each := range unknown {
 		s.logger.WarnContext(ctx, "a charge names an unknown budget", "org_id", org, "budget_id", each.Budget, "spent_pico_usd", each.Spent, "doubt_pico_usd", each.InDoubt)
 	}
-	return announce(ctx, tx, org)
+	return nil
 }
 
 // byOrg groups events by organization, organizations and their events in order of id, each event once.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,6 +15,7 @@ import (
 
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/ingest/internal/ingestdb"
+	"tollgate.dev/controlplane/internal/tenant"
 )
 
 // errUnknownEdge says that the edge has never connected.
@@ -82,21 +84,36 @@ func orgExists(ctx context.Context, tx pgx.Tx, org ident.Org) (bool, error) {
 	return exists, nil
 }
 
-// insert adds events of one organization and returns those that were not there yet. Most batches are all new: they are written without a look
-// at what is there, and once more with one if that fails.
-func insert(ctx context.Context, tx pgx.Tx, org ident.Org, edge ident.Edge, events []*event) (fresh []*event, err error) {
-	rows := columns(org, edge, events)
+// insertNew adds events of several organizations, and what they add to the sums, in one exchange with Postgres. It undoes that and says false
+// where one of them is there already or an organization is not.
+func insertNew(ctx context.Context, tx pgx.Tx, edge ident.Edge, groups [][]*event) (all bool, err error) {
 	err = pgx.BeginFunc(ctx, tx, func(nested pgx.Tx) error {
-		return ingestdb.New(nested).InsertNewEvents(ctx, ingestdb.InsertNewEventsParams(rows))
+		var waiting queue
+		queries := ingestdb.New(&waiting)
+		for _, events := range groups {
+			org := events[0].org
+			if err := errors.Join(
+				tenant.Enter(ctx, &waiting, org), queries.RequireOrg(ctx, org),
+				queries.InsertNewEvents(ctx, ingestdb.InsertNewEventsParams(columns(org, edge, events))), queries.AddPending(ctx, pendingOf(org, events)),
+			); err != nil {
+				return err
+			}
+		}
+		return waiting.send(ctx, nested)
 	})
-	if err == nil {
-		return events, nil
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && (refused.Code == uniqueViolation || refused.Code == divisionByZero) {
+		return false, nil
 	}
-	var violation *pgconn.PgError
-	if !errors.As(err, &violation) || violation.Code != uniqueViolation {
-		return nil, fmt.Errorf("insert events: %w", err)
+	if err != nil {
+		return false, fmt.Errorf("insert new events: %w", err)
 	}
-	ids, err := ingestdb.New(tx).InsertEvents(ctx, rows)
+	return true, nil
+}
+
+// insert adds events of one organization and returns those that were not there yet.
+func insert(ctx context.Context, tx pgx.Tx, org ident.Org, edge ident.Edge, events []*event) (fresh []*event, err error) {
+	ids, err := ingestdb.New(tx).InsertEvents(ctx, columns(org, edge, events))
 	if err != nil {
 		return nil, fmt.Errorf("insert events: %w", err)
 	}
@@ -112,7 +129,10 @@ func insert(ctx context.Context, tx pgx.Tx, org ident.Org, edge ident.Edge, even
 	return fresh, nil
 }
 
-const uniqueViolation = "23505"
+const (
+	uniqueViolation = "23505"
+	divisionByZero  = "22012"
+)
 
 func columns(org ident.Org, edge ident.Edge, all []*event) ingestdb.InsertEventsParams {
 	return ingestdb.InsertEventsParams{
@@ -122,44 +142,44 @@ func columns(org ident.Org, edge ident.Edge, all []*event) ingestdb.InsertEvents
 		Requests:        column(all, func(e *event) pgtype.UUID { return filled(e.request.UUID) }),
 		Runs:            column(all, func(e *event) string { return e.in.GetRunId() }),
 		Workspaces:      column(all, func(e *event) pgtype.UUID { return filled(e.workspace.UUID) }),
-		Agents:          column(all, func(e *event) pgtype.UUID { return orNull(e.agent.UUID) }),
+		Agents:          sparse(all, pgtype.UUID{}, func(e *event) pgtype.UUID { return orNull(e.agent.UUID) }),
 		VirtualKeys:     column(all, func(e *event) pgtype.UUID { return filled(e.key.UUID) }),
 		EndUsers:        column(all, func(e *event) string { return e.in.GetEndUser() }),
 		Labels:          column(all, func(e *event) string { return e.labels }),
 		Dialects:        column(all, func(e *event) string { return e.in.GetDialect() }),
-		Routes:          column(all, func(e *event) pgtype.UUID { return orNull(e.route.UUID) }),
+		Routes:          sparse(all, pgtype.UUID{}, func(e *event) pgtype.UUID { return orNull(e.route.UUID) }),
 		Models:          column(all, func(e *event) string { return e.in.GetModel() }),
-		Providers:       column(all, func(e *event) pgtype.UUID { return orNull(e.provider.UUID) }),
+		Providers:       sparse(all, pgtype.UUID{}, func(e *event) pgtype.UUID { return orNull(e.provider.UUID) }),
 		ProviderModels:  column(all, func(e *event) string { return e.in.GetProviderModel() }),
 		Attempts:        column(all, func(e *event) int32 { return int32(e.in.GetAttempt()) }),
-		Streamed:        column(all, func(e *event) bool { return e.in.GetStreamed() }),
+		Streamed:        sparse(all, false, func(e *event) bool { return e.in.GetStreamed() }),
 		Outcomes:        column(all, func(e *event) string { return e.outcome }),
-		Codes:           column(all, func(e *event) string { return e.in.GetCode() }),
-		Rules:           column(all, func(e *event) string { return e.in.GetRule() }),
+		Codes:           sparse(all, "", func(e *event) string { return e.in.GetCode() }),
+		Rules:           sparse(all, "", func(e *event) string { return e.in.GetRule() }),
 		HttpStatuses:    column(all, func(e *event) int32 { return int32(e.in.GetHttpStatus()) }),
 		Durations:       column(all, func(e *event) int64 { return e.in.GetDurationUs() }),
-		FirstBytes:      column(all, func(e *event) int64 { return e.in.GetFirstByteUs() }),
+		FirstBytes:      sparse(all, 0, func(e *event) int64 { return e.in.GetFirstByteUs() }),
 		Inputs:          column(all, func(e *event) int64 { return e.in.GetInputTokens() }),
-		CachedInputs:    column(all, func(e *event) int64 { return e.in.GetCachedInputTokens() }),
-		CacheWrites:     column(all, func(e *event) int64 { return e.in.GetCacheWriteTokens() }),
-		CacheWriteHours: column(all, func(e *event) int64 { return e.in.GetCacheWriteHourTokens() }),
-		Outputs:         column(all, func(e *event) int64 { return e.in.GetOutputTokens() }),
-		Reasonings:      column(all, func(e *event) int64 { return e.in.GetReasoningTokens() }),
-		AudioInputs:     column(all, func(e *event) int64 { return e.in.GetAudioInputTokens() }),
-		AudioOutputs:    column(all, func(e *event) int64 { return e.in.GetAudioOutputTokens() }),
-		ImageInputs:     column(all, func(e *event) int64 { return e.in.GetImageInputTokens() }),
-		ImageOutputs:    column(all, func(e *event) int64 { return e.in.GetImageOutputTokens() }),
-		Estimated:       column(all, func(e *event) bool { return e.in.GetEstimated() }),
-		Reported:        column(all, func(e *event) bool { return e.in.GetReported() }),
+		CachedInputs:    sparse(all, 0, func(e *event) int64 { return e.in.GetCachedInputTokens() }),
+		CacheWrites:     sparse(all, 0, func(e *event) int64 { return e.in.GetCacheWriteTokens() }),
+		CacheWriteHours: sparse(all, 0, func(e *event) int64 { return e.in.GetCacheWriteHourTokens() }),
+		Outputs:         sparse(all, 0, func(e *event) int64 { return e.in.GetOutputTokens() }),
+		Reasonings:      sparse(all, 0, func(e *event) int64 { return e.in.GetReasoningTokens() }),
+		AudioInputs:     sparse(all, 0, func(e *event) int64 { return e.in.GetAudioInputTokens() }),
+		AudioOutputs:    sparse(all, 0, func(e *event) int64 { return e.in.GetAudioOutputTokens() }),
+		ImageInputs:     sparse(all, 0, func(e *event) int64 { return e.in.GetImageInputTokens() }),
+		ImageOutputs:    sparse(all, 0, func(e *event) int64 { return e.in.GetImageOutputTokens() }),
+		Estimated:       sparse(all, false, func(e *event) bool { return e.in.GetEstimated() }),
+		Reported:        sparse(all, false, func(e *event) bool { return e.in.GetReported() }),
 		Costs:           column(all, func(e *event) int64 { return e.in.GetCostPico() }),
-		Bounds:          column(all, func(e *event) int64 { return e.in.GetBoundPico() }),
-		Saved:           column(all, func(e *event) int64 { return e.in.GetSavedPico() }),
-		Prices:          column(all, func(e *event) pgtype.UUID { return orNull(e.price.UUID) }),
-		Discounts:       column(all, func(e *event) pgtype.UUID { return orNull(e.discount.UUID) }),
-		ServiceTiers:    column(all, func(e *event) string { return e.in.GetServiceTier() }),
-		Waste:           column(all, func(e *event) bool { return e.in.GetWaste() }),
-		Generations:     column(all, func(e *event) int64 { return int64(e.in.GetGeneration()) }),
-		Counts:          column(all, func(e *event) int64 { return e.count }),
+		Bounds:          sparse(all, 0, func(e *event) int64 { return e.in.GetBoundPico() }),
+		Saved:           sparse(all, 0, func(e *event) int64 { return e.in.GetSavedPico() }),
+		Prices:          sparse(all, pgtype.UUID{}, func(e *event) pgtype.UUID { return orNull(e.price.UUID) }),
+		Discounts:       sparse(all, pgtype.UUID{}, func(e *event) pgtype.UUID { return orNull(e.discount.UUID) }),
+		ServiceTiers:    sparse(all, "", func(e *event) string { return e.in.GetServiceTier() }),
+		Waste:           sparse(all, false, func(e *event) bool { return e.in.GetWaste() }),
+		Generations:     sparse(all, 0, func(e *event) int64 { return int64(e.in.GetGeneration()) }),
+		Counts:          sparse(all, 1, func(e *event) int64 { return e.count }),
 		Charges:         column(all, func(e *event) []byte { return e.charged }),
 	}
 }
@@ -172,13 +192,28 @@ func column[T any](events []*event, value func(*event) T) []T {
 	return all
 }
 
+// sparse is a column, and empty where every value is the usual one: what most events have need not travel.
+func sparse[T comparable](events []*event, usual T, value func(*event) T) []T {
+	if !slices.ContainsFunc(events, func(e *event) bool { return value(e) != usual }) {
+		return []T{}
+	}
+	return column(events, value)
+}
+
 // filled gives an id to Postgres in the form that is encoded without a detour over text.
 func filled(id uuid.UUID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: true} }
 
 func orNull(id uuid.UUID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: id != uuid.Nil} }
 
-func announce(ctx context.Context, tx pgx.Tx, org ident.Org) error {
-	if err := ingestdb.New(tx).NotifyUsage(ctx, org.String()); err != nil {
+// announce tells, at the commit, that there is usage of organizations.
+func announce(ctx context.Context, tx pgx.Tx, orgs ...ident.Org) error {
+	var waiting queue
+	for _, org := range orgs {
+		if err := ingestdb.New(&waiting).NotifyUsage(ctx, org.String()); err != nil {
+			return err
+		}
+	}
+	if err := waiting.send(ctx, tx); err != nil {
 		return fmt.Errorf("announce usage: %w", err)
 	}
 	return nil

@@ -38,6 +38,7 @@ func foldOne(ctx context.Context, pool *pgxpool.Pool, org ident.Org, until time.
 		if err := tenant.Enter(ctx, tx, org); err != nil {
 			return err
 		}
+		quicken(tx.Conn())
 		f := &fold{ingestdb.New(tx), org}
 		if err := f.EnsureFold(ctx, org); err != nil {
 			return fmt.Errorf("note what is folded of %s: %w", org, err)

@@ -11,17 +11,33 @@ import (
 
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/ingest/internal/ingestdb"
+	"tollgate.dev/controlplane/internal/tenant"
 )
 
 // noRoute is the model of sums over calls that no route and no provider was found for: what such a caller writes is free text.
 const noRoute = "(no route)"
 
-// addPending leaves what events add to one organization's sums for the folder. Everybody sees it in the sums when the transaction commits.
+// addPending leaves what events add to one organization's sums for the folder, inside a transaction that has entered org. Everybody sees it in
+// the sums when the transaction commits.
 func (s *Service) addPending(ctx context.Context, tx pgx.Tx, org ident.Org, events []*event) error {
+	if err := s.tagAll(ctx, tx, org, events); err != nil {
+		return err
+	}
+	if err := ingestdb.New(tx).AddPending(ctx, pendingOf(org, events)); err != nil {
+		return fmt.Errorf("add to what is pending: %w", err)
+	}
+	return nil
+}
+
+// tagAll gives events of one organization their tags.
+func (s *Service) tagAll(ctx context.Context, tx pgx.Tx, org ident.Org, events []*event) error {
 	for _, e := range events {
 		at := tagDay{org, e.started.Truncate(day).Unix()}
 		if s.tags.knows(at) {
 			continue
+		}
+		if err := tenant.Enter(ctx, tx, org); err != nil {
+			return err
 		}
 		had, err := tagsOf(ctx, tx, at)
 		if err != nil {
@@ -30,9 +46,6 @@ func (s *Service) addPending(ctx context.Context, tx pgx.Tx, org ident.Org, even
 		s.tags.learn(at, had)
 	}
 	s.tags.assign(org, events)
-	if err := ingestdb.New(tx).AddPending(ctx, pendingOf(org, events)); err != nil {
-		return fmt.Errorf("add to what is pending: %w", err)
-	}
 	return nil
 }
 

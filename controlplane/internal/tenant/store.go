@@ -57,7 +57,7 @@ func (db *DB) Change(ctx context.Context, actor authz.Actor, do func(pgx.Tx) (au
 
 // Enter makes only org's rows visible in the rest of the transaction. It is for the one caller that carries
 // several organizations' facts in one commit: ingest.
-func Enter(ctx context.Context, tx pgx.Tx, org ident.Org) error {
+func Enter(ctx context.Context, tx tenantdb.DBTX, org ident.Org) error {
 	if org.IsZero() {
 		return fmt.Errorf("enter tenant: no organization")
 	}

@@ -36,8 +36,8 @@ const (
 	benchRunLength = 12
 	benchDrafts    = 1_000
 	benchStreams   = 4    // edges
-	benchBatch     = 2000 // records, as an edge sends them that has more than it can send at once
-	benchWarm      = 100  // batches before the clock starts, so that sums are there to be added to
+	benchBatch     = 4000 // records, as an edge sends them that has more than it can send at once
+	benchWarm      = 50   // batches before the clock starts, so that sums are there to be added to
 )
 
 // crowd makes events of many organizations.

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	batchRecords  = 2000
+	batchRecords  = 4000                  // each batch costs the books a part that does not depend on its size
 	batchesFlying = 4                     // sent and not acked
 	gather        = 20 * time.Millisecond // how long events collect before a batch goes out
 	retryFirst    = 500 * time.Millisecond

@@ -146,6 +146,9 @@ func (s *Server) launch() error {
 		"-D", filepath.Join(config.Dir, "data"), "-p", strconv.Itoa(config.Port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200", "-c", "shared_buffers=64MB",
 	}
+	if config.Durable { // as an operator gives it room
+		args = append(args, "-c", "shared_buffers=1GB", "-c", "max_wal_size=8GB")
+	}
 	if config.Password == "" && !config.Durable {
 		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 	}

@@ -33,6 +33,23 @@ func (f *fixture) fold(t testing.TB) {
 	}
 }
 
+// unfolded are the hours of an organization that are over and not folded.
+const unfolded = "usage_hour JOIN usage_fold USING (org_id) WHERE hour >= summed_until"
+
+// foldWhatWasLeft folds until all is folded. Postgres goes on with a statement for a while after its client was killed, and whoever folds meanwhile
+// leaves the organization to it.
+func (f *fixture) foldWhatWasLeft(t testing.TB, actors []authz.Actor) {
+	t.Helper()
+	until := time.Now().Add(time.Minute)
+	for _, actor := range actors {
+		for f.fold(t); f.rowsIn(t, actor.Org, "usage_pending")+f.rowsIn(t, actor.Org, unfolded) > 0; f.fold(t) {
+			if time.Now().After(until) {
+				t.Fatalf("%s: after a minute %d rows are pending and %d are not in their day", actor.Org, f.rowsIn(t, actor.Org, "usage_pending"), f.rowsIn(t, actor.Org, unfolded))
+			}
+		}
+	}
+}
+
 // listed makes organizations that the folder sees.
 func (f *fixture) listed(t testing.TB, slugs ...string) (actors []authz.Actor) {
 	t.Helper()
@@ -81,7 +98,7 @@ func TestDaysAreExactBeforeTheyAreFoldedAndAfterAndWithLateEvents(t *testing.T) 
 		t.Errorf("%d events are pending after the fold", n)
 	}
 	exact("after the fold")
-	days, open := f.rowsIn(t, actor.Org, "usage_day"), f.rowsIn(t, actor.Org, "usage_hour JOIN usage_fold USING (org_id) WHERE hour >= summed_until")
+	days, open := f.rowsIn(t, actor.Org, "usage_day"), f.rowsIn(t, actor.Org, unfolded)
 	if days == 0 || open == 0 || f.rowsIn(t, actor.Org, "usage_hour JOIN usage_fold USING (org_id) WHERE hour < summed_until") == 0 {
 		t.Errorf("%d rows by day, %d open hours", days, open)
 	}
@@ -161,13 +178,10 @@ func TestFoldingAndLateUsageAtOnceCountEachEventOnce(t *testing.T) {
 	taking.Wait()
 	close(done)
 	folding.Wait()
-	f.fold(t)
+	f.foldWhatWasLeft(t, actors)
 	for _, actor := range actors {
 		if differ := f.differences(t, actor.Org); len(differ) > 0 {
 			t.Error(differ)
-		}
-		if open := f.rowsIn(t, actor.Org, "usage_hour JOIN usage_fold USING (org_id) WHERE hour >= summed_until"); open > 0 {
-			t.Errorf("%d hours that are over are not folded", open)
 		}
 	}
 	if n := f.deadlocks(t); n > 0 {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,14 +76,17 @@ func read(in record) (*event, error) {
 	if err := e.readAll(); err != nil {
 		return nil, err
 	}
-	e.charged = chargesOf(in.raw)
+	e.charged = chargesOf(in.raw, len(e.in.GetCharges()))
 	return e, nil
 }
 
 // chargesOf returns the charges of a record that decodes, as they came: a UsageEvent with nothing else in it.
-func chargesOf(raw []byte) []byte {
-	const charges = 33 // the field's number in the contract
-	kept := []byte{}
+func chargesOf(raw []byte, count int) []byte {
+	const (
+		charges = 33 // the field's number in the contract
+		usual   = 64 // bytes of one
+	)
+	kept := make([]byte, 0, usual*count)
 	for len(raw) > 0 {
 		number, _, n := protowire.ConsumeField(raw)
 		if n < 0 {
@@ -204,10 +208,11 @@ func (e *event) readCharges() error {
 	if len(e.in.GetCharges()) > chargesMax {
 		return errors.New("there are too many charges")
 	}
+	e.charges = slices.Grow(e.charges, len(e.in.GetCharges()))
 	for i, each := range e.in.GetCharges() {
 		var budget ident.Budget
-		if err := into(&budget, fmt.Sprintf("charges[%d].budget_id", i), each.GetBudgetId(), true); err != nil {
-			return err
+		if err := into(&budget, "budget_id", each.GetBudgetId(), true); err != nil {
+			return fmt.Errorf("charges[%d].%w", i, err)
 		}
 		if min(each.GetSpentPico(), each.GetDoubtPico(), each.GetUncoveredPico()) < 0 {
 			return fmt.Errorf("charges[%d] is negative", i)

@@ -64,29 +64,63 @@ func TestSlowCallersHoldLittleAndHinderNobody(t *testing.T) {
 	before := resident(t, edge.PID())
 	head := "POST " + dialects[0].path + " HTTP/1.1\r\nHost: edge\r\nAuthorization: Bearer " + p.key + "\r\nContent-Type: application/json\r\n"
 	stream := bodyOf(strings.Replace(dialects[0].body, ":64,", ":4000,", 1), dialects[0].model, "sim:say="+strings.Repeat("abc ", 900), true)
-	stories := []string{head[:len(head)-9], head + "Content-Length: 1000000\r\n\r\n{", head + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(stream), stream)}
-	count := bySize(60, 5000)
-	conns := make([]net.Conn, count)
-	for i := range conns {
+	stories := [...]string{head[:len(head)-9], head + "Content-Length: 1000000\r\n\r\n{", head + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(stream), stream)}
+	count, began := bySize(60, 5000), time.Now()
+	var first net.Conn
+	held := [len(stories)]int64{}
+	for i := range count {
+		kind := i * len(stories) / count // one kind after the other
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(edge.URL, "http://"))
 		must(t, err)
 		t.Cleanup(func() { _ = conn.Close() })
-		_, err = io.WriteString(conn, stories[i%len(stories)])
+		_, err = io.WriteString(conn, stories[kind])
 		must(t, err)
-		conns[i] = conn
+		if first == nil {
+			first = conn
+		}
+		if next := (i + 1) * len(stories) / count; next > kind {
+			p.settled(t, edge)
+			held[kind] = resident(t, edge.PID())
+		}
 	}
-	opened := time.Now()
 	busy := p.good(t, edge, bySize(20, 500))
-	each := (resident(t, edge.PID()) - before) / int64(count)
-	t.Logf("%d slow connections: %d bytes of memory each; good calls p50 %s, p99 %s; without them p50 %s, p99 %s", count, each, at(busy, 50), at(busy, 99), at(calm, 50), at(calm, 99))
+	each := (held[len(held)-1] - before) / int64(count)
+	for i := range held {
+		held[i], before = (held[i]-before)*int64(len(held))/int64(count), held[i]
+	}
+	t.Logf("%d slow connections: %d bytes of memory each (half a head, half a body, an answer that is not read: %d); good calls p50 %s, p99 %s; without them p50 %s, p99 %s", count, each, held, at(busy, 50), at(busy, 99), at(calm, 50), at(calm, 99))
 	if hostile() && each > 40<<10 {
 		t.Errorf("%d bytes for each slow connection, want at most 40 KiB", each)
 	}
-	must(t, conns[0].SetReadDeadline(time.Now().Add(time.Minute)))
-	if _, err := io.Copy(io.Discard, conns[0]); err != nil {
+	must(t, first.SetReadDeadline(time.Now().Add(time.Minute)))
+	if _, err := io.Copy(io.Discard, first); err != nil {
 		t.Errorf("half a head is waited for: %v", err)
 	}
-	t.Logf("half a head is given up after %s", time.Since(opened).Round(100*time.Millisecond))
+	t.Logf("half a head is given up after %s", time.Since(began).Round(100*time.Millisecond))
+}
+
+// settled waits until the edge uses little of a processor.
+func (p *project) settled(t *testing.T, edge *rig.Edge) {
+	t.Helper()
+	used := func() int64 {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", edge.PID()))
+		must(t, err)
+		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')'):]))
+		var user, system int64
+		_, err = fmt.Sscan(fields[12]+" "+fields[13], &user, &system) // in hundredths of a second
+		must(t, err)
+		return user + system
+	}
+	last := used()
+	until(t, time.Minute, func() error {
+		time.Sleep(500 * time.Millisecond)
+		now := used()
+		if busy := now - last; busy > 5 {
+			last = now
+			return fmt.Errorf("the edge used %d ms of half a second", 10*busy)
+		}
+		return nil
+	})
 }
 
 func at(sorted []time.Duration, percent int) time.Duration {
@@ -98,6 +132,7 @@ func TestABodyThatIsTooLongIsNotReadToItsEnd(t *testing.T) {
 	p := newProject(t, stand(t))
 	edge := p.house.Edges[0]
 	p.known(t)
+	p.good(t, edge, 200)
 	before := resident(t, edge.PID())
 	for name, framing := range map[string]string{"announced": "Content-Length: 1073741824", "in chunks": "Transfer-Encoding: chunked"} {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(edge.URL, "http://"))
@@ -179,9 +214,9 @@ func TestOverloadIsRefusedQuicklyAndTheRestIsServed(t *testing.T) {
 	p.known(t)
 	must(t, p.house.Fault(t.Context(), rig.Object{"model": "gpt-4o", "kind": "latency", "latency_ms": 50}))
 	lasts := time.Duration(bySize(1, 10)) * time.Second
-	peak := p.overload(t, edge, carries, lasts)
-	over := p.overload(t, edge, 5*carries, lasts)
-	t.Logf("%d callers: %d served a second; five times as many: %d served, %d refused a second, refusals p50 %s, p99 %s, health p99 %s",
+	peak := p.overload(t, edge, carries, 0, lasts)
+	over := p.overload(t, edge, 10*carries, 10*time.Duration(carries)*time.Second/time.Duration(5*max(peak.served, 1)), lasts)
+	t.Logf("%d callers: %d served a second; five times as many calls: %d served a second, %d refused in all, refusals p50 %s, p99 %s, health p99 %s",
 		carries, peak.served, over.served, len(over.refused), at(over.refused, 50), at(over.refused, 99), at(over.health, 99))
 	if peak.served == 0 || over.served == 0 || over.wrong != 0 || peak.wrong != 0 {
 		t.Errorf("%d and %d answers are neither served nor refused with 429 or 503; %d and %d a second are served", peak.wrong, over.wrong, peak.served, over.served)
@@ -197,7 +232,8 @@ type overloaded struct {
 	refused, health []time.Duration
 }
 
-func (p *project) overload(t *testing.T, edge *rig.Edge, callers int, lasts time.Duration) overloaded {
+// overload lets so many callers call, each of them once within a span of time.
+func (p *project) overload(t *testing.T, edge *rig.Edge, callers int, each, lasts time.Duration) overloaded {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), lasts)
 	defer cancel()
@@ -220,6 +256,10 @@ func (p *project) overload(t *testing.T, edge *rig.Edge, callers int, lasts time
 				case ctx.Err() == nil:
 					wrong.Add(1)
 				}
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Until(began.Add(each))):
+				}
 			}
 		})
 	}
@@ -229,6 +269,7 @@ func (p *project) overload(t *testing.T, edge *rig.Edge, callers int, lasts time
 			t.Errorf("the edge is not healthy: %d", answer.Status)
 		}
 		got.health = append(got.health, time.Since(began))
+		time.Sleep(10 * time.Millisecond)
 	}
 	group.Wait()
 	slices.Sort(got.refused)

@@ -71,7 +71,7 @@ func (b *Buffer) Grow(more int) {
 // trusted is how much room is made for an announced length before a byte has come; from then on, so many times what has. Many callers who
 // announce much and send little would else hold much.
 const (
-	trusted      = 16 << 10
+	trusted      = 4 << 10
 	trustedTimes = 8
 )
 
@@ -104,8 +104,12 @@ func (p *Pool) ReadBody(r io.Reader, length int64, limit int) (*Buffer, error) {
 	}
 	b := p.Get(0)
 	for {
-		if len(b.B) == cap(b.B) {
-			b.Grow(1)
+		if have := cap(b.B); len(b.B) == have { // large ones grow in few steps, and never beyond the limit: what they leave behind is memory too
+			next := 2 * have
+			if have >= 1<<20 {
+				next = 4 * have
+			}
+			b.Grow(max(min(next, limit+1)-have, 1))
 		}
 		room := b.B[len(b.B):min(cap(b.B), limit+1)]
 		n, err := r.Read(room)

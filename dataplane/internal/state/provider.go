@@ -35,7 +35,7 @@ func (c *compiler) provider(in *wire.Provider) {
 		Catalog: in.GetCatalog(), PrivateNetwork: in.GetPrivateNetwork(), BaseURL: c.baseURL(in.GetBaseUrl()),
 		MaxConcurrency: int(in.GetMaxConcurrency()), QueueLength: int(in.GetQueueLength()), QueueWait: time.Duration(in.GetQueueWaitMs()) * time.Millisecond,
 	}
-	out.Breaker = c.breaker(in.GetBreaker())
+	out.Breaker = usualBreaker()
 	if _, known := wire.ProviderKind_name[int32(out.Kind)]; !known || out.Kind == wire.ProviderKind_PROVIDER_KIND_UNSPECIFIED {
 		c.fail("kind", "the kind %d is not known here", in.GetKind())
 	}

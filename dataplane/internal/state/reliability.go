@@ -15,6 +15,11 @@ type Breaker struct {
 	Pause      time.Duration
 }
 
+// usualBreaker is that of every provider.
+func usualBreaker() Breaker {
+	return Breaker{Failures: 5, Percent: 50, CallsLeast: 20, Pause: 5 * time.Second}
+}
+
 // Off says whether nothing is ever held back.
 func (b *Breaker) Off() bool { return b.Failures == 0 }
 
@@ -55,30 +60,12 @@ func (r *Reliability) TriesAt(last bool) int {
 }
 
 const (
-	msMost        = 24 * 60 * 60 * 1000
-	triesMost     = 20
-	percentMost   = 100
-	countMost     = 1 << 20
-	statusLeast   = 400
-	statusMost    = 599
-	pauseLeast    = 100 * time.Millisecond
-	triesDefault  = 5
-	failedDefault = 5
-	shareDefault  = 50
-	leastDefault  = 20
+	msMost       = 24 * 60 * 60 * 1000
+	triesMost    = 20
+	statusLeast  = 400
+	statusMost   = 599
+	triesDefault = 5
 )
-
-func (c *compiler) breaker(in *wire.Breaker) Breaker {
-	if in.GetOff() {
-		return Breaker{}
-	}
-	return Breaker{
-		Failures:   c.bounded("breaker.failures", in.GetFailures(), countMost, failedDefault),
-		Percent:    c.bounded("breaker.failure_percent", in.GetFailurePercent(), percentMost, shareDefault),
-		CallsLeast: c.bounded("breaker.calls_least", in.GetCallsLeast(), countMost, leastDefault),
-		Pause:      max(c.milliseconds("breaker.pause_ms", in.GetPauseMs(), 5*time.Second), pauseLeast),
-	}
-}
 
 func (c *compiler) reliability(in *wire.Reliability) Reliability {
 	out := Reliability{

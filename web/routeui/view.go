@@ -52,6 +52,7 @@ type Form struct {
 	Nodes     []Node
 	Error     string // of the targets as a whole
 	Variables []Variable
+	Reliable  Reliability
 }
 
 // Special are the fields that only some strategies have; which are seen, the style sheet decides by what is chosen.

@@ -76,7 +76,7 @@ func reliabilityFields(v *visit, in route.Reliability, wrong mends) routeui.Reli
 			text = v.FormValue(name)
 		}
 		section.Open = section.Open || wrong.of(name) != ""
-		section.Fields = append(section.Fields, component.Field{Name: name, ID: strings.ReplaceAll(name, ".", "-"), Label: label, Help: help, Placeholder: otherwise, Value: text, Error: wrong.of(name)})
+		section.Fields = append(section.Fields, component.Field{Name: name, ID: strings.ReplaceAll(name, ".", "-"), Label: label, Help: help, Optional: true, Placeholder: otherwise, Value: text, Error: wrong.of(name)})
 	}
 	for _, field := range reliableFields() {
 		number := *field.figure(&in)

@@ -48,7 +48,8 @@ type Route struct {
 	StickyBy      string          `json:"sticky_by,omitempty"` // as of a group
 	Trial         *Trial          `json:"canary,omitempty"`    // as of a group
 	TimeZone      string          `json:"time_zone,omitempty"` // IANA name, of hours and weekdays in conditions; empty: UTC
-	Version       int             `json:"version"`             // how often it was saved
+	Reliability   Reliability     `json:"reliability,omitzero"`
+	Version       int             `json:"version"` // how often it was saved
 	CreatedAt     time.Time       `json:"created_at"`
 	ArchivedAt    *time.Time      `json:"archived_at,omitempty"`
 }
@@ -92,13 +93,14 @@ type Input struct {
 	StickyBy    string          `json:"sticky_by,omitempty"`
 	Trial       *Trial          `json:"canary,omitempty"`
 	TimeZone    string          `json:"time_zone,omitempty"`
+	Reliability Reliability     `json:"reliability,omitzero"`
 }
 
 // Input returns what the route was saved as.
 func (r Route) Input() Input {
 	return Input{
 		Name: r.Name, WorkspaceID: r.WorkspaceID, Aliases: r.Aliases, Strategy: r.Strategy, Targets: r.Targets, StickyBy: r.StickyBy, Trial: r.Trial,
-		TimeZone: r.TimeZone,
+		TimeZone: r.TimeZone, Reliability: r.Reliability,
 	}
 }
 
@@ -124,6 +126,7 @@ func (in Input) clean() (Input, fault.Fields) {
 	}
 	in.TimeZone = strings.TrimSpace(in.TimeZone)
 	cleanStrategy(&wrong, "", in.Strategy, in.StickyBy, in.Trial)
+	in.Reliability.check(&wrong)
 	count := 0
 	each(in.Targets, "", func(string, *Target) { count++ })
 	if count == 0 || count > plan.TargetsMax {

@@ -61,7 +61,7 @@ func (s *Service) clean(in Input) (Input, fault.Fields) {
 func routeOf(in Input) Route {
 	return Route{
 		WorkspaceID: in.WorkspaceID, Name: in.Name, Aliases: in.Aliases, Strategy: in.Strategy, Targets: in.Targets, StickyBy: in.StickyBy, Trial: in.Trial,
-		TimeZone: in.TimeZone,
+		TimeZone: in.TimeZone, Reliability: in.Reliability,
 	}
 }
 

@@ -107,7 +107,10 @@ func (p *Pool) ReadBody(r io.Reader, length int64, limit int) (*Buffer, error) {
 		if have := cap(b.B); len(b.B) == have { // large ones grow in few steps, and never beyond the limit: what they leave behind is memory too
 			next := 2 * have
 			if have >= 1<<20 {
-				next = 4 * have
+				next = 8 * have
+			}
+			if 2*next > limit {
+				next = limit + 1
 			}
 			b.Grow(max(min(next, limit+1)-have, 1))
 		}

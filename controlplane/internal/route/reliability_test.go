@@ -1,0 +1,36 @@
+package route_test
+
+import (
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"tollgate.dev/controlplane/internal/fault"
+	"tollgate.dev/controlplane/internal/pgtest"
+	"tollgate.dev/controlplane/internal/route"
+	"tollgate.dev/dataplane/wire"
+)
+
+func TestReliabilityIsKeptWithEachVersionAndToldToEdges(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a := db.Org(t, "a")
+	service := route.New(db.Tenant)
+	made := create(t, service, a, "gpt", providerOf(t, db, a, "openai"))
+	if made.Wire().GetReliability() != nil {
+		t.Errorf("nothing is set, and edges are told %v", made.Wire())
+	}
+	in := made.Input()
+	in.Reliability = route.Reliability{TriesPerTarget: 3, RetryStatuses: []int{429, 503}, FirstTokenTimeoutMS: 1500, DeadlineMS: 60_000}
+	changed, err := service.Update(t.Context(), a, made.ID, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &wire.Reliability{TriesPerTarget: 3, RetryStatuses: []uint32{429, 503}, FirstTokenTimeoutMs: 1500, DeadlineMs: 60_000}
+	if got := changed.Wire().GetReliability(); !proto.Equal(got, want) {
+		t.Errorf("edges are told %v", got)
+	}
+	in.Reliability = route.Reliability{TriesPerTarget: 21, TriesMost: -1, BackoffMS: -1, RetryStatuses: []int{429, 404}, DeadlineMS: 86_400_001}
+	_, err = service.Update(t.Context(), a, made.ID, in)
+	wantFields(t, err, fault.Invalid, "reliability.tries_per_target", "reliability.tries_most", "reliability.backoff_ms", "reliability.deadline_ms", "reliability.retry_statuses")
+}

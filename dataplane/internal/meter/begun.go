@@ -21,9 +21,22 @@ func begins(d dialect.Dialect, data []byte, r *scan.Result) bool {
 		return responsesBegins(string(kind), data)
 	case dialect.AnthropicMessages:
 		return messagesBegins(string(kind), data)
+	case dialect.GeminiGenerate:
+		return geminiBegins(data, r)
 	default:
 		return true
 	}
+}
+
+// geminiBegins looks for a part that holds something, or an end.
+func geminiBegins(data []byte, r *scan.Result) (begun bool) {
+	scan.Elements(r.Bytes(data, scan.Candidates), func(one []byte) {
+		scan.Elements(scan.Lookup(scan.Lookup(one, "content"), "parts"), func(part []byte) {
+			scan.Each(part, func(key, value []byte) { begun = begun || string(key) != "thought" && says(value) })
+		})
+		begun = begun || says(scan.Lookup(one, "finishReason"))
+	})
+	return begun || scan.Lookup(r.Bytes(data, scan.PromptFeedback), "blockReason") != nil
 }
 
 func chatBegins(choices []byte) (begun bool) {

@@ -39,6 +39,13 @@ var formats = map[string]format{
 		failure: data(`{"type":"response.failed","response":{"id":"r","status":"failed","error":{"code":"server_error","message":"x"}}}`),
 		whole:   `{"id":"r","object":"response","status":"completed","model":"m","output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"hello","annotations":[]}]}],"usage":{"input_tokens":5,"output_tokens":1}}`,
 	},
+	"gemini": {
+		kind: wire.ProviderKind_PROVIDER_KIND_GEMINI, prelude: data(`{"responseId":"g","modelVersion":"m","usageMetadata":{"promptTokenCount":9}}`, `{"candidates":[{"index":0,"content":{"role":"model","parts":[{"text":""}]}}],"responseId":"g","modelVersion":"m"}`),
+		piece:   data(`{"candidates":[{"index":0,"content":{"role":"model","parts":[{"text":"hello"}]}}],"responseId":"g","modelVersion":"m"}`),
+		ended:   data(`{"candidates":[{"index":0,"content":{"role":"model","parts":[{"text":""}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":3,"totalTokenCount":12},"responseId":"g","modelVersion":"m"}`),
+		failure: data(`{"error":{"code":503,"message":"overloaded","status":"UNAVAILABLE"}}`),
+		whole:   `{"candidates":[{"index":0,"content":{"role":"model","parts":[{"text":"hello"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":3,"totalTokenCount":12},"responseId":"g","modelVersion":"m"}`,
+	},
 	"messages": {
 		kind: anthropicKind, prelude: data(`{"type":"message_start","message":{"id":"a","type":"message","role":"assistant","content":[],"model":"m","usage":{"input_tokens":9,"output_tokens":1}}}`,
 			`{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`, `{"type":"ping"}`, `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":""}}`),
@@ -55,9 +62,9 @@ var passages = []struct {
 	formats   []string
 	fails     string // how an error event of the dialect begins
 }{
-	{"/v1/chat/completions", `{"model":"fast","messages":[{"role":"user","content":"hi"}],"max_tokens":100`, []string{"chat", "messages"}, `data: {"error":`},
-	{"/v1/responses", `{"model":"fast","input":"hi","max_output_tokens":100`, []string{"responses", "messages"}, "event: error\ndata: {\"type\":\"error\""},
-	{"/v1/messages", `{"model":"fast","max_tokens":100,"messages":[{"role":"user","content":"hi"}]`, []string{"messages", "chat"}, "event: error\ndata: {\"type\":\"error\""},
+	{"/v1/chat/completions", `{"model":"fast","messages":[{"role":"user","content":"hi"}],"max_tokens":100`, []string{"chat", "messages", "gemini"}, `data: {"error":`},
+	{"/v1/responses", `{"model":"fast","input":"hi","max_output_tokens":100`, []string{"responses", "messages", "gemini"}, "event: error\ndata: {\"type\":\"error\""},
+	{"/v1/messages", `{"model":"fast","max_tokens":100,"messages":[{"role":"user","content":"hi"}]`, []string{"messages", "chat", "gemini"}, "event: error\ndata: {\"type\":\"error\""},
 }
 
 // each runs a test for every dialect and format.

@@ -53,6 +53,19 @@ var ways = map[string]way{
 		`{"model":"` + claude + `","messages":[{"role":"user","content":"Say something."}]}`,
 		`{"model":"` + openAIModel + `","messages":[{"role":"user","content":"Say something."}]}`,
 	}},
+	"POST /v1/images/generations": {key: true, budget: true, dialect: "openai_images", bodies: []string{
+		`{"model":"sim-images","prompt":"a gate"}`, `{"model":"sim-images","prompt":"a gate","quality":"hd","size":"1024x1792","n":2}`, `{"model":"gpt-image-2","prompt":"a gate"}`,
+	}},
+	"POST /v1/images/edits": {key: true, budget: true, dialect: "openai_image_edits", bodies: []string{
+		formOf("model", "sim-images", "prompt", "a gate", "image", "@png"), formOf("image[]", "@png", "prompt", "a gate", "model", "gpt-image-2"),
+	}},
+	"POST /v1/audio/speech": {key: true, budget: true, dialect: "openai_speech", bodies: []string{`{"model":"sim-speech","voice":"alloy","input":"Say something."}`}},
+	"POST /v1/audio/transcriptions": {key: true, budget: true, dialect: "openai_transcription", bodies: []string{
+		formOf("model", "sim-ear", "file", "@"+strings.Repeat("s", 9000)), formOf("file", "@"+strings.Repeat("s", 9000), "model", "sim-ear", "response_format", "srt"),
+	}},
+	"POST /v1/audio/translations": {key: true, budget: true, dialect: "openai_translation", bodies: []string{formOf("model", "sim-ear", "file", "@"+strings.Repeat("s", 9000))}},
+	"POST /v1/moderations":        {key: true, budget: true, free: true, dialect: "openai_moderation", bodies: []string{`{"model":"sim-moderation","input":"Say something."}`}},
+	"POST /v1/rerank":             {key: true, budget: true, dialect: "rerank", bodies: []string{`{"model":"sim-rerank","query":"gates","documents":["a gate","a truck"]}`}},
 	"* /proxy/{provider}/{path}": {key: true, budget: true, dialect: "proxy", path: "/proxy/PROVIDER/v1/chat/completions", bodies: []string{
 		`{"model":"` + openAIModel + `","max_tokens":64,"messages":[{"role":"user","content":"Say something."}]}`,
 		`{"model":"` + openAIModel + `","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"Say something."}]}`,
@@ -71,11 +84,11 @@ var ways = map[string]way{
 
 // roundabouts are what gateways forward without counting. The edge has none of them.
 var roundabouts = []string{
-	"POST /v1/completions", "POST /v1/batches", "GET /v1/batches", "POST /v1/files", "POST /v1/images/generations", "POST /v1/images/edits", "POST /v1/audio/speech",
-	"POST /v1/audio/transcriptions", "POST /v1/moderations", "POST /v1/fine_tuning/jobs", "POST /v1/assistants", "POST /v1/threads/runs", "POST /v1/realtime/sessions",
+	"POST /v1/completions", "POST /v1/batches", "GET /v1/batches", "POST /v1/files", "POST /v1/images/variations", "POST /v1/audio/speech/",
+	"POST /v1/audio", "POST /v1/moderations/", "POST /v1/fine_tuning/jobs", "POST /v1/assistants", "POST /v1/threads/runs", "POST /v1/realtime/sessions",
 	"POST /v1/messages/batches", "POST /v1/messages/count_tokens/", "POST /v1/complete", "POST /openai/v1/chat/completions",
 	"POST /anthropic/v1/messages", "POST /v1/chat/completions/", "POST //v1/chat/completions", "POST /v1/chat/completions/../embeddings", "POST /v1/%63hat/completions",
-	"POST /V1/chat/completions", "GET /v1/responses/resp_1", "DELETE /v1/models/" + openAIModel, "POST /v1/rerank", "POST /mcp", "POST /a2a/agent/",
+	"POST /V1/chat/completions", "GET /v1/responses/resp_1", "DELETE /v1/models/" + openAIModel, "POST /v2/rerank", "POST /mcp", "POST /a2a/agent/",
 }
 
 func TestEveryRouteOfTheEdgeIsGuarded(t *testing.T) {
@@ -90,6 +103,7 @@ func TestEveryRouteOfTheEdgeIsGuarded(t *testing.T) {
 	poorID, poor := p.guardedKey(t, "poor", rig.Object{})
 	p.create(t, "/budgets", rig.Object{"name": p.name + "-poor", "scope": "virtual_key", "scope_id": poorID, "limit_usd": "0.0000000001", "period": "month", "time_zone": "UTC", "mode": "hard"})
 	limitedID, limited := p.guardedKey(t, "limited", rig.Object{"requests_per_minute": 1})
+	p.withTasks(t)
 	_, p.key = p.newKey(t, rig.Object{"name": p.name + "-rich", "allows_proxy": true})
 	p.known(t)
 	for name, way := range ways {
@@ -167,7 +181,7 @@ func askWithout(ctx context.Context, method, url, key, body string) int {
 	if key != "" {
 		request.Header.Set("Authorization", "Bearer "+key)
 	}
-	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Content-Type", contentTypeOf(body))
 	return sayOf(http.DefaultClient.Do(request)).Status
 }
 

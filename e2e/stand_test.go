@@ -198,9 +198,17 @@ func ask(ctx context.Context, method, url, key, body string) said {
 	}
 	request.Header.Set("Authorization", "Bearer "+key)
 	if body != "" {
-		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("Content-Type", contentTypeOf(body))
 	}
 	return sayOf(http.DefaultClient.Do(request))
+}
+
+// contentTypeOf tells forms, whose boundary is "form", from JSON.
+func contentTypeOf(body string) string {
+	if strings.HasPrefix(body, "--form") {
+		return "multipart/form-data; boundary=form"
+	}
+	return "application/json"
 }
 
 // sayOf reads an answer to its end.

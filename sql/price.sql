@@ -25,9 +25,9 @@ WHERE model_price.catalog = u.catalog AND model_price.model = u.model AND model_
 -- @sqlc-vet-disable org-id-required
 -- The price catalog is the platform's. Only rows that are new, or back, are written and counted, in the order of the key.
 INSERT INTO model_price (price_id, catalog, model, effective_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
-  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, context_tokens, max_output_tokens, imported)
+  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, image_pico, character_pico, audio_second_pico, search_pico, context_tokens, max_output_tokens, imported)
 SELECT u.id, u.catalog, u.model, u.effective, u.above, u.service, u.input, u.cached_input, u.cache_write, u.cache_write_hour,
-  u.output, u.reasoning, u.audio_input, u.audio_output, u.image_input, u.image_output, u.request, u.context, u.max_output, sqlc.arg(imported)::boolean
+  u.output, u.reasoning, u.audio_input, u.audio_output, u.image_input, u.image_output, u.request, u.image, u.character, u.audio_second, u.search, u.context, u.max_output, sqlc.arg(imported)::boolean
 FROM (
   SELECT unnest(sqlc.arg(ids)::uuid[]) AS id,
     unnest(sqlc.arg(catalogs)::text[]) AS catalog,
@@ -46,6 +46,10 @@ FROM (
     unnest(sqlc.arg(image_inputs)::bigint[]) AS image_input,
     unnest(sqlc.arg(image_outputs)::bigint[]) AS image_output,
     unnest(sqlc.arg(requests)::bigint[]) AS request,
+    unnest(sqlc.arg(images)::bigint[]) AS image,
+    unnest(sqlc.arg(characters)::bigint[]) AS character,
+    unnest(sqlc.arg(audio_seconds)::bigint[]) AS audio_second,
+    unnest(sqlc.arg(searches)::bigint[]) AS search,
     unnest(sqlc.arg(contexts)::integer[]) AS context,
     unnest(sqlc.arg(max_outputs)::integer[]) AS max_output
 ) AS u
@@ -58,7 +62,7 @@ WHERE model_price.superseded_at IS NOT NULL OR model_price.imported <> excluded.
 -- @sqlc-vet-disable org-id-required
 -- The price catalog is the platform's.
 SELECT price_id, catalog, model, effective_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
-  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, context_tokens, max_output_tokens
+  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, image_pico, character_pico, audio_second_pico, search_pico, context_tokens, max_output_tokens
 FROM model_price
 WHERE superseded_at IS NULL AND strpos(lower(catalog || '/' || model), lower(sqlc.arg(search)::text)) > 0
 ORDER BY catalog, model, effective_at, service, above_tokens
@@ -68,7 +72,7 @@ LIMIT 100000;
 -- @sqlc-vet-disable org-id-required
 -- The price catalog is the platform's. These are the rows, superseded ones too, that old events name.
 SELECT price_id, catalog, model, effective_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
-  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, context_tokens, max_output_tokens
+  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, image_pico, character_pico, audio_second_pico, search_pico, context_tokens, max_output_tokens
 FROM model_price
 WHERE price_id = ANY(sqlc.arg(ids)::uuid[])
 ORDER BY price_id
@@ -80,9 +84,9 @@ SELECT org_id FROM org WHERE org_id = $1 FOR NO KEY UPDATE;
 
 -- name: InsertOwnPrice :exec
 INSERT INTO org_price (org_id, price_id, kind, catalog, model, effective_at, ended_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico,
-  cache_write_hour_pico, output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico,
+  cache_write_hour_pico, output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, image_pico, character_pico, audio_second_pico, search_pico,
   context_tokens, max_output_tokens, discount_per_mille, note, created_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25);
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29);
 
 -- name: EndOwnPrice :execrows
 UPDATE org_price SET ended_at = $3
@@ -90,7 +94,7 @@ WHERE org_id = $1 AND price_id = $2;
 
 -- name: ListOwnPrices :many
 SELECT price_id, kind, catalog, model, effective_at, ended_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
-  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, context_tokens, max_output_tokens,
+  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, image_pico, character_pico, audio_second_pico, search_pico, context_tokens, max_output_tokens,
   discount_per_mille, note, created_by, created_at
 FROM org_price
 WHERE org_id = $1

@@ -26,7 +26,7 @@ WHERE org_id = $1 AND reprice_id = $2;
 SELECT e.event_id, e.started_at, e.request_id, e.run_id, e.workspace_id, e.agent_id, e.virtual_key_id, e.end_user, e.labels, e.dialect, e.route_id,
   e.model, e.provider_id, e.provider_model, e.attempt, e.outcome, e.code, e.duration_us, e.input_tokens, e.cached_input_tokens, e.cache_write_tokens,
   e.output_tokens, e.reasoning_tokens, e.estimated, e.bound_pico, e.waste, e.cache_write_hour_tokens, e.audio_input_tokens,
-  e.audio_output_tokens, e.image_input_tokens, e.image_output_tokens, e.service_tier, e.reported, e.charges, p.catalog,
+  e.audio_output_tokens, e.image_input_tokens, e.image_output_tokens, e.units, e.service_tier, e.reported, e.charges, p.catalog,
   coalesce(c.after_pico, e.cost_pico)::bigint AS cost_pico, coalesce(c.saved_pico, e.saved_pico)::bigint AS saved_pico,
   coalesce(c.price_id, e.price_id, '00000000-0000-0000-0000-000000000000')::uuid AS price,
   coalesce(CASE WHEN c.event_id IS NULL THEN e.discount_id ELSE c.discount_id END, '00000000-0000-0000-0000-000000000000')::uuid AS discount

@@ -21,7 +21,11 @@ type Tokens struct {
 	Reasoning      int64
 	AudioOutput    int64
 	ImageOutput    int64
-	Service        string // as the provider says it served: "batch", "flex", "priority"; empty: standard
+	Images         int64 // made
+	Characters     int64 // spoken
+	AudioMs        int64 // of sound that was heard
+	Searches       int64
+	Service        string // as the provider says it served: "batch", "flex", "priority"; empty: standard. Of images: their quality and size
 	Reported       bool   // the provider said so
 }
 
@@ -43,6 +47,10 @@ type Tariff struct {
 	ImageInputPico     int64
 	ImageOutputPico    int64
 	RequestPico        int64     // for each answered request
+	ImagePico          int64     // for each image made
+	CharacterPico      int64     // for each character spoken
+	AudioSecondPico    int64     // for each second of sound that is heard
+	SearchPico         int64     // for each search
 	ContextTokens      uint32    // 0: unknown
 	MaxOutputTokens    uint32    // 0: unknown
 	AboveTokens        uint32    // of input, from which on this row holds
@@ -108,10 +116,43 @@ func (t *Tariff) Cost(used *Tokens) int64 {
 	total = saturated(total, times(reasoning, reasoningPico))
 	total = saturated(total, times(audioOut, row.AudioOutputPico))
 	total = saturated(total, times(imageOut, row.ImageOutputPico))
-	if used.Reported || used.AllInput() > 0 || used.Output > 0 {
+	units := row.units(used)
+	total = saturated(total, units)
+	if used.Reported || used.AllInput() > 0 || used.Output > 0 || units > 0 {
 		total = saturated(total, row.RequestPico)
 	}
 	return total
+}
+
+const msPerSecond = 1000
+
+// units returns what is billed by other units than tokens, a part of a pico-USD as a whole one.
+func (t *Tariff) units(used *Tokens) int64 {
+	if used.Images|used.Characters|used.AudioMs|used.Searches == 0 {
+		return 0
+	}
+	total := saturated(times(used.Images, t.ImagePico), times(used.Characters, t.CharacterPico))
+	if ms, pico := max(used.AudioMs, 0), max(t.AudioSecondPico, 0); ms > 0 {
+		high, low := bits.Mul64(uint64(ms), uint64(pico))
+		if high >= msPerSecond {
+			return math.MaxInt64
+		}
+		seconds, rest := bits.Div64(high, low, msPerSecond)
+		total = saturated(total, int64(min(seconds, math.MaxInt64-1)))
+		if rest > 0 {
+			total = saturated(total, 1)
+		}
+	}
+	return saturated(total, times(used.Searches, t.SearchPico))
+}
+
+// WorstUnits returns the most that images, characters, sound and searches can cost, whichever service answers.
+func (t *Tariff) WorstUnits(used *Tokens) int64 {
+	worst := t.units(used)
+	for _, service := range t.Services {
+		worst = max(worst, service.units(used))
+	}
+	return worst
 }
 
 // Saved returns how much more the tokens that were read from a cache would have cost as plain input; nothing where reading costs more.
@@ -168,6 +209,7 @@ func NewTariff(in *Price) (*Tariff, error) {
 		AudioInputPico: or(in.AudioInputPico, in.GetInputPico()), AudioOutputPico: or(in.AudioOutputPico, in.GetOutputPico()),
 		ImageInputPico: or(in.ImageInputPico, in.GetInputPico()), ImageOutputPico: or(in.ImageOutputPico, in.GetOutputPico()),
 		RequestPico: in.GetRequestPico(), ContextTokens: in.GetContextTokens(), MaxOutputTokens: in.GetMaxOutputTokens(),
+		ImagePico: in.GetImagePico(), CharacterPico: in.GetCharacterPico(), AudioSecondPico: in.GetAudioSecondPico(), SearchPico: in.GetSearchPico(),
 		AboveTokens: in.GetAboveTokens(), Service: in.GetService(), Ceiling: in.GetKind() == PriceKind_PRICE_KIND_CEILING,
 		effective: time.UnixMilli(in.GetEffectiveUnixMs()),
 	}
@@ -178,10 +220,11 @@ func NewTariff(in *Price) (*Tariff, error) {
 }
 
 // amounts are the fields of a row that a discount is taken off.
-func (t *Tariff) amounts() [11]*int64 {
-	return [11]*int64{
+func (t *Tariff) amounts() [15]*int64 {
+	return [15]*int64{
 		&t.InputPico, &t.CachedInputPico, &t.CacheWritePico, &t.CacheWriteHourPico, &t.OutputPico, &t.ReasoningPico,
 		&t.AudioInputPico, &t.AudioOutputPico, &t.ImageInputPico, &t.ImageOutputPico, &t.RequestPico,
+		&t.ImagePico, &t.CharacterPico, &t.AudioSecondPico, &t.SearchPico,
 	}
 }
 

@@ -4080,7 +4080,11 @@ type Price struct {
 	DiscountPerMille   uint32                 `protobuf:"varint,19,opt,name=discount_per_mille,json=discountPerMille,proto3" json:"discount_per_mille,omitempty"`    // of a discount
 	ImageInputPico     *int64                 `protobuf:"varint,20,opt,name=image_input_pico,json=imageInputPico,proto3,oneof" json:"image_input_pico,omitempty"`    // absent: as input_pico
 	ImageOutputPico    *int64                 `protobuf:"varint,21,opt,name=image_output_pico,json=imageOutputPico,proto3,oneof" json:"image_output_pico,omitempty"` // absent: as output_pico
-	Service            string                 `protobuf:"bytes,22,opt,name=service,proto3" json:"service,omitempty"`                                                 // "batch", "flex" or "priority": the row holds where the provider says that it served so; empty: everywhere else
+	Service            string                 `protobuf:"bytes,22,opt,name=service,proto3" json:"service,omitempty"`                                                 // "batch", "flex" or "priority": the row holds where the provider says that it served so; empty: everywhere else. Of images: their quality and size, as in "hd 1024x1792"
+	ImagePico          int64                  `protobuf:"varint,23,opt,name=image_pico,json=imagePico,proto3" json:"image_pico,omitempty"`                           // for each image made
+	CharacterPico      int64                  `protobuf:"varint,24,opt,name=character_pico,json=characterPico,proto3" json:"character_pico,omitempty"`               // for each character that is spoken
+	AudioSecondPico    int64                  `protobuf:"varint,25,opt,name=audio_second_pico,json=audioSecondPico,proto3" json:"audio_second_pico,omitempty"`       // for each second of sound that is heard
+	SearchPico         int64                  `protobuf:"varint,26,opt,name=search_pico,json=searchPico,proto3" json:"search_pico,omitempty"`                        // for each search of a reranker, which is of up to 100 documents
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -4269,6 +4273,34 @@ func (x *Price) GetService() string {
 	return ""
 }
 
+func (x *Price) GetImagePico() int64 {
+	if x != nil {
+		return x.ImagePico
+	}
+	return 0
+}
+
+func (x *Price) GetCharacterPico() int64 {
+	if x != nil {
+		return x.CharacterPico
+	}
+	return 0
+}
+
+func (x *Price) GetAudioSecondPico() int64 {
+	if x != nil {
+		return x.AudioSecondPico
+	}
+	return 0
+}
+
+func (x *Price) GetSearchPico() int64 {
+	if x != nil {
+		return x.SearchPico
+	}
+	return 0
+}
+
 // UsageEvent is one attempt at a provider, or one refusal, or `count` refusals that cost nothing.
 type UsageEvent struct {
 	state                protoimpl.MessageState `protogen:"open.v1"`
@@ -4316,6 +4348,10 @@ type UsageEvent struct {
 	Reported             bool                   `protobuf:"varint,42,opt,name=reported,proto3" json:"reported,omitempty"`                                                         // the provider sent the figures
 	DiscountId           []byte                 `protobuf:"bytes,43,opt,name=discount_id,json=discountId,proto3" json:"discount_id,omitempty"`                                    // the discount that was taken off the price, if any
 	SavedPico            int64                  `protobuf:"varint,51,opt,name=saved_pico,json=savedPico,proto3" json:"saved_pico,omitempty"`                                      // what the tokens read from a cache would have cost more as plain input
+	Images               int64                  `protobuf:"varint,53,opt,name=images,proto3" json:"images,omitempty"`                                                             // made
+	Characters           int64                  `protobuf:"varint,54,opt,name=characters,proto3" json:"characters,omitempty"`                                                     // to be spoken
+	AudioMs              int64                  `protobuf:"varint,55,opt,name=audio_ms,json=audioMs,proto3" json:"audio_ms,omitempty"`                                            // of sound that was heard
+	Searches             int64                  `protobuf:"varint,56,opt,name=searches,proto3" json:"searches,omitempty"`                                                         // of a reranker
 	Count                uint64                 `protobuf:"varint,52,opt,name=count,proto3" json:"count,omitempty"`                                                               // refusals of one key by one rule that are counted together; 0: this is one
 	RouteVersion         uint32                 `protobuf:"varint,66,opt,name=route_version,json=routeVersion,proto3" json:"route_version,omitempty"`                             // 0: not known
 	RoutePath            string                 `protobuf:"bytes,67,opt,name=route_path,json=routePath,proto3" json:"route_path,omitempty"`                                       // the groups of the route that led to the target, e.g. "europe/cheap"; empty: none
@@ -4658,6 +4694,34 @@ func (x *UsageEvent) GetDiscountId() []byte {
 func (x *UsageEvent) GetSavedPico() int64 {
 	if x != nil {
 		return x.SavedPico
+	}
+	return 0
+}
+
+func (x *UsageEvent) GetImages() int64 {
+	if x != nil {
+		return x.Images
+	}
+	return 0
+}
+
+func (x *UsageEvent) GetCharacters() int64 {
+	if x != nil {
+		return x.Characters
+	}
+	return 0
+}
+
+func (x *UsageEvent) GetAudioMs() int64 {
+	if x != nil {
+		return x.AudioMs
+	}
+	return 0
+}
+
+func (x *UsageEvent) GetSearches() int64 {
+	if x != nil {
+		return x.Searches
 	}
 	return 0
 }
@@ -6090,7 +6154,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x05scope\x18\x03 \x01(\x0e2\x17.tollgate.wire.v1.ScopeR\x05scope\x12\x19\n" +
 	"\bscope_id\x18\x04 \x01(\fR\ascopeId\x129\n" +
 	"\x06action\x18\x05 \x01(\x0e2!.tollgate.wire.v1.GuardrailActionR\x06action\x12\x14\n" +
-	"\x05words\x18\x06 \x03(\tR\x05words\"\xce\a\n" +
+	"\x05words\x18\x06 \x03(\tR\x05words\"\xe1\b\n" +
 	"\x05Price\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x18\n" +
 	"\acatalog\x18\x02 \x01(\tR\acatalog\x12\x14\n" +
@@ -6116,12 +6180,18 @@ const file_wire_proto_rawDesc = "" +
 	"\x12discount_per_mille\x18\x13 \x01(\rR\x10discountPerMille\x12-\n" +
 	"\x10image_input_pico\x18\x14 \x01(\x03H\x03R\x0eimageInputPico\x88\x01\x01\x12/\n" +
 	"\x11image_output_pico\x18\x15 \x01(\x03H\x04R\x0fimageOutputPico\x88\x01\x01\x12\x18\n" +
-	"\aservice\x18\x16 \x01(\tR\aserviceB\x18\n" +
+	"\aservice\x18\x16 \x01(\tR\aservice\x12\x1d\n" +
+	"\n" +
+	"image_pico\x18\x17 \x01(\x03R\timagePico\x12%\n" +
+	"\x0echaracter_pico\x18\x18 \x01(\x03R\rcharacterPico\x12*\n" +
+	"\x11audio_second_pico\x18\x19 \x01(\x03R\x0faudioSecondPico\x12\x1f\n" +
+	"\vsearch_pico\x18\x1a \x01(\x03R\n" +
+	"searchPicoB\x18\n" +
 	"\x16_cache_write_hour_picoB\x13\n" +
 	"\x11_audio_input_picoB\x14\n" +
 	"\x12_audio_output_picoB\x13\n" +
 	"\x11_image_input_picoB\x14\n" +
-	"\x12_image_output_pico\"\xb8\r\n" +
+	"\x12_image_output_pico\"\xa7\x0e\n" +
 	"\n" +
 	"UsageEvent\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\fR\aeventId\x12\x15\n" +
@@ -6177,7 +6247,13 @@ const file_wire_proto_rawDesc = "" +
 	"\vdiscount_id\x18+ \x01(\fR\n" +
 	"discountId\x12\x1d\n" +
 	"\n" +
-	"saved_pico\x183 \x01(\x03R\tsavedPico\x12\x14\n" +
+	"saved_pico\x183 \x01(\x03R\tsavedPico\x12\x16\n" +
+	"\x06images\x185 \x01(\x03R\x06images\x12\x1e\n" +
+	"\n" +
+	"characters\x186 \x01(\x03R\n" +
+	"characters\x12\x19\n" +
+	"\baudio_ms\x187 \x01(\x03R\aaudioMs\x12\x1a\n" +
+	"\bsearches\x188 \x01(\x03R\bsearches\x12\x14\n" +
 	"\x05count\x184 \x01(\x04R\x05count\x12#\n" +
 	"\rroute_version\x18B \x01(\rR\frouteVersion\x12\x1d\n" +
 	"\n" +

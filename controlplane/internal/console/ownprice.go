@@ -92,7 +92,9 @@ func amountFields(in price.Amounts, wrong mends) []component.Field {
 		field("input_usd", "Input", in.Input, "Per million tokens."), field("output_usd", "Output", in.Output, "Per million tokens."),
 		field("cached_input_usd", "Input read from a cache", in.CachedInput, "Empty: as input."), field("cache_write_usd", "Written to a cache", in.CacheWrite, "Empty: as input."),
 		field("cache_write_hour_usd", "Written for an hour", in.CacheWriteHour, "Empty: as for five minutes."), field("reasoning_usd", "Reasoning", in.Reasoning, "Empty: as output."),
-		field("request_usd", "Each request", in.Request, "Empty: nothing."),
+		field("request_usd", "Each request", in.Request, "Empty: nothing."), field("image_usd", "Each image made", in.Image, "Empty: nothing. A service such as “hd 1024x1792” is by quality and size."),
+		field("character_usd", "A million characters spoken", in.Character, "Empty: nothing."), field("audio_second_usd", "Each second of sound heard", in.AudioSecond, "Empty: nothing."),
+		field("search_usd", "Each search of a reranker", in.Search, "Empty: nothing."),
 	}
 }
 
@@ -100,11 +102,12 @@ func amountsOf(v *visit) price.Amounts {
 	return price.Amounts{
 		Input: v.FormValue("input_usd"), Output: v.FormValue("output_usd"), CachedInput: v.FormValue("cached_input_usd"), CacheWrite: v.FormValue("cache_write_usd"),
 		CacheWriteHour: v.FormValue("cache_write_hour_usd"), Reasoning: v.FormValue("reasoning_usd"), Request: v.FormValue("request_usd"),
+		Image: v.FormValue("image_usd"), Character: v.FormValue("character_usd"), AudioSecond: v.FormValue("audio_second_usd"), Search: v.FormValue("search_usd"),
 	}
 }
 
 func amountNames(others ...string) []string {
-	return append(others, "input_usd", "output_usd", "cached_input_usd", "cache_write_usd", "cache_write_hour_usd", "reasoning_usd", "request_usd")
+	return append(others, "input_usd", "output_usd", "cached_input_usd", "cache_write_usd", "cache_write_hour_usd", "reasoning_usd", "request_usd", "image_usd", "character_usd", "audio_second_usd", "search_usd")
 }
 
 func (c *Console) newPrice(v *visit) error {
@@ -231,8 +234,15 @@ func (c *Console) ceilingShown(v *visit, found price.Unknown) (price.Amounts, er
 		if one.ReasoningPico > 0 {
 			shown.Reasoning = usd(one.ReasoningPico)
 		}
-		if one.RequestPico > 0 {
-			shown.Request = money.FromPico(one.RequestPico).Decimal()
+		for into, pico := range map[*string]int64{
+			&shown.Request: one.RequestPico, &shown.Image: one.ImagePico, &shown.AudioSecond: one.AudioSecondPico, &shown.Search: one.SearchPico,
+		} {
+			if pico > 0 {
+				*into = money.FromPico(pico).Decimal()
+			}
+		}
+		if one.CharacterPico > 0 {
+			shown.Character = usd(one.CharacterPico)
 		}
 		return shown, nil
 	}

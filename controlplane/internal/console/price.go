@@ -48,6 +48,23 @@ func (c *Console) prices(v *visit) error {
 	return c.draw(v, view{Title: "Prices", Active: "/prices", Content: priceui.Page(list)})
 }
 
+// unitText says what is charged by other units than tokens.
+func unitText(one price.Price) string {
+	var parts []string
+	for _, each := range []struct {
+		pico int64
+		per  string
+	}{{one.ImagePico, "an image"}, {one.AudioSecondPico, "a second of sound"}, {one.SearchPico, "a search"}} {
+		if each.pico > 0 {
+			parts = append(parts, "$"+money.FromPico(each.pico).Decimal()+" "+each.per)
+		}
+	}
+	if one.CharacterPico > 0 {
+		parts = append(parts, million(one.CharacterPico)+" a million characters")
+	}
+	return strings.Join(parts, ", ")
+}
+
 func priceRow(one price.Price) priceui.Row {
 	row := priceui.Row{
 		ID: one.ID.String(), Model: one.Model, Catalog: one.Catalog, Input: million(one.InputPico), CachedInput: million(one.CachedInputPico),
@@ -63,6 +80,7 @@ func priceRow(one price.Price) priceui.Row {
 	if one.RequestPico > 0 {
 		row.Request = "and $" + money.FromPico(one.RequestPico).Decimal() + " a request"
 	}
+	row.Request = strings.TrimSpace(row.Request + " " + unitText(one))
 	row.HourWrite = unlessSame(one.CacheWriteHourPico, one.CacheWritePico)
 	row.AudioInput, row.AudioOutput = unlessSame(one.AudioInputPico, one.InputPico), unlessSame(one.AudioOutputPico, one.OutputPico)
 	return row

@@ -44,6 +44,7 @@ type event struct {
 	outcome   string
 	count     int64  // what it counts for: 1, or refusals that are counted together
 	labels    string // JSON
+	units     string // JSON: what it used that is billed by other units than tokens
 	tags      []tag  // what its labels and end user are summed up as
 	charges   []ledger.Charge
 	charged   []byte // the charges as they came, see usage_event
@@ -135,7 +136,8 @@ func (e *event) readFigures() error {
 	in := e.in
 	if least := min(in.GetDurationUs(), in.GetFirstByteUs(), in.GetInputTokens(), in.GetCachedInputTokens(), in.GetCacheWriteTokens(),
 		in.GetOutputTokens(), in.GetReasoningTokens(), in.GetCostPico(), in.GetBoundPico(), in.GetCacheWriteHourTokens(), in.GetAudioInputTokens(),
-		in.GetAudioOutputTokens(), in.GetImageInputTokens(), in.GetImageOutputTokens(), in.GetSavedPico()); least < 0 {
+		in.GetAudioOutputTokens(), in.GetImageInputTokens(), in.GetImageOutputTokens(), in.GetSavedPico(),
+		in.GetImages(), in.GetCharacters(), in.GetAudioMs(), in.GetSearches()); least < 0 {
 		return errors.New("a figure is negative")
 	}
 	if in.GetAttempt() > math.MaxInt32 || in.GetHttpStatus() > 999 || in.GetGeneration() > math.MaxInt64 {
@@ -153,7 +155,25 @@ func (e *event) readFigures() error {
 		return fmt.Errorf("outcome %d is not known", in.GetOutcome())
 	}
 	e.outcome = outcomeOf(in.GetOutcome())
+	e.units = unitsOf(in)
 	return nil
+}
+
+// unitsOf returns what an event used that is no token.
+func unitsOf(in *wire.UsageEvent) string {
+	if in.GetImages()|in.GetCharacters()|in.GetAudioMs()|in.GetSearches() == 0 {
+		return "{}"
+	}
+	out := []byte{'{'}
+	for _, each := range []struct {
+		name  string
+		count int64
+	}{{"images", in.GetImages()}, {"characters", in.GetCharacters()}, {"audio_ms", in.GetAudioMs()}, {"searches", in.GetSearches()}} {
+		if each.count > 0 {
+			out = fmt.Appendf(out, "%q:%d,", each.name, each.count)
+		}
+	}
+	return string(append(out[:len(out)-1], '}'))
 }
 
 func (e *event) readTexts() error {

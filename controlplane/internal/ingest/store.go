@@ -169,6 +169,7 @@ func columns(org ident.Org, edge ident.Edge, all []*event) ingestdb.InsertEvents
 		AudioOutputs:    sparse(all, 0, func(e *event) int64 { return e.in.GetAudioOutputTokens() }),
 		ImageInputs:     sparse(all, 0, func(e *event) int64 { return e.in.GetImageInputTokens() }),
 		ImageOutputs:    sparse(all, 0, func(e *event) int64 { return e.in.GetImageOutputTokens() }),
+		Units:           sparse(all, "{}", func(e *event) string { return e.units }),
 		Estimated:       sparse(all, false, func(e *event) bool { return e.in.GetEstimated() }),
 		Reported:        sparse(all, false, func(e *event) bool { return e.in.GetReported() }),
 		Costs:           column(all, func(e *event) int64 { return e.in.GetCostPico() }),

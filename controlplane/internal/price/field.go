@@ -2,7 +2,6 @@ package price
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,10 +53,10 @@ func (f *fields) row(own bool) Own {
 	if o.Model == "" {
 		f.fail("model", "it must be given")
 	}
-	if o.Service != "" && !slices.Contains(services[:], o.Service) {
-		f.fail("service", "write batch, flex or priority, or leave it empty")
-	}
 	f.amounts(&o.Price)
+	if !o.Price.mayServe() {
+		f.fail("service", "write batch, flex or priority, of images their quality and size as in \"hd 1024x1792\", or leave it empty")
+	}
 	if !own {
 		o.Kind = ""
 	}
@@ -70,7 +69,7 @@ func (f *fields) discount(o *Own, percent string) {
 	if o.DiscountPerMille, err = parsePercent(percent); err != nil {
 		f.fail("percent_off", "%v", err)
 	}
-	for _, column := range columns[7:20] {
+	for _, column := range columns[7:24] {
 		if f.text(column) != "" {
 			f.fail(column, "a line with percent_off has no prices of its own; leave it empty")
 		}
@@ -89,6 +88,8 @@ func (f *fields) amounts(p *Price) {
 	p.AudioInputPico, p.AudioOutputPico = f.pico("audio_input", p.InputPico), f.pico("audio_output", p.OutputPico)
 	p.ImageInputPico, p.ImageOutputPico = f.pico("image_input", p.InputPico), f.pico("image_output", p.OutputPico)
 	p.RequestPico = f.pico("request", 0)
+	p.ImagePico, p.CharacterPico = f.pico("image", 0), f.pico("character", 0)
+	p.AudioSecondPico, p.SearchPico = f.pico("audio_second", 0), f.pico("search", 0)
 	p.ContextTokens, p.MaxOutputTokens = f.tokens("context_tokens"), f.tokens("max_output_tokens")
 	if p.CacheWriteHourPico < p.CacheWritePico && len(f.wrong) == 0 {
 		f.fail("cache_write_hour", "a cache write for an hour must not be cheaper than one for five minutes")

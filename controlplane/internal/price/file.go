@@ -18,8 +18,15 @@ import (
 // catalog, effective, and of a price input and output must be there, the others may be left out or empty.
 var columns = [...]string{
 	"catalog", "model", "effective", "until", "service", "above_tokens", "percent_off", "input", "cached_input", "cache_write", "cache_write_hour", "output",
-	"reasoning", "audio_input", "audio_output", "image_input", "image_output", "request", "context_tokens", "max_output_tokens", "note",
+	"reasoning", "audio_input", "audio_output", "image_input", "image_output", "request",
+	"image", "character", "audio_second", "search", "context_tokens", "max_output_tokens", "note",
 }
+
+// The columns of units other than tokens.
+const (
+	unitColumn = 18 // the first of them
+	unitCount  = 4
+)
 
 // ownColumns are the columns that only a table of an organization's own prices has.
 var ownColumns = [...]string{"until", "percent_off", "note"}
@@ -195,7 +202,8 @@ func record(o Own) []string {
 		unless(o.InputPico, o.CachedInputPico), unless(o.InputPico, o.CacheWritePico), unless(o.CacheWritePico, o.CacheWriteHourPico),
 		output, unless(0, o.ReasoningPico), unless(o.InputPico, o.AudioInputPico), unless(o.OutputPico, o.AudioOutputPico),
 		unless(o.InputPico, o.ImageInputPico), unless(o.OutputPico, o.ImageOutputPico),
-		unless(0, o.RequestPico), unless(0, int64(o.ContextTokens)), unless(0, int64(o.MaxOutputTokens)), o.Note,
+		unless(0, o.RequestPico), unless(0, o.ImagePico), unless(0, o.CharacterPico), unless(0, o.AudioSecondPico), unless(0, o.SearchPico),
+		unless(0, int64(o.ContextTokens)), unless(0, int64(o.MaxOutputTokens)), o.Note,
 	}
 }
 

@@ -1,7 +1,6 @@
 package price
 
 import (
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -33,6 +32,10 @@ type Amounts struct {
 	ImageInput     string `json:"image_input_usd"`
 	ImageOutput    string `json:"image_output_usd"`
 	Request        string `json:"request_usd"`
+	Image          string `json:"image_usd"`        // for each image made
+	Character      string `json:"character_usd"`    // for a million characters spoken
+	AudioSecond    string `json:"audio_second_usd"` // for each second of sound that is heard
+	Search         string `json:"search_usd"`       // for each search
 }
 
 // Input is what a caller sets for a price of the organization's own. An empty Kind is Override, without EffectiveAt it holds from now on.
@@ -88,6 +91,9 @@ func (in Input) clean(now time.Time) (Own, fault.Fields) {
 			wrong.Add("model", "enter the model's name at the provider, such as gpt-4o")
 		}
 		in.into(&own.Price, &wrong)
+		if !own.Price.mayServe() {
+			wrong.Add("service", "choose batch, flex or priority, of images their quality and size as in \"hd 1024x1792\", or leave it empty")
+		}
 	case Discount:
 		var err error
 		if own.DiscountPerMille, err = parsePercent(in.DiscountPercent); err != nil {
@@ -112,9 +118,6 @@ func (in Input) cleanTexts(own Own, wrong *fault.Fields) {
 	}
 	if !printable(own.Model) {
 		wrong.Add("model", "use at most %d characters", nameMax)
-	}
-	if own.Service != "" && !slices.Contains(services[:], own.Service) {
-		wrong.Add("service", "choose batch, flex or priority, or leave it empty")
 	}
 	if own.AboveTokens < 0 {
 		wrong.Add("above_tokens", "enter a number of tokens, or 0")
@@ -146,12 +149,19 @@ func (a Amounts) into(p *Price, wrong *fault.Fields) {
 	p.ReasoningPico = read("reasoning_usd", a.Reasoning, 0)
 	p.AudioInputPico, p.AudioOutputPico = read("audio_input_usd", a.AudioInput, p.InputPico), read("audio_output_usd", a.AudioOutput, p.OutputPico)
 	p.ImageInputPico, p.ImageOutputPico = read("image_input_usd", a.ImageInput, p.InputPico), read("image_output_usd", a.ImageOutput, p.OutputPico)
-	if strings.TrimSpace(a.Request) != "" {
-		amount, err := money.ParseUSD(a.Request)
-		if p.RequestPico = amount.Pico(); err != nil || amount.Sign() < 0 || p.RequestPico > pricePicoMax {
-			wrong.Add("request_usd", "enter US dollars for each request, at most 1")
+	p.CharacterPico = read("character_usd", a.Character, 0)
+	each := func(name, text, what string) int64 {
+		if strings.TrimSpace(text) == "" {
+			return 0
 		}
+		amount, err := money.ParseUSD(text)
+		if err != nil || amount.Sign() < 0 || amount.Pico() > pricePicoMax {
+			wrong.Add(name, "enter US dollars for each %s, at most 1", what)
+		}
+		return amount.Pico()
 	}
+	p.RequestPico, p.ImagePico = each("request_usd", a.Request, "request"), each("image_usd", a.Image, "image")
+	p.AudioSecondPico, p.SearchPico = each("audio_second_usd", a.AudioSecond, "second"), each("search_usd", a.Search, "search")
 }
 
 // perToken turns US dollars per million tokens into pico-USD per token.

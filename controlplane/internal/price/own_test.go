@@ -75,7 +75,7 @@ func TestAnInputNamesEveryWrongField(t *testing.T) {
 		"effective_at;ends_at;discount_percent;":     {Kind: price.Discount, Catalog: "azure", EffectiveAt: early, EndsAt: &late, DiscountPercent: "100"},
 		"input_usd;output_usd;request_usd;":          {Catalog: "a", Model: "b", Amounts: price.Amounts{Input: "-1", Output: "0.0000001", Request: "2"}},
 		"kind;":                                      {Kind: price.Ceiling, Catalog: "a"},
-		"service;above_tokens;input_usd;output_usd;": {Catalog: "a", Model: "b", Service: "slow", AboveTokens: -1},
+		"above_tokens;input_usd;output_usd;service;": {Catalog: "a", Model: "b", Service: "slow", AboveTokens: -1},
 	} {
 		if _, err := service.Add(t.Context(), a, in); fieldsOf(err) != want {
 			t.Errorf("want %s, got %v", want, err)

@@ -5,8 +5,10 @@ package price
 import (
 	"embed"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 
@@ -35,6 +37,10 @@ type Price struct {
 	ImageInputPico     int64       `json:"image_input_pico"`
 	ImageOutputPico    int64       `json:"image_output_pico"`
 	RequestPico        int64       `json:"request_pico"`      // for each answered request
+	ImagePico          int64       `json:"image_pico"`        // for each image made; Service may name its quality and size
+	CharacterPico      int64       `json:"character_pico"`    // for each character spoken
+	AudioSecondPico    int64       `json:"audio_second_pico"` // for each second of sound that is heard
+	SearchPico         int64       `json:"search_pico"`       // for each search of a reranker
 	ContextTokens      int32       `json:"context_tokens"`    // 0: unknown
 	MaxOutputTokens    int32       `json:"max_output_tokens"` // 0: unknown
 }
@@ -82,7 +88,16 @@ var namespace = uuid.MustParse("6f6c6c74-7465-5072-8963-654361746c67")
 
 // identify gives the row the id of what it says: a row that says something else is another.
 func (p *Price) identify() {
-	p.ID = ident.Price{UUID: uuid.NewSHA1(namespace, []byte(strings.Join(record(Own{Price: *p}), "\n")))}
+	p.ID = ident.Price{UUID: uuid.NewSHA1(namespace, []byte(strings.Join(said(*p), "\n")))}
+}
+
+// said is all that a row says. Units that it has no price for are left out, so that rows from before there were any keep their ids.
+func said(p Price) []string {
+	values := record(Own{Price: p})
+	if units := values[unitColumn : unitColumn+unitCount]; strings.Join(units, "") == "" {
+		return slices.Concat(values[:unitColumn], values[unitColumn+unitCount:])
+	}
+	return values
 }
 
 // Embedded returns the price table that comes with the program.
@@ -95,6 +110,13 @@ func Embedded() ([]Price, error) {
 	return Parse(file)
 }
 
+// mayServe says whether the row's service is one: of images, what they are billed by.
+func (p Price) mayServe() bool {
+	return p.Service == "" || slices.Contains(services[:], p.Service) || p.ImagePico > 0 && len(p.Service) <= serviceMax && !strings.ContainsFunc(p.Service, unicode.IsControl)
+}
+
+const serviceMax = 64 // bytes
+
 // Wire returns the row as it travels.
 func (p Price) Wire() *wire.Price {
 	return &wire.Price{
@@ -103,6 +125,7 @@ func (p Price) Wire() *wire.Price {
 		OutputPico: p.OutputPico, ReasoningPico: p.ReasoningPico,
 		AudioInputPico: unless(p.InputPico, p.AudioInputPico), AudioOutputPico: unless(p.OutputPico, p.AudioOutputPico),
 		ImageInputPico: unless(p.InputPico, p.ImageInputPico), ImageOutputPico: unless(p.OutputPico, p.ImageOutputPico),
+		ImagePico: p.ImagePico, CharacterPico: p.CharacterPico, AudioSecondPico: p.AudioSecondPico, SearchPico: p.SearchPico,
 		RequestPico: p.RequestPico, ContextTokens: uint32(max(p.ContextTokens, 0)), MaxOutputTokens: uint32(max(p.MaxOutputTokens, 0)),
 	}
 }

@@ -47,7 +47,7 @@ func ListOwn(ctx context.Context, tx pgx.Tx, org ident.Org) ([]Own, error) {
 			ID: row.PriceID, Catalog: row.Catalog, Model: row.Model, EffectiveAt: row.EffectiveAt.UTC(), AboveTokens: row.AboveTokens, Service: row.Service,
 			InputPico: row.InputPico, CachedInputPico: row.CachedInputPico, CacheWritePico: row.CacheWritePico, CacheWriteHourPico: row.CacheWriteHourPico,
 			OutputPico: row.OutputPico, ReasoningPico: row.ReasoningPico, AudioInputPico: row.AudioInputPico, AudioOutputPico: row.AudioOutputPico,
-			ImageInputPico: row.ImageInputPico, ImageOutputPico: row.ImageOutputPico,
+			ImageInputPico: row.ImageInputPico, ImageOutputPico: row.ImageOutputPico, ImagePico: row.ImagePico, CharacterPico: row.CharacterPico, AudioSecondPico: row.AudioSecondPico, SearchPico: row.SearchPico,
 			RequestPico: row.RequestPico, ContextTokens: row.ContextTokens, MaxOutputTokens: row.MaxOutputTokens,
 		}}
 	}
@@ -72,7 +72,7 @@ func fromRow(row pricedb.ListPricesRow) Price {
 		ID: row.PriceID, Catalog: row.Catalog, Model: row.Model, EffectiveAt: row.EffectiveAt.UTC(), AboveTokens: row.AboveTokens, Service: row.Service,
 		InputPico: row.InputPico, CachedInputPico: row.CachedInputPico, CacheWritePico: row.CacheWritePico, CacheWriteHourPico: row.CacheWriteHourPico,
 		OutputPico: row.OutputPico, ReasoningPico: row.ReasoningPico, AudioInputPico: row.AudioInputPico, AudioOutputPico: row.AudioOutputPico,
-		ImageInputPico: row.ImageInputPico, ImageOutputPico: row.ImageOutputPico,
+		ImageInputPico: row.ImageInputPico, ImageOutputPico: row.ImageOutputPico, ImagePico: row.ImagePico, CharacterPico: row.CharacterPico, AudioSecondPico: row.AudioSecondPico, SearchPico: row.SearchPico,
 		RequestPico: row.RequestPico, ContextTokens: row.ContextTokens, MaxOutputTokens: row.MaxOutputTokens,
 	}
 }
@@ -149,6 +149,8 @@ func columnsOf(table []Price, imported bool) pricedb.UpsertPricesParams {
 		in.Outputs, in.Reasonings = append(in.Outputs, p.OutputPico), append(in.Reasonings, p.ReasoningPico)
 		in.AudioInputs, in.AudioOutputs = append(in.AudioInputs, p.AudioInputPico), append(in.AudioOutputs, p.AudioOutputPico)
 		in.ImageInputs, in.ImageOutputs = append(in.ImageInputs, p.ImageInputPico), append(in.ImageOutputs, p.ImageOutputPico)
+		in.Images, in.Characters = append(in.Images, p.ImagePico), append(in.Characters, p.CharacterPico)
+		in.AudioSeconds, in.Searches = append(in.AudioSeconds, p.AudioSecondPico), append(in.Searches, p.SearchPico)
 		in.Requests, in.Contexts = append(in.Requests, p.RequestPico), append(in.Contexts, p.ContextTokens)
 		in.MaxOutputs = append(in.MaxOutputs, p.MaxOutputTokens)
 	}
@@ -168,6 +170,7 @@ func insertOwn(ctx context.Context, tx pgx.Tx, org ident.Org, o Own) error {
 		AboveTokens: o.AboveTokens, Service: o.Service, InputPico: o.InputPico, CachedInputPico: o.CachedInputPico, CacheWritePico: o.CacheWritePico,
 		CacheWriteHourPico: o.CacheWriteHourPico, OutputPico: o.OutputPico, ReasoningPico: o.ReasoningPico, AudioInputPico: o.AudioInputPico,
 		AudioOutputPico: o.AudioOutputPico, ImageInputPico: o.ImageInputPico, ImageOutputPico: o.ImageOutputPico, RequestPico: o.RequestPico,
+		ImagePico: o.ImagePico, CharacterPico: o.CharacterPico, AudioSecondPico: o.AudioSecondPico, SearchPico: o.SearchPico,
 		ContextTokens: o.ContextTokens, MaxOutputTokens: o.MaxOutputTokens, DiscountPerMille: o.DiscountPerMille, Note: o.Note, CreatedBy: o.CreatedBy,
 	})
 	if tenant.Violates(err, "org_price_model_key") {

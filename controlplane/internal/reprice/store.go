@@ -149,6 +149,15 @@ func keptOf(org ident.Org, row repricedb.ListChargeableRow) (kept, error) {
 	if err := json.Unmarshal(row.Labels, &event.Labels); err != nil {
 		return kept{}, fmt.Errorf("its labels do not decode: %w", err)
 	}
+	var units struct {
+		Images     int64 `json:"images"`
+		Characters int64 `json:"characters"`
+		AudioMs    int64 `json:"audio_ms"`
+		Searches   int64 `json:"searches"`
+	}
+	if err := json.Unmarshal(row.Units, &units); err != nil {
+		return kept{}, fmt.Errorf("its units do not decode: %w", err)
+	}
 	event.OrgId, event.EventId, event.RequestId, event.WorkspaceId = org.Bytes(), row.EventID.Bytes(), row.RequestID.Bytes(), row.WorkspaceID.Bytes()
 	event.VirtualKeyId, event.AgentId, event.RouteId, event.ProviderId = row.VirtualKeyID.Bytes(), row.AgentID.Bytes(), row.RouteID.Bytes(), row.ProviderID.Bytes()
 	event.RunId, event.EndUser, event.Dialect, event.Model, event.ProviderModel = row.RunID, row.EndUser, row.Dialect, row.Model, row.ProviderModel
@@ -162,6 +171,7 @@ func keptOf(org ident.Org, row repricedb.ListChargeableRow) (kept, error) {
 			Input: row.InputTokens, AudioInput: row.AudioInputTokens, ImageInput: row.ImageInputTokens, CachedInput: row.CachedInputTokens,
 			CacheWrite: row.CacheWriteTokens, CacheWriteHour: row.CacheWriteHourTokens, Output: row.OutputTokens, Reasoning: row.ReasoningTokens,
 			AudioOutput: row.AudioOutputTokens, ImageOutput: row.ImageOutputTokens, Service: row.ServiceTier, Reported: row.Reported,
+			Images: units.Images, Characters: units.Characters, AudioMs: units.AudioMs, Searches: units.Searches,
 		},
 	}, nil
 }

@@ -1,6 +1,8 @@
 package usage
 
 import (
+	"encoding/json"
+
 	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/dataplane/wire"
 )
@@ -8,7 +10,7 @@ import (
 // BillLine is the tokens of one class with what they cost. Tokens of a class that costs like others are with them.
 type BillLine struct {
 	Class  string
-	Tokens int64 // 0: the request itself
+	Tokens int64 // or other units; 0: the request itself
 	Price  money.Amount
 	Cost   money.Amount
 }
@@ -49,6 +51,16 @@ func (d Detail) Bill() []BillLine {
 	part("Audio out", &output, d.AudioOutputTokens, row.AudioOutputPico, row.OutputPico)
 	part("Images out", &output, d.ImageOutputTokens, row.ImageOutputPico, row.OutputPico)
 	add("Output", output, row.OutputPico)
+	var unit units
+	_ = json.Unmarshal(d.Units, &unit) // they are written by ingest alone
+	add("Images made", unit.Images, row.ImagePico)
+	add("Characters spoken", unit.Characters, row.CharacterPico)
+	if unit.AudioMs > 0 && row.AudioSecondPico > 0 {
+		cost := (&wire.Tariff{AudioSecondPico: row.AudioSecondPico}).Cost(&wire.Tokens{AudioMs: unit.AudioMs})
+		lines = append(lines, BillLine{"Sound heard, in milliseconds, by the second", unit.AudioMs, money.FromPico(row.AudioSecondPico), money.FromPico(cost)})
+	}
+	add("Searches", unit.Searches, row.SearchPico)
+	used += unit.Images + unit.Characters + unit.AudioMs + unit.Searches
 	if row.RequestPico > 0 && (d.Reported || used > 0) {
 		lines = append(lines, BillLine{Class: "The request itself", Price: money.FromPico(row.RequestPico), Cost: money.FromPico(row.RequestPico)})
 	}
@@ -60,5 +72,6 @@ func (p *Price) tariff() *wire.Tariff {
 		InputPico: p.InputPico, CachedInputPico: p.CachedInputPico, CacheWritePico: p.CacheWritePico, CacheWriteHourPico: p.CacheWriteHourPico,
 		OutputPico: p.OutputPico, ReasoningPico: p.ReasoningPico, AudioInputPico: p.AudioInputPico, AudioOutputPico: p.AudioOutputPico,
 		ImageInputPico: p.ImageInputPico, ImageOutputPico: p.ImageOutputPico, RequestPico: p.RequestPico,
+		ImagePico: p.ImagePico, CharacterPico: p.CharacterPico, AudioSecondPico: p.AudioSecondPico, SearchPico: p.SearchPico,
 	}
 }

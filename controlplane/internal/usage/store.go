@@ -151,7 +151,7 @@ func price(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Price) (*Pric
 		ID: row.PriceID, Kind: row.Kind, Catalog: row.Catalog, Model: row.Model, EffectiveAt: row.EffectiveAt.UTC(), AboveTokens: row.AboveTokens, Service: row.Service,
 		InputPico: row.InputPico, CachedInputPico: row.CachedInputPico, CacheWritePico: row.CacheWritePico, CacheWriteHourPico: row.CacheWriteHourPico,
 		OutputPico: row.OutputPico, ReasoningPico: row.ReasoningPico, AudioInputPico: row.AudioInputPico, AudioOutputPico: row.AudioOutputPico,
-		ImageInputPico: row.ImageInputPico, ImageOutputPico: row.ImageOutputPico, RequestPico: row.RequestPico, DiscountPerMille: row.DiscountPerMille,
+		ImageInputPico: row.ImageInputPico, ImageOutputPico: row.ImageOutputPico, RequestPico: row.RequestPico, ImagePico: row.ImagePico, CharacterPico: row.CharacterPico, AudioSecondPico: row.AudioSecondPico, SearchPico: row.SearchPico, DiscountPerMille: row.DiscountPerMille,
 	}, nil
 }
 
@@ -166,7 +166,7 @@ func fromRow(row usagedb.ListEventsRow) Event {
 		ReasoningTokens: row.ReasoningTokens, Estimated: row.Estimated, Cost: money.FromPico(row.CurrentPico), Bound: money.FromPico(row.BoundPico),
 		PriceID: ident.Price{UUID: row.CurrentPrice}, DiscountID: ident.Price{UUID: row.CurrentDiscount}, CacheHourTokens: row.CacheWriteHourTokens,
 		AudioInputTokens: row.AudioInputTokens, ImageInputTokens: row.ImageInputTokens, AudioOutputTokens: row.AudioOutputTokens,
-		ImageOutputTokens: row.ImageOutputTokens, ServiceTier: row.ServiceTier, Reported: row.Reported, Waste: row.Waste, EdgeID: row.EdgeID, Generation: uint64(max(row.Generation, 0)), RecordedAt: row.RecordedAt.UTC(),
+		ImageOutputTokens: row.ImageOutputTokens, Units: row.Units, ServiceTier: row.ServiceTier, Reported: row.Reported, Waste: row.Waste, EdgeID: row.EdgeID, Generation: uint64(max(row.Generation, 0)), RecordedAt: row.RecordedAt.UTC(),
 		Count: row.Count, Saved: money.FromPico(row.SavedPico),
 	}
 	if row.RepriceID != uuid.Nil {

@@ -152,6 +152,7 @@ type Event struct {
 	ImageInputTokens  int64            `json:"image_input_tokens"`      // part of input_tokens
 	AudioOutputTokens int64            `json:"audio_output_tokens"`     // part of output_tokens
 	ImageOutputTokens int64            `json:"image_output_tokens"`     // part of output_tokens
+	Units             json.RawMessage  `json:"units"`                   // images, characters, audio_ms, searches; what is none is left out
 	ServiceTier       string           `json:"service_tier"`            // batch, flex, priority; empty: standard
 	Reported          bool             `json:"reported"`                // the provider sent the figures
 	Waste             bool             `json:"waste"`
@@ -191,6 +192,10 @@ type Price struct {
 	ImageInputPico     int64       `json:"image_input_pico"`
 	ImageOutputPico    int64       `json:"image_output_pico"`
 	RequestPico        int64       `json:"request_pico"`
+	ImagePico          int64       `json:"image_pico"`
+	CharacterPico      int64       `json:"character_pico"`
+	AudioSecondPico    int64       `json:"audio_second_pico"`
+	SearchPico         int64       `json:"search_pico"`
 	DiscountPerMille   int32       `json:"discount_per_mille"` // of a discount
 }
 
@@ -266,4 +271,12 @@ func (f Filter) normal(now time.Time) (Filter, place, error) {
 		}
 	}
 	return f, from, wrong.Err()
+}
+
+// units is what an event used that is billed by other units than tokens.
+type units struct {
+	Images     int64 `json:"images,omitempty"`     // made
+	Characters int64 `json:"characters,omitempty"` // spoken
+	AudioMs    int64 `json:"audio_ms,omitempty"`   // of sound that was heard
+	Searches   int64 `json:"searches,omitempty"`   // of a reranker
 }

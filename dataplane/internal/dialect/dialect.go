@@ -13,6 +13,13 @@ const (
 	OpenAIEmbeddings
 	AnthropicMessages
 	AnthropicCountTokens
+	OpenAIImages
+	OpenAIImageEdits
+	OpenAISpeech
+	OpenAITranscription
+	OpenAITranslation
+	OpenAIModeration
+	Rerank
 	Proxy                     // to a provider as it is, at a path that is no dialect's
 	AnthropicProxy            // the same, to one that speaks as Anthropic does
 	GeminiGenerate            // model and streaming stand in the path, not in the body
@@ -36,6 +43,20 @@ func (d Dialect) String() string {
 		return "proxy"
 	case GeminiGenerate:
 		return "gemini_generate"
+	case OpenAIImages:
+		return "openai_images"
+	case OpenAIImageEdits:
+		return "openai_image_edits"
+	case OpenAISpeech:
+		return "openai_speech"
+	case OpenAITranscription:
+		return "openai_transcription"
+	case OpenAITranslation:
+		return "openai_translation"
+	case OpenAIModeration:
+		return "openai_moderation"
+	case Rerank:
+		return "rerank"
 	default:
 		return ""
 	}
@@ -54,6 +75,20 @@ func (d Dialect) Path() string {
 		return "/v1/messages"
 	case AnthropicCountTokens:
 		return "/v1/messages/count_tokens"
+	case OpenAIImages:
+		return "/v1/images/generations"
+	case OpenAIImageEdits:
+		return "/v1/images/edits"
+	case OpenAISpeech:
+		return "/v1/audio/speech"
+	case OpenAITranscription:
+		return "/v1/audio/transcriptions"
+	case OpenAITranslation:
+		return "/v1/audio/translations"
+	case OpenAIModeration:
+		return "/v1/moderations"
+	case Rerank:
+		return "/v1/rerank"
 	case Proxy:
 		return "/proxy/{provider}/{path}"
 	case GeminiGenerate:
@@ -69,12 +104,27 @@ func (d Dialect) IsAnthropic() bool {
 }
 
 // IsFree says whether providers answer requests of the dialect for nothing.
-func (d Dialect) IsFree() bool { return d == AnthropicCountTokens }
+func (d Dialect) IsFree() bool { return d == AnthropicCountTokens || d == OpenAIModeration }
 
 // HasOutput says whether answers of the dialect are made of tokens.
 func (d Dialect) HasOutput() bool {
-	return d != OpenAIEmbeddings && d != AnthropicCountTokens && !d.IsProxy()
+	return d != OpenAIEmbeddings && d != AnthropicCountTokens && !d.IsProxy() && !d.IsTask()
 }
 
 // IsProxy says whether nothing is known of what stands at the path.
 func (d Dialect) IsProxy() bool { return d == Proxy || d == AnthropicProxy }
+
+// IsTask says whether the dialect is no conversation and may be billed by other units than tokens: images, characters, seconds, searches.
+func (d Dialect) IsTask() bool {
+	switch d {
+	case OpenAIImages, OpenAIImageEdits, OpenAISpeech, OpenAITranscription, OpenAITranslation, OpenAIModeration, Rerank:
+		return true
+	default:
+		return false
+	}
+}
+
+// IsForm says whether requests of the dialect are forms with files instead of JSON.
+func (d Dialect) IsForm() bool {
+	return d == OpenAIImageEdits || d == OpenAITranscription || d == OpenAITranslation
+}

@@ -79,7 +79,7 @@ func (u *Usage) mergeOpenAI(raw []byte) bool {
 			ok, seen = count(&input, value, ok), true
 		case "completion_tokens", "output_tokens":
 			ok = count(&u.Output, value, ok)
-		case "prompt_tokens_details", "input_tokens_details":
+		case "prompt_tokens_details", "input_tokens_details", "input_token_details":
 			ok = count(&cached, scan.Lookup(value, "cached_tokens"), ok)
 			ok = count(&audioIn, scan.Lookup(value, "audio_tokens"), ok)
 			ok = count(&imageIn, scan.Lookup(value, "image_tokens"), ok)
@@ -154,4 +154,5 @@ func Fill(event *wire.UsageEvent, u Usage) {
 	event.OutputTokens, event.ReasoningTokens = u.Output, u.Reasoning
 	event.AudioOutputTokens, event.ImageOutputTokens = u.AudioOutput, u.ImageOutput
 	event.ServiceTier, event.Reported = u.Service, u.Reported
+	event.Images, event.Characters, event.AudioMs, event.Searches = u.Images, u.Characters, u.AudioMs, u.Searches
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"tollgate.dev/dataplane/internal/budget"
@@ -72,6 +73,9 @@ func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Er
 	a := &c.attempt
 	now := p.Now()
 	*a = attempt{id: wire.NewID(now), target: target, price: target.Prices.At(now), started: now, noted: now}
+	if a.price == nil && c.dialect.IsFree() {
+		a.price = &state.Price{}
+	}
 	if a.price == nil { // it ended since the route was chosen
 		return nil, priceUnknown()
 	}
@@ -101,9 +105,7 @@ func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Er
 			return nil, problem
 		}
 	}
-	if !c.free() {
-		a.worst = a.price.Worst(a.input, a.output)
-	}
+	a.worst = c.worst(a)
 	hold, exhausted := p.Book.Reserve(c.ctx, c.key, facts, a.worst, now)
 	if exhausted == nil {
 		a.hold, a.hard = hold, hard
@@ -157,6 +159,8 @@ func (p *Pipeline) exchange(c *call, a *attempt) (again bool, problem *refusal.E
 		return p.refusedByProvider(c, a, &answer)
 	case c.ask.Stream:
 		return p.streamed(c, a, watch, &answer)
+	case c.ask.Task != nil && !strings.HasPrefix(answer.ContentType, "application/json"):
+		return p.taskBytes(c, a, watch, &answer)
 	default:
 		return p.whole(c, a, watch, &answer)
 	}

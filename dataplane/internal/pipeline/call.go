@@ -194,6 +194,9 @@ func (p *Pipeline) read(c *call) *refusal.Error {
 
 // ask reads what the body asks for.
 func (p *Pipeline) ask(c *call) *refusal.Error {
+	if c.dialect.IsTask() {
+		return p.askTask(c)
+	}
 	if err := c.scan.Scan(c.body.B); err != nil {
 		return translate.Malformed(err)
 	}

@@ -51,7 +51,7 @@ func (w *world) Fits(target int) string {
 		return plan.NotSpoken
 	}
 	w.reached = true
-	if t.Prices.At(w.c.started) == nil {
+	if t.Prices.At(w.c.started) == nil && !w.c.dialect.IsFree() {
 		return plan.NoPrice
 	}
 	return ""

@@ -17,6 +17,9 @@ func (p *Pipeline) limit(c *call) *refusal.Error {
 	}
 	facts := c.facts()
 	estimate := limit.Estimate{InputTokens: meter.Tokens(int64(len(c.body.B))), OutputTokens: c.ask.MaxOutput * c.ask.Choices, NoOutput: !c.dialect.HasOutput()}
+	if c.ask.Task != nil { // files are no text
+		estimate.InputTokens = meter.Tokens(c.ask.Task.TextBytes)
+	}
 	if c.dialect.IsFree() {
 		estimate.InputTokens = 0
 	}

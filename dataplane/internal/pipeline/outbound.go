@@ -53,14 +53,16 @@ const (
 // head makes the header fields that every provider gets. Of the caller's own only named ones go on; its key never does.
 func (c *call) head(attemptID string) {
 	c.fields = c.fields[:0]
-	c.field("Content-Type", "application/json")
+	contentType, accept := "application/json", "application/json"
+	if c.ask.Stream {
+		accept = "text/event-stream"
+	} else if c.ask.Task != nil {
+		contentType, accept = c.ask.Task.ContentType, "*/*"
+	}
+	c.field("Content-Type", contentType)
 	c.field("User-Agent", "tollgate")
 	c.field("X-Client-Request-Id", attemptID)
-	if c.ask.Stream {
-		c.field("Accept", "text/event-stream")
-	} else {
-		c.field("Accept", "application/json")
-	}
+	c.field("Accept", accept)
 }
 
 func (c *call) field(name, value string) {

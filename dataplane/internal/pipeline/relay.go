@@ -42,7 +42,7 @@ func (p *Pipeline) relay(c *call, a *attempt, watch *watch, request *upstream.Re
 	if c.r.Method != http.MethodHead && (strings.Contains(kind, "json") || c.checker.Active() && strings.HasPrefix(kind, "text/")) {
 		return p.relayWhole(c, a, &answer)
 	}
-	return p.relayBytes(c, a, watch, &answer, response.ContentLength)
+	return p.relayBytes(c, a, watch, &answer, response.ContentLength, c.atBound(a))
 }
 
 // plainly is a body that says nothing when it is closed.
@@ -126,7 +126,7 @@ func (p *Pipeline) sayWhole(c *call, a *attempt, status int, body []byte, left i
 }
 
 // relayBytes carries an answer on as it comes: files, sound, events of an unknown shape.
-func (p *Pipeline) relayBytes(c *call, a *attempt, watch *watch, answer *Answer, length int64) (bool, *refusal.Error) {
+func (p *Pipeline) relayBytes(c *call, a *attempt, watch *watch, answer *Answer, length int64, usage meter.Usage) (bool, *refusal.Error) {
 	left, hard := a.hold.LeftPico()
 	p.describeLimits(c)
 	c.describe(a, left, hard)
@@ -135,7 +135,7 @@ func (p *Pipeline) relayBytes(c *call, a *attempt, watch *watch, answer *Answer,
 	}
 	c.status, c.committed = answer.Status, true
 	c.w.WriteHeader(answer.Status)
-	e := ending{outcome: wire.Outcome_OUTCOME_OK, status: answer.Status, usage: c.atBound(a)}
+	e := ending{outcome: wire.Outcome_OUTCOME_OK, status: answer.Status, usage: usage}
 	problem := p.copyOut(c, watch, answer, &e)
 	p.settle(c, a, e)
 	c.code = e.code

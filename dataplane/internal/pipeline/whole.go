@@ -30,7 +30,7 @@ func (p *Pipeline) whole(c *call, a *attempt, watch *watch, answer *Answer) (aga
 	if !strings.HasPrefix(answer.ContentType, "application/json") || c.answer.ScanAnswer(body.B) != nil || c.answer.Has(body.B, scan.Failure) {
 		return p.broken(c, a, wire.CodeUpstreamFailed, "its answer is not what the API defines", meter.Usage{Input: meter.Tokens(int64(len(c.body.B)))})
 	}
-	usage := p.believed(a, meter.Answer(a.spoken, body.B, &c.answer, int64(len(c.body.B))))
+	usage := p.usage(c, a, body.B)
 	e := ending{outcome: wire.Outcome_OUTCOME_OK, status: http.StatusOK, usage: usage}
 	v := c.checker.Check(body.B, c.answer.Texts)
 	switch {

@@ -23,6 +23,10 @@ func (c *compiler) price(into *wire.Tariffs, in *wire.Price) {
 		{"image_input_pico", in.GetImageInputPico()},
 		{"image_output_pico", in.GetImageOutputPico()},
 		{"request_pico", in.GetRequestPico()},
+		{"image_pico", in.GetImagePico()},
+		{"character_pico", in.GetCharacterPico()},
+		{"audio_second_pico", in.GetAudioSecondPico()},
+		{"search_pico", in.GetSearchPico()},
 	} {
 		c.amount(each.field, each.pico)
 	}

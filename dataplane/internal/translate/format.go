@@ -72,8 +72,11 @@ func tongues(t *state.Target) []dialect.Dialect {
 }
 
 var (
-	googleTongues    = [...]dialect.Dialect{dialect.GeminiGenerate}
-	openAITongues    = [...]dialect.Dialect{dialect.OpenAIChat, dialect.OpenAIResponses, dialect.OpenAIEmbeddings}
+	googleTongues = [...]dialect.Dialect{dialect.GeminiGenerate}
+	openAITongues = [...]dialect.Dialect{
+		dialect.OpenAIChat, dialect.OpenAIResponses, dialect.OpenAIEmbeddings, dialect.OpenAIImages, dialect.OpenAIImageEdits, dialect.OpenAISpeech,
+		dialect.OpenAITranscription, dialect.OpenAITranslation, dialect.OpenAIModeration, dialect.Rerank,
+	}
 	anthropicTongues = [...]dialect.Dialect{dialect.AnthropicMessages, dialect.AnthropicCountTokens}
 )
 

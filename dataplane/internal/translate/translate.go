@@ -27,6 +27,7 @@ type Ask struct {
 	Tools        bool  // the request brings tools
 	Unbounded    bool  // the body does not tell how large the input is: images, files, stored conversations
 	EndUser      []byte
+	Task         *Task // what is no conversation; nil: a conversation or embeddings
 }
 
 // choicesMax is OpenAI's own limit of n.
@@ -182,6 +183,9 @@ func (a *Ask) InputBound(bodyBytes int, price *state.Price) int64 {
 	if a.Dialect.IsFree() {
 		return 0
 	}
+	if a.Task != nil {
+		return a.Task.Most.Input
+	}
 	bound := int64(bodyBytes) + hiddenTokens
 	if a.Tools {
 		bound += toolsTokens
@@ -199,6 +203,9 @@ func (a *Ask) InputBound(bodyBytes int, price *state.Price) int64 {
 // OutputBound returns the most tokens of output for all choices, and the limit that must be set in the request to make it true
 // (0: none). Only a hard budget makes a limit necessary that the caller did not set.
 func (a *Ask) OutputBound(price *state.Price, hard bool) (bound, set int64) {
+	if a.Task != nil {
+		return a.Task.Most.Output, 0
+	}
 	if !a.Dialect.HasOutput() {
 		return 0, 0
 	}
@@ -235,7 +242,11 @@ func (a *Ask) Rewrite(edits []scan.Edit, scratch, body []byte, r *scan.Result, t
 	}
 	if string(a.Model) != target.Model {
 		from := len(w.scratch)
-		w.scratch = refusal.AppendString(w.scratch, target.Model)
+		if a.Dialect.IsForm() {
+			w.scratch = append(w.scratch, target.Model...)
+		} else {
+			w.scratch = refusal.AppendString(w.scratch, target.Model)
+		}
 		w.replace(r.Fields[scan.Model], from)
 	}
 	if a.Dialect == dialect.OpenAIChat && a.Stream && !a.IncludeUsage {

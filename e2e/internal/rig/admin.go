@@ -139,6 +139,13 @@ type Event struct {
 	InputTokens   int64  `json:"input_tokens"`
 	OutputTokens  int64  `json:"output_tokens"`
 	Streamed      bool   `json:"streamed"`
+	CostPico      string `json:"cost_pico"`
+	Units         struct {
+		Images     int64 `json:"images"`
+		Characters int64 `json:"characters"`
+		AudioMS    int64 `json:"audio_ms"`
+		Searches   int64 `json:"searches"`
+	} `json:"units"`
 }
 
 // Events lists usage events; query begins with "?" or is empty.

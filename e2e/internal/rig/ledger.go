@@ -18,6 +18,10 @@ type Bill struct {
 	InputTokens       int64  `json:"input_tokens"` // cached ones apart
 	CachedInputTokens int64  `json:"cached_input_tokens"`
 	OutputTokens      int64  `json:"output_tokens"`
+	Images            int64  `json:"images"`
+	Characters        int64  `json:"characters"`
+	AudioMS           int64  `json:"audio_ms"`
+	Searches          int64  `json:"searches"`
 	Streamed          bool   `json:"streamed"`
 	Completed         bool   `json:"completed"`
 	Status            int    `json:"status"`

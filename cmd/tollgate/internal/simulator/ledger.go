@@ -19,6 +19,10 @@ type Entry struct {
 	CacheWriteTokens int       `json:"cache_write_tokens"`
 	OutputTokens     int       `json:"output_tokens"` // includes reasoning; of a cut stream what had been produced until then
 	ReasoningTokens  int       `json:"reasoning_tokens"`
+	Images           int       `json:"images"`
+	Characters       int       `json:"characters"` // spoken
+	AudioMS          int       `json:"audio_ms"`   // heard
+	Searches         int       `json:"searches"`
 	Streamed         bool      `json:"streamed"`
 	Completed        bool      `json:"completed"` // the last byte was written
 	Status           int       `json:"status"`

@@ -81,6 +81,13 @@ func (s *Simulator) Handler() http.Handler {
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/chat/completions", openai.chat)
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/responses", openai.responses)
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/embeddings", openai.embeddings)
+	mux.HandleFunc("POST "+OpenAIPath+"/v1/images/generations", openai.images)
+	mux.HandleFunc("POST "+OpenAIPath+"/v1/images/edits", openai.imageEdits)
+	mux.HandleFunc("POST "+OpenAIPath+"/v1/audio/speech", openai.speech)
+	mux.HandleFunc("POST "+OpenAIPath+"/v1/audio/transcriptions", openai.transcribe)
+	mux.HandleFunc("POST "+OpenAIPath+"/v1/audio/translations", openai.transcribe)
+	mux.HandleFunc("POST "+OpenAIPath+"/v1/moderations", openai.moderations)
+	mux.HandleFunc("POST "+OpenAIPath+"/v1/rerank", openai.rerank)
 	mux.HandleFunc("GET "+OpenAIPath+"/v1/models", openai.models)
 	mux.HandleFunc("GET "+OpenAIPath+"/v1/models/{model}", openai.model)
 	mux.HandleFunc(OpenAIPath+"/", func(w http.ResponseWriter, r *http.Request) {

@@ -38,8 +38,9 @@ type prompt struct {
 	tools           []tool
 	toolForced      bool
 	toolForbidden   bool
-	outputMax       int // 0: no limit
-	embedded        int // tokens of an embedding request, which has no answer in words
+	outputMax       int  // 0: no limit
+	embedded        int  // tokens of an embedding request, which has no answer in words
+	task            bool // no conversation: who answers says what it used
 }
 
 type tool struct {
@@ -83,6 +84,9 @@ func tokens(chars int) int { return (chars + charsPerToken - 1) / charsPerToken 
 
 // answer computes the reply.
 func (p prompt) answer() reply {
+	if p.task {
+		return reply{}
+	}
 	if p.embedded > 0 {
 		return reply{usage: usage{input: p.embedded}}
 	}

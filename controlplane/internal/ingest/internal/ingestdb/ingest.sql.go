@@ -962,12 +962,12 @@ const insertEvents = `-- name: InsertEvents :many
 INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, workspace_id, agent_id, virtual_key_id, end_user, labels, dialect,
   route_id, model, provider_id, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us,
   input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, cost_pico, bound_pico, price_id, waste,
-  edge_id, generation, cache_write_hour_tokens, audio_input_tokens, audio_output_tokens, image_input_tokens, image_output_tokens, service_tier, reported,
+  edge_id, generation, cache_write_hour_tokens, audio_input_tokens, audio_output_tokens, image_input_tokens, image_output_tokens, units, service_tier, reported,
   discount_id, charges, count, saved_pico)
 SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
   u.route, u.model, u.provider, u.provider_model, u.attempt, coalesce(u.streamed, false), u.outcome, coalesce(u.code, ''), coalesce(u.rule, ''), u.http_status, u.duration, coalesce(u.first_byte, 0),
   u.input, coalesce(u.cached_input, 0), coalesce(u.cache_write, 0), coalesce(u.output, 0), coalesce(u.reasoning, 0), coalesce(u.estimated, false), u.cost, coalesce(u.bound, 0), u.price, coalesce(u.waste, false),
-  $2::uuid, coalesce(u.generation, 0), coalesce(u.cache_write_hour, 0), coalesce(u.audio_input, 0), coalesce(u.audio_output, 0), coalesce(u.image_input, 0), coalesce(u.image_output, 0), coalesce(u.service_tier, ''), coalesce(u.reported, false),
+  $2::uuid, coalesce(u.generation, 0), coalesce(u.cache_write_hour, 0), coalesce(u.audio_input, 0), coalesce(u.audio_output, 0), coalesce(u.image_input, 0), coalesce(u.image_output, 0), coalesce(u.units, '{}')::jsonb, coalesce(u.service_tier, ''), coalesce(u.reported, false),
   u.discount, u.charges, coalesce(u.count, 1), coalesce(u.saved, 0)
 FROM (
   SELECT unnest($3::pg_catalog.uuid[]) AS event,
@@ -1010,10 +1010,11 @@ FROM (
     unnest($40::bigint[]) AS audio_output,
     unnest($41::bigint[]) AS image_input,
     unnest($42::bigint[]) AS image_output,
-    unnest($43::text[]) AS service_tier,
-    unnest($44::boolean[]) AS reported,
-    unnest($45::pg_catalog.uuid[]) AS discount,
-    unnest($46::bytea[]) AS charges
+    unnest($43::text[]) AS units,
+    unnest($44::text[]) AS service_tier,
+    unnest($45::boolean[]) AS reported,
+    unnest($46::pg_catalog.uuid[]) AS discount,
+    unnest($47::bytea[]) AS charges
 ) AS u
 ON CONFLICT DO NOTHING
 RETURNING event_id::pg_catalog.uuid AS event
@@ -1062,6 +1063,7 @@ type InsertEventsParams struct {
 	AudioOutputs    []int64
 	ImageInputs     []int64
 	ImageOutputs    []int64
+	Units           []string
 	ServiceTiers    []string
 	Reported        []bool
 	Discounts       []pgtype.UUID
@@ -1112,6 +1114,7 @@ func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) ([]p
 		arg.AudioOutputs,
 		arg.ImageInputs,
 		arg.ImageOutputs,
+		arg.Units,
 		arg.ServiceTiers,
 		arg.Reported,
 		arg.Discounts,
@@ -1139,12 +1142,12 @@ const insertNewEvents = `-- name: InsertNewEvents :exec
 INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, workspace_id, agent_id, virtual_key_id, end_user, labels, dialect,
   route_id, model, provider_id, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us,
   input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, cost_pico, bound_pico, price_id, waste,
-  edge_id, generation, cache_write_hour_tokens, audio_input_tokens, audio_output_tokens, image_input_tokens, image_output_tokens, service_tier, reported,
+  edge_id, generation, cache_write_hour_tokens, audio_input_tokens, audio_output_tokens, image_input_tokens, image_output_tokens, units, service_tier, reported,
   discount_id, charges, count, saved_pico)
 SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
   u.route, u.model, u.provider, u.provider_model, u.attempt, coalesce(u.streamed, false), u.outcome, coalesce(u.code, ''), coalesce(u.rule, ''), u.http_status, u.duration, coalesce(u.first_byte, 0),
   u.input, coalesce(u.cached_input, 0), coalesce(u.cache_write, 0), coalesce(u.output, 0), coalesce(u.reasoning, 0), coalesce(u.estimated, false), u.cost, coalesce(u.bound, 0), u.price, coalesce(u.waste, false),
-  $2::uuid, coalesce(u.generation, 0), coalesce(u.cache_write_hour, 0), coalesce(u.audio_input, 0), coalesce(u.audio_output, 0), coalesce(u.image_input, 0), coalesce(u.image_output, 0), coalesce(u.service_tier, ''), coalesce(u.reported, false),
+  $2::uuid, coalesce(u.generation, 0), coalesce(u.cache_write_hour, 0), coalesce(u.audio_input, 0), coalesce(u.audio_output, 0), coalesce(u.image_input, 0), coalesce(u.image_output, 0), coalesce(u.units, '{}')::jsonb, coalesce(u.service_tier, ''), coalesce(u.reported, false),
   u.discount, u.charges, coalesce(u.count, 1), coalesce(u.saved, 0)
 FROM (
   SELECT unnest($3::pg_catalog.uuid[]) AS event,
@@ -1187,10 +1190,11 @@ FROM (
     unnest($40::bigint[]) AS audio_output,
     unnest($41::bigint[]) AS image_input,
     unnest($42::bigint[]) AS image_output,
-    unnest($43::text[]) AS service_tier,
-    unnest($44::boolean[]) AS reported,
-    unnest($45::pg_catalog.uuid[]) AS discount,
-    unnest($46::bytea[]) AS charges
+    unnest($43::text[]) AS units,
+    unnest($44::text[]) AS service_tier,
+    unnest($45::boolean[]) AS reported,
+    unnest($46::pg_catalog.uuid[]) AS discount,
+    unnest($47::bytea[]) AS charges
 ) AS u
 `
 
@@ -1237,6 +1241,7 @@ type InsertNewEventsParams struct {
 	AudioOutputs    []int64
 	ImageInputs     []int64
 	ImageOutputs    []int64
+	Units           []string
 	ServiceTiers    []string
 	Reported        []bool
 	Discounts       []pgtype.UUID
@@ -1288,6 +1293,7 @@ func (q *Queries) InsertNewEvents(ctx context.Context, arg InsertNewEventsParams
 		arg.AudioOutputs,
 		arg.ImageInputs,
 		arg.ImageOutputs,
+		arg.Units,
 		arg.ServiceTiers,
 		arg.Reported,
 		arg.Discounts,

@@ -34,9 +34,9 @@ func (q *Queries) EndOwnPrice(ctx context.Context, arg EndOwnPriceParams) (int64
 
 const insertOwnPrice = `-- name: InsertOwnPrice :exec
 INSERT INTO org_price (org_id, price_id, kind, catalog, model, effective_at, ended_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico,
-  cache_write_hour_pico, output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico,
+  cache_write_hour_pico, output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, image_pico, character_pico, audio_second_pico, search_pico,
   context_tokens, max_output_tokens, discount_per_mille, note, created_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)
 `
 
 type InsertOwnPriceParams struct {
@@ -60,6 +60,10 @@ type InsertOwnPriceParams struct {
 	ImageInputPico     int64
 	ImageOutputPico    int64
 	RequestPico        int64
+	ImagePico          int64
+	CharacterPico      int64
+	AudioSecondPico    int64
+	SearchPico         int64
 	ContextTokens      int32
 	MaxOutputTokens    int32
 	DiscountPerMille   int32
@@ -89,6 +93,10 @@ func (q *Queries) InsertOwnPrice(ctx context.Context, arg InsertOwnPriceParams) 
 		arg.ImageInputPico,
 		arg.ImageOutputPico,
 		arg.RequestPico,
+		arg.ImagePico,
+		arg.CharacterPico,
+		arg.AudioSecondPico,
+		arg.SearchPico,
 		arg.ContextTokens,
 		arg.MaxOutputTokens,
 		arg.DiscountPerMille,
@@ -100,7 +108,7 @@ func (q *Queries) InsertOwnPrice(ctx context.Context, arg InsertOwnPriceParams) 
 
 const listFormerPrices = `-- name: ListFormerPrices :many
 SELECT price_id, catalog, model, effective_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
-  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, context_tokens, max_output_tokens
+  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, image_pico, character_pico, audio_second_pico, search_pico, context_tokens, max_output_tokens
 FROM model_price
 WHERE price_id = ANY($1::uuid[])
 ORDER BY price_id
@@ -125,6 +133,10 @@ type ListFormerPricesRow struct {
 	ImageInputPico     int64
 	ImageOutputPico    int64
 	RequestPico        int64
+	ImagePico          int64
+	CharacterPico      int64
+	AudioSecondPico    int64
+	SearchPico         int64
 	ContextTokens      int32
 	MaxOutputTokens    int32
 }
@@ -158,6 +170,10 @@ func (q *Queries) ListFormerPrices(ctx context.Context, ids []uuid.UUID) ([]List
 			&i.ImageInputPico,
 			&i.ImageOutputPico,
 			&i.RequestPico,
+			&i.ImagePico,
+			&i.CharacterPico,
+			&i.AudioSecondPico,
+			&i.SearchPico,
 			&i.ContextTokens,
 			&i.MaxOutputTokens,
 		); err != nil {
@@ -203,7 +219,7 @@ func (q *Queries) ListOrgs(ctx context.Context) ([]ident.Org, error) {
 
 const listOwnPrices = `-- name: ListOwnPrices :many
 SELECT price_id, kind, catalog, model, effective_at, ended_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
-  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, context_tokens, max_output_tokens,
+  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, image_pico, character_pico, audio_second_pico, search_pico, context_tokens, max_output_tokens,
   discount_per_mille, note, created_by, created_at
 FROM org_price
 WHERE org_id = $1
@@ -231,6 +247,10 @@ type ListOwnPricesRow struct {
 	ImageInputPico     int64
 	ImageOutputPico    int64
 	RequestPico        int64
+	ImagePico          int64
+	CharacterPico      int64
+	AudioSecondPico    int64
+	SearchPico         int64
 	ContextTokens      int32
 	MaxOutputTokens    int32
 	DiscountPerMille   int32
@@ -268,6 +288,10 @@ func (q *Queries) ListOwnPrices(ctx context.Context, orgID ident.Org) ([]ListOwn
 			&i.ImageInputPico,
 			&i.ImageOutputPico,
 			&i.RequestPico,
+			&i.ImagePico,
+			&i.CharacterPico,
+			&i.AudioSecondPico,
+			&i.SearchPico,
 			&i.ContextTokens,
 			&i.MaxOutputTokens,
 			&i.DiscountPerMille,
@@ -287,7 +311,7 @@ func (q *Queries) ListOwnPrices(ctx context.Context, orgID ident.Org) ([]ListOwn
 
 const listPrices = `-- name: ListPrices :many
 SELECT price_id, catalog, model, effective_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
-  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, context_tokens, max_output_tokens
+  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, image_pico, character_pico, audio_second_pico, search_pico, context_tokens, max_output_tokens
 FROM model_price
 WHERE superseded_at IS NULL AND strpos(lower(catalog || '/' || model), lower($1::text)) > 0
 ORDER BY catalog, model, effective_at, service, above_tokens
@@ -312,6 +336,10 @@ type ListPricesRow struct {
 	ImageInputPico     int64
 	ImageOutputPico    int64
 	RequestPico        int64
+	ImagePico          int64
+	CharacterPico      int64
+	AudioSecondPico    int64
+	SearchPico         int64
 	ContextTokens      int32
 	MaxOutputTokens    int32
 }
@@ -345,6 +373,10 @@ func (q *Queries) ListPrices(ctx context.Context, search string) ([]ListPricesRo
 			&i.ImageInputPico,
 			&i.ImageOutputPico,
 			&i.RequestPico,
+			&i.ImagePico,
+			&i.CharacterPico,
+			&i.AudioSecondPico,
+			&i.SearchPico,
 			&i.ContextTokens,
 			&i.MaxOutputTokens,
 		); err != nil {
@@ -478,9 +510,9 @@ func (q *Queries) SupersedeSame(ctx context.Context, arg SupersedeSameParams) (i
 
 const upsertPrices = `-- name: UpsertPrices :execrows
 INSERT INTO model_price (price_id, catalog, model, effective_at, above_tokens, service, input_pico, cached_input_pico, cache_write_pico, cache_write_hour_pico,
-  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, context_tokens, max_output_tokens, imported)
+  output_pico, reasoning_pico, audio_input_pico, audio_output_pico, image_input_pico, image_output_pico, request_pico, image_pico, character_pico, audio_second_pico, search_pico, context_tokens, max_output_tokens, imported)
 SELECT u.id, u.catalog, u.model, u.effective, u.above, u.service, u.input, u.cached_input, u.cache_write, u.cache_write_hour,
-  u.output, u.reasoning, u.audio_input, u.audio_output, u.image_input, u.image_output, u.request, u.context, u.max_output, $1::boolean
+  u.output, u.reasoning, u.audio_input, u.audio_output, u.image_input, u.image_output, u.request, u.image, u.character, u.audio_second, u.search, u.context, u.max_output, $1::boolean
 FROM (
   SELECT unnest($2::uuid[]) AS id,
     unnest($3::text[]) AS catalog,
@@ -499,8 +531,12 @@ FROM (
     unnest($16::bigint[]) AS image_input,
     unnest($17::bigint[]) AS image_output,
     unnest($18::bigint[]) AS request,
-    unnest($19::integer[]) AS context,
-    unnest($20::integer[]) AS max_output
+    unnest($19::bigint[]) AS image,
+    unnest($20::bigint[]) AS character,
+    unnest($21::bigint[]) AS audio_second,
+    unnest($22::bigint[]) AS search,
+    unnest($23::integer[]) AS context,
+    unnest($24::integer[]) AS max_output
 ) AS u
 WHERE $1::boolean OR NOT EXISTS (SELECT FROM model_price i WHERE i.catalog = u.catalog AND i.model = u.model AND i.imported)
 ORDER BY u.catalog, u.model, u.effective, u.above, u.service
@@ -527,6 +563,10 @@ type UpsertPricesParams struct {
 	ImageInputs     []int64
 	ImageOutputs    []int64
 	Requests        []int64
+	Images          []int64
+	Characters      []int64
+	AudioSeconds    []int64
+	Searches        []int64
 	Contexts        []int32
 	MaxOutputs      []int32
 }
@@ -553,6 +593,10 @@ func (q *Queries) UpsertPrices(ctx context.Context, arg UpsertPricesParams) (int
 		arg.ImageInputs,
 		arg.ImageOutputs,
 		arg.Requests,
+		arg.Images,
+		arg.Characters,
+		arg.AudioSeconds,
+		arg.Searches,
 		arg.Contexts,
 		arg.MaxOutputs,
 	)

@@ -930,7 +930,7 @@ WITH RECURSIVE named AS (
 SELECT x.name::text AS name
 FROM (
   SELECT n.name FROM named n
-  WHERE EXISTS (SELECT FROM usage_tag_hour t WHERE t.org_id = $1 AND t.name = n.name AND t.hour >= $2::timestamptz AND t.hour < $3::timestamptz)
+  CROSS JOIN LATERAL (SELECT t.hour FROM usage_tag_hour t WHERE t.org_id = $1 AND t.name = n.name AND t.hour >= $2::timestamptz AND t.hour < $3::timestamptz LIMIT 1) h
   UNION
   SELECT p.name FROM usage_pending_tag p WHERE p.org_id = $1 AND p.name <> '' AND p.started_at >= $2::timestamptz AND p.started_at < $3::timestamptz
 ) x

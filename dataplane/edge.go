@@ -15,6 +15,8 @@ import (
 
 	"tollgate.dev/dataplane/egress"
 	"tollgate.dev/dataplane/internal/authenticate"
+	"tollgate.dev/dataplane/internal/aws"
+	"tollgate.dev/dataplane/internal/azure"
 	"tollgate.dev/dataplane/internal/breaker"
 	"tollgate.dev/dataplane/internal/budget"
 	"tollgate.dev/dataplane/internal/clock"
@@ -79,6 +81,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 	})
 	dialer := egress.New(config.EgressAllow)
 	sender, plain := upstream.New(dialer, nil), upstream.NewPlain(dialer, nil)
+	exchange := pipeline.Exchange(dialer.Client(false, exchangeWithin), dialer.Client(true, exchangeWithin))
 	limiter, err := e.limiter(config, id, now.Now)
 	if err != nil {
 		return nil, err
@@ -94,6 +97,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		Prices: func(org wire.ID, catalog, model string) wire.Schedule {
 			return store.Current().Prices(org, catalog, model)
 		},
+		Roles: aws.NewRoles(exchange, now.Now), Apps: azure.NewApps(exchange, now.Now),
 		Registry: observed.Registry(), Observe: observed.Attempt, Logger: logger, Now: now.Now, BodyBytesMax: config.BodyMaxBytes,
 		Seen: route.NewSeen(canaryStopped(observed.Registry(), logger)),
 	})
@@ -116,6 +120,9 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 	e.runs = append(e.runs, records.Run, requests.Run, book.Run, sender.Run, plain.Run, breakers.Run, e.subscription.Run, report.New(records, client, id, book.Restored, logger).Run)
 	return e, nil
 }
+
+// exchangeWithin bounds a call that exchanges a credential for a token.
+const exchangeWithin = 15 * time.Second
 
 func status(records *spool.Spool, requests *pipeline.Pipeline, limiter *limit.Limiter, breakers *breaker.Breakers) *wire.Status {
 	counting, since, edges := limiter.Counting()

@@ -20,10 +20,14 @@ const (
 	OpenAITranslation
 	OpenAIModeration
 	Rerank
-	Proxy                     // to a provider as it is, at a path that is no dialect's
-	AnthropicProxy            // the same, to one that speaks as Anthropic does
-	GeminiGenerate            // model and streaming stand in the path, not in the body
-	Count          int = iota // how many there are, None included
+	Proxy           // to a provider as it is, at a path that is no dialect's
+	AnthropicProxy  // the same, to one that speaks as Anthropic does
+	GeminiGenerate  // model and streaming stand in the path, not in the body
+	BedrockConverse // no caller speaks this one and those below; providers do
+	MistralChat
+	CohereChat
+	CohereEmbed
+	Count int = iota // how many there are, None included
 )
 
 // String returns the name as it stands in usage events.
@@ -57,12 +61,20 @@ func (d Dialect) String() string {
 		return "openai_moderation"
 	case Rerank:
 		return "rerank"
+	case BedrockConverse:
+		return "bedrock_converse"
+	case MistralChat:
+		return "mistral_chat"
+	case CohereChat:
+		return "cohere_chat"
+	case CohereEmbed:
+		return "cohere_embed"
 	default:
 		return ""
 	}
 }
 
-// Path returns the path of the dialect's endpoint, at an edge as at a provider.
+// Path returns the path of the dialect's endpoint, at an edge as at a provider; empty: no caller speaks it.
 func (d Dialect) Path() string {
 	switch d {
 	case OpenAIChat:
@@ -108,7 +120,7 @@ func (d Dialect) IsFree() bool { return d == AnthropicCountTokens || d == OpenAI
 
 // HasOutput says whether answers of the dialect are made of tokens.
 func (d Dialect) HasOutput() bool {
-	return d != OpenAIEmbeddings && d != AnthropicCountTokens && !d.IsProxy() && !d.IsTask()
+	return d != OpenAIEmbeddings && d != CohereEmbed && d != AnthropicCountTokens && !d.IsProxy() && !d.IsTask()
 }
 
 // IsProxy says whether nothing is known of what stands at the path.

@@ -14,12 +14,18 @@ func Answer(d dialect.Dialect, body []byte, r *scan.Result, requestBytes int64) 
 	if d.IsFree() {
 		return Usage{}
 	}
-	field := scan.Usage
-	if d == dialect.GeminiGenerate {
-		field = scan.UsageMetadata
+	raw := r.Bytes(body, scan.Usage)
+	switch d {
+	case dialect.GeminiGenerate:
+		raw = r.Bytes(body, scan.UsageMetadata)
+	case dialect.CohereEmbed:
+		raw = scan.Lookup(body, "meta")
 	}
-	if u, ok := Read(d, r.Bytes(body, field)); ok {
+	if u, ok := Read(d, raw); ok {
 		u.served(r.Bytes(body, scan.ServiceTier))
+		if d == dialect.BedrockConverse {
+			u.served(scan.Lookup(scan.Lookup(body, "serviceTier"), "type"))
+		}
 		return u
 	}
 	u := Usage{Input: Tokens(requestBytes)}
@@ -105,7 +111,7 @@ func (s *Stream) Event(event sse.Event, r *scan.Result) Kind {
 	if len(event.Data) == 0 {
 		return Carry
 	}
-	if s.d == dialect.OpenAIChat && bytes.Equal(bytes.TrimSpace(event.Data), []byte("[DONE]")) {
+	if (s.d == dialect.OpenAIChat || s.d == dialect.MistralChat) && bytes.Equal(bytes.TrimSpace(event.Data), []byte("[DONE]")) {
 		s.complete = true
 		return End
 	}
@@ -123,6 +129,10 @@ func (s *Stream) Event(event sse.Event, r *scan.Result) Kind {
 		return s.responses(event.Data, r)
 	case dialect.GeminiGenerate:
 		return s.gemini(event.Data, r)
+	case dialect.BedrockConverse:
+		return s.converse(event, r)
+	case dialect.CohereChat:
+		return s.cohere(event.Data, r)
 	default:
 		return s.chat(event.Data, r)
 	}

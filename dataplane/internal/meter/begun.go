@@ -15,7 +15,7 @@ func (s *Stream) Begun() bool { return s.begun }
 func begins(d dialect.Dialect, data []byte, r *scan.Result) bool {
 	kind, _ := r.Text(data, scan.Type)
 	switch d {
-	case dialect.OpenAIChat:
+	case dialect.OpenAIChat, dialect.MistralChat:
 		return chatBegins(r.Bytes(data, scan.Choices))
 	case dialect.OpenAIResponses:
 		return responsesBegins(string(kind), data)
@@ -23,6 +23,11 @@ func begins(d dialect.Dialect, data []byte, r *scan.Result) bool {
 		return messagesBegins(string(kind), data)
 	case dialect.GeminiGenerate:
 		return geminiBegins(data, r)
+	case dialect.BedrockConverse:
+		return scan.Lookup(data, "role") == nil
+	case dialect.CohereChat:
+		content := scan.Lookup(scan.Lookup(scan.Lookup(data, "delta"), "message"), "content")
+		return string(kind) != "message-start" && (string(kind) != "content-start" || says(scan.Lookup(content, "text")) || says(scan.Lookup(content, "thinking")))
 	default:
 		return true
 	}

@@ -74,7 +74,21 @@ func TestReadTakesEveryClassOfTokens(t *testing.T) {
 			Usage{Input: 5, Output: 3, Service: "batch", Reported: true},
 		},
 		"anthropic, standard": {dialect.AnthropicMessages, `{"input_tokens":5,"output_tokens":3,"service_tier":"standard"}`, Usage{Input: 5, Output: 3, Reported: true}},
-		"details of null":     {dialect.OpenAIChat, `{"prompt_tokens":1,"completion_tokens":2,"prompt_tokens_details":null}`, Usage{Input: 1, Output: 2, Reported: true}},
+		"bedrock": {
+			dialect.BedrockConverse, `{"inputTokens":5,"outputTokens":3,"totalTokens":24,"cacheReadInputTokens":9,"cacheWriteInputTokens":7,"cacheDetails":[{"ttl":"1h","inputTokens":4},{"ttl":"5m","inputTokens":3}]}`,
+			Usage{Input: 5, CachedInput: 9, CacheWrite: 7, CacheWriteHour: 4, Output: 3, Reported: true},
+		},
+		"cohere": {
+			dialect.CohereChat, `{"billed_units":{"input_tokens":14.0,"output_tokens":7},"tokens":{"input_tokens":914,"output_tokens":57},"cached_tokens":4}`,
+			Usage{Input: 10, CachedInput: 4, Output: 7, Reported: true},
+		},
+		"cohere, unbilled":   {dialect.CohereChat, `{"tokens":{"input_tokens":914,"output_tokens":57}}`, Usage{Input: 914, Output: 57, Reported: true}},
+		"cohere, embeddings": {dialect.CohereEmbed, `{"api_version":{"version":"2"},"billed_units":{"input_tokens":8}}`, Usage{Input: 8, Reported: true}},
+		"mistral": {
+			dialect.MistralChat, `{"prompt_tokens":14,"completion_tokens":7,"total_tokens":21,"prompt_tokens_details":{"cached_tokens":4}}`,
+			Usage{Input: 10, CachedInput: 4, Output: 7, Reported: true},
+		},
+		"details of null": {dialect.OpenAIChat, `{"prompt_tokens":1,"completion_tokens":2,"prompt_tokens_details":null}`, Usage{Input: 1, Output: 2, Reported: true}},
 	} {
 		got, ok := Read(c.d, []byte(c.raw))
 		if !ok || got != c.want {
@@ -180,6 +194,12 @@ func TestStreamsEndOnlyWithTheirMarker(t *testing.T) {
 			"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hello\"}}\n\n" +
 			"event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":15}}\n\n" +
 			"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n", true, Usage{Input: 25, CachedInput: 3, Output: 15, Reported: true}},
+		"bedrock": {dialect.BedrockConverse, "event: contentBlockDelta\ndata: {\"contentBlockIndex\":0,\"delta\":{\"text\":\"hello\"}}\n\nevent: messageStop\ndata: {\"stopReason\":\"end_turn\"}\n\n" +
+			"event: metadata\ndata: {\"usage\":{\"inputTokens\":9,\"outputTokens\":2},\"serviceTier\":{\"type\":\"flex\"}}\n\n", true, Usage{Input: 9, Output: 2, Service: "flex", Reported: true}},
+		"bedrock cut": {dialect.BedrockConverse, "event: contentBlockDelta\ndata: {\"contentBlockIndex\":0,\"delta\":{\"text\":\"hello you\"}}\n\n", false, Usage{Input: 10, Output: 3}},
+		"cohere": {dialect.CohereChat, "data: {\"type\":\"content-delta\",\"delta\":{\"message\":{\"content\":{\"text\":\"hello\"}}}}\n\n" +
+			"data: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"COMPLETE\",\"usage\":{\"billed_units\":{\"input_tokens\":9,\"output_tokens\":2}}}}\n\n", true, Usage{Input: 9, Output: 2, Reported: true}},
+		"cohere failed": {dialect.CohereChat, "data: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"ERROR\"}}\n\n", false, Usage{Input: 10}},
 		"anthropic cut": {dialect.AnthropicMessages, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":25,\"output_tokens\":1}}}\n\n" +
 			"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"" + strings.Repeat("word ", 8) + "\"}}\n\n", false, Usage{Input: 25, Output: 10}},
 	} {
@@ -216,7 +236,7 @@ func FuzzStream(f *testing.F) {
 	f.Add([]byte("data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":-1}}}\n\n"), uint8(4))
 	f.Add([]byte("data: {\"type\":\"response.completed\",\"response\":7}\n\n"), uint8(2))
 	f.Fuzz(func(t *testing.T, stream []byte, d uint8) {
-		s, _ := feed(dialect.Dialect(d%4+1), string(stream))
+		s, _ := feed(dialect.Dialect(int(d)%(dialect.Count-1)+1), string(stream))
 		u := s.Usage()
 		if u.Input < 0 || u.CachedInput < 0 || u.CacheWrite < 0 || u.Output < 0 || u.Reasoning < 0 || u.Input+u.CachedInput+u.CacheWrite+u.Output > 4*tokensMax {
 			t.Fatalf("usage %+v", u)

@@ -42,8 +42,13 @@ func (u *Usage) merge(d dialect.Dialect, raw []byte) bool {
 		return u.mergeAnthropic(raw)
 	case dialect.GeminiGenerate:
 		return u.mergeGemini(raw)
+	case dialect.BedrockConverse:
+		return u.mergeConverse(raw)
+	case dialect.CohereChat, dialect.CohereEmbed:
+		return u.mergeCohere(raw)
+	default:
+		return u.mergeOpenAI(raw)
 	}
-	return u.mergeOpenAI(raw)
 }
 
 func (u *Usage) mergeAnthropic(raw []byte) bool {

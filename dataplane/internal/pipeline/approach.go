@@ -22,6 +22,10 @@ var approaches = map[wire.ProviderKind]approach{
 	wire.ProviderKind_PROVIDER_KIND_OPENAI:    {admit: admitOpenAI},
 	wire.ProviderKind_PROVIDER_KIND_ANTHROPIC: {admit: admitAnthropic},
 	wire.ProviderKind_PROVIDER_KIND_GEMINI:    {path: pathGemini, admit: admitGemini},
+	wire.ProviderKind_PROVIDER_KIND_AZURE:     {path: azurePath, admit: admitAzure},
+	wire.ProviderKind_PROVIDER_KIND_BEDROCK:   {path: bedrockPath, admit: admitBedrock},
+	wire.ProviderKind_PROVIDER_KIND_MISTRAL:   {path: mistralPath, admit: admitBearer},
+	wire.ProviderKind_PROVIDER_KIND_COHERE:    {path: coherePath, admit: admitBearer},
 }
 
 func admitOpenAI(_ context.Context, _ *Pipeline, c *call, _ *upstream.Request, credential *state.Credential) error {

@@ -238,6 +238,9 @@ func wordsOf(body []byte, otherwise string) string {
 		return otherwise
 	}
 	message := scan.Lookup(scan.Lookup(body, "error"), "message")
+	if message == nil { // of Bedrock, Mistral and Cohere
+		message = scan.Lookup(body, "message")
+	}
 	if len(message) < 3 || message[0] != '"' {
 		return otherwise
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"tollgate.dev/dataplane/internal/aws"
 	"tollgate.dev/dataplane/internal/breaker"
 	"tollgate.dev/dataplane/internal/buffer"
 	"tollgate.dev/dataplane/internal/dialect"
@@ -71,6 +72,7 @@ type call struct {
 	world   world
 	plain   plain
 	split   sse.Splitter
+	frames  aws.Splitter
 	stream  meter.Stream
 	answer  scan.Result
 	edits   []scan.Edit
@@ -98,13 +100,14 @@ func (c *call) end() {
 	c.undress()
 	c.body.Free()
 	c.split.Reset()
+	c.frames.Reset()
 	c.checker.Reset(nil)
 	clear(c.targets)
 	clear(c.fields)
 	clear(c.pieces)
 	clear(c.edits)
 	keep := call{
-		checker: c.checker, split: c.split, targets: c.targets[:0], edits: c.edits[:0], pieces: c.pieces[:0], fields: c.fields[:0],
+		checker: c.checker, split: c.split, frames: c.frames, targets: c.targets[:0], edits: c.edits[:0], pieces: c.pieces[:0], fields: c.fields[:0],
 		scratch: c.scratch[:0], out: c.out[:0],
 	}
 	keep.scan.Texts, keep.answer.Texts = c.scan.Texts[:0], c.answer.Texts[:0]
@@ -128,7 +131,7 @@ func (c *call) restore(keep *call) {
 	c.grant, c.usedInput, c.usedOutput, c.waited = limit.Grant{}, 0, 0, 0
 	c.timeout, c.bounds, c.permit, c.failure, c.nearest = 0, bounds{}, breaker.Permit{}, failure{}, nearest{}
 	c.tries, c.try, c.pool, c.barred, c.recorded, c.committed, c.status = nil, 0, 0, false, false, false, 0
-	c.attempt, c.world, c.split, c.stream = attempt{}, world{}, keep.split, meter.Stream{}
+	c.attempt, c.world, c.split, c.frames, c.stream = attempt{}, world{}, keep.split, keep.frames, meter.Stream{}
 	c.edits, c.pieces, c.fields, c.scratch, c.out = keep.edits, keep.pieces, keep.fields, keep.scratch, keep.out
 	clear(c.values[:])
 	c.used = 0

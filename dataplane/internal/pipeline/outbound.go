@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/translate"
 	"tollgate.dev/dataplane/internal/upstream"
@@ -21,7 +22,7 @@ func (p *Pipeline) outbound(ctx context.Context, c *call, a *attempt) (*upstream
 	} else {
 		c.pieces = append(c.pieces[:0], c.scratch)
 	}
-	c.head(a.idText)
+	c.head(a)
 	way := approaches[provider.Kind]
 	request := &upstream.Request{Provider: provider, Path: a.spoken.Path(), Header: c.fields, Body: c.pieces, Connect: c.bounds.connect, FirstByte: c.bounds.firstToken, Idle: c.bounds.idle}
 	if way.path != nil {
@@ -51,18 +52,28 @@ const (
 )
 
 // head makes the header fields that every provider gets. Of the caller's own only named ones go on; its key never does.
-func (c *call) head(attemptID string) {
+func (c *call) head(a *attempt) {
 	c.fields = c.fields[:0]
-	contentType, accept := "application/json", "application/json"
+	contentType, accept := jsonType, jsonType
 	if c.ask.Stream {
-		accept = "text/event-stream"
+		accept = streamType(a.spoken)
 	} else if c.ask.Task != nil {
 		contentType, accept = c.ask.Task.ContentType, "*/*"
 	}
 	c.field("Content-Type", contentType)
 	c.field("User-Agent", "tollgate")
-	c.field("X-Client-Request-Id", attemptID)
+	c.field("X-Client-Request-Id", a.idText)
 	c.field("Accept", accept)
+}
+
+const jsonType = "application/json"
+
+// streamType returns the type of a stream in a provider's format.
+func streamType(spoken dialect.Dialect) string {
+	if spoken == dialect.BedrockConverse {
+		return "application/vnd.amazon.eventstream"
+	}
+	return "text/event-stream"
 }
 
 func (c *call) field(name, value string) {

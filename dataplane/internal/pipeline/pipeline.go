@@ -16,6 +16,8 @@ import (
 
 	"tollgate.dev/dataplane/internal/access"
 	"tollgate.dev/dataplane/internal/authenticate"
+	"tollgate.dev/dataplane/internal/aws"
+	"tollgate.dev/dataplane/internal/azure"
 	"tollgate.dev/dataplane/internal/breaker"
 	"tollgate.dev/dataplane/internal/buffer"
 	"tollgate.dev/dataplane/internal/dialect"
@@ -40,6 +42,8 @@ type Config struct {
 	Sender        Sender
 	Plain         Plain                                                  // for what is no POST of a known dialect
 	Prices        func(org wire.ID, catalog, model string) wire.Schedule // of a model to which no route leads
+	Roles         *aws.Roles                                             // that credentials of Bedrock assume
+	Apps          *azure.Apps                                            // of credentials of Azure OpenAI
 	Registry      prometheus.Registerer
 	Observe       func(context.Context, *wire.UsageEvent) // sees every event as it is recorded; nil: nobody
 	Logger        *slog.Logger

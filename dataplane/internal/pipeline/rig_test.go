@@ -243,7 +243,7 @@ func provider(t testing.TB, kind wire.ProviderKind, serve http.HandlerFunc) stat
 		t.Fatal(err)
 	}
 	return state.Target{
-		Provider: &state.Provider{ID: wire.ID{6}, Name: "prov", Kind: kind, BaseURL: base, PrivateNetwork: true, Catalog: "local", Credentials: []state.Credential{{Secret: state.NewSecret(secretText)}}},
+		Provider: &state.Provider{ID: wire.ID{6}, Name: "prov", Kind: kind, BaseURL: base, PrivateNetwork: true, Catalog: "local", Compatible: true, Credentials: []state.Credential{{Secret: state.NewSecret(secretText)}}},
 		Model:    "fast-2", Prices: wire.Schedule{{Tariff: &state.Price{ID: wire.ID{8}, InputPico: 1000, CachedInputPico: 100, CacheWritePico: 1250, OutputPico: 4000, ContextTokens: 128_000, MaxOutputTokens: 4096}}},
 	}
 }

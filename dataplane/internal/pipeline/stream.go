@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/guardrail"
 	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/refusal"
@@ -33,6 +34,7 @@ type flow struct {
 	over   bool  // the stream has come to its own end
 	failed bool  // the provider has said so itself, in an event that went on to the caller
 
+	events  splitter
 	carrier *translate.Stream // nil: the provider speaks the caller's format
 	made    []byte            // events that the carrier has made
 	split   sse.Splitter      // of them
@@ -40,19 +42,30 @@ type flow struct {
 	begun   bool              // the array is
 }
 
+// splitter finds the events of a stream.
+type splitter interface {
+	Reset()
+	Feed(input []byte)
+	Next() (sse.Event, bool, error)
+	Tail() (sse.Event, bool)
+}
+
 // streamed carries an answer event by event. Until something that the model says has left, another target may be tried.
 func (p *Pipeline) streamed(c *call, a *attempt, watch *watch, answer *Answer) (again bool, problem *refusal.Error) {
-	if !strings.HasPrefix(answer.ContentType, "text/event-stream") {
+	if !strings.HasPrefix(answer.ContentType, streamType(a.spoken)) {
 		return p.broken(c, a, wire.CodeUpstreamFailed, "its answer is no stream", meter.Usage{Input: meter.Tokens(int64(len(c.body.B)))})
 	}
-	f := flow{p: p, c: c, a: a}
+	f := flow{p: p, c: c, a: a, events: &c.split}
+	if a.spoken == dialect.BedrockConverse {
+		f.events = &c.frames
+	}
 	f.left, f.hard = a.hold.LeftPico()
 	c.stream = meter.NewStream(a.spoken, int64(len(c.body.B)))
 	if a.spoken != c.dialect {
 		f.split.Most = answerBytesMax // the last one may tell the whole answer again
 		f.carrier = translate.NewStream(a.spoken, &c.ask, c.requestText, p.Now())
 	}
-	c.split.Reset()
+	f.events.Reset()
 	c.out = c.out[:0]
 	if c.checker.Active() {
 		f.window = guardrail.NewWindow(&c.checker, c.dialect, longest(c.key.Guardrails))
@@ -76,11 +89,11 @@ func (p *Pipeline) streamed(c *call, a *attempt, watch *watch, answer *Answer) (
 func (f *flow) take(data []byte, watch *watch) *cut {
 	c := f.c
 	f.clear()
-	c.split.Feed(data)
+	f.events.Feed(data)
 	for {
-		event, ok, err := c.split.Next()
+		event, ok, err := f.events.Next()
 		if err != nil {
-			return f.bad("it sent an event that is too long")
+			return f.bad("it sent " + err.Error())
 		}
 		if !ok {
 			break
@@ -273,7 +286,7 @@ func (f *flow) end(err error, watch *watch) (bool, *refusal.Error) {
 		return f.stop(upstreamCut(code, reason))
 	}
 	f.clear()
-	if event, ok := c.split.Tail(); ok {
+	if event, ok := f.events.Tail(); ok {
 		if ended := f.event(event); ended != nil {
 			return f.stop(ended)
 		}

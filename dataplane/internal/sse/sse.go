@@ -15,7 +15,7 @@ const EventBytesMax = 1 << 20
 const heldKept = 64 << 10
 
 // ErrTooLong says that an event is longer than it may be.
-var ErrTooLong = errors.New("an event is too long")
+var ErrTooLong = errors.New("an event that is too long")
 
 // Event is one event. Its slices are valid until the next call of Next or Feed.
 type Event struct {

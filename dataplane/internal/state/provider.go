@@ -21,12 +21,17 @@ type Provider struct {
 	QueueLength    int    // calls that may wait on this edge
 	QueueWait      time.Duration
 	Breaker        Breaker // of each of its models
+	Region         string  // of Bedrock
+	APIVersion     string  // of Azure OpenAI; empty: its API without dates
+	Compatible     bool    // of the kind OpenAI: not OpenAI itself, so that what it has in common with others is all that is asked of it
 }
 
-// Credential is one secret of a provider, opened.
+// Credential is one secret of a provider, opened: an API key, or what is exchanged for the right to call.
 type Credential struct {
 	ID     wire.ID
-	Secret Secret
+	Secret Secret         // of an API key
+	AWS    *wire.AWSKey   // nil: none
+	Entra  *wire.EntraApp // nil: none
 }
 
 func (c *compiler) provider(in *wire.Provider) {
@@ -34,29 +39,48 @@ func (c *compiler) provider(in *wire.Provider) {
 		ID: c.id("id", in.GetId()), Name: c.text("name", in.GetName()), Kind: in.GetKind(),
 		Catalog: in.GetCatalog(), PrivateNetwork: in.GetPrivateNetwork(), BaseURL: c.baseURL(in.GetBaseUrl()),
 		MaxConcurrency: int(in.GetMaxConcurrency()), QueueLength: int(in.GetQueueLength()), QueueWait: time.Duration(in.GetQueueWaitMs()) * time.Millisecond,
+		Region: in.GetRegion(), APIVersion: in.GetApiVersion(), Compatible: in.GetCompatible(),
 	}
 	out.Breaker = usualBreaker()
+	if out.Kind == wire.ProviderKind_PROVIDER_KIND_BEDROCK {
+		c.text("region", out.Region)
+	}
 	if _, known := wire.ProviderKind_name[int32(out.Kind)]; !known || out.Kind == wire.ProviderKind_PROVIDER_KIND_UNSPECIFIED {
 		c.fail("kind", "the kind %d is not known here", in.GetKind())
 	}
 	for i, credential := range in.GetCredentials() {
-		out.Credentials = append(out.Credentials, c.credential(i, out.ID, credential))
+		out.Credentials = append(out.Credentials, c.credential(i, out, credential))
 	}
 	c.unique("id", "provider "+string(out.ID[:]))
 	c.unique("name", "provider name "+out.Name)
 	c.base.providers[out.ID] = out
 }
 
-func (c *compiler) credential(i int, provider wire.ID, in *wire.Credential) Credential {
+func (c *compiler) credential(i int, provider *Provider, in *wire.Credential) Credential {
 	id := c.id(indexed("credentials", i, "id"), in.GetId())
-	plain, err := c.credentials.Open(nil, nil, in.GetSealed(), wire.CredentialData(c.orgID, provider, id))
+	plain, err := c.credentials.Open(nil, nil, in.GetSealed(), wire.CredentialData(c.orgID, provider.ID, id))
 	if err != nil {
 		c.fail(indexed("credentials", i, "sealed"), "the credential does not open with this fleet's key")
 	}
 	if len(plain) == 0 {
 		c.fail(indexed("credentials", i, "sealed"), "the credential is empty")
 	}
-	return Credential{ID: id, Secret: NewSecret(string(plain))}
+	made := Credential{ID: id, Secret: NewSecret(string(plain))}
+	if wire.IsCredentialObject(string(plain)) {
+		switch provider.Kind {
+		case wire.ProviderKind_PROVIDER_KIND_BEDROCK:
+			made.AWS, err = wire.ParseAWSKey(string(plain))
+		case wire.ProviderKind_PROVIDER_KIND_AZURE:
+			made.Entra, err = wire.ParseEntraApp(string(plain))
+		}
+		if made.AWS != nil || made.Entra != nil {
+			made.Secret = Secret{}
+		}
+		if err != nil {
+			c.fail(indexed("credentials", i, "sealed"), "the credential is not one of its provider's kind: %v", err)
+		}
+	}
+	return made
 }
 
 func (c *compiler) baseURL(text string) *url.URL {

@@ -26,6 +26,9 @@ func (c *chatDecoder) decode(data []byte, emit func(*delta)) {
 		return
 	}
 	if !c.began {
+		if len(scan.Lookup(data, "id")) <= len(`""`) && len(scan.Lookup(data, "choices")) <= len(`[]`) {
+			return // what Azure's filter says of the prompt, before the answer begins
+		}
 		c.began = true
 		emit(&delta{kind: deltaBegin, id: inside(scan.Lookup(data, "id")), name: inside(scan.Lookup(data, "model"))})
 	}

@@ -10,14 +10,14 @@ import (
 // chatStopMax is OpenAI's limit of stop.
 const chatStopMax = 4
 
-// appendChat appends the conversation as a request of OpenAI's Chat Completions. Newer models of OpenAI itself take the limit of output by
-// another name.
+// appendChat appends the conversation as a request of OpenAI's Chat Completions. OpenAI itself and Azure take the limit of output by
+// a name that others do not know.
 func (p *parser) appendChat(dst []byte, cv *conversation, to *destination) []byte {
 	dst = append(dst, `{"model":`...)
 	dst = refusal.AppendString(dst, to.target.Model)
 	if to.limit > 0 {
 		name := `,"max_tokens":`
-		if to.target.Provider.Catalog == "openai" {
+		if !to.target.Provider.Compatible {
 			name = `,"max_completion_tokens":`
 		}
 		dst = strconv.AppendInt(append(dst, name...), to.limit, 10)

@@ -55,6 +55,11 @@ var formats = map[dialect.Dialect]*format{
 		decoder: func(to *reply) decoder { return &geminiDecoder{to: to} },
 		encoder: func(*reply) encoder { return &geminiEncoder{} },
 	},
+	dialect.BedrockConverse: {
+		write: (*parser).appendConverse, readAnswer: readConverseAnswer, decoder: func(*reply) decoder { return &converseDecoder{} },
+	},
+	dialect.MistralChat: {write: (*parser).appendMistral, readAnswer: readChatAnswer, decoder: func(*reply) decoder { return &chatDecoder{} }},
+	dialect.CohereChat:  {write: (*parser).appendCohere, readAnswer: readCohereAnswer, decoder: func(*reply) decoder { return &cohereDecoder{} }},
 }
 
 // tongues returns the dialects that a target takes; first the one that others are translated to.
@@ -66,6 +71,14 @@ func tongues(t *state.Target) []dialect.Dialect {
 		return anthropicTongues[:]
 	case wire.ProviderKind_PROVIDER_KIND_GEMINI:
 		return googleTongues[:]
+	case wire.ProviderKind_PROVIDER_KIND_AZURE:
+		return openAITongues[:]
+	case wire.ProviderKind_PROVIDER_KIND_BEDROCK:
+		return bedrockTongues[:]
+	case wire.ProviderKind_PROVIDER_KIND_MISTRAL:
+		return mistralTongues[:]
+	case wire.ProviderKind_PROVIDER_KIND_COHERE:
+		return cohereTongues[:]
 	default:
 		return nil
 	}
@@ -78,6 +91,9 @@ var (
 		dialect.OpenAITranscription, dialect.OpenAITranslation, dialect.OpenAIModeration, dialect.Rerank,
 	}
 	anthropicTongues = [...]dialect.Dialect{dialect.AnthropicMessages, dialect.AnthropicCountTokens}
+	bedrockTongues   = [...]dialect.Dialect{dialect.BedrockConverse}
+	mistralTongues   = [...]dialect.Dialect{dialect.MistralChat, dialect.OpenAIEmbeddings}
+	cohereTongues    = [...]dialect.Dialect{dialect.CohereChat, dialect.CohereEmbed}
 )
 
 // Spoken returns the format in which a request of a dialect is put to a target: its own where the provider takes it, else one that it

@@ -70,11 +70,11 @@ func TestTheLimitOfAGeminiRequestIsSplicedIn(t *testing.T) {
 		`,"generation_config":{"max_output_tokens": 99, "topK":1}`: said(`,"generation_config":{"max_output_tokens": 7, "topK":1}`),
 		`,"generationConfig":{"maxOutputTokens":5}`:                said(`,"generationConfig":{"maxOutputTokens":5}`),
 	} {
-		if got := rewrite(t, dialect.GeminiGenerate, said(more), "other", "gemini", 7); got != want {
+		if got := rewrite(t, dialect.GeminiGenerate, said(more), "other", false, 7); got != want {
 			t.Errorf("%s:\ngot  %s\nwant %s", more, got, want)
 		}
 	}
-	if got := rewrite(t, dialect.GeminiGenerate, said(``), "other", "gemini", 0); got != said(``) {
+	if got := rewrite(t, dialect.GeminiGenerate, said(``), "other", false, 0); got != said(``) {
 		t.Errorf("without a limit: %s", got)
 	}
 }

@@ -36,7 +36,7 @@ func (a *Ask) Answer(dst, body []byte, from dialect.Dialect, id string, used *wi
 
 // named returns the inside of a string, or that of another text where the provider's format has no such name.
 func named(inside []byte, otherwise string) []byte {
-	if inside != nil {
+	if len(inside) > 0 {
 		return inside
 	}
 	quoted := refusal.AppendString(nil, otherwise)

@@ -3,10 +3,12 @@
 package translate
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/refusal"
@@ -255,6 +257,9 @@ func (a *Ask) Rewrite(edits []scan.Edit, scratch, body []byte, r *scan.Result, t
 	if limit > 0 {
 		w.limit(a, body, target, limit)
 	}
+	if a.Dialect == dialect.OpenAIChat && target.Provider.Compatible {
+		w.accommodate(body, limit)
+	}
 	slices.SortStableFunc(w.edits, func(x, y scan.Edit) int { return cmp.Compare(x.Start, y.Start) })
 	return w.edits, w.scratch
 }
@@ -290,6 +295,34 @@ func (w *writer) askForUsage(body []byte) {
 	}
 }
 
+// accommodate says to a server that imitates OpenAI's API what it does not know by the names that OpenAI has given it since: the limit of
+// output, and the role developer. What it does not know it would leave out in silence.
+func (w *writer) accommodate(body []byte, limit int64) {
+	if n, given := scan.Int(w.r.Bytes(body, scan.MaxCompletionTokens)); given && !w.r.Has(body, scan.MaxTokens) {
+		if limit > 0 {
+			n = min(n, limit)
+		}
+		from := len(w.scratch)
+		if v := w.r.Fields[scan.MaxTokens]; v.End > 0 { // null
+			w.scratch = strconv.AppendInt(w.scratch, n, 10)
+			w.replace(v, from)
+		} else {
+			w.scratch = append(strconv.AppendInt(append(w.scratch, `"max_tokens":`...), n, 10), ',')
+			w.insert(w.r.Open, from)
+		}
+	}
+	if !bytes.Contains(body, []byte(`"developer"`)) {
+		return
+	}
+	scan.Elements(w.r.Bytes(body, scan.Messages), func(message []byte) {
+		if role := scan.Lookup(message, "role"); string(role) == `"developer"` {
+			from, at := len(w.scratch), cap(body)-cap(role)
+			w.scratch = append(w.scratch, `"system"`...)
+			w.replace(scan.Value{Start: at, End: at + len(role)}, from)
+		}
+	})
+}
+
 func isEmptyObject(raw []byte) bool {
 	empty := true
 	scan.Each(raw, func(_, _ []byte) { empty = false })
@@ -323,7 +356,7 @@ func (w *writer) limit(a *Ask, body []byte, target *state.Target, limit int64) {
 		return
 	}
 	field := limitFields(a.Dialect)[0]
-	if a.Dialect == dialect.OpenAIChat && target.Provider.Catalog == "openai" {
+	if a.Dialect == dialect.OpenAIChat && !target.Provider.Compatible {
 		field = scan.MaxCompletionTokens // OpenAI's reasoning models refuse max_tokens
 	}
 	from := len(w.scratch)

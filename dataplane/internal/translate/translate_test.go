@@ -22,13 +22,13 @@ func read(t *testing.T, d dialect.Dialect, body string) (Ask, *scan.Result, *ref
 	return ask, &r, problem
 }
 
-func rewrite(t *testing.T, d dialect.Dialect, body, model, catalog string, limit int64) string {
+func rewrite(t *testing.T, d dialect.Dialect, body, model string, compatible bool, limit int64) string {
 	t.Helper()
 	ask, r, problem := read(t, d, body)
 	if problem != nil {
 		t.Fatal(problem)
 	}
-	target := &state.Target{Model: model, Provider: &state.Provider{Catalog: catalog}}
+	target := &state.Target{Model: model, Provider: &state.Provider{Compatible: compatible}}
 	edits, _ := ask.Rewrite(nil, nil, []byte(body), r, target, limit)
 	return string(scan.Splice(nil, []byte(body), edits))
 }
@@ -36,27 +36,32 @@ func rewrite(t *testing.T, d dialect.Dialect, body, model, catalog string, limit
 func TestRewriteTouchesOnlyWhatItMust(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		d             dialect.Dialect
-		body, model   string
-		catalog, want string
-		limit         int64
+		d           dialect.Dialect
+		body, model string
+		compatible  bool
+		want        string
+		limit       int64
 	}{
-		"nothing":         {dialect.OpenAIChat, `{ "model" : "m", "x":[1, 2] }`, "m", "openai", `{ "model" : "m", "x":[1, 2] }`, 0},
-		"model":           {dialect.OpenAIChat, `{ "model" : "m", "x":[1, 2] }`, `n"`, "openai", `{ "model" : "n\"", "x":[1, 2] }`, 0},
-		"usage":           {dialect.OpenAIChat, `{"stream":true,"model":"m"}`, "m", "openai", `{"stream_options":{"include_usage":true},"stream":true,"model":"m"}`, 0},
-		"usage, others":   {dialect.OpenAIChat, `{"stream":true,"stream_options":{"x":1},"model":"m"}`, "m", "openai", `{"stream":true,"stream_options":{"include_usage":true,"x":1},"model":"m"}`, 0},
-		"usage, false":    {dialect.OpenAIChat, `{"stream":true,"stream_options":{"include_usage":false,"x":1},"model":"m"}`, "m", "openai", `{"stream":true,"stream_options":{"x":1,"include_usage":true},"model":"m"}`, 0},
-		"usage, null":     {dialect.OpenAIChat, `{"stream":true,"stream_options":null,"model":"m"}`, "m", "openai", `{"stream":true,"stream_options":{"include_usage":true},"model":"m"}`, 0},
-		"usage, empty":    {dialect.OpenAIChat, `{"stream":true,"stream_options":{ },"model":"m"}`, "m", "openai", `{"stream":true,"stream_options":{"include_usage":true},"model":"m"}`, 0},
-		"usage, asked":    {dialect.OpenAIChat, `{"stream":true,"stream_options":{"include_usage":true},"model":"m"}`, "m", "openai", `{"stream":true,"stream_options":{"include_usage":true},"model":"m"}`, 0},
-		"not a chat":      {dialect.OpenAIResponses, `{"stream":true,"model":"m"}`, "m", "openai", `{"stream":true,"model":"m"}`, 0},
-		"limit, openai":   {dialect.OpenAIChat, `{"model":"m"}`, "m", "openai", `{"max_completion_tokens":7,"model":"m"}`, 7},
-		"limit, vllm":     {dialect.OpenAIChat, `{"model":"m"}`, "n", "local", `{"max_tokens":7,"model":"n"}`, 7},
-		"limit, null":     {dialect.AnthropicMessages, `{"max_tokens":null,"model":"m"}`, "m", "anthropic", `{"max_tokens":7,"model":"m"}`, 7},
-		"limit, clamped":  {dialect.OpenAIChat, `{"max_tokens":5,"max_completion_tokens":99,"model":"m"}`, "m", "openai", `{"max_tokens":5,"max_completion_tokens":7,"model":"m"}`, 7},
-		"limit, response": {dialect.OpenAIResponses, `{"model":"m"}`, "m", "openai", `{"max_output_tokens":7,"model":"m"}`, 7},
+		"nothing":           {dialect.OpenAIChat, `{ "model" : "m", "x":[1, 2] }`, "m", false, `{ "model" : "m", "x":[1, 2] }`, 0},
+		"model":             {dialect.OpenAIChat, `{ "model" : "m", "x":[1, 2] }`, `n"`, false, `{ "model" : "n\"", "x":[1, 2] }`, 0},
+		"usage":             {dialect.OpenAIChat, `{"stream":true,"model":"m"}`, "m", false, `{"stream_options":{"include_usage":true},"stream":true,"model":"m"}`, 0},
+		"usage, others":     {dialect.OpenAIChat, `{"stream":true,"stream_options":{"x":1},"model":"m"}`, "m", false, `{"stream":true,"stream_options":{"include_usage":true,"x":1},"model":"m"}`, 0},
+		"usage, false":      {dialect.OpenAIChat, `{"stream":true,"stream_options":{"include_usage":false,"x":1},"model":"m"}`, "m", false, `{"stream":true,"stream_options":{"x":1,"include_usage":true},"model":"m"}`, 0},
+		"usage, null":       {dialect.OpenAIChat, `{"stream":true,"stream_options":null,"model":"m"}`, "m", false, `{"stream":true,"stream_options":{"include_usage":true},"model":"m"}`, 0},
+		"usage, empty":      {dialect.OpenAIChat, `{"stream":true,"stream_options":{ },"model":"m"}`, "m", false, `{"stream":true,"stream_options":{"include_usage":true},"model":"m"}`, 0},
+		"usage, asked":      {dialect.OpenAIChat, `{"stream":true,"stream_options":{"include_usage":true},"model":"m"}`, "m", false, `{"stream":true,"stream_options":{"include_usage":true},"model":"m"}`, 0},
+		"not a chat":        {dialect.OpenAIResponses, `{"stream":true,"model":"m"}`, "m", false, `{"stream":true,"model":"m"}`, 0},
+		"limit, openai":     {dialect.OpenAIChat, `{"model":"m"}`, "m", false, `{"max_completion_tokens":7,"model":"m"}`, 7},
+		"limit, vllm":       {dialect.OpenAIChat, `{"model":"m"}`, "n", true, `{"max_tokens":7,"model":"n"}`, 7},
+		"limit, null":       {dialect.AnthropicMessages, `{"max_tokens":null,"model":"m"}`, "m", false, `{"max_tokens":7,"model":"m"}`, 7},
+		"limit, clamped":    {dialect.OpenAIChat, `{"max_tokens":5,"max_completion_tokens":99,"model":"m"}`, "m", false, `{"max_tokens":5,"max_completion_tokens":7,"model":"m"}`, 7},
+		"compatible, limit": {dialect.OpenAIChat, `{"max_completion_tokens":9,"model":"m"}`, "m", true, `{"max_tokens":7,"max_completion_tokens":7,"model":"m"}`, 7},
+		"compatible":        {dialect.OpenAIChat, `{"max_tokens":null,"max_completion_tokens":9,"model":"m"}`, "m", true, `{"max_tokens":9,"max_completion_tokens":9,"model":"m"}`, 0},
+		"compatible, developer": {dialect.OpenAIChat, `{"model":"m","messages":[{"role":"developer","content":"\"developer\""},{"role":"user"}]}`, "m", true,
+			`{"model":"m","messages":[{"role":"system","content":"\"developer\""},{"role":"user"}]}`, 0},
+		"limit, response": {dialect.OpenAIResponses, `{"model":"m"}`, "m", false, `{"max_output_tokens":7,"model":"m"}`, 7},
 	} {
-		got := rewrite(t, c.d, c.body, c.model, c.catalog, c.limit)
+		got := rewrite(t, c.d, c.body, c.model, c.compatible, c.limit)
 		if got != c.want || !json.Valid([]byte(got)) {
 			t.Errorf("%s:\ngot  %s\nwant %s", name, got, c.want)
 		}

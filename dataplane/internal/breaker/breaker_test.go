@@ -137,6 +137,14 @@ func TestOneCallerWithoutAnotherTargetMayHurry(t *testing.T) {
 		if !ok || second {
 			t.Fatalf("the first %v, the second %v", ok, second)
 		}
+		_, before := b.Enter(wire.ID{4}, target)
+		permit.Done(Failed, "in a hurry")
+		if _, after := b.Enter(wire.ID{4}, target); after == nil || after.Until != before.Until || after.Reason != "in a hurry" {
+			t.Errorf("who hurries makes others wait: %+v, before %+v", after, before)
+		}
+		if permit, ok = b.Hurry(wire.ID{4}, target); !ok {
+			t.Fatal("nobody may hurry again")
+		}
 		permit.Alive() // a long stream has begun
 		if !call(b, target, Succeeded) {
 			t.Error("others wait for the end of the probe")

@@ -67,8 +67,12 @@ func (b *breaker) failed(p *Permit, reason string) {
 	b.usedAt.Store(now.UnixNano())
 	rules := &p.provider.Breaker
 	if h := p.probe; h != nil {
-		pause := min(2*max(h.pause, rules.Pause), pauseMost)
-		b.replace(h, &hold{provider: p.provider.Name, reason: reason, since: h.since, until: now.Add(pause), pause: pause, failures: h.failures + 1})
+		next := &hold{provider: p.provider.Name, reason: reason, since: h.since, until: h.until, pause: h.pause, failures: h.failures + 1}
+		if !now.Before(h.until) { // else somebody was in a hurry, which makes nobody wait longer
+			next.pause = min(2*max(h.pause, rules.Pause), pauseMost)
+			next.until = now.Add(next.pause)
+		}
+		b.replace(h, next)
 		return
 	}
 	if b.hold.Load() != nil { // it was on its way when the target was given up

@@ -23,7 +23,7 @@ var (
 		"controlplane/internal/org", "controlplane/internal/member", "controlplane/internal/workspace", "controlplane/internal/agent",
 		"controlplane/internal/virtualkey", "controlplane/internal/provider", "controlplane/internal/route", "controlplane/internal/price",
 		"controlplane/internal/budget", "controlplane/internal/guardrail", "controlplane/internal/ratelimit", "controlplane/internal/usage", "controlplane/internal/edge", "controlplane/internal/authn",
-		"controlplane/internal/apitoken", "controlplane/internal/channel", "controlplane/internal/alert", "controlplane/internal/reprice",
+		"controlplane/internal/apitoken", "controlplane/internal/channel", "controlplane/internal/alert", "controlplane/internal/reprice", "controlplane/internal/dryrun",
 	}
 	contract = []string{"dataplane/wire", "dataplane/wire/wireconnect", "dataplane/wire/lease", "dataplane/wire/condition", "dataplane/wire/plan"}
 	carriers = []string{ // what every stage of an edge handles a request with; they decide nothing
@@ -66,6 +66,7 @@ var walls = []house.Wall{
 	{Room: "controlplane/internal/edges", May: list(foundations, nouns, contract, "controlplane/internal/publish", "controlplane/internal/ledger", "controlplane/internal/notice")},
 	{Room: "controlplane/internal/ingest", May: list(foundations, nouns, contract, "controlplane/internal/ledger")},
 	{Room: "controlplane/internal/reprice", May: list(foundations, contract, "controlplane/internal/price", "controlplane/internal/ledger")},
+	{Room: "controlplane/internal/dryrun", May: list(foundations, contract, "controlplane/internal/route", "controlplane/internal/price", "controlplane/internal/provider", "controlplane/internal/virtualkey")},
 	{Room: "controlplane/internal/budget", May: list(foundations, contract, "controlplane/internal/ledger")},
 	{Room: "controlplane/internal/channel", May: list(foundations, "dataplane/egress")},
 	{Room: "controlplane/internal/alert", May: list(foundations, "controlplane/internal/channel")},

@@ -31,6 +31,15 @@ func routeStories() []story {
 			{Number: "3", When: component.At(noon, "ago"), Who: "Ada Lovelace", What: "brought back version 1", Now: true, Changes: []routeui.Change{{Line: `"model": "gpt-5",`}, {Added: true, Line: `"model": "gpt-4o",`}}},
 			{Number: "2", When: component.At(noon, "ago"), Who: "deploy", RestoreHref: "/routes/1/versions/2/restore", Changes: []routeui.Change{{Line: `"model": "gpt-4o",`}, {Added: true, Line: `"model": "gpt-5",`}, {Added: true, Line: `"override": {`}, {Added: true, Line: `"temperature": 0.2`}}},
 		}})},
+		{name: "route-try", title: "smart", active: "Routes", content: routeui.TryPage(routeui.Try{
+			Title: "smart", Links: links, Action: "/routes/1/try", Key: component.Field{Name: "key", Label: "Virtual key", Options: []component.Option{{Label: "none"}, {Value: "1", Label: "nightly (Research)"}}},
+			Fields: []component.Field{{Name: "prompt_chars", Label: "Characters of the prompt", Value: "300", Optional: true, InputMode: "numeric"}, {Name: "labels", Label: "Labels", Optional: true, Mono: true, Help: "tier=gold, team=web"}},
+			Stream: component.Field{Name: "stream", Label: "Streamed", Value: "on"}, Tools: component.Field{Name: "tools", Label: "Brings tools", Value: "on"},
+			Result: &routeui.Tried{Version: "3", See: `prompt_chars = 300`, Targets: []routeui.Place{{Provider: "azure", Model: "gpt-4o", Group: "europe", Cost: "$0.0052"}}, Steps: []routeui.Step{
+				{Node: "openai/gpt-4o-mini", When: "prompt_chars < 300", Verdict: "not held", Why: "prompt_chars = 300"}, {Node: "europe", Verdict: "otherwise", Good: true, Why: "no condition before it held"},
+				{Group: "europe", Node: "mistral/mistral-large", Verdict: "left out", Why: "no price is known for it"},
+			}},
+		})},
 		{name: "route-text", title: "smart", active: "Routes", content: routeui.TextPage(routeui.Text{Form: form("route-text", "/routes/1/text", "Save"), Title: "smart", Links: links, Text: component.Field{
 			Name: "text", Label: "The route", Mono: true, Rows: 28, Value: "{\n  \"name\": \"smart\",\n  \"strategy\": \"fallback\",\n  \"targets\": []\n}",
 		}})},

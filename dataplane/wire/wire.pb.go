@@ -3199,8 +3199,7 @@ type Route struct {
 	Aliases       []string               `protobuf:"bytes,7,rep,name=aliases,proto3" json:"aliases,omitempty"`                   // other names of the route
 	Version       uint32                 `protobuf:"varint,8,opt,name=version,proto3" json:"version,omitempty"`                  // how often it was saved
 	TimeZone      string                 `protobuf:"bytes,9,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"` // IANA name, of hours and weekdays in conditions; empty: UTC
-	Mirror        *Mirror                `protobuf:"bytes,10,opt,name=mirror,proto3" json:"mirror,omitempty"`
-	Reliability   *Reliability           `protobuf:"bytes,20,opt,name=reliability,proto3" json:"reliability,omitempty"` // absent: every default
+	Reliability   *Reliability           `protobuf:"bytes,20,opt,name=reliability,proto3" json:"reliability,omitempty"`          // absent: every default
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3296,13 +3295,6 @@ func (x *Route) GetTimeZone() string {
 		return x.TimeZone
 	}
 	return ""
-}
-
-func (x *Route) GetMirror() *Mirror {
-	if x != nil {
-		return x.Mirror
-	}
-	return nil
 }
 
 func (x *Route) GetReliability() *Reliability {
@@ -3737,67 +3729,6 @@ func (x *Canary) GetLatencyPercent() uint32 {
 	return 0
 }
 
-// Mirror sends a copy of a share of the calls to one more target, for comparison. Nobody gets its answer.
-type Mirror struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Target        *Target                `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
-	SharePerMille uint32                 `protobuf:"varint,2,opt,name=share_per_mille,json=sharePerMille,proto3" json:"share_per_mille,omitempty"`
-	Concurrency   uint32                 `protobuf:"varint,3,opt,name=concurrency,proto3" json:"concurrency,omitempty"` // copies at a time on one edge
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Mirror) Reset() {
-	*x = Mirror{}
-	mi := &file_wire_proto_msgTypes[33]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Mirror) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Mirror) ProtoMessage() {}
-
-func (x *Mirror) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[33]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Mirror.ProtoReflect.Descriptor instead.
-func (*Mirror) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{33}
-}
-
-func (x *Mirror) GetTarget() *Target {
-	if x != nil {
-		return x.Target
-	}
-	return nil
-}
-
-func (x *Mirror) GetSharePerMille() uint32 {
-	if x != nil {
-		return x.SharePerMille
-	}
-	return 0
-}
-
-func (x *Mirror) GetConcurrency() uint32 {
-	if x != nil {
-		return x.Concurrency
-	}
-	return 0
-}
-
 type Budget struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -3815,7 +3746,7 @@ type Budget struct {
 
 func (x *Budget) Reset() {
 	*x = Budget{}
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3827,7 +3758,7 @@ func (x *Budget) String() string {
 func (*Budget) ProtoMessage() {}
 
 func (x *Budget) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3840,7 +3771,7 @@ func (x *Budget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Budget.ProtoReflect.Descriptor instead.
 func (*Budget) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{34}
+	return file_wire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Budget) GetId() []byte {
@@ -3923,7 +3854,7 @@ type RateLimit struct {
 
 func (x *RateLimit) Reset() {
 	*x = RateLimit{}
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3935,7 +3866,7 @@ func (x *RateLimit) String() string {
 func (*RateLimit) ProtoMessage() {}
 
 func (x *RateLimit) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3948,7 +3879,7 @@ func (x *RateLimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RateLimit.ProtoReflect.Descriptor instead.
 func (*RateLimit) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{35}
+	return file_wire_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *RateLimit) GetId() []byte {
@@ -4021,7 +3952,7 @@ type Guardrail struct {
 
 func (x *Guardrail) Reset() {
 	*x = Guardrail{}
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4033,7 +3964,7 @@ func (x *Guardrail) String() string {
 func (*Guardrail) ProtoMessage() {}
 
 func (x *Guardrail) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4046,7 +3977,7 @@ func (x *Guardrail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guardrail.ProtoReflect.Descriptor instead.
 func (*Guardrail) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{36}
+	return file_wire_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Guardrail) GetId() []byte {
@@ -4127,7 +4058,7 @@ type Price struct {
 
 func (x *Price) Reset() {
 	*x = Price{}
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4139,7 +4070,7 @@ func (x *Price) String() string {
 func (*Price) ProtoMessage() {}
 
 func (x *Price) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4152,7 +4083,7 @@ func (x *Price) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Price.ProtoReflect.Descriptor instead.
 func (*Price) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{37}
+	return file_wire_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Price) GetId() []byte {
@@ -4391,14 +4322,13 @@ type UsageEvent struct {
 	Count                uint64                 `protobuf:"varint,52,opt,name=count,proto3" json:"count,omitempty"`                                                               // refusals of one key by one rule that are counted together; 0: this is one
 	RouteVersion         uint32                 `protobuf:"varint,66,opt,name=route_version,json=routeVersion,proto3" json:"route_version,omitempty"`                             // 0: not known
 	RoutePath            string                 `protobuf:"bytes,67,opt,name=route_path,json=routePath,proto3" json:"route_path,omitempty"`                                       // the groups of the route that led to the target, e.g. "europe/cheap"; empty: none
-	Mirror               bool                   `protobuf:"varint,68,opt,name=mirror,proto3" json:"mirror,omitempty"`                                                             // a copy whose answer nobody gets
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
 }
 
 func (x *UsageEvent) Reset() {
 	*x = UsageEvent{}
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4410,7 +4340,7 @@ func (x *UsageEvent) String() string {
 func (*UsageEvent) ProtoMessage() {}
 
 func (x *UsageEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4423,7 +4353,7 @@ func (x *UsageEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageEvent.ProtoReflect.Descriptor instead.
 func (*UsageEvent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{38}
+	return file_wire_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *UsageEvent) GetEventId() []byte {
@@ -4783,13 +4713,6 @@ func (x *UsageEvent) GetRoutePath() string {
 	return ""
 }
 
-func (x *UsageEvent) GetMirror() bool {
-	if x != nil {
-		return x.Mirror
-	}
-	return false
-}
-
 // Charge is what an event takes from one budget. spent + doubt leaves the edge's lease.
 type Charge struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
@@ -4806,7 +4729,7 @@ type Charge struct {
 
 func (x *Charge) Reset() {
 	*x = Charge{}
-	mi := &file_wire_proto_msgTypes[39]
+	mi := &file_wire_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4818,7 +4741,7 @@ func (x *Charge) String() string {
 func (*Charge) ProtoMessage() {}
 
 func (x *Charge) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[39]
+	mi := &file_wire_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4831,7 +4754,7 @@ func (x *Charge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Charge.ProtoReflect.Descriptor instead.
 func (*Charge) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{39}
+	return file_wire_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Charge) GetBudgetId() []byte {
@@ -4895,7 +4818,7 @@ type UsageBatch struct {
 
 func (x *UsageBatch) Reset() {
 	*x = UsageBatch{}
-	mi := &file_wire_proto_msgTypes[40]
+	mi := &file_wire_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4907,7 +4830,7 @@ func (x *UsageBatch) String() string {
 func (*UsageBatch) ProtoMessage() {}
 
 func (x *UsageBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[40]
+	mi := &file_wire_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4920,7 +4843,7 @@ func (x *UsageBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageBatch.ProtoReflect.Descriptor instead.
 func (*UsageBatch) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{40}
+	return file_wire_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *UsageBatch) GetEdgeId() []byte {
@@ -4961,7 +4884,7 @@ type UsageRecord struct {
 
 func (x *UsageRecord) Reset() {
 	*x = UsageRecord{}
-	mi := &file_wire_proto_msgTypes[41]
+	mi := &file_wire_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4973,7 +4896,7 @@ func (x *UsageRecord) String() string {
 func (*UsageRecord) ProtoMessage() {}
 
 func (x *UsageRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[41]
+	mi := &file_wire_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4986,7 +4909,7 @@ func (x *UsageRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRecord.ProtoReflect.Descriptor instead.
 func (*UsageRecord) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{41}
+	return file_wire_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *UsageRecord) GetSeq() uint64 {
@@ -5014,7 +4937,7 @@ type UsageAck struct {
 
 func (x *UsageAck) Reset() {
 	*x = UsageAck{}
-	mi := &file_wire_proto_msgTypes[42]
+	mi := &file_wire_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5026,7 +4949,7 @@ func (x *UsageAck) String() string {
 func (*UsageAck) ProtoMessage() {}
 
 func (x *UsageAck) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[42]
+	mi := &file_wire_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5039,7 +4962,7 @@ func (x *UsageAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageAck.ProtoReflect.Descriptor instead.
 func (*UsageAck) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{42}
+	return file_wire_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *UsageAck) GetEpoch() uint64 {
@@ -5066,7 +4989,7 @@ type PositionsRequest struct {
 
 func (x *PositionsRequest) Reset() {
 	*x = PositionsRequest{}
-	mi := &file_wire_proto_msgTypes[43]
+	mi := &file_wire_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5078,7 +5001,7 @@ func (x *PositionsRequest) String() string {
 func (*PositionsRequest) ProtoMessage() {}
 
 func (x *PositionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[43]
+	mi := &file_wire_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5091,7 +5014,7 @@ func (x *PositionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PositionsRequest.ProtoReflect.Descriptor instead.
 func (*PositionsRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{43}
+	return file_wire_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *PositionsRequest) GetEdgeId() []byte {
@@ -5117,7 +5040,7 @@ type PositionsResponse struct {
 
 func (x *PositionsResponse) Reset() {
 	*x = PositionsResponse{}
-	mi := &file_wire_proto_msgTypes[44]
+	mi := &file_wire_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5129,7 +5052,7 @@ func (x *PositionsResponse) String() string {
 func (*PositionsResponse) ProtoMessage() {}
 
 func (x *PositionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[44]
+	mi := &file_wire_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5142,7 +5065,7 @@ func (x *PositionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PositionsResponse.ProtoReflect.Descriptor instead.
 func (*PositionsResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{44}
+	return file_wire_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *PositionsResponse) GetPositions() []*Position {
@@ -5163,7 +5086,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_wire_proto_msgTypes[45]
+	mi := &file_wire_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5175,7 +5098,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[45]
+	mi := &file_wire_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5188,7 +5111,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{45}
+	return file_wire_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Position) GetEpoch() uint64 {
@@ -5217,7 +5140,7 @@ type LeaseRequest struct {
 
 func (x *LeaseRequest) Reset() {
 	*x = LeaseRequest{}
-	mi := &file_wire_proto_msgTypes[46]
+	mi := &file_wire_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5229,7 +5152,7 @@ func (x *LeaseRequest) String() string {
 func (*LeaseRequest) ProtoMessage() {}
 
 func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[46]
+	mi := &file_wire_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5242,7 +5165,7 @@ func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRequest.ProtoReflect.Descriptor instead.
 func (*LeaseRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{46}
+	return file_wire_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *LeaseRequest) GetEdgeId() []byte {
@@ -5294,7 +5217,7 @@ type LeaseClaim struct {
 
 func (x *LeaseClaim) Reset() {
 	*x = LeaseClaim{}
-	mi := &file_wire_proto_msgTypes[47]
+	mi := &file_wire_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5306,7 +5229,7 @@ func (x *LeaseClaim) String() string {
 func (*LeaseClaim) ProtoMessage() {}
 
 func (x *LeaseClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[47]
+	mi := &file_wire_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5319,7 +5242,7 @@ func (x *LeaseClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseClaim.ProtoReflect.Descriptor instead.
 func (*LeaseClaim) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{47}
+	return file_wire_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *LeaseClaim) GetOrgId() []byte {
@@ -5417,7 +5340,7 @@ type LeaseGrant struct {
 
 func (x *LeaseGrant) Reset() {
 	*x = LeaseGrant{}
-	mi := &file_wire_proto_msgTypes[48]
+	mi := &file_wire_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5429,7 +5352,7 @@ func (x *LeaseGrant) String() string {
 func (*LeaseGrant) ProtoMessage() {}
 
 func (x *LeaseGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[48]
+	mi := &file_wire_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5442,7 +5365,7 @@ func (x *LeaseGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseGrant.ProtoReflect.Descriptor instead.
 func (*LeaseGrant) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{48}
+	return file_wire_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *LeaseGrant) GetOrgId() []byte {
@@ -5524,7 +5447,7 @@ type LeaseResponse struct {
 
 func (x *LeaseResponse) Reset() {
 	*x = LeaseResponse{}
-	mi := &file_wire_proto_msgTypes[49]
+	mi := &file_wire_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5536,7 +5459,7 @@ func (x *LeaseResponse) String() string {
 func (*LeaseResponse) ProtoMessage() {}
 
 func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[49]
+	mi := &file_wire_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5549,7 +5472,7 @@ func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseResponse.ProtoReflect.Descriptor instead.
 func (*LeaseResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{49}
+	return file_wire_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *LeaseResponse) GetGrants() []*LeaseGrant {
@@ -5575,7 +5498,7 @@ type SpoolRecord struct {
 
 func (x *SpoolRecord) Reset() {
 	*x = SpoolRecord{}
-	mi := &file_wire_proto_msgTypes[50]
+	mi := &file_wire_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5587,7 +5510,7 @@ func (x *SpoolRecord) String() string {
 func (*SpoolRecord) ProtoMessage() {}
 
 func (x *SpoolRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[50]
+	mi := &file_wire_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5600,7 +5523,7 @@ func (x *SpoolRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpoolRecord.ProtoReflect.Descriptor instead.
 func (*SpoolRecord) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{50}
+	return file_wire_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SpoolRecord) GetRecord() isSpoolRecord_Record {
@@ -5684,7 +5607,7 @@ type Intent struct {
 
 func (x *Intent) Reset() {
 	*x = Intent{}
-	mi := &file_wire_proto_msgTypes[51]
+	mi := &file_wire_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5696,7 +5619,7 @@ func (x *Intent) String() string {
 func (*Intent) ProtoMessage() {}
 
 func (x *Intent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[51]
+	mi := &file_wire_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5709,7 +5632,7 @@ func (x *Intent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Intent.ProtoReflect.Descriptor instead.
 func (*Intent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{51}
+	return file_wire_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Intent) GetEvent() *UsageEvent {
@@ -5732,7 +5655,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_wire_proto_msgTypes[52]
+	mi := &file_wire_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5744,7 +5667,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[52]
+	mi := &file_wire_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5757,7 +5680,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{52}
+	return file_wire_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Checkpoint) GetEventId() []byte {
@@ -5806,7 +5729,7 @@ type LeaseState struct {
 
 func (x *LeaseState) Reset() {
 	*x = LeaseState{}
-	mi := &file_wire_proto_msgTypes[53]
+	mi := &file_wire_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5818,7 +5741,7 @@ func (x *LeaseState) String() string {
 func (*LeaseState) ProtoMessage() {}
 
 func (x *LeaseState) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[53]
+	mi := &file_wire_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5831,7 +5754,7 @@ func (x *LeaseState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseState.ProtoReflect.Descriptor instead.
 func (*LeaseState) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{53}
+	return file_wire_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *LeaseState) GetOrgId() []byte {
@@ -6108,7 +6031,7 @@ const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"Credential\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x16\n" +
-	"\x06sealed\x18\x02 \x01(\fR\x06sealed\"\xb4\x03\n" +
+	"\x06sealed\x18\x02 \x01(\fR\x06sealed\"\x82\x03\n" +
 	"\x05Route\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12!\n" +
 	"\fworkspace_id\x18\x02 \x01(\fR\vworkspaceId\x12\x12\n" +
@@ -6118,9 +6041,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x04root\x18\x06 \x01(\v2\x1b.tollgate.wire.v1.RouteNodeR\x04root\x12\x18\n" +
 	"\aaliases\x18\a \x03(\tR\aaliases\x12\x18\n" +
 	"\aversion\x18\b \x01(\rR\aversion\x12\x1b\n" +
-	"\ttime_zone\x18\t \x01(\tR\btimeZone\x120\n" +
-	"\x06mirror\x18\n" +
-	" \x01(\v2\x18.tollgate.wire.v1.MirrorR\x06mirror\x12?\n" +
+	"\ttime_zone\x18\t \x01(\tR\btimeZone\x12?\n" +
 	"\vreliability\x18\x14 \x01(\v2\x1d.tollgate.wire.v1.ReliabilityR\vreliability\"\x96\x03\n" +
 	"\vReliability\x12(\n" +
 	"\x10tries_per_target\x18\x01 \x01(\rR\x0etriesPerTarget\x12\x1d\n" +
@@ -6163,11 +6084,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x0fshare_per_mille\x18\x01 \x01(\rR\rsharePerMille\x12\x14\n" +
 	"\x05calls\x18\x02 \x01(\rR\x05calls\x12(\n" +
 	"\x10errors_per_mille\x18\x03 \x01(\rR\x0eerrorsPerMille\x12'\n" +
-	"\x0flatency_percent\x18\x04 \x01(\rR\x0elatencyPercent\"\x84\x01\n" +
-	"\x06Mirror\x120\n" +
-	"\x06target\x18\x01 \x01(\v2\x18.tollgate.wire.v1.TargetR\x06target\x12&\n" +
-	"\x0fshare_per_mille\x18\x02 \x01(\rR\rsharePerMille\x12 \n" +
-	"\vconcurrency\x18\x03 \x01(\rR\vconcurrency\"\x99\x02\n" +
+	"\x0flatency_percent\x18\x04 \x01(\rR\x0elatencyPercent\"\x99\x02\n" +
 	"\x06Budget\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12-\n" +
@@ -6233,7 +6150,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x11_audio_input_picoB\x14\n" +
 	"\x12_audio_output_picoB\x13\n" +
 	"\x11_image_input_picoB\x14\n" +
-	"\x12_image_output_pico\"\xa7\x0e\n" +
+	"\x12_image_output_pico\"\x8f\x0e\n" +
 	"\n" +
 	"UsageEvent\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\fR\aeventId\x12\x15\n" +
@@ -6299,8 +6216,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x05count\x184 \x01(\x04R\x05count\x12#\n" +
 	"\rroute_version\x18B \x01(\rR\frouteVersion\x12\x1d\n" +
 	"\n" +
-	"route_path\x18C \x01(\tR\troutePath\x12\x16\n" +
-	"\x06mirror\x18D \x01(\bR\x06mirror\x1a9\n" +
+	"route_path\x18C \x01(\tR\troutePath\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf0\x01\n" +
@@ -6516,7 +6432,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 15)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
 var file_wire_proto_goTypes = []any{
 	(BreakerState)(0),         // 0: tollgate.wire.v1.BreakerState
 	(RateCounting)(0),         // 1: tollgate.wire.v1.RateCounting
@@ -6566,28 +6482,27 @@ var file_wire_proto_goTypes = []any{
 	(*Parameter)(nil),         // 45: tollgate.wire.v1.Parameter
 	(*RouteNode)(nil),         // 46: tollgate.wire.v1.RouteNode
 	(*Canary)(nil),            // 47: tollgate.wire.v1.Canary
-	(*Mirror)(nil),            // 48: tollgate.wire.v1.Mirror
-	(*Budget)(nil),            // 49: tollgate.wire.v1.Budget
-	(*RateLimit)(nil),         // 50: tollgate.wire.v1.RateLimit
-	(*Guardrail)(nil),         // 51: tollgate.wire.v1.Guardrail
-	(*Price)(nil),             // 52: tollgate.wire.v1.Price
-	(*UsageEvent)(nil),        // 53: tollgate.wire.v1.UsageEvent
-	(*Charge)(nil),            // 54: tollgate.wire.v1.Charge
-	(*UsageBatch)(nil),        // 55: tollgate.wire.v1.UsageBatch
-	(*UsageRecord)(nil),       // 56: tollgate.wire.v1.UsageRecord
-	(*UsageAck)(nil),          // 57: tollgate.wire.v1.UsageAck
-	(*PositionsRequest)(nil),  // 58: tollgate.wire.v1.PositionsRequest
-	(*PositionsResponse)(nil), // 59: tollgate.wire.v1.PositionsResponse
-	(*Position)(nil),          // 60: tollgate.wire.v1.Position
-	(*LeaseRequest)(nil),      // 61: tollgate.wire.v1.LeaseRequest
-	(*LeaseClaim)(nil),        // 62: tollgate.wire.v1.LeaseClaim
-	(*LeaseGrant)(nil),        // 63: tollgate.wire.v1.LeaseGrant
-	(*LeaseResponse)(nil),     // 64: tollgate.wire.v1.LeaseResponse
-	(*SpoolRecord)(nil),       // 65: tollgate.wire.v1.SpoolRecord
-	(*Intent)(nil),            // 66: tollgate.wire.v1.Intent
-	(*Checkpoint)(nil),        // 67: tollgate.wire.v1.Checkpoint
-	(*LeaseState)(nil),        // 68: tollgate.wire.v1.LeaseState
-	nil,                       // 69: tollgate.wire.v1.UsageEvent.LabelsEntry
+	(*Budget)(nil),            // 48: tollgate.wire.v1.Budget
+	(*RateLimit)(nil),         // 49: tollgate.wire.v1.RateLimit
+	(*Guardrail)(nil),         // 50: tollgate.wire.v1.Guardrail
+	(*Price)(nil),             // 51: tollgate.wire.v1.Price
+	(*UsageEvent)(nil),        // 52: tollgate.wire.v1.UsageEvent
+	(*Charge)(nil),            // 53: tollgate.wire.v1.Charge
+	(*UsageBatch)(nil),        // 54: tollgate.wire.v1.UsageBatch
+	(*UsageRecord)(nil),       // 55: tollgate.wire.v1.UsageRecord
+	(*UsageAck)(nil),          // 56: tollgate.wire.v1.UsageAck
+	(*PositionsRequest)(nil),  // 57: tollgate.wire.v1.PositionsRequest
+	(*PositionsResponse)(nil), // 58: tollgate.wire.v1.PositionsResponse
+	(*Position)(nil),          // 59: tollgate.wire.v1.Position
+	(*LeaseRequest)(nil),      // 60: tollgate.wire.v1.LeaseRequest
+	(*LeaseClaim)(nil),        // 61: tollgate.wire.v1.LeaseClaim
+	(*LeaseGrant)(nil),        // 62: tollgate.wire.v1.LeaseGrant
+	(*LeaseResponse)(nil),     // 63: tollgate.wire.v1.LeaseResponse
+	(*SpoolRecord)(nil),       // 64: tollgate.wire.v1.SpoolRecord
+	(*Intent)(nil),            // 65: tollgate.wire.v1.Intent
+	(*Checkpoint)(nil),        // 66: tollgate.wire.v1.Checkpoint
+	(*LeaseState)(nil),        // 67: tollgate.wire.v1.LeaseState
+	nil,                       // 68: tollgate.wire.v1.UsageEvent.LabelsEntry
 }
 var file_wire_proto_depIdxs = []int32{
 	16, // 0: tollgate.wire.v1.SyncRequest.hello:type_name -> tollgate.wire.v1.Hello
@@ -6615,59 +6530,57 @@ var file_wire_proto_depIdxs = []int32{
 	39, // 22: tollgate.wire.v1.ItemBody.virtual_key:type_name -> tollgate.wire.v1.VirtualKey
 	40, // 23: tollgate.wire.v1.ItemBody.provider:type_name -> tollgate.wire.v1.Provider
 	42, // 24: tollgate.wire.v1.ItemBody.route:type_name -> tollgate.wire.v1.Route
-	49, // 25: tollgate.wire.v1.ItemBody.budget:type_name -> tollgate.wire.v1.Budget
-	51, // 26: tollgate.wire.v1.ItemBody.guardrail:type_name -> tollgate.wire.v1.Guardrail
-	52, // 27: tollgate.wire.v1.ItemBody.price:type_name -> tollgate.wire.v1.Price
-	50, // 28: tollgate.wire.v1.ItemBody.rate_limit:type_name -> tollgate.wire.v1.RateLimit
+	48, // 25: tollgate.wire.v1.ItemBody.budget:type_name -> tollgate.wire.v1.Budget
+	50, // 26: tollgate.wire.v1.ItemBody.guardrail:type_name -> tollgate.wire.v1.Guardrail
+	51, // 27: tollgate.wire.v1.ItemBody.price:type_name -> tollgate.wire.v1.Price
+	49, // 28: tollgate.wire.v1.ItemBody.rate_limit:type_name -> tollgate.wire.v1.RateLimit
 	2,  // 29: tollgate.wire.v1.VirtualKey.priority:type_name -> tollgate.wire.v1.Priority
 	3,  // 30: tollgate.wire.v1.Provider.kind:type_name -> tollgate.wire.v1.ProviderKind
 	41, // 31: tollgate.wire.v1.Provider.credentials:type_name -> tollgate.wire.v1.Credential
 	4,  // 32: tollgate.wire.v1.Route.strategy:type_name -> tollgate.wire.v1.RouteStrategy
 	44, // 33: tollgate.wire.v1.Route.targets:type_name -> tollgate.wire.v1.Target
 	46, // 34: tollgate.wire.v1.Route.root:type_name -> tollgate.wire.v1.RouteNode
-	48, // 35: tollgate.wire.v1.Route.mirror:type_name -> tollgate.wire.v1.Mirror
-	43, // 36: tollgate.wire.v1.Route.reliability:type_name -> tollgate.wire.v1.Reliability
-	45, // 37: tollgate.wire.v1.Target.parameters:type_name -> tollgate.wire.v1.Parameter
-	4,  // 38: tollgate.wire.v1.RouteNode.strategy:type_name -> tollgate.wire.v1.RouteStrategy
-	46, // 39: tollgate.wire.v1.RouteNode.nodes:type_name -> tollgate.wire.v1.RouteNode
-	5,  // 40: tollgate.wire.v1.RouteNode.sticky:type_name -> tollgate.wire.v1.RouteSticky
-	47, // 41: tollgate.wire.v1.RouteNode.canary:type_name -> tollgate.wire.v1.Canary
-	44, // 42: tollgate.wire.v1.Mirror.target:type_name -> tollgate.wire.v1.Target
-	6,  // 43: tollgate.wire.v1.Budget.scope:type_name -> tollgate.wire.v1.Scope
-	7,  // 44: tollgate.wire.v1.Budget.period:type_name -> tollgate.wire.v1.Period
-	6,  // 45: tollgate.wire.v1.RateLimit.scope:type_name -> tollgate.wire.v1.Scope
-	8,  // 46: tollgate.wire.v1.RateLimit.what:type_name -> tollgate.wire.v1.RateLimitWhat
-	9,  // 47: tollgate.wire.v1.RateLimit.per:type_name -> tollgate.wire.v1.RateLimitPer
-	6,  // 48: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
-	10, // 49: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
-	12, // 50: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
-	69, // 51: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
-	13, // 52: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
-	54, // 53: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
-	56, // 54: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
-	60, // 55: tollgate.wire.v1.PositionsResponse.positions:type_name -> tollgate.wire.v1.Position
-	62, // 56: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
-	14, // 57: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
-	63, // 58: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
-	66, // 59: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
-	53, // 60: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
-	67, // 61: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
-	68, // 62: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
-	53, // 63: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
-	53, // 64: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
-	15, // 65: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
-	55, // 66: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
-	61, // 67: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
-	58, // 68: tollgate.wire.v1.EdgeService.Positions:input_type -> tollgate.wire.v1.PositionsRequest
-	25, // 69: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
-	57, // 70: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
-	64, // 71: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
-	59, // 72: tollgate.wire.v1.EdgeService.Positions:output_type -> tollgate.wire.v1.PositionsResponse
-	69, // [69:73] is the sub-list for method output_type
-	65, // [65:69] is the sub-list for method input_type
-	65, // [65:65] is the sub-list for extension type_name
-	65, // [65:65] is the sub-list for extension extendee
-	0,  // [0:65] is the sub-list for field type_name
+	43, // 35: tollgate.wire.v1.Route.reliability:type_name -> tollgate.wire.v1.Reliability
+	45, // 36: tollgate.wire.v1.Target.parameters:type_name -> tollgate.wire.v1.Parameter
+	4,  // 37: tollgate.wire.v1.RouteNode.strategy:type_name -> tollgate.wire.v1.RouteStrategy
+	46, // 38: tollgate.wire.v1.RouteNode.nodes:type_name -> tollgate.wire.v1.RouteNode
+	5,  // 39: tollgate.wire.v1.RouteNode.sticky:type_name -> tollgate.wire.v1.RouteSticky
+	47, // 40: tollgate.wire.v1.RouteNode.canary:type_name -> tollgate.wire.v1.Canary
+	6,  // 41: tollgate.wire.v1.Budget.scope:type_name -> tollgate.wire.v1.Scope
+	7,  // 42: tollgate.wire.v1.Budget.period:type_name -> tollgate.wire.v1.Period
+	6,  // 43: tollgate.wire.v1.RateLimit.scope:type_name -> tollgate.wire.v1.Scope
+	8,  // 44: tollgate.wire.v1.RateLimit.what:type_name -> tollgate.wire.v1.RateLimitWhat
+	9,  // 45: tollgate.wire.v1.RateLimit.per:type_name -> tollgate.wire.v1.RateLimitPer
+	6,  // 46: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
+	10, // 47: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
+	12, // 48: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
+	68, // 49: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
+	13, // 50: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
+	53, // 51: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
+	55, // 52: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
+	59, // 53: tollgate.wire.v1.PositionsResponse.positions:type_name -> tollgate.wire.v1.Position
+	61, // 54: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
+	14, // 55: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
+	62, // 56: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
+	65, // 57: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
+	52, // 58: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
+	66, // 59: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
+	67, // 60: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
+	52, // 61: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
+	52, // 62: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
+	15, // 63: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
+	54, // 64: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
+	60, // 65: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
+	57, // 66: tollgate.wire.v1.EdgeService.Positions:input_type -> tollgate.wire.v1.PositionsRequest
+	25, // 67: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
+	56, // 68: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
+	63, // 69: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
+	58, // 70: tollgate.wire.v1.EdgeService.Positions:output_type -> tollgate.wire.v1.PositionsResponse
+	67, // [67:71] is the sub-list for method output_type
+	63, // [63:67] is the sub-list for method input_type
+	63, // [63:63] is the sub-list for extension type_name
+	63, // [63:63] is the sub-list for extension extendee
+	0,  // [0:63] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -6702,8 +6615,8 @@ func file_wire_proto_init() {
 		(*ItemBody_Price)(nil),
 		(*ItemBody_RateLimit)(nil),
 	}
-	file_wire_proto_msgTypes[37].OneofWrappers = []any{}
-	file_wire_proto_msgTypes[50].OneofWrappers = []any{
+	file_wire_proto_msgTypes[36].OneofWrappers = []any{}
+	file_wire_proto_msgTypes[49].OneofWrappers = []any{
 		(*SpoolRecord_Intent)(nil),
 		(*SpoolRecord_Event)(nil),
 		(*SpoolRecord_Checkpoint)(nil),
@@ -6715,7 +6628,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      15,
-			NumMessages:   55,
+			NumMessages:   54,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -17,6 +17,7 @@ import (
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/budget"
 	"tollgate.dev/controlplane/internal/channel"
+	"tollgate.dev/controlplane/internal/dryrun"
 	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/guardrail"
@@ -42,6 +43,7 @@ type Services struct {
 	Agents     *agent.Service
 	Providers  *provider.Service
 	Routes     *route.Service
+	DryRuns    *dryrun.Service
 	Budgets    *budget.Service
 	Doubts     *budget.DoubtService
 	Guardrails *guardrail.Service

@@ -24,6 +24,7 @@ import (
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/budget"
 	"tollgate.dev/controlplane/internal/channel"
+	"tollgate.dev/controlplane/internal/dryrun"
 	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/guardrail"
 	"tollgate.dev/controlplane/internal/ident"
@@ -77,6 +78,7 @@ func newBench(t *testing.T) *bench {
 		Guardrails: guardrail.New(db.Tenant), RateLimits: ratelimit.New(db.Tenant), Prices: price.New(db.Pool, time.Now), Keys: virtualkey.New(db.Tenant, seal.NewSecret("pepper"), time.Now),
 		Audits: audit.New(db.Tenant), Usage: usage.New(db.Tenant, usage.NewFeed(), time.Now),
 	}
+	services.DryRuns = dryrun.New(db.Tenant, services.Routes, services.Keys, time.Now)
 	services.Edges = edge.New(db.Tenant, time.Now)
 	services.Channels, services.Alerts = alerting(t, db, box, logger)
 	services.Reprices = reprice.New(db.Tenant, ingest.New(db.Pool, time.Now, logger), jobs, time.Now, logger)
@@ -229,6 +231,7 @@ var bodies = map[string]string{
 	"POST /providers/:id/credentials":      `{"name":"new","secret":"sk-new"}`,
 	"POST /routes":                         `{"name":"new","targets":[{"provider_id":"{provider}","model":"m"}]}`,
 	"POST /routes/:id/restore":             `{"version":1}`,
+	"POST /routes/:id/dry-run":             `{"virtual_key_id":"{key}","prompt_chars":200}`,
 	"PATCH /routes/:id":                    `{"targets":[{"provider_id":"{provider}","model":"m"}]}`,
 	"POST /budgets":                        `{"name":"new","scope":"virtual_key","scope_id":"{key}","limit_usd":"1","period":"day"}`,
 	"PATCH /budgets/:id":                   `{"limit_usd":"6"}`,

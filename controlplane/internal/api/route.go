@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/dryrun"
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/route"
@@ -41,6 +42,21 @@ func routeTable(s Services) []endpoint {
 					return nil, err
 				}
 				return s.Routes.Versions(c.ctx, c.actor, id, before, limit)
+			},
+		},
+		{
+			method: http.MethodPost, path: "/routes/:id/dry-run", permission: authz.RouteRead, status: http.StatusOK,
+			summary: "Which targets an edge would try for a call, in which order, and why; no provider is called", body: typeOf[dryrun.Request](), answer: typeOf[dryrun.Result](),
+			serve: func(c *call) (any, error) {
+				id, err := idOf[ident.Route](c, "id")
+				if err != nil {
+					return nil, err
+				}
+				var in dryrun.Request
+				if err := c.body.into(&in); err != nil {
+					return nil, err
+				}
+				return s.DryRuns.Run(c.ctx, c.actor, id, in)
 			},
 		},
 		{

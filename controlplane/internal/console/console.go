@@ -16,6 +16,7 @@ import (
 	"tollgate.dev/controlplane/internal/authn"
 	"tollgate.dev/controlplane/internal/budget"
 	"tollgate.dev/controlplane/internal/channel"
+	"tollgate.dev/controlplane/internal/dryrun"
 	"tollgate.dev/controlplane/internal/guardrail"
 	"tollgate.dev/controlplane/internal/member"
 	"tollgate.dev/controlplane/internal/org"
@@ -41,6 +42,7 @@ type Services struct {
 	Agents      *agent.Service
 	Providers   *provider.Service
 	Routes      *route.Service
+	DryRuns     *dryrun.Service
 	Budgets     *budget.Service
 	Doubts      *budget.DoubtService
 	Guardrails  *guardrail.Service
@@ -121,6 +123,7 @@ func (c *Console) mountNouns(get, both func(string, func(*visit) error)) {
 	both("/routes/:id", c.editRoute)
 	both("/routes/:id/text", c.routeText)
 	get("/routes/:id/versions", c.routeVersions)
+	get("/routes/:id/try", c.tryRoute)
 	both("/routes/:id/versions/:version/restore", c.restoreRoute)
 	both("/routes/:id/archive", c.archiveRoute)
 	get("/budgets", c.budgets)

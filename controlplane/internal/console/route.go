@@ -136,7 +136,7 @@ func (c *Console) editRoute(v *visit) error {
 
 // routeLinks leads to the pages of a route but the one that is shown.
 func routeLinks(id ident.Route, shown string) (links []component.Link) {
-	for _, each := range []component.Link{{Label: "Edit", Href: ""}, {Label: "As text", Href: "/text"}, {Label: "Versions", Href: "/versions"}} {
+	for _, each := range []component.Link{{Label: "Edit", Href: ""}, {Label: "Try it", Href: "/try"}, {Label: "As text", Href: "/text"}, {Label: "Versions", Href: "/versions"}} {
 		if each.Href != shown {
 			links = append(links, component.Link{Label: each.Label, Href: "/routes/" + id.String() + each.Href})
 		}

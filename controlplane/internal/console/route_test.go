@@ -99,6 +99,15 @@ func TestTheTreeOfARouteIsEditedWithoutScript(t *testing.T) {
 	if again := drawn(b.get(page).body); strings.Join(again["node_depth"], " ") != "1 1 2 3 2 2" || again["group_name"][2] != "kept" || again["target_weight"][2] != "3" {
 		t.Errorf("drawn again: %v", again)
 	}
+	tried := unescape(b.get(page + "/try?prompt_chars=9&labels=tier=free").body)
+	for _, want := range []string{`labels.tier == "free"`, `labels = ["tier":"free"]`, "held", "openai/small", "no price is known for it", "The call is refused"} {
+		if !strings.Contains(tried, want) {
+			t.Errorf("the dry run does not say %q:\n%s", want, tried)
+		}
+	}
+	if a := b.get(page + "/try?prompt_chars=many&labels=tier"); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, `id="field-prompt_chars-error"`) || !strings.Contains(a.body, `id="field-labels-error"`) {
+		t.Errorf("a query that cannot be read: %d\n%s", a.status, a.body)
+	}
 	versions := b.get(page + "/versions").body
 	if !strings.Contains(versions, "Version 2") || !strings.Contains(versions, page+"/versions/1/restore") || !strings.Contains(versions, "change-added") {
 		t.Errorf("versions:\n%s", versions)

@@ -166,3 +166,30 @@ func fieldOf(field string) string {
 	}
 	return field
 }
+
+// Tree returns the route as edges compile it.
+func (s *Service) Tree(r Route) (*plan.Tree, error) {
+	var wrong fault.Fields
+	tree := s.compile(&wrong, r)
+	return tree, wrong.Err()
+}
+
+// Leaves returns the targets of the route, those of its groups too, in the order of the tree.
+func (r Route) Leaves() (leaves []Target) {
+	each(r.Targets, "", func(_ string, target *Target) { leaves = append(leaves, *target) })
+	return leaves
+}
+
+// Group returns the targets and groups of a group, by the names that lead to it: "europe/cheap". Of an empty path: those of the route itself.
+func (r Route) Group(path string) []Target {
+	nodes := r.Targets
+	for name := range strings.SplitSeq(path, "/") {
+		for _, one := range nodes {
+			if one.IsGroup() && one.Name == name {
+				nodes = one.Targets
+				break
+			}
+		}
+	}
+	return nodes
+}

@@ -132,3 +132,18 @@ func Expected(promptTokens, maxOutput int64) wire.Tokens {
 	}
 	return wire.Tokens{Input: promptTokens, Output: maxOutput, Reported: true}
 }
+
+// Asks returns the variables that the conditions of the tree name.
+func (t *Tree) Asks() (names []string) {
+	asks(&t.root, &names)
+	return names
+}
+
+func asks(n *Node, names *[]string) {
+	if n.Condition != nil {
+		*names = append(*names, n.Condition.Asks...)
+	}
+	for i := range n.Nodes {
+		asks(&n.Nodes[i], names)
+	}
+}

@@ -19,7 +19,7 @@ type plain struct {
 func (c *call) dress(a *attempt) *refusal.Error {
 	c.undress()
 	parameters := a.target.Parameters
-	if len(parameters) == 0 || c.passage != nil {
+	if len(parameters) == 0 || c.passage != nil || c.free() {
 		return nil
 	}
 	c.plain = plain{true, c.body.B, c.scan, c.ask}

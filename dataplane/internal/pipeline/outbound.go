@@ -37,7 +37,7 @@ func (p *Pipeline) outbound(ctx context.Context, c *call, a *attempt) (*upstream
 func (c *call) translate(a *attempt) (problem *refusal.Error) {
 	var dropped []string
 	c.scratch, dropped, problem = c.ask.Request(c.scratch[:0], c.body.B, a.spoken, a.target, a.price, a.limit, c.key.DropsFields)
-	if parameters := a.target.Parameters; len(parameters) > 0 && problem == nil {
+	if parameters := a.target.Parameters; len(parameters) > 0 && problem == nil && !c.free() {
 		c.scratch = translate.Dress(nil, c.scratch, a.spoken, parameters, true)
 	}
 	if delete(c.w.Header(), droppedField); len(dropped) > 0 {

@@ -5,15 +5,18 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"tollgate.dev/controlplane/internal/ident"
 )
 
 const (
-	lookEvery  = time.Second      // for what is to be folded here
-	foldAfter  = 15 * time.Second // what is pending is folded
-	foldLines  = 20_000           // or when there are so many events: whoever reads sums reads them too
-	sweepEvery = 5 * time.Minute  // for what other control planes left behind, and for hours that are over
-	foldMax    = 10 * time.Minute // one transaction
+	lookEvery   = time.Second      // for what is to be folded here
+	foldAfter   = 15 * time.Second // what is pending is folded
+	foldLines   = 20_000           // or when there are so many events: whoever reads sums reads them too
+	sweepEvery  = 5 * time.Minute  // for what other control planes left behind, and for hours that are over
+	foldMax     = 10 * time.Minute // one transaction
+	foldsAtOnce = 3                // organizations
 )
 
 // Folder adds what is pending to the sums, and hours that are over to their days. Sums are exact without it: what is not folded is read from
@@ -65,14 +68,14 @@ func (f *Folder) Fold(ctx context.Context) error {
 	return nil
 }
 
+// foldDue folds some organizations at once: who takes usage in does so for several edges at once too, and must not leave more behind than is folded.
 func (f *Folder) foldDue(ctx context.Context) error {
-	var failed error
+	var group errgroup.Group
+	group.SetLimit(foldsAtOnce)
 	for _, org := range f.service.due.take(time.Now()) {
-		if err := f.foldOrg(ctx, org, time.Time{}); err != nil {
-			failed = err
-		}
+		group.Go(func() error { return f.foldOrg(ctx, org, time.Time{}) })
 	}
-	return failed
+	return group.Wait()
 }
 
 // foldOrg folds what is pending of one organization and its hours that begin before until. What is not folded for now is due again later.

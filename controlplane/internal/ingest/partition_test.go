@@ -170,6 +170,7 @@ func TestThePartitionFunctionsRefuseWhatTheyAreNotFor(t *testing.T) {
 		}
 	}
 }
+
 func TestEventsOfBeforeKeepTheirIdentityUnderTheNewKey(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -200,7 +200,7 @@ func (s *Service) takeAll(ctx context.Context, tx pgx.Tx, edge ident.Edge, group
 			return nil, nil, err
 		}
 	}
-	if new, err := insertNew(ctx, tx, edge, groups); new || err != nil {
+	if allNew, err := insertNew(ctx, tx, edge, groups); allNew || err != nil {
 		return groups, nil, err
 	}
 	for _, events := range groups {

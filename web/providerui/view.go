@@ -67,5 +67,16 @@ type Form struct {
 	MaxConcurrency component.Field
 	QueueLength    component.Field
 	QueueWait      component.Field
+	Region         component.Field // of Bedrock
+	APIVersion     component.Field // of Azure OpenAI
+	Compatible     component.Field
 	Credential     component.Field // zero Name: not asked for
+	Presets        []Preset        // empty: none are offered
+}
+
+// Preset is a known provider, whose link fills in the form.
+type Preset struct {
+	Label   string
+	Href    string
+	Current bool
 }

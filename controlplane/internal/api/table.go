@@ -119,12 +119,13 @@ func providerTable(s Services) []endpoint {
 		listing("/providers", authz.ProviderRead, "All providers", s.Providers.List),
 		creating("/providers", authz.ProviderWrite, "Create a provider, with its first credential when one is given", s.Providers.Create),
 		getting("/providers/:id", authz.ProviderRead, "One provider", s.Providers.Get),
-		changing("/providers/:id", authz.ProviderWrite, "Change a provider's name, address, catalog, network and queue",
+		changing("/providers/:id", authz.ProviderWrite, "Change a provider's name, address, catalog, network, queue and settings of its kind",
 			func(ctx context.Context, actor authz.Actor, id ident.Provider) (provider.Input, error) {
 				found, err := s.Providers.Get(ctx, actor, id)
 				return provider.Input{
 					Name: found.Name, Kind: found.Kind, BaseURL: found.BaseURL, Catalog: found.Catalog, PrivateNetwork: found.PrivateNetwork,
 					MaxConcurrency: found.MaxConcurrency, QueueLength: found.QueueLength, QueueWaitMS: found.QueueWaitMS,
+					Region: found.Region, APIVersion: found.APIVersion, Compatible: &found.Compatible,
 				}, err
 			}, s.Providers.Update),
 		archiving("/providers/:id", authz.ProviderWrite, "Archive a provider that no route targets", s.Providers.Archive),

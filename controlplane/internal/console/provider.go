@@ -38,13 +38,6 @@ func providerRow(one provider.Provider) providerui.Row {
 	return row
 }
 
-func kindText(kind provider.Kind) string {
-	if kind == provider.Anthropic {
-		return "Anthropic"
-	}
-	return "OpenAI"
-}
-
 func (c *Console) provider(v *visit) error {
 	found, err := c.Providers.Get(v.Request().Context(), v.actor, idOf[ident.Provider](v, "id"))
 	if err != nil {
@@ -86,7 +79,7 @@ func (c *Console) drawProvider(v *visit, found provider.Provider, wrong mends, n
 	d.CredentialForm = providerui.CredentialForm{
 		Form:   component.Form{ID: "credential-form", Action: row.Href + "/credentials", CSRF: v.csrf(), Submit: "Add credential", Message: wrong.rest("name", "secret")},
 		Name:   component.Field{Name: "name", ID: "credential-name", Label: "Name", Value: name, Error: wrong.of("name"), Help: "To tell it from the others."},
-		Secret: component.Field{Name: "secret", ID: "credential-secret", Label: "API key", Kind: "password", Autocomplete: "new-password", Error: wrong.of("secret"), Help: "Stored encrypted; never shown again."},
+		Secret: component.Field{Name: "secret", ID: "credential-secret", Label: "API key", Kind: "password", Autocomplete: "new-password", Error: wrong.of("secret"), Help: "Or, for Bedrock and Azure, a JSON object. Stored encrypted; never shown again."},
 	}
 	return c.draw(v, view{Title: found.Name, Active: "/providers", Crumbs: under("Providers", "/providers"), Status: status, Content: providerui.DetailPage(d), Fragment: providerui.CredentialEdit(d.CredentialForm)})
 }
@@ -149,14 +142,13 @@ func (c *Console) newProvider(v *visit) error {
 	in.Credential = seal.NewSecret(v.FormValue("credential"))
 	form := providerui.Form{
 		Title:      "New provider",
-		Credential: component.Field{Name: "credential", Label: "API key", Kind: "password", Autocomplete: "new-password", Optional: true, Help: "Stored encrypted; never shown again. It can also be added later."},
+		Credential: component.Field{Name: "credential", Label: "API key", Kind: "password", Autocomplete: "new-password", Optional: true, Help: "Or, for Bedrock and Azure, the JSON object described beside. Stored encrypted; never shown again. It can also be added later."},
 	}
 	if !v.posted() {
 		in.Kind = provider.OpenAI
+		form.Presets = presets(v.QueryParam("preset"), &in)
 	}
-	form.Kind = component.Field{Name: "kind", Label: "Speaks the format of", Value: string(in.Kind), Options: []component.Option{
-		{Value: string(provider.OpenAI), Label: "OpenAI", Help: "Also any compatible server: vLLM, Ollama, Groq, Mistral …"}, {Value: string(provider.Anthropic), Label: "Anthropic", Help: "The Messages API."},
-	}}
+	form.Kind = component.Field{Name: "kind", Label: "Speaks the format of", Value: string(in.Kind), Options: kindOptions()}
 	return c.providerForm(v, form, in, "Create provider", "/providers", func() (string, string, error) {
 		made, err := c.Providers.Create(v.Request().Context(), v.actor, in)
 		return "/providers/" + made.ID.String(), "Provider “" + made.Name + "” is connected. A route makes its models callable.", err
@@ -164,9 +156,11 @@ func (c *Console) newProvider(v *visit) error {
 }
 
 func providerInput(v *visit) provider.Input {
+	compatible := v.FormValue("compatible") != ""
 	return provider.Input{
 		Name: v.FormValue("name"), BaseURL: v.FormValue("base_url"), Catalog: v.FormValue("catalog"), PrivateNetwork: v.FormValue("private_network") != "",
 		MaxConcurrency: countOf(v, "max_concurrency", 1), QueueLength: countOf(v, "queue_length", 1), QueueWaitMS: countOf(v, "queue_wait", 1000),
+		Region: v.FormValue("region"), APIVersion: v.FormValue("api_version"), Compatible: &compatible,
 	}
 }
 
@@ -195,6 +189,7 @@ func (c *Console) editProvider(v *visit) error {
 	in := provider.Input{
 		Name: found.Name, BaseURL: found.BaseURL, Catalog: found.Catalog, PrivateNetwork: found.PrivateNetwork,
 		MaxConcurrency: found.MaxConcurrency, QueueLength: found.QueueLength, QueueWaitMS: found.QueueWaitMS,
+		Region: found.Region, APIVersion: found.APIVersion, Compatible: &found.Compatible,
 	}
 	if v.posted() {
 		in = providerInput(v)
@@ -222,11 +217,14 @@ func (c *Console) providerForm(v *visit, form providerui.Form, in provider.Input
 		}
 		status = http.StatusUnprocessableEntity
 	}
-	form.Form = v.frameOf("provider-form", submit, back, wrong, "name", "kind", "base_url", "catalog", "private_network", "credential", "max_concurrency", "queue_length", "queue_wait_ms")
+	form.Form = v.frameOf("provider-form", submit, back, wrong, "name", "kind", "base_url", "catalog", "private_network", "credential", "max_concurrency", "queue_length", "queue_wait_ms", "region", "api_version", "compatible")
 	form.Name = component.Field{Name: "name", Label: "Name", Value: in.Name, Error: wrong.of("name"), Mono: true, Help: "Lower-case letters, digits and hyphens."}
 	form.Kind.Error = wrong.of("kind")
 	form.BaseURL = component.Field{Name: "base_url", Label: "Base URL", Value: in.BaseURL, Error: wrong.of("base_url"), Mono: true, Placeholder: "https://api.openai.com"}
-	form.Catalog = component.Field{Name: "catalog", Label: "Price catalog", Value: in.Catalog, Error: wrong.of("catalog"), Mono: true, Optional: true, Help: "Left empty, the format's own: openai or anthropic."}
+	form.Catalog = component.Field{Name: "catalog", Label: "Price catalog", Value: in.Catalog, Error: wrong.of("catalog"), Mono: true, Optional: true, Help: "Left empty, the format's own, such as openai, anthropic or amazon-bedrock."}
+	form.Compatible = component.Field{Name: "compatible", Label: "Knows the common part of OpenAI's format alone", Value: "yes", Checked: in.Compatible != nil && *in.Compatible, Error: wrong.of("compatible"), Help: "For every server of that format but OpenAI's own: it is asked with max_tokens and the role system."}
+	form.Region = component.Field{Name: "region", Label: "Region, of Bedrock", Value: in.Region, Error: wrong.of("region"), Mono: true, Optional: true, Placeholder: "eu-central-1", Help: "Left empty, the one in the address."}
+	form.APIVersion = component.Field{Name: "api_version", Label: "API version, of Azure OpenAI", Value: in.APIVersion, Error: wrong.of("api_version"), Mono: true, Optional: true, Placeholder: "2024-10-21", Help: "Left empty, the API without dates."}
 	form.PrivateNetwork = component.Field{Name: "private_network", Label: "On a private network", Value: "yes", Checked: in.PrivateNetwork, Error: wrong.of("private_network"), Help: "Allow this address to be private or loopback, for models that you host. Edges must allow it too."}
 	form.MaxConcurrency = countField(v, "max_concurrency", "Calls at a time", in.MaxConcurrency, wrong.of("max_concurrency"), "Over all edges. Empty: no limit.")
 	form.QueueLength = countField(v, "queue_length", "Calls that may wait", in.QueueLength, wrong.of("queue_length"), "On each edge. Empty: none waits.")

@@ -12,15 +12,7 @@ import (
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/input"
 	"tollgate.dev/controlplane/internal/seal"
-)
-
-// Kind is the wire format that a provider speaks.
-type Kind string
-
-// The kinds of provider.
-const (
-	OpenAI    Kind = "openai"
-	Anthropic Kind = "anthropic"
+	"tollgate.dev/dataplane/wire"
 )
 
 // Provider is where models are called.
@@ -34,6 +26,9 @@ type Provider struct {
 	MaxConcurrency int            `json:"max_concurrency"` // calls at a time over all edges; 0: no limit
 	QueueLength    int            `json:"queue_length"`    // calls that may wait for a place, on each edge
 	QueueWaitMS    int            `json:"queue_wait_ms"`   // how long one may wait
+	Region         string         `json:"region"`          // of Bedrock
+	APIVersion     string         `json:"api_version"`     // of Azure OpenAI; empty: its API without dates
+	Compatible     bool           `json:"compatible"`      // it knows the common part of OpenAI's format alone
 	Credentials    []Credential   `json:"credentials"`     // those in use
 	CreatedAt      time.Time      `json:"created_at"`
 	ArchivedAt     *time.Time     `json:"archived_at,omitempty"`
@@ -64,6 +59,9 @@ type Input struct {
 	MaxConcurrency int         `json:"max_concurrency"`
 	QueueLength    int         `json:"queue_length"`
 	QueueWaitMS    int         `json:"queue_wait_ms"`
+	Region         string      `json:"region"`
+	APIVersion     string      `json:"api_version"`
+	Compatible     *bool       `json:"compatible"`          // left out: whether its catalog is another than OpenAI's own
 	Credential     seal.Secret `json:"credential,omitzero"` // the first credential; none: added later
 }
 
@@ -88,19 +86,14 @@ const (
 func (in Input) clean() (Input, error) {
 	var wrong fault.Fields
 	in.Name = input.Slug(&wrong, "name", in.Name)
-	if in.Kind != OpenAI && in.Kind != Anthropic {
-		wrong.Add("kind", "choose %q or %q: the wire format that the provider speaks", OpenAI, Anthropic)
-	}
 	in.BaseURL = cleanURL(&wrong, in.BaseURL, in.PrivateNetwork)
-	if strings.TrimSpace(in.Catalog) == "" {
-		in.Catalog = string(in.Kind)
-	}
+	in.cleanKind(&wrong)
 	if in.Catalog != "" {
 		in.Catalog = input.Name(&wrong, "catalog", in.Catalog, catalogMax)
 	}
 	in.cleanQueue(&wrong)
 	if !in.Credential.IsZero() {
-		in.Credential = cleanSecret(&wrong, "credential", in.Credential)
+		in.Credential = cleanSecret(&wrong, "credential", in.Kind, in.Credential)
 	}
 	return in, wrong.Err()
 }
@@ -122,11 +115,11 @@ func (in *Input) cleanQueue(wrong *fault.Fields) {
 	}
 }
 
-// clean trims the input and says what is wrong.
-func (in CredentialInput) clean() (CredentialInput, error) {
+// clean trims the input and says what is wrong with it at a kind of provider.
+func (in CredentialInput) clean(kind Kind) (CredentialInput, error) {
 	var wrong fault.Fields
 	in.Name = input.Name(&wrong, "name", in.Name, credentialNameMax)
-	in.Secret = cleanSecret(&wrong, "secret", in.Secret)
+	in.Secret = cleanSecret(&wrong, "secret", kind, in.Secret)
 	return in, wrong.Err()
 }
 
@@ -155,8 +148,11 @@ func cleanURL(wrong *fault.Fields, text string, private bool) string {
 }
 
 // cleanSecret trims what pasting adds and refuses what cannot stand in a header.
-func cleanSecret(wrong *fault.Fields, field string, secret seal.Secret) seal.Secret {
+func cleanSecret(wrong *fault.Fields, field string, kind Kind, secret seal.Secret) seal.Secret {
 	text := strings.TrimSpace(secret.Reveal())
+	if wire.IsCredentialObject(text) && len(text) <= secretBytesMax {
+		return cleanObject(wrong, field, kind, text)
+	}
 	switch {
 	case text == "":
 		wrong.Add(field, "paste the provider's API key")

@@ -107,7 +107,7 @@ func TestProviderInputIsJudged(t *testing.T) {
 	}{
 		"no name":              {func(in *provider.Input) { in.Name = "" }, "name"},
 		"a name with capitals": {func(in *provider.Input) { in.Name = "OpenAI" }, "name"},
-		"an unknown kind":      {func(in *provider.Input) { in.Kind = "gemini" }, "kind"},
+		"an unknown kind":      {func(in *provider.Input) { in.Kind = "telepathy" }, "kind"},
 		"no address":           {func(in *provider.Input) { in.BaseURL = "" }, "base_url"},
 		"no scheme":            {func(in *provider.Input) { in.BaseURL = "api.example" }, "base_url"},
 		"another scheme":       {func(in *provider.Input) { in.BaseURL = "file:///etc/passwd" }, "base_url"},
@@ -218,5 +218,45 @@ func TestAQueueIsRefusedThatNobodyCouldUse(t *testing.T) {
 		if fields := fault.Of(err).Fields; len(fields) != 1 || fields[0].Name != test.field {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestSettingsOfAKindAreJudgedAndFilledIn(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a := db.Org(t, "a")
+	service := newService(t, db)
+	aws := `{"access_key_id":"AKIAIOSFODNN7EXAMPLE",` + "\n" + `"secret_access_key":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}`
+	made, err := service.Create(t.Context(), a, provider.Input{
+		Name: "aws", Kind: provider.Bedrock, BaseURL: "https://bedrock-runtime.eu-central-1.amazonaws.com", Credential: seal.NewSecret(aws),
+	})
+	if err != nil || made.Region != "eu-central-1" || made.Catalog != "amazon-bedrock" || made.Compatible {
+		t.Fatalf("%+v %v", made, err)
+	}
+	if opened := openAll(t, db, service, a.Org); len(opened) != 1 || strings.Contains(opened[0].Secret.Reveal(), "\n") {
+		t.Error("the credential is not sealed in one line")
+	}
+	azure, err := service.Create(t.Context(), a, provider.Input{Name: "azure", Kind: provider.Azure, BaseURL: "https://r.openai.azure.com/openai/v1/", APIVersion: "2024-10-21"})
+	if err != nil || azure.BaseURL != "https://r.openai.azure.com" || azure.APIVersion != "2024-10-21" {
+		t.Errorf("%+v %v", azure, err)
+	}
+	local, err := service.Create(t.Context(), a, provider.Input{Name: "groq", Kind: provider.OpenAI, BaseURL: "https://api.groq.com/openai", Catalog: "groq"})
+	if err != nil || !local.Compatible {
+		t.Errorf("%+v %v", local, err)
+	}
+	yes := true
+	for field, in := range map[string]provider.Input{
+		"region":      {Name: "x", Kind: provider.Bedrock, BaseURL: "https://proxy.example"},
+		"api_version": {Name: "x", Kind: provider.Azure, BaseURL: "https://r.openai.azure.com", APIVersion: "v1"},
+		"compatible":  {Name: "x", Kind: provider.Cohere, BaseURL: "https://api.cohere.com", Compatible: &yes},
+		"credential":  {Name: "x", Kind: provider.Bedrock, BaseURL: "https://bedrock-runtime.eu-central-1.amazonaws.com", Credential: seal.NewSecret(`{"access_key_id":"x"}`)},
+	} {
+		_, err := service.Create(t.Context(), a, in)
+		if found := fault.Of(err); found.Kind != fault.Invalid || found.Fields[0].Name != field {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	if _, err := service.AddCredential(t.Context(), a, azure.ID, provider.CredentialInput{Name: "x", Secret: seal.NewSecret(`{"tenant_id":"t"}`)}); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("a credential without its fields: %v", err)
 	}
 }

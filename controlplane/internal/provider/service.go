@@ -48,7 +48,7 @@ func (s *Service) Create(ctx context.Context, actor authz.Actor, in Input) (crea
 	return created, err
 }
 
-// Update changes the name, address, catalog and network of a provider; its kind stays.
+// Update changes the name, address, catalog, network and settings of a provider; its kind stays.
 func (s *Service) Update(ctx context.Context, actor authz.Actor, id ident.Provider, in Input) (updated Provider, err error) {
 	if err := actor.Require(authz.ProviderWrite); err != nil {
 		return Provider{}, err
@@ -95,12 +95,12 @@ func (s *Service) AddCredential(ctx context.Context, actor authz.Actor, id ident
 	if err := actor.Require(authz.ProviderWrite); err != nil {
 		return Credential{}, err
 	}
-	if in, err = in.clean(); err != nil {
-		return Credential{}, err
-	}
 	err = s.db.Change(ctx, actor, func(tx pgx.Tx) (audit.Entry, error) {
 		owner, err := getForUpdate(ctx, tx, actor.Org, id)
 		if err != nil {
+			return audit.Entry{}, err
+		}
+		if in, err = in.clean(owner.Kind); err != nil {
 			return audit.Entry{}, err
 		}
 		if added, err = insertCredential(ctx, tx, s.box, actor.Org, id, in); err != nil {

@@ -15,6 +15,7 @@ func providerBody(fleet wire.FleetKey, org ident.Org, in provider.Provider, open
 	out := &wire.Provider{
 		Id: in.ID.Bytes(), Name: in.Name, Kind: providerKind(in.Kind), BaseUrl: in.BaseURL, Catalog: in.Catalog, PrivateNetwork: in.PrivateNetwork,
 		MaxConcurrency: uint32(max(in.MaxConcurrency, 0)), QueueLength: uint32(max(in.QueueLength, 0)), QueueWaitMs: uint32(max(in.QueueWaitMS, 0)),
+		Region: in.Region, ApiVersion: in.APIVersion, Compatible: in.Compatible,
 	}
 	for _, each := range opened {
 		if each.ProviderID != in.ID {
@@ -36,6 +37,16 @@ func providerKind(kind provider.Kind) wire.ProviderKind {
 		return wire.ProviderKind_PROVIDER_KIND_OPENAI
 	case provider.Anthropic:
 		return wire.ProviderKind_PROVIDER_KIND_ANTHROPIC
+	case provider.Gemini:
+		return wire.ProviderKind_PROVIDER_KIND_GEMINI
+	case provider.Azure:
+		return wire.ProviderKind_PROVIDER_KIND_AZURE
+	case provider.Bedrock:
+		return wire.ProviderKind_PROVIDER_KIND_BEDROCK
+	case provider.Mistral:
+		return wire.ProviderKind_PROVIDER_KIND_MISTRAL
+	case provider.Cohere:
+		return wire.ProviderKind_PROVIDER_KIND_COHERE
 	default:
 		return wire.ProviderKind_PROVIDER_KIND_UNSPECIFIED
 	}

@@ -31,7 +31,7 @@ func (q *Queries) ArchiveProvider(ctx context.Context, arg ArchiveProviderParams
 }
 
 const getProvider = `-- name: GetProvider :one
-SELECT provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, created_at, archived_at
+SELECT provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible, created_at, archived_at
 FROM provider
 WHERE org_id = $1 AND provider_id = $2
 `
@@ -51,6 +51,9 @@ type GetProviderRow struct {
 	MaxConcurrency int32
 	QueueLength    int32
 	QueueWaitMs    int32
+	Region         string
+	ApiVersion     string
+	Compatible     bool
 	CreatedAt      time.Time
 	ArchivedAt     *time.Time
 }
@@ -68,6 +71,9 @@ func (q *Queries) GetProvider(ctx context.Context, arg GetProviderParams) (GetPr
 		&i.MaxConcurrency,
 		&i.QueueLength,
 		&i.QueueWaitMs,
+		&i.Region,
+		&i.ApiVersion,
+		&i.Compatible,
 		&i.CreatedAt,
 		&i.ArchivedAt,
 	)
@@ -110,8 +116,8 @@ func (q *Queries) InsertCredential(ctx context.Context, arg InsertCredentialPara
 }
 
 const insertProvider = `-- name: InsertProvider :exec
-INSERT INTO provider (org_id, provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO provider (org_id, provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 `
 
 type InsertProviderParams struct {
@@ -125,6 +131,9 @@ type InsertProviderParams struct {
 	MaxConcurrency int32
 	QueueLength    int32
 	QueueWaitMs    int32
+	Region         string
+	ApiVersion     string
+	Compatible     bool
 }
 
 func (q *Queries) InsertProvider(ctx context.Context, arg InsertProviderParams) error {
@@ -139,6 +148,9 @@ func (q *Queries) InsertProvider(ctx context.Context, arg InsertProviderParams) 
 		arg.MaxConcurrency,
 		arg.QueueLength,
 		arg.QueueWaitMs,
+		arg.Region,
+		arg.ApiVersion,
+		arg.Compatible,
 	)
 	return err
 }
@@ -229,7 +241,7 @@ func (q *Queries) ListCredentialsOfProvider(ctx context.Context, arg ListCredent
 }
 
 const listProviders = `-- name: ListProviders :many
-SELECT provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, created_at, archived_at
+SELECT provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible, created_at, archived_at
 FROM provider
 WHERE org_id = $1 AND archived_at IS NULL
 ORDER BY name, provider_id
@@ -246,6 +258,9 @@ type ListProvidersRow struct {
 	MaxConcurrency int32
 	QueueLength    int32
 	QueueWaitMs    int32
+	Region         string
+	ApiVersion     string
+	Compatible     bool
 	CreatedAt      time.Time
 	ArchivedAt     *time.Time
 }
@@ -269,6 +284,9 @@ func (q *Queries) ListProviders(ctx context.Context, orgID ident.Org) ([]ListPro
 			&i.MaxConcurrency,
 			&i.QueueLength,
 			&i.QueueWaitMs,
+			&i.Region,
+			&i.ApiVersion,
+			&i.Compatible,
 			&i.CreatedAt,
 			&i.ArchivedAt,
 		); err != nil {
@@ -440,7 +458,8 @@ func (q *Queries) RetireCredential(ctx context.Context, arg RetireCredentialPara
 }
 
 const updateProvider = `-- name: UpdateProvider :execrows
-UPDATE provider SET name = $3, base_url = $4, catalog = $5, private_network = $6, max_concurrency = $7, queue_length = $8, queue_wait_ms = $9
+UPDATE provider SET name = $3, base_url = $4, catalog = $5, private_network = $6, max_concurrency = $7, queue_length = $8, queue_wait_ms = $9,
+  region = $10, api_version = $11, compatible = $12
 WHERE org_id = $1 AND provider_id = $2 AND archived_at IS NULL
 `
 
@@ -454,6 +473,9 @@ type UpdateProviderParams struct {
 	MaxConcurrency int32
 	QueueLength    int32
 	QueueWaitMs    int32
+	Region         string
+	ApiVersion     string
+	Compatible     bool
 }
 
 func (q *Queries) UpdateProvider(ctx context.Context, arg UpdateProviderParams) (int64, error) {
@@ -467,6 +489,9 @@ func (q *Queries) UpdateProvider(ctx context.Context, arg UpdateProviderParams) 
 		arg.MaxConcurrency,
 		arg.QueueLength,
 		arg.QueueWaitMs,
+		arg.Region,
+		arg.ApiVersion,
+		arg.Compatible,
 	)
 	if err != nil {
 		return 0, err

@@ -181,3 +181,13 @@ func syncDir(dir string) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
+
+func fillZeros(file *os.File, size int64) error {
+	zeros := make([]byte, 1<<16)
+	for offset := int64(0); offset < size; offset += int64(len(zeros)) {
+		if _, err := file.WriteAt(zeros[:min(int64(len(zeros)), size-offset)], offset); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -391,13 +391,3 @@ func eventID(event *wire.UsageEvent) wire.ID {
 	id, _ := wire.IDFromBytes(event.GetEventId())
 	return id
 }
-
-func fillZeros(file *os.File, size int64) error {
-	zeros := make([]byte, 1<<16)
-	for offset := int64(0); offset < size; offset += int64(len(zeros)) {
-		if _, err := file.WriteAt(zeros[:min(int64(len(zeros)), size-offset)], offset); err != nil {
-			return err
-		}
-	}
-	return nil
-}

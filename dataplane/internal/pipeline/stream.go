@@ -245,16 +245,6 @@ func (f *flow) deliver(watch *watch) *cut {
 	return &cut{outcome: wire.Outcome_OUTCOME_CLIENT_CLOSED, code: wire.CodeClientClosed, status: statusClientClosed}
 }
 
-func flush(w http.ResponseWriter) error {
-	switch flusher := w.(type) {
-	case interface{ FlushError() error }:
-		return flusher.FlushError()
-	case http.Flusher:
-		flusher.Flush()
-	}
-	return nil
-}
-
 // commit sends the head of the answer; from here on there is no other target.
 func (f *flow) commit() {
 	c := f.c

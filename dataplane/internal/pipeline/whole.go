@@ -122,3 +122,13 @@ func (p *Pipeline) write(c *call, data []byte) error {
 	_, err := c.w.Write(data)
 	return err
 }
+
+func flush(w http.ResponseWriter) error {
+	switch flusher := w.(type) {
+	case interface{ FlushError() error }:
+		return flusher.FlushError()
+	case http.Flusher:
+		flusher.Flush()
+	}
+	return nil
+}

@@ -24,7 +24,7 @@ func runSDK(t *testing.T, script string, edge *rig.Edge, key, model string, foun
 		t.Fatal("the SDKs are not installed: run `make prepare`")
 	}
 	command := exec.CommandContext(t.Context(), node, filepath.Join("sdk", script))
-	command.Env = append(os.Environ(), "EDGE_URL="+edge.URL, "VIRTUAL_KEY="+key, "MODEL="+model, "EMBEDDING_MODEL="+embedder, "OTHER_MODEL="+openAIModel)
+	command.Env = append(os.Environ(), "EDGE_URL="+edge.URL, "VIRTUAL_KEY="+key, "MODEL="+model, "EMBEDDING_MODEL="+embedder, "OTHER_MODEL="+openAIModel, "GEMINI_MODEL="+gemini)
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
 	out, err := command.Output()
@@ -144,6 +144,58 @@ func TestEachSDKReachesTheOtherProvidersModels(t *testing.T) {
 	if answer.Status != http.StatusOK || answer.Header.Get("X-Tollgate-Dropped") != "seed" {
 		t.Errorf("a key that may drop settings: %d %v %s", answer.Status, answer.Header, answer.Body)
 	}
+}
+
+// TestTheOfficialGoogleSDKReachesEachProvidersModels has Google's SDK speak with Google's own model and with those of the others, and the
+// other SDKs with Google's, tools included.
+func TestTheOfficialGoogleSDKReachesEachProvidersModels(t *testing.T) {
+	p := newProject(t, stand(t))
+	type loop struct {
+		Tool, City, Text, End string
+		Used                  bool
+	}
+	var found struct {
+		Models map[string]struct {
+			Text, Streamed string
+			Chunks         int
+			Used, Same     bool
+			Loop           map[string]loop
+		}
+		OpenAI, Responses, Anthropic map[string]loop
+		List                         []string
+		Refusal                      struct {
+			Status int
+			Code   string
+		}
+	}
+	runSDK(t, "gemini.mjs", p.house.Edges[0], p.key, claude, &found)
+	if len(found.Models) != 3 {
+		t.Fatalf("%+v", found)
+	}
+	check := func(name string, got loop, end string) {
+		if got.Text == "" || got != (loop{"weather", "string", got.Text, end, true}) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	for model, got := range found.Models {
+		if got.Text == "" || got.Text != got.Streamed || got.Chunks < 3 || !got.Used || !got.Same {
+			t.Errorf("%s: %+v", model, got)
+		}
+		check(model+", whole", got.Loop["whole"], "STOP")
+		check(model+", streamed", got.Loop["streamed"], "STOP")
+	}
+	for _, form := range []string{"whole", "streamed"} {
+		check("OpenAI's SDK, "+form, found.OpenAI[form], "stop")
+		check("OpenAI's SDK, responses, "+form, found.Responses[form], "completed")
+		check("Anthropic's SDK, "+form, found.Anthropic[form], "end_turn")
+	}
+	if !slices.Contains(found.List, "models/"+gemini) || !slices.Contains(found.List, "models/"+claude) {
+		t.Errorf("models: %v", found.List)
+	}
+	if found.Refusal.Status != 404 || found.Refusal.Code != "model_not_found" {
+		t.Errorf("refusal: %+v", found.Refusal)
+	}
+	p.billedAsReportedBesidesRefusals(t, 3*6+12)
 }
 
 // billedAsReportedBesidesRefusals waits for so many settled events of the project's key and one refusal.

@@ -23,6 +23,8 @@ const (
 	patience    = 20 * time.Second
 	openAIModel = "gpt-4o-mini"
 	claude      = "claude-haiku-4-5"
+	gemini      = "gemini-3-flash-preview" // wants its signatures back
+	geminiOld   = "gemini-2.5-flash"
 	embedder    = "text-embedding-3-small"
 )
 
@@ -107,13 +109,13 @@ func newProject(t *testing.T, house *rig.Rig) *project {
 	p := &project{house: house, name: slug(t.Name())}
 	p.workspace = p.create(t, "/workspaces", rig.Object{"name": p.name, "slug": p.name})
 	p.agent = p.create(t, "/agents", rig.Object{"workspace_id": p.workspace, "name": p.name, "description": "proves something"})
-	for kind, models := range map[string][]string{"openai": {openAIModel, embedder}, "anthropic": {claude}} {
+	for kind, models := range map[string][]string{"openai": {openAIModel, embedder}, "anthropic": {claude}, "gemini": {gemini, geminiOld}} {
 		name := slug(kind + "-" + p.name[:min(24, len(p.name))])
 		if kind == "openai" {
 			p.provider = name
 		}
 		provider := p.create(t, "/providers", rig.Object{
-			"name": name, "kind": kind, "base_url": house.SimulatorURL + "/" + kind, "catalog": kind,
+			"name": name, "kind": kind, "base_url": house.SimulatorURL + "/" + kind,
 			"private_network": true, "credential": "sk-sim-" + kind,
 		})
 		for _, model := range models {

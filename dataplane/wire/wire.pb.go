@@ -185,7 +185,6 @@ const (
 	ProviderKind_PROVIDER_KIND_OPENAI      ProviderKind = 1
 	ProviderKind_PROVIDER_KIND_ANTHROPIC   ProviderKind = 2
 	ProviderKind_PROVIDER_KIND_GEMINI      ProviderKind = 3 // Google's Gemini API
-	ProviderKind_PROVIDER_KIND_VERTEX      ProviderKind = 4 // Google's Vertex AI: Gemini, and Claude
 	ProviderKind_PROVIDER_KIND_AZURE       ProviderKind = 5 // OpenAI's formats, at Azure's paths
 	ProviderKind_PROVIDER_KIND_BEDROCK     ProviderKind = 6 // Converse of Amazon Bedrock
 	ProviderKind_PROVIDER_KIND_MISTRAL     ProviderKind = 7
@@ -199,7 +198,6 @@ var (
 		1: "PROVIDER_KIND_OPENAI",
 		2: "PROVIDER_KIND_ANTHROPIC",
 		3: "PROVIDER_KIND_GEMINI",
-		4: "PROVIDER_KIND_VERTEX",
 		5: "PROVIDER_KIND_AZURE",
 		6: "PROVIDER_KIND_BEDROCK",
 		7: "PROVIDER_KIND_MISTRAL",
@@ -210,7 +208,6 @@ var (
 		"PROVIDER_KIND_OPENAI":      1,
 		"PROVIDER_KIND_ANTHROPIC":   2,
 		"PROVIDER_KIND_GEMINI":      3,
-		"PROVIDER_KIND_VERTEX":      4,
 		"PROVIDER_KIND_AZURE":       5,
 		"PROVIDER_KIND_BEDROCK":     6,
 		"PROVIDER_KIND_MISTRAL":     7,
@@ -2992,8 +2989,6 @@ type Provider struct {
 	MaxConcurrency uint32                 `protobuf:"varint,8,opt,name=max_concurrency,json=maxConcurrency,proto3" json:"max_concurrency,omitempty"` // calls at a time over all edges; 0: no limit
 	QueueLength    uint32                 `protobuf:"varint,9,opt,name=queue_length,json=queueLength,proto3" json:"queue_length,omitempty"`          // calls that may wait for it on one edge; 0: none waits
 	QueueWaitMs    uint32                 `protobuf:"varint,10,opt,name=queue_wait_ms,json=queueWaitMs,proto3" json:"queue_wait_ms,omitempty"`       // how long one may wait
-	Project        string                 `protobuf:"bytes,11,opt,name=project,proto3" json:"project,omitempty"`                                     // of Vertex: the project that is billed
-	Location       string                 `protobuf:"bytes,12,opt,name=location,proto3" json:"location,omitempty"`                                   // of Vertex: a region, or global
 	Region         string                 `protobuf:"bytes,14,opt,name=region,proto3" json:"region,omitempty"`                                       // of Bedrock
 	ApiVersion     string                 `protobuf:"bytes,15,opt,name=api_version,json=apiVersion,proto3" json:"api_version,omitempty"`             // of Azure OpenAI: the dated form of its API; empty: the one without dates
 	Compatible     bool                   `protobuf:"varint,16,opt,name=compatible,proto3" json:"compatible,omitempty"`                              // of the kind OpenAI: it knows the common part of Chat Completions alone, with max_tokens and the role system
@@ -3099,20 +3094,6 @@ func (x *Provider) GetQueueWaitMs() uint32 {
 		return x.QueueWaitMs
 	}
 	return 0
-}
-
-func (x *Provider) GetProject() string {
-	if x != nil {
-		return x.Project
-	}
-	return ""
-}
-
-func (x *Provider) GetLocation() string {
-	if x != nil {
-		return x.Location
-	}
-	return ""
 }
 
 func (x *Provider) GetRegion() string {
@@ -6007,7 +5988,7 @@ const file_wire_proto_rawDesc = "" +
 	"\bpriority\x18\n" +
 	" \x01(\x0e2\x1a.tollgate.wire.v1.PriorityR\bpriority\x12!\n" +
 	"\fdrops_fields\x18\v \x01(\bR\vdropsFields\x12!\n" +
-	"\fallows_proxy\x18\f \x01(\bR\vallowsProxy\"\xff\x03\n" +
+	"\fallows_proxy\x18\f \x01(\bR\vallowsProxy\"\xc9\x03\n" +
 	"\bProvider\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x122\n" +
@@ -6019,9 +6000,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x0fmax_concurrency\x18\b \x01(\rR\x0emaxConcurrency\x12!\n" +
 	"\fqueue_length\x18\t \x01(\rR\vqueueLength\x12\"\n" +
 	"\rqueue_wait_ms\x18\n" +
-	" \x01(\rR\vqueueWaitMs\x12\x18\n" +
-	"\aproject\x18\v \x01(\tR\aproject\x12\x1a\n" +
-	"\blocation\x18\f \x01(\tR\blocation\x12\x16\n" +
+	" \x01(\rR\vqueueWaitMs\x12\x16\n" +
 	"\x06region\x18\x0e \x01(\tR\x06region\x12\x1f\n" +
 	"\vapi_version\x18\x0f \x01(\tR\n" +
 	"apiVersion\x12\x1e\n" +
@@ -6325,13 +6304,12 @@ const file_wire_proto_rawDesc = "" +
 	"\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rPRIORITY_HIGH\x10\x01\x12\x13\n" +
 	"\x0fPRIORITY_NORMAL\x10\x02\x12\x10\n" +
-	"\fPRIORITY_LOW\x10\x03*\x81\x02\n" +
+	"\fPRIORITY_LOW\x10\x03*\xe7\x01\n" +
 	"\fProviderKind\x12\x1d\n" +
 	"\x19PROVIDER_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14PROVIDER_KIND_OPENAI\x10\x01\x12\x1b\n" +
 	"\x17PROVIDER_KIND_ANTHROPIC\x10\x02\x12\x18\n" +
-	"\x14PROVIDER_KIND_GEMINI\x10\x03\x12\x18\n" +
-	"\x14PROVIDER_KIND_VERTEX\x10\x04\x12\x17\n" +
+	"\x14PROVIDER_KIND_GEMINI\x10\x03\x12\x17\n" +
 	"\x13PROVIDER_KIND_AZURE\x10\x05\x12\x19\n" +
 	"\x15PROVIDER_KIND_BEDROCK\x10\x06\x12\x19\n" +
 	"\x15PROVIDER_KIND_MISTRAL\x10\a\x12\x18\n" +

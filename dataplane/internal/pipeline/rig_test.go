@@ -227,7 +227,11 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 			g.pipeline.Proxy(w, r)
 			return
 		}
-		g.pipeline.Serve(w, r, routes[r.URL.Path])
+		d := routes[r.URL.Path]
+		if _, _, ok := dialect.GeminiPath(r.URL.Path); ok {
+			d = dialect.GeminiGenerate
+		}
+		g.pipeline.Serve(w, r, d)
 	}))
 	t.Cleanup(g.edge.Close)
 	return g

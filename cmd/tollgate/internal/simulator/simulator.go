@@ -1,6 +1,6 @@
-// Package simulator provides model providers that cost nothing: OpenAI's Chat Completions, Responses, Embeddings and Models and
-// Anthropic's Messages and Models, in their wire formats, streams included. What it answers and what it counts is a pure function of
-// the request; what it "billed" stands in a ledger; it fails on request.
+// Package simulator provides model providers that cost nothing: OpenAI's Chat Completions, Responses, Embeddings and Models, Anthropic's
+// Messages and Models and Google's Gemini API, in their wire formats, streams included. What it answers and what it counts is a pure
+// function of the request; what it "billed" stands in a ledger; it fails on request.
 // It refuses to understand anything: its text has no sense.
 package simulator
 
@@ -18,6 +18,7 @@ import (
 const (
 	OpenAIPath    = "/openai"
 	AnthropicPath = "/anthropic"
+	GeminiPath    = "/gemini"
 )
 
 const bodyBytesMax = 64 << 20
@@ -98,6 +99,12 @@ func (s *Simulator) Handler() http.Handler {
 	mux.HandleFunc("GET "+AnthropicPath+"/v1/models", anthropic.models)
 	mux.HandleFunc(AnthropicPath+"/", func(w http.ResponseWriter, r *http.Request) {
 		anthropic.refuse(w, http.StatusNotFound, "Not found: "+r.URL.Path)
+	})
+	gemini := geminiAPI{s}
+	mux.HandleFunc("POST "+GeminiPath+"/v1beta/models/{model}", gemini.serve)
+	mux.HandleFunc("GET "+GeminiPath+"/v1beta/models", gemini.models)
+	mux.HandleFunc(GeminiPath+"/", func(w http.ResponseWriter, r *http.Request) {
+		gemini.refuse(w, http.StatusNotFound, "Not found: "+r.URL.Path)
 	})
 	mux.HandleFunc("GET /ledger", s.ledger.serve)
 	mux.HandleFunc("DELETE /ledger", s.ledger.clear)

@@ -1,0 +1,277 @@
+package simulator
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// geminiAPI speaks the formats of Google's Gemini API (https://ai.google.dev/api/generate-content).
+type geminiAPI struct{ sim *Simulator }
+
+type geminiRequest struct {
+	Contents          []geminiContent `json:"contents"`
+	SystemInstruction *geminiContent  `json:"systemInstruction"`
+	Tools             []struct {
+		FunctionDeclarations []struct {
+			Name                 string          `json:"name"`
+			Parameters           json.RawMessage `json:"parameters"`
+			ParametersJSONSchema json.RawMessage `json:"parametersJsonSchema"`
+		} `json:"functionDeclarations"`
+	} `json:"tools"`
+	ToolConfig struct {
+		FunctionCallingConfig struct {
+			Mode                 string   `json:"mode"`
+			AllowedFunctionNames []string `json:"allowedFunctionNames"`
+		} `json:"functionCallingConfig"`
+	} `json:"toolConfig"`
+	GenerationConfig struct {
+		MaxOutputTokens int `json:"maxOutputTokens"`
+		ThinkingConfig  struct {
+			IncludeThoughts bool `json:"includeThoughts"`
+		} `json:"thinkingConfig"`
+	} `json:"generationConfig"`
+}
+
+type geminiContent struct {
+	Role  string       `json:"role,omitempty"`
+	Parts []geminiPart `json:"parts"`
+}
+
+type geminiPart struct {
+	Text             *string          `json:"text,omitempty"`
+	Thought          bool             `json:"thought,omitempty"`
+	ThoughtSignature string           `json:"thoughtSignature,omitempty"`
+	InlineData       json.RawMessage  `json:"inlineData,omitempty"`
+	FileData         json.RawMessage  `json:"fileData,omitempty"`
+	FunctionCall     *geminiCall      `json:"functionCall,omitempty"`
+	FunctionResponse *json.RawMessage `json:"functionResponse,omitempty"`
+}
+
+type geminiCall struct {
+	Name string          `json:"name"`
+	Args json.RawMessage `json:"args,omitempty"`
+}
+
+type geminiAnswer struct {
+	Candidates    []geminiCandidate `json:"candidates"`
+	UsageMetadata *geminiUsage      `json:"usageMetadata,omitempty"`
+	ModelVersion  string            `json:"modelVersion"`
+	ResponseID    string            `json:"responseId"`
+}
+
+type geminiCandidate struct {
+	Content      geminiContent `json:"content"`
+	FinishReason string        `json:"finishReason,omitempty"`
+	Index        int           `json:"index"`
+}
+
+type geminiUsage struct {
+	PromptTokenCount        int `json:"promptTokenCount"` // includes cached ones
+	CachedContentTokenCount int `json:"cachedContentTokenCount,omitempty"`
+	CandidatesTokenCount    int `json:"candidatesTokenCount,omitempty"` // without thoughts
+	ThoughtsTokenCount      int `json:"thoughtsTokenCount,omitempty"`
+	TotalTokenCount         int `json:"totalTokenCount"`
+}
+
+// serve answers `{model}:generateContent` and `{model}:streamGenerateContent`.
+func (api geminiAPI) serve(w http.ResponseWriter, r *http.Request) {
+	model, verb, _ := strings.Cut(r.PathValue("model"), ":")
+	streamed := verb == "streamGenerateContent"
+	if keyRefused(r.Header.Get("X-Goog-Api-Key")) {
+		api.refuse(w, http.StatusBadRequest, "API key not valid. Please pass a valid API key.")
+		return
+	}
+	var request geminiRequest
+	err := decode(r, &request)
+	switch {
+	case err != nil:
+		api.refuse(w, http.StatusBadRequest, "Invalid JSON payload received. "+err.Error())
+		return
+	case len(request.Contents) == 0:
+		api.refuse(w, http.StatusBadRequest, "* GenerateContentRequest.contents: contents is not specified")
+		return
+	case strings.HasPrefix(model, missingModel), !streamed && verb != "generateContent":
+		api.refuse(w, http.StatusNotFound, "models/"+model+" is not found for API version v1beta, or is not supported for "+verb+".")
+		return
+	}
+	if problem := request.problem(model); problem != "" {
+		api.refuse(w, http.StatusBadRequest, problem)
+		return
+	}
+	x := api.sim.begin(w, r, request.prompt(model), streamed, func(status int) { api.refuse(w, status, "The request failed.") })
+	if x == nil {
+		return
+	}
+	answer := geminiAnswer{ModelVersion: model, ResponseID: api.sim.id("resp")}
+	switch {
+	case !streamed:
+		answer.Candidates = []geminiCandidate{{Content: geminiContent{Role: "model", Parts: api.parts(x.reply, &request)}, FinishReason: geminiReason(x.reply)}}
+		answer.UsageMetadata = x.geminiUsage(true)
+		x.plain(answer)
+	case r.URL.Query().Get("alt") == "sse":
+		api.stream(x, &request, answer)
+	default:
+		answer.Candidates = []geminiCandidate{{Content: geminiContent{Role: "model", Parts: api.parts(x.reply, &request)}, FinishReason: geminiReason(x.reply)}}
+		answer.UsageMetadata = x.geminiUsage(true)
+		x.plain([]geminiAnswer{answer})
+	}
+}
+
+// problem is what Google would not take: a call without a signature at a model that signs, a result without its call.
+func (g geminiRequest) problem(model string) string {
+	calls := map[string]int{}
+	for _, content := range g.Contents {
+		first := true
+		for _, part := range content.Parts {
+			if part.FunctionCall != nil {
+				calls[part.FunctionCall.Name]++
+				if first && part.ThoughtSignature == "" && strings.HasPrefix(model, "gemini-3") {
+					return "Function call is missing a thought_signature in functionCall parts."
+				}
+				first = false
+			}
+			if part.FunctionResponse == nil {
+				continue
+			}
+			var response struct {
+				Name string `json:"name"`
+			}
+			if json.Unmarshal(*part.FunctionResponse, &response) != nil || calls[response.Name] == 0 {
+				return "Please ensure that function response turn comes immediately after a function call turn."
+			}
+			calls[response.Name]--
+		}
+	}
+	return ""
+}
+
+func (g geminiRequest) prompt(model string) prompt {
+	p := prompt{provider: "gemini", model: model, outputMax: g.GenerationConfig.MaxOutputTokens}
+	all := g.Contents
+	if g.SystemInstruction != nil {
+		all = append([]geminiContent{*g.SystemInstruction}, all...)
+	}
+	for _, content := range all {
+		p.answersTool = false
+		for _, part := range content.Parts {
+			switch {
+			case part.Text != nil && !part.Thought:
+				p.texts, p.last = append(p.texts, *part.Text), *part.Text
+			case part.FunctionCall != nil:
+				p.texts = append(p.texts, part.FunctionCall.Name+string(part.FunctionCall.Args))
+			case part.FunctionResponse != nil:
+				p.texts = append(p.texts, string(*part.FunctionResponse))
+				p.answersTool = true
+			case part.InlineData != nil || part.FileData != nil:
+				p.images++
+			}
+		}
+	}
+	for _, group := range g.Tools {
+		for _, one := range group.FunctionDeclarations {
+			schema := one.ParametersJSONSchema
+			if schema == nil {
+				schema = json.RawMessage(strings.NewReplacer(`"STRING"`, `"string"`, `"OBJECT"`, `"object"`).Replace(string(one.Parameters)))
+			}
+			p.texts = append(p.texts, one.Name+string(schema))
+			p.tools = append(p.tools, tool{one.Name, schema})
+		}
+	}
+	config := g.ToolConfig.FunctionCallingConfig
+	p.toolForced, p.toolForbidden = config.Mode == "ANY", config.Mode == "NONE"
+	for i := range p.tools {
+		if len(config.AllowedFunctionNames) > 0 && p.tools[i].Name == config.AllowedFunctionNames[0] {
+			p.tools = p.tools[i : i+1]
+			break
+		}
+	}
+	return p
+}
+
+// parts returns the whole answer. A call is signed, as those of Google's thinking models are.
+func (api geminiAPI) parts(r reply, request *geminiRequest) (parts []geminiPart) {
+	if request.GenerationConfig.ThinkingConfig.IncludeThoughts && r.usage.reasoning > 0 {
+		thought := "Let me think."
+		parts = append(parts, geminiPart{Text: &thought, Thought: true})
+	}
+	if r.call == nil {
+		text := r.text()
+		return append(parts, geminiPart{Text: &text})
+	}
+	return append(parts, api.call(r.call)...)
+}
+
+// call is cut off with the answer: Google does not send half of one.
+func (api geminiAPI) call(c *call) []geminiPart {
+	if !json.Valid([]byte(c.arguments)) {
+		return []geminiPart{}
+	}
+	return []geminiPart{{
+		FunctionCall:     &geminiCall{Name: c.name, Args: json.RawMessage(c.arguments)},
+		ThoughtSignature: base64.StdEncoding.EncodeToString([]byte(api.sim.id("signature-"))),
+	}}
+}
+
+func (api geminiAPI) stream(x *exchange, request *geminiRequest, answer geminiAnswer) {
+	defer x.end()
+	x.open()
+	send := func(parts []geminiPart, reason string, usage *geminiUsage) {
+		answer.Candidates = []geminiCandidate{{Content: geminiContent{Role: "model", Parts: parts}, FinishReason: reason}}
+		answer.UsageMetadata = usage
+		x.event("", answer)
+	}
+	if request.GenerationConfig.ThinkingConfig.IncludeThoughts && x.reply.usage.reasoning > 0 {
+		thought := "Let me think."
+		send([]geminiPart{{Text: &thought, Thought: true}}, "", x.geminiUsage(false))
+	}
+	x.stream(func(text string) {
+		send([]geminiPart{{Text: &text}}, "", x.geminiUsage(false))
+	}, func(c *call) {
+		send(api.call(c), "", x.geminiUsage(false))
+	})
+	empty := ""
+	send([]geminiPart{{Text: &empty}}, geminiReason(x.reply), x.geminiUsage(true))
+	x.entry.Completed = !x.broken
+}
+
+func geminiReason(r reply) string {
+	if r.truncated {
+		return "MAX_TOKENS"
+	}
+	return "STOP"
+}
+
+// geminiUsage returns the counts: those of a stream's chunks before the last know the prompt alone.
+func (x *exchange) geminiUsage(whole bool) *geminiUsage {
+	if x.usageHidden() {
+		return nil
+	}
+	used := x.reply.usage
+	counted := geminiUsage{PromptTokenCount: used.prompt(), CachedContentTokenCount: used.cached, TotalTokenCount: used.prompt()}
+	if whole {
+		counted.CandidatesTokenCount, counted.ThoughtsTokenCount = used.output-used.reasoning, used.reasoning
+		counted.TotalTokenCount += used.output
+	}
+	return &counted
+}
+
+func (api geminiAPI) models(w http.ResponseWriter, _ *http.Request) {
+	list := []map[string]string{}
+	for _, name := range []string{"gemini-2.5-flash", "gemini-2.5-pro", "gemini-3-pro-preview"} {
+		list = append(list, map[string]string{"name": "models/" + name, "displayName": name})
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"models": list})
+}
+
+func (geminiAPI) refuse(w http.ResponseWriter, status int, text string) {
+	word := map[int]string{
+		http.StatusBadRequest: "INVALID_ARGUMENT", http.StatusUnauthorized: "UNAUTHENTICATED", http.StatusForbidden: "PERMISSION_DENIED", http.StatusNotFound: "NOT_FOUND",
+		http.StatusTooManyRequests: "RESOURCE_EXHAUSTED", http.StatusServiceUnavailable: "UNAVAILABLE",
+	}[status]
+	if word == "" {
+		word = "INTERNAL"
+	}
+	writeJSON(w, status, map[string]any{"error": map[string]any{"code": status, "message": text, "status": word}})
+}

@@ -81,7 +81,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 	})
 	dialer := egress.New(config.EgressAllow)
 	sender, plain := upstream.New(dialer, nil), upstream.NewPlain(dialer, nil)
-	exchange := pipeline.Exchange(dialer.Client(false, exchangeWithin), dialer.Client(true, exchangeWithin))
+	exchange := pipeline.Exchange(dialer.Client(false, exchangeWithin), dialer.Client(true, exchangeWithin)) //nolint:bodyclose // it only calls; who calls it closes
 	limiter, err := e.limiter(config, id, now.Now)
 	if err != nil {
 		return nil, err

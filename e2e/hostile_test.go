@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -105,7 +106,7 @@ func (p *project) settled(t *testing.T, edge *rig.Edge) {
 	used := func() int64 {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", edge.PID()))
 		must(t, err)
-		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')'):]))
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')'):]))
 		var user, system int64
 		_, err = fmt.Sscan(fields[12]+" "+fields[13], &user, &system) // in hundredths of a second
 		must(t, err)

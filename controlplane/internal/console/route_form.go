@@ -100,7 +100,7 @@ func readFields(target *route.Target, text string) error {
 	for i, line := range linesOf(text) {
 		name, value, found := strings.Cut(line, "=")
 		if !found {
-			return fmt.Errorf("Line %d: write a name, = or ?=, and a value.", i+1) //nolint:staticcheck // it is shown as a sentence
+			return fmt.Errorf("Line %d: write a name, = or ?=, and a value.", i+1) //nolint:staticcheck,revive // it is shown as a sentence
 		}
 		name, isDefault := strings.CutSuffix(strings.TrimSpace(name), "?")
 		into := &target.Override

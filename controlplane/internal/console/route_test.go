@@ -66,7 +66,7 @@ func TestTheTreeOfARouteIsEditedWithoutScript(t *testing.T) {
 	form = press(form, "group:1")
 	form = press(form, "add:1")
 	form = press(form, "up:1.1")
-	if got := strings.Join(form["node_kind"], " ") + " / " + strings.Join(form["node_depth"], " "); got != "target group group target target target / 1 1 2 3 2 2" {
+	if got := strings.Join(form["node_kind"], " ") + " / " + strings.Join(form["node_depth"], " "); got != "target group group target target target / 1 1 2 3 2 2" { //nolint:dupword // kinds in their order
 		t.Fatalf("the tree is %s", got)
 	}
 	form.Set("strategy", "conditional")

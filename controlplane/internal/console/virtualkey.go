@@ -232,8 +232,10 @@ func keyForm(v *visit, in virtualkey.Input, wrong mends) virtualkeyui.Form {
 			{Value: string(virtualkey.Refuse), Label: "Refuse the call and name the field"},
 			{Value: string(virtualkey.Drop), Label: "Leave them out and name them in the answer's header"},
 		}, Help: "Where a call is translated for a provider of another format, such as seed for Claude. Messages and tools are never left out."},
-		Proxy: component.Field{Name: "allows_proxy", Label: "May call providers as they are", Value: "on", Checked: in.AllowsProxy, Error: wrong.of("allows_proxy"),
-			Help: "At /proxy/{provider}/…, any path of the providers behind its models, also what no route describes. Budgets, limits and guardrails hold there too."},
+		Proxy: component.Field{
+			Name: "allows_proxy", Label: "May call providers as they are", Value: "on", Checked: in.AllowsProxy, Error: wrong.of("allows_proxy"),
+			Help: "At /proxy/{provider}/…, any path of the providers behind its models, also what no route describes. Budgets, limits and guardrails hold there too.",
+		},
 	}
 }
 

@@ -41,15 +41,18 @@ func TestSignaturesAreThoseOfAmazonsOwnSigner(t *testing.T) {
 		want string
 	}{
 		"a profile": {
-			wire.AWSKey{AccessKeyID: "AKIDEXAMPLEAKIDEXA", SecretAccessKey: secretText}, converse, noon,
+			wire.AWSKey{AccessKeyID: "AKIDEXAMPLEAKIDEXA", SecretAccessKey: secretText},
+			converse, noon,
 			"content-type;host;x-amz-date, Signature=2b00b91df508baa16e75ca0885e2f201f2305fcecb9d095fb30781a04ae53e22",
 		},
 		"a session": {
-			wire.AWSKey{AccessKeyID: "AKIDEXAMPLEAKIDEXA", SecretAccessKey: secretText, SessionToken: "tok/en+=="}, converse, noon,
+			wire.AWSKey{AccessKeyID: "AKIDEXAMPLEAKIDEXA", SecretAccessKey: secretText, SessionToken: "tok/en+=="},
+			converse, noon,
 			"content-type;host;x-amz-date;x-amz-security-token, Signature=6611a3809933f9f32c092b0895666e446e8d7cfeca2841c0dd369e7f19a1c5e0",
 		},
 		"post-x-www-form-urlencoded": {
-			wire.AWSKey{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: secretText}, suite, time.Date(2015, 8, 30, 12, 36, 0, 0, time.UTC),
+			wire.AWSKey{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: secretText},
+			suite, time.Date(2015, 8, 30, 12, 36, 0, 0, time.UTC),
 			"content-type;host;x-amz-date, Signature=ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a",
 		},
 	} {

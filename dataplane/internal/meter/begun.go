@@ -2,6 +2,7 @@ package meter
 
 import (
 	"bytes"
+	"strings"
 
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/scan"
@@ -64,7 +65,7 @@ func responsesBegins(kind string, data []byte) bool {
 	case "response.content_part.added", "response.reasoning_summary_part.added":
 		return says(scan.Lookup(scan.Lookup(data, "part"), "text"))
 	}
-	if bytes.HasSuffix([]byte(kind), []byte(".delta")) {
+	if strings.HasSuffix(kind, ".delta") {
 		return says(scan.Lookup(data, "delta"))
 	}
 	return true

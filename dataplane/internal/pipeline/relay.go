@@ -23,7 +23,7 @@ const relayBytes = 32 << 10 // of an answer that is carried on as it comes
 // relay sends a request of an unknown shape and carries the answer. What it cost is what its usage says where it has one that can be read, and
 // else what was reserved: an answer that nobody understands is never free.
 func (p *Pipeline) relay(c *call, a *attempt, watch *watch, request *upstream.Request) (again bool, problem *refusal.Error) {
-	response, err := p.Plain.Send(watch.ctx, request)
+	response, err := p.Plain.Send(watch.ctx, request) //nolint:bodyclose // answer.Body is it
 	if err != nil {
 		return p.unanswered(c, a, watch, err)
 	}
@@ -42,7 +42,8 @@ func (p *Pipeline) relay(c *call, a *attempt, watch *watch, request *upstream.Re
 	if c.r.Method != http.MethodHead && (strings.Contains(kind, "json") || c.checker.Active() && strings.HasPrefix(kind, "text/")) {
 		return p.relayWhole(c, a, &answer)
 	}
-	return p.relayBytes(c, a, watch, &answer, response.ContentLength, c.atBound(a))
+	p.relayBytes(c, a, watch, &answer, response.ContentLength, c.atBound(a))
+	return false, nil
 }
 
 // plainly is a body that says nothing when it is closed.
@@ -126,7 +127,7 @@ func (p *Pipeline) sayWhole(c *call, a *attempt, status int, body []byte, left i
 }
 
 // relayBytes carries an answer on as it comes: files, sound, events of an unknown shape.
-func (p *Pipeline) relayBytes(c *call, a *attempt, watch *watch, answer *Answer, length int64, usage meter.Usage) (bool, *refusal.Error) {
+func (p *Pipeline) relayBytes(c *call, a *attempt, watch *watch, answer *Answer, length int64, usage meter.Usage) {
 	left, hard := a.hold.LeftPico()
 	p.describeLimits(c)
 	c.describe(a, left, hard)
@@ -142,7 +143,6 @@ func (p *Pipeline) relayBytes(c *call, a *attempt, watch *watch, answer *Answer,
 	if problem != nil {
 		cutOff(c.w)
 	}
-	return false, nil
 }
 
 // cutOff breaks the connection: an answer without a shape cannot end in an error, and must not end as if it were whole.

@@ -156,7 +156,7 @@ func (c *call) heldBack(target *state.Target, held *breaker.Held) {
 	if first || !held.Limited && c.nearest.held.Limited || held.Limited == c.nearest.held.Limited && held.Until.Before(c.nearest.held.Until) {
 		c.nearest.target, c.nearest.held = target, held
 	}
-	c.note(target, 0, wire.CodeUpstreamUnavailable, fmt.Sprintf("not tried: held back for %s more, since it failed at %s: %s",
+	_ = c.note(target, 0, wire.CodeUpstreamUnavailable, fmt.Sprintf("not tried: held back for %s more, since it failed at %s: %s",
 		held.Wait.Round(time.Millisecond), held.Since.UTC().Format(time.TimeOnly), held.Reason))
 }
 

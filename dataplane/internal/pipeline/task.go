@@ -139,7 +139,8 @@ func seconds(raw []byte) (ms int64, ok bool) {
 func (p *Pipeline) taskBytes(c *call, a *attempt, watch *watch, answer *Answer) (bool, *refusal.Error) {
 	c.w.Header()["Content-Type"] = []string{answer.ContentType}
 	if !strings.HasPrefix(answer.ContentType, "text/") && c.dialect == dialect.OpenAISpeech {
-		return p.relayBytes(c, a, watch, answer, -1, c.taskUsage(a, nil))
+		p.relayBytes(c, a, watch, answer, -1, c.taskUsage(a, nil))
+		return false, nil
 	}
 	body, err := p.buffers.ReadBody(answer.Body, -1, answerBytesMax)
 	if err != nil {

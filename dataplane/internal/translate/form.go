@@ -28,11 +28,11 @@ func readForm(contentType string, body []byte) ([]formPart, *refusal.Error) {
 		return nil, refusal.New(http.StatusUnsupportedMediaType, wire.CodeUnsupportedFormat, "The body must be a form: multipart/form-data with a boundary.")
 	}
 	mark := []byte("\r\n--" + boundary)
-	at, first := 0, mark[2:]
+	first := mark[2:]
 	if !bytes.HasPrefix(body, first) {
 		return nil, badForm("it does not begin with its boundary")
 	}
-	at = len(first)
+	at := len(first)
 	var parts []formPart
 	for !bytes.HasPrefix(body[at:], []byte("--")) {
 		if !bytes.HasPrefix(body[at:], []byte("\r\n")) || len(parts) == partsMax {

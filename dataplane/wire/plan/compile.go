@@ -88,7 +88,7 @@ func (b *builder) node(field, path string, in *wire.RouteNode, depth int) (Node,
 		if err := b.conditionOf(at, in, each, i, &child); err != nil {
 			return out, err
 		}
-		child.seed = b.seed(each, path, i)
+		child.seed = b.seed(each)
 		weights += uint64(child.Weight)
 		out.Nodes = append(out.Nodes, child)
 	}
@@ -202,7 +202,7 @@ func (b *builder) conditionOf(field string, group, in *wire.RouteNode, i int, ou
 }
 
 // seed tells a node apart by what it is; the same target twice in one group, by which of them it is.
-func (b *builder) seed(in *wire.RouteNode, path string, i int) uint64 {
+func (b *builder) seed(in *wire.RouteNode) uint64 {
 	if in.GetStrategy() != wire.RouteStrategy_ROUTE_STRATEGY_UNSPECIFIED {
 		return hashed(offset, "group/"+in.GetName())
 	}

@@ -41,34 +41,36 @@ func New[K comparable, V any](now func() time.Time) *Cache[K, V] {
 	return &Cache[K, V]{now: now, entries: map[K]*entry[V]{}}
 }
 
-// Get returns the value of a key. Who finds none waits for the one fetch that is under way, or begins it; the error is then the fetch's or
-// the context's. A fetch outlives the caller that began it: the next one needs its result too.
+// Get returns the value of a key. Who finds none waits for the one fetch that is under way, or begins it, and gets what that brought, however
+// soon it ends; the error is then the fetch's or the context's. A fetch outlives the caller that began it: the next one needs its result too.
 func (c *Cache[K, V]) Get(ctx context.Context, key K, fetch Fetch[V]) (V, error) {
-	for {
-		c.mu.Lock()
-		e := c.entry(key)
-		left := e.until.Sub(c.now())
-		holds, rests := left > margin, e.err != nil && c.now().Sub(e.failed) < sulk
-		if e.busy == nil && left <= ahead && !rests {
-			e.busy = make(chan struct{})
-			go c.fetch(context.WithoutCancel(ctx), e, fetch)
-		}
-		value, err, busy := e.value, e.err, e.busy
-		c.mu.Unlock()
-		if holds || busy == nil && err == nil {
-			return value, nil
-		}
-		if busy == nil {
-			var none V
-			return none, err
-		}
+	c.mu.Lock()
+	e := c.entry(key)
+	left, rests := e.until.Sub(c.now()), e.err != nil && c.now().Sub(e.failed) < sulk
+	if e.busy == nil && left <= ahead && !rests {
+		e.busy = make(chan struct{})
+		go c.fetch(context.WithoutCancel(ctx), e, fetch)
+	}
+	value, err, busy := e.value, e.err, e.busy
+	c.mu.Unlock()
+	if left > margin {
+		return value, nil
+	}
+	var none V
+	if busy != nil {
 		select {
 		case <-busy:
 		case <-ctx.Done():
-			var none V
 			return none, ctx.Err()
 		}
+		c.mu.Lock()
+		value, err = e.value, e.err
+		c.mu.Unlock()
 	}
+	if err != nil {
+		return none, err
+	}
+	return value, nil
 }
 
 // entry returns the entry of a key. mu is held.

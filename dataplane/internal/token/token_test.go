@@ -82,3 +82,28 @@ func TestACallerMayLeaveWhileOthersWait(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatEndsSoonServesThoseWhoWaitedForIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cache, fetched := New[int, int64](time.Now), atomic.Int64{}
+		fetch := func(context.Context) (int64, time.Time, error) {
+			time.Sleep(time.Second)
+			return fetched.Add(1), time.Now().Add(margin / 2), nil
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() {
+				if value, err := cache.Get(ctx, 7, fetch); value != 1 || err != nil {
+					t.Error(value, err)
+				}
+			})
+		}
+		all.Wait()
+		if value, err := cache.Get(ctx, 7, fetch); value != 2 || err != nil || fetched.Load() != 2 { // the next one has it anew
+			t.Error(value, err, fetched.Load())
+		}
+	})
+}

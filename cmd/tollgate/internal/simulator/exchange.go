@@ -19,8 +19,9 @@ type exchange struct {
 	place int
 
 	control *http.ResponseController
-	events  int  // written so far
-	broken  bool // nothing more can be written
+	format  func(dst []byte, name string, data []byte) []byte // of a stream's events
+	events  int                                               // written so far
+	broken  bool                                              // nothing more can be written
 	line    []byte
 }
 
@@ -30,7 +31,7 @@ func (s *Simulator) begin(w http.ResponseWriter, r *http.Request, p prompt, stre
 	if fault.Kind == FaultLong {
 		p.outputMax = 0
 	}
-	x := &exchange{sim: s, w: w, r: r, fault: fault, reply: p.answer(), control: http.NewResponseController(w)}
+	x := &exchange{sim: s, w: w, r: r, fault: fault, reply: p.answer(), control: http.NewResponseController(w), format: appendEvent}
 	used := x.reply.usage
 	x.entry = Entry{
 		ID: s.id("bill_"), ClientRequestID: r.Header.Get("X-Client-Request-Id"), Provider: p.provider, Model: p.model, Streamed: streamed,
@@ -119,14 +120,18 @@ func (x *exchange) raw(name string, data []byte) {
 		x.broken = true
 		return
 	}
-	x.line = x.line[:0]
-	if name != "" {
-		x.line = append(append(append(x.line, "event: "...), name...), '\n')
-	}
-	x.line = append(append(append(x.line, "data: "...), data...), "\n\n"...)
+	x.line = x.format(x.line[:0], name, data)
 	if x.write(x.line) {
 		x.events++
 	}
+}
+
+// appendEvent appends a server-sent event.
+func appendEvent(dst []byte, name string, data []byte) []byte {
+	if name != "" {
+		dst = append(append(append(dst, "event: "...), name...), '\n')
+	}
+	return append(append(append(dst, "data: "...), data...), "\n\n"...)
 }
 
 // write says whether the line has left. What has left is billed, also when it is the last thing that the client takes.

@@ -181,12 +181,7 @@ func (g geminiRequest) prompt(model string) prompt {
 	}
 	config := g.ToolConfig.FunctionCallingConfig
 	p.toolForced, p.toolForbidden = config.Mode == "ANY", config.Mode == "NONE"
-	for i := range p.tools {
-		if len(config.AllowedFunctionNames) > 0 && p.tools[i].Name == config.AllowedFunctionNames[0] {
-			p.tools = p.tools[i : i+1]
-			break
-		}
-	}
+	p.only(config.AllowedFunctionNames...)
 	return p
 }
 

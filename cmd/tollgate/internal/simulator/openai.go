@@ -3,6 +3,7 @@ package simulator
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -203,8 +204,13 @@ func (p *prompt) choice(raw json.RawMessage) {
 	}
 	p.toolForced = word == "required" || word == "any" || word == "function" || word == "tool"
 	p.toolForbidden = word == "none"
+	p.only(named.Name, named.Function.Name)
+}
+
+// only leaves the first tool that has one of those names; of none, all.
+func (p *prompt) only(names ...string) {
 	for i := range p.tools {
-		if p.tools[i].Name == named.Name || p.tools[i].Name == named.Function.Name {
+		if slices.Contains(names, p.tools[i].Name) {
 			p.tools = p.tools[i : i+1]
 			return
 		}

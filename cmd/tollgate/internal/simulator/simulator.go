@@ -1,10 +1,11 @@
 // Package simulator provides model providers that cost nothing: OpenAI's Chat Completions, Responses, Embeddings and Models, Anthropic's
-// Messages and Models and Google's Gemini API, in their wire formats, streams included. What it answers and what it counts is a pure
+// Messages and Models, Google's Gemini API and Amazon Bedrock's Converse, in their wire formats, streams included. What it answers and what it counts is a pure
 // function of the request; what it "billed" stands in a ledger; it fails on request.
 // It refuses to understand anything: its text has no sense.
 package simulator
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ const (
 	OpenAIPath    = "/openai"
 	AnthropicPath = "/anthropic"
 	GeminiPath    = "/gemini"
+	BedrockPath   = "/bedrock"
 )
 
 const bodyBytesMax = 64 << 20
@@ -106,6 +108,13 @@ func (s *Simulator) Handler() http.Handler {
 	mux.HandleFunc(GeminiPath+"/", func(w http.ResponseWriter, r *http.Request) {
 		gemini.refuse(w, http.StatusNotFound, "Not found: "+r.URL.Path)
 	})
+	bedrock := bedrockAPI{s}
+	mux.HandleFunc("POST "+BedrockPath+"/model/{model}/converse", bedrock.serve)
+	mux.HandleFunc("POST "+BedrockPath+"/model/{model}/converse-stream", bedrock.serve)
+	mux.HandleFunc("POST "+BedrockPath+"/sts", s.assume)
+	mux.HandleFunc(BedrockPath+"/", func(w http.ResponseWriter, _ *http.Request) {
+		bedrock.refuse(w, http.StatusNotFound, "UnknownOperationException")
+	})
 	mux.HandleFunc("GET /ledger", s.ledger.serve)
 	mux.HandleFunc("DELETE /ledger", s.ledger.clear)
 	mux.HandleFunc("GET /faults", s.faults.list)
@@ -135,6 +144,17 @@ func decode(r *http.Request, into any) error {
 		return err
 	}
 	return json.Unmarshal(raw, into)
+}
+
+// strictly decodes a body that may have no other fields than those, so that nothing is said that a provider does not know, and says what is
+// wrong with it.
+func strictly(raw []byte, into any) string {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

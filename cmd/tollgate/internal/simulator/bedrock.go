@@ -1,0 +1,252 @@
+package simulator
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// bedrockAPI speaks Amazon Bedrock's Converse (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html).
+type bedrockAPI struct{ sim *Simulator }
+
+type converseRequest struct {
+	System   []converseBlock `json:"system"`
+	Messages []struct {
+		Role    string          `json:"role"`
+		Content []converseBlock `json:"content"`
+	} `json:"messages"`
+	InferenceConfig struct {
+		MaxTokens     int      `json:"maxTokens"`
+		Temperature   *float64 `json:"temperature"`
+		TopP          *float64 `json:"topP"`
+		StopSequences []string `json:"stopSequences"`
+	} `json:"inferenceConfig"`
+	ToolConfig *struct {
+		Tools []struct {
+			ToolSpec *struct {
+				Name        string `json:"name"`
+				Description string `json:"description"`
+				Strict      bool   `json:"strict"`
+				InputSchema struct {
+					JSON json.RawMessage `json:"json"`
+				} `json:"inputSchema"`
+			} `json:"toolSpec"`
+			CachePoint json.RawMessage `json:"cachePoint"`
+		} `json:"tools"`
+		ToolChoice struct {
+			Auto *struct{} `json:"auto"`
+			Any  *struct{} `json:"any"`
+			Tool *struct {
+				Name string `json:"name"`
+			} `json:"tool"`
+		} `json:"toolChoice"`
+	} `json:"toolConfig"`
+	AdditionalModelRequestFields      json.RawMessage `json:"additionalModelRequestFields"`
+	AdditionalModelResponseFieldPaths []string        `json:"additionalModelResponseFieldPaths"`
+	OutputConfig                      json.RawMessage `json:"outputConfig"`
+	ServiceTier                       json.RawMessage `json:"serviceTier"`
+	RequestMetadata                   json.RawMessage `json:"requestMetadata"`
+}
+
+type converseBlock struct {
+	Text             *string         `json:"text,omitempty"`
+	ToolUse          *converseUse    `json:"toolUse,omitempty"`
+	ToolResult       *converseResult `json:"toolResult,omitempty"`
+	Image            json.RawMessage `json:"image,omitempty"`
+	Document         json.RawMessage `json:"document,omitempty"`
+	ReasoningContent json.RawMessage `json:"reasoningContent,omitempty"`
+	CachePoint       json.RawMessage `json:"cachePoint,omitempty"`
+}
+
+type converseUse struct {
+	ToolUseID string          `json:"toolUseId"`
+	Name      string          `json:"name"`
+	Input     json.RawMessage `json:"input,omitempty"`
+}
+
+type converseResult struct {
+	ToolUseID string          `json:"toolUseId"`
+	Content   json.RawMessage `json:"content"`
+	Status    string          `json:"status"`
+}
+
+type converseUsage struct {
+	InputTokens           int `json:"inputTokens"` // excludes the next two
+	CacheReadInputTokens  int `json:"cacheReadInputTokens"`
+	CacheWriteInputTokens int `json:"cacheWriteInputTokens"`
+	OutputTokens          int `json:"outputTokens"`
+	TotalTokens           int `json:"totalTokens"`
+}
+
+// serve answers `/model/{model}/converse` and `/model/{model}/converse-stream`.
+func (api bedrockAPI) serve(w http.ResponseWriter, r *http.Request) {
+	model, streamed := r.PathValue("model"), strings.HasSuffix(r.URL.Path, "-stream")
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyBytesMax))
+	if err != nil {
+		api.refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if key, isKey := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); isKey {
+		if keyRefused(key) {
+			api.refuse(w, http.StatusForbidden, "Invalid API Key format: Must start with pre-defined prefix")
+			return
+		}
+	} else if problem := api.sim.unsigned(r, "bedrock", body); problem != "" {
+		api.refuse(w, http.StatusForbidden, problem)
+		return
+	}
+	var request converseRequest
+	if problem := strictly(body, &request); problem != "" {
+		api.refuse(w, http.StatusBadRequest, problem)
+		return
+	}
+	if problem := request.problem(); problem != "" {
+		api.refuse(w, http.StatusBadRequest, problem)
+		return
+	}
+	if strings.HasPrefix(model, missingModel) {
+		api.refuse(w, http.StatusNotFound, "Could not resolve the foundation model from the provided model identifier.")
+		return
+	}
+	x := api.sim.begin(w, r, request.prompt(model), streamed, func(status int) { api.refuse(w, status, "The request failed.") })
+	switch {
+	case x == nil:
+	case streamed:
+		api.stream(x)
+	default:
+		x.plain(map[string]any{
+			"output": map[string]any{"message": map[string]any{"role": "assistant", "content": []converseBlock{api.block(x.reply)}}}, "stopReason": stopReason(x.reply),
+			"metrics": map[string]int{"latencyMs": 1}, "usage": x.converseUsage(),
+		})
+	}
+}
+
+// problem is what Bedrock would not take: turns that do not alternate, empty texts, tools' turns without tools, results without their calls.
+func (c *converseRequest) problem() string {
+	asked := map[string]bool{}
+	for i, message := range c.Messages {
+		if want := [...]string{"user", "assistant"}[i%2]; message.Role != want {
+			return "A conversation must alternate between user and assistant roles and begin with a user's."
+		}
+		answered := map[string]bool{}
+		for _, block := range message.Content {
+			switch {
+			case block.Text != nil && strings.TrimSpace(*block.Text) == "":
+				return "The text field in the ContentBlock object is blank. Add text to the text field, and try again."
+			case c.ToolConfig == nil && (block.ToolUse != nil || block.ToolResult != nil):
+				return "The toolConfig field must be defined when using toolUse and toolResult content blocks."
+			case block.ToolUse != nil:
+				asked[block.ToolUse.ToolUseID] = true
+			case block.ToolResult != nil && !asked[block.ToolResult.ToolUseID]:
+				return "The number of toolResult blocks exceeds the number of toolUse blocks of previous turn."
+			case block.ToolResult != nil:
+				answered[block.ToolResult.ToolUseID] = true
+			}
+		}
+		if message.Role == "user" {
+			if len(answered) < len(asked) {
+				return "Expected toolResult blocks for all toolUse blocks of the previous turn."
+			}
+			clear(asked)
+		}
+	}
+	if len(c.Messages) == 0 {
+		return "The conversation must have a message."
+	}
+	return ""
+}
+
+func (c *converseRequest) prompt(model string) prompt {
+	p := prompt{provider: "bedrock", model: model, outputMax: c.InferenceConfig.MaxTokens}
+	p.converse(c.System)
+	for _, message := range c.Messages {
+		p.answersTool = false
+		p.converse(message.Content)
+	}
+	if c.ToolConfig == nil {
+		return p
+	}
+	for _, one := range c.ToolConfig.Tools {
+		if one.ToolSpec != nil {
+			p.texts = append(p.texts, one.ToolSpec.Name+string(one.ToolSpec.InputSchema.JSON))
+			p.tools = append(p.tools, tool{one.ToolSpec.Name, one.ToolSpec.InputSchema.JSON})
+		}
+	}
+	choice := c.ToolConfig.ToolChoice
+	p.toolForced = choice.Any != nil || choice.Tool != nil
+	if choice.Tool != nil {
+		p.only(choice.Tool.Name)
+	}
+	return p
+}
+
+func (p *prompt) converse(blocks []converseBlock) {
+	for _, block := range blocks {
+		switch {
+		case block.Text != nil:
+			p.texts, p.last = append(p.texts, *block.Text), *block.Text
+		case block.ToolUse != nil:
+			p.texts = append(p.texts, block.ToolUse.Name+string(block.ToolUse.Input))
+		case block.ToolResult != nil:
+			p.texts = append(p.texts, string(block.ToolResult.Content))
+			p.answersTool = true
+		case block.Image != nil || block.Document != nil:
+			p.images++
+		}
+	}
+}
+
+func (api bedrockAPI) block(r reply) converseBlock {
+	if r.call == nil {
+		text := r.text()
+		return converseBlock{Text: &text}
+	}
+	input := json.RawMessage(r.call.arguments)
+	if !json.Valid(input) { // cut off by maxTokens
+		input = json.RawMessage("{}")
+	}
+	return converseBlock{ToolUse: &converseUse{ToolUseID: api.sim.id("tooluse_"), Name: r.call.name, Input: input}}
+}
+
+// stream sends the events of ConverseStream. As at Amazon, nothing says that a text begins.
+func (api bedrockAPI) stream(x *exchange) {
+	defer x.end()
+	x.w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
+	x.format = appendFrame
+	x.w.WriteHeader(http.StatusOK)
+	delta := func(what any) {
+		x.event("contentBlockDelta", map[string]any{"contentBlockIndex": 0, "delta": what, "p": "abcdef"})
+	}
+	x.event("messageStart", map[string]string{"role": "assistant", "p": "abc"})
+	x.stream(func(text string) { delta(map[string]string{"text": text}) }, func(c *call) {
+		x.event("contentBlockStart", map[string]any{"contentBlockIndex": 0, "start": map[string]any{"toolUse": converseUse{ToolUseID: api.sim.id("tooluse_"), Name: c.name}}})
+		for _, fragment := range c.fragments() {
+			delta(map[string]any{"toolUse": map[string]string{"input": fragment}})
+		}
+	})
+	x.event("contentBlockStop", map[string]any{"contentBlockIndex": 0, "p": "ab"})
+	x.event("messageStop", map[string]any{"stopReason": stopReason(x.reply), "p": "abcd"})
+	x.event("metadata", map[string]any{"metrics": map[string]int{"latencyMs": 1}, "usage": x.converseUsage()})
+	x.entry.Completed = !x.broken
+}
+
+func (x *exchange) converseUsage() *converseUsage {
+	if x.usageHidden() {
+		return nil
+	}
+	u := x.reply.usage
+	return &converseUsage{InputTokens: u.input, CacheReadInputTokens: u.cached, CacheWriteInputTokens: u.cacheWrite, OutputTokens: u.output, TotalTokens: u.prompt() + u.output}
+}
+
+func (bedrockAPI) refuse(w http.ResponseWriter, status int, text string) {
+	kind := map[int]string{
+		http.StatusBadRequest: "ValidationException", http.StatusForbidden: "AccessDeniedException", http.StatusNotFound: "ResourceNotFoundException",
+		http.StatusTooManyRequests: "ThrottlingException", http.StatusServiceUnavailable: "ServiceUnavailableException",
+	}[status]
+	if kind == "" {
+		kind = "InternalServerException"
+	}
+	w.Header().Set("X-Amzn-Errortype", kind+":http://internal.amazon.com/coral/com.amazon.bedrock/")
+	writeJSON(w, status, map[string]string{"message": text})
+}

@@ -1,0 +1,130 @@
+package e2e
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"tollgate.dev/e2e/internal/rig"
+)
+
+// cloud is a provider with a format, or a way to be admitted, of its own.
+type cloud struct {
+	kind, model string
+	credential  string
+	besides     rig.Object
+}
+
+const (
+	awsSecret   = "simulators-secret-that-opens-nothing"
+	claudeThere = "eu.anthropic.claude-haiku-4-5-20251001-v1:0"
+	profile     = "arn:aws:bedrock:eu-central-1:123456789012:inference-profile/" + claudeThere // has no price in the catalog
+	wrongSecret = "never-to-be-shown-0123456789-wrong"
+)
+
+// clouds are the ways to each provider, by the names of routes.
+func clouds() map[string]cloud {
+	region := rig.Object{"region": "eu-central-1"}
+	return map[string]cloud{
+		"bedrock":      {"bedrock", claudeThere, awsKey(awsSecret, ""), region},
+		"bedrock-role": {"bedrock", profile, awsKey(awsSecret, "tollgate"), region},
+		"bedrock-api":  {"bedrock", "amazon.nova-lite-v1:0", "bedrock-api-key-simulated", region},
+	}
+}
+
+// shut are ways that providers refuse.
+func shut() map[string]cloud {
+	region := rig.Object{"region": "eu-central-1"}
+	return map[string]cloud{
+		"bedrock-shut":      {"bedrock", "amazon.nova-lite-v1:0", awsKey(wrongSecret, ""), region},
+		"bedrock-role-shut": {"bedrock", "amazon.nova-lite-v1:0", awsKey(awsSecret, "wrong"), region},
+		"bedrock-api-shut":  {"bedrock", "amazon.nova-lite-v1:0", wrongSecret, region},
+	}
+}
+
+func awsKey(secret, role string) string {
+	if role != "" {
+		role = `,"role_arn":"arn:aws:iam::123456789012:role/` + role + `"`
+	}
+	return `{"access_key_id":"AKIASIMULATOR0000000","secret_access_key":"` + secret + `"` + role + `}`
+}
+
+// withClouds gives the project a route to each.
+func (p *project) withClouds(t *testing.T, all map[string]cloud) {
+	t.Helper()
+	for name, each := range all {
+		in := rig.Object{
+			"name": slug(name + "-" + p.name[:min(20, len(p.name))]), "kind": each.kind, "base_url": p.house.SimulatorURL + "/" + each.kind,
+			"private_network": true, "credential": each.credential,
+		}
+		maps.Copy(in, each.besides)
+		provider := p.create(t, "/providers", in)
+		p.create(t, "/routes", rig.Object{
+			"name": name, "workspace_id": p.workspace, "strategy": "fallback", "targets": []rig.Object{{"provider_id": provider, "model": each.model, "weight": 1}},
+		})
+	}
+	p.acknowledged(t)
+}
+
+// TestTheOfficialSDKsReachEachCloud has OpenAI's and Anthropic's SDKs speak with the models of each provider that has a format of its own, tools
+// included, and compares what was counted with what was billed.
+func TestTheOfficialSDKsReachEachCloud(t *testing.T) {
+	p := newProject(t, stand(t))
+	p.price(t, profile, "", rig.Object{"catalog": "amazon-bedrock", "input_usd": "1.1", "output_usd": "5.5"})
+	p.withClouds(t, clouds())
+	type loop struct {
+		Reason, Tool, City, Text, End string
+		Used                          bool
+	}
+	type loops struct{ Whole, Streamed loop }
+	var found map[string]struct {
+		Text, Streamed               string
+		Chunks, Cached               int
+		Same                         bool
+		OpenAI, Responses, Anthropic loops
+	}
+	names := slices.Sorted(maps.Keys(clouds()))
+	runSDK(t, "cloud.mjs", p.house.Edges[0], p.key, strings.Join(names, ","), &found)
+	for _, name := range names {
+		got := found[name]
+		if got.Text == "" || got.Text != got.Streamed || got.Chunks < 3 || !got.Same || got.Cached != 3 {
+			t.Errorf("%s: %+v", name, got)
+		}
+		for form, each := range map[string]struct {
+			got  loops
+			want loop
+		}{
+			"OpenAI's SDK":            {got.OpenAI, loop{Reason: "tool_calls", End: "stop"}},
+			"OpenAI's SDK, responses": {got.Responses, loop{Reason: "completed", End: "completed", Used: true}},
+			"Anthropic's SDK":         {got.Anthropic, loop{Reason: "tool_use", End: "end_turn", Used: true}},
+		} {
+			each.want.Tool, each.want.City, each.want.Text = "weather", "string", each.got.Whole.Text
+			if each.want.Text == "" || each.got != (loops{each.want, each.want}) {
+				t.Errorf("%s: %s: %+v", name, form, each.got)
+			}
+		}
+	}
+	p.billedAsReported(t, p.keyID, len(names)*(2+3*2*2))
+}
+
+// TestACloudThatDoesNotAdmitUsIsSaidWithoutASecret calls by credentials that providers refuse.
+func TestACloudThatDoesNotAdmitUsIsSaidWithoutASecret(t *testing.T) {
+	p := newProject(t, stand(t))
+	p.withClouds(t, shut())
+	_, p.key = p.newKey(t, rig.Object{"name": p.name + "-shut"})
+	for name := range shut() {
+		for _, stream := range []string{"false", "true"} {
+			got := ask(t.Context(), http.MethodPost, p.house.Edges[0].URL+"/v1/chat/completions", p.key, `{"model":"`+name+`","max_tokens":9,"stream":`+stream+`,"messages":[{"role":"user","content":"hi"}]}`)
+			if got.Status != http.StatusBadGateway || errorOf(t, got)["code"] != "upstream_failed" || !strings.Contains(got.Body, name) {
+				t.Errorf("%s: %d %s", name, got.Status, got.Body)
+			}
+			for _, secret := range []string{wrongSecret, awsSecret, "AKIASIMULATOR", "Canonical"} {
+				if strings.Contains(got.Body, secret) {
+					t.Errorf("%s shows %q: %s", name, secret, got.Body)
+				}
+			}
+		}
+	}
+}

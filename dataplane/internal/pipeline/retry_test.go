@@ -123,11 +123,17 @@ func TestEachTimeoutSaysWhichPartTookTooLong(t *testing.T) {
 	}{
 		"head of a whole answer": {state.Reliability{FirstToken: brief}, chatAsk, slow(""), "", wire.CodeUpstreamTimeout, "no answer began within 60ms"},
 		"head of a stream":       {state.Reliability{FirstToken: brief}, streamAsk, slow(""), "", wire.CodeUpstreamTimeout, "within 60ms"},
-		"first token of a stream": {state.Reliability{FirstToken: brief}, streamAsk, slow("text/event-stream", ": ping\n\n"), "",
-			wire.CodeUpstreamTimeout, "no first token came within 60ms"},
+		"first token of a stream": {
+			state.Reliability{FirstToken: brief},
+			streamAsk, slow("text/event-stream", ": ping\n\n"), "",
+			wire.CodeUpstreamTimeout, "no first token came within 60ms",
+		},
 		"silence in a whole answer": {state.Reliability{Idle: brief}, chatAsk, slow("application/json", chatAnswer[:40]), "", wire.CodeUpstreamTimeout, "nothing more of its answer came within 60ms"},
-		"silence in a stream": {state.Reliability{Idle: brief}, streamAsk, slow("text/event-stream", chunk("hi")), "",
-			wire.CodeUpstreamTimeout, "nothing more of its answer came within 60ms"},
+		"silence in a stream": {
+			state.Reliability{Idle: brief},
+			streamAsk, slow("text/event-stream", chunk("hi")), "",
+			wire.CodeUpstreamTimeout, "nothing more of its answer came within 60ms",
+		},
 		"a try":                       {state.Reliability{Try: brief}, chatAsk, slow(""), "", wire.CodeUpstreamTimeout, "its answer took longer than 60ms"},
 		"a try, of which a part came": {state.Reliability{Try: brief}, chatAsk, slow("application/json", chatAnswer[:40]), "", wire.CodeUpstreamTimeout, "its answer took longer than 60ms"},
 		"a streamed try":              {state.Reliability{Try: brief}, streamAsk, slow("text/event-stream", chunk("hi")), "", wire.CodeUpstreamTimeout, "its stream took longer than 60ms"},

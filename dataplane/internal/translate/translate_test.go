@@ -57,8 +57,10 @@ func TestRewriteTouchesOnlyWhatItMust(t *testing.T) {
 		"limit, clamped":    {dialect.OpenAIChat, `{"max_tokens":5,"max_completion_tokens":99,"model":"m"}`, "m", false, `{"max_tokens":5,"max_completion_tokens":7,"model":"m"}`, 7},
 		"compatible, limit": {dialect.OpenAIChat, `{"max_completion_tokens":9,"model":"m"}`, "m", true, `{"max_tokens":7,"max_completion_tokens":7,"model":"m"}`, 7},
 		"compatible":        {dialect.OpenAIChat, `{"max_tokens":null,"max_completion_tokens":9,"model":"m"}`, "m", true, `{"max_tokens":9,"max_completion_tokens":9,"model":"m"}`, 0},
-		"compatible, developer": {dialect.OpenAIChat, `{"model":"m","messages":[{"role":"developer","content":"\"developer\""},{"role":"user"}]}`, "m", true,
-			`{"model":"m","messages":[{"role":"system","content":"\"developer\""},{"role":"user"}]}`, 0},
+		"compatible, developer": {
+			dialect.OpenAIChat, `{"model":"m","messages":[{"role":"developer","content":"\"developer\""},{"role":"user"}]}`, "m", true,
+			`{"model":"m","messages":[{"role":"system","content":"\"developer\""},{"role":"user"}]}`, 0,
+		},
 		"limit, response": {dialect.OpenAIResponses, `{"model":"m"}`, "m", false, `{"max_output_tokens":7,"model":"m"}`, 7},
 	} {
 		got := rewrite(t, c.d, c.body, c.model, c.compatible, c.limit)

@@ -146,6 +146,41 @@ func TestEachSDKReachesTheOtherProvidersModels(t *testing.T) {
 	}
 }
 
+// TestTheOfficialOpenAISDKCallsResponsesWhereThereIsOnlyChat has OpenAI's SDK call Responses of a provider that answers them with 404.
+func TestTheOfficialOpenAISDKCallsResponsesWhereThereIsOnlyChat(t *testing.T) {
+	p := newProject(t, stand(t))
+	const model = "only-chat"
+	provider := p.create(t, "/providers", rig.Object{
+		"name": slug("chat-" + p.name[:min(24, len(p.name))]), "kind": "openai", "base_url": p.house.SimulatorURL + "/chat-only", "catalog": "openai",
+		"compatible": true, "chat_only": true, "private_network": true, "credential": "sk-sim-chat",
+	})
+	p.create(t, "/routes", rig.Object{"name": model, "workspace_id": p.workspace, "strategy": "fallback", "targets": []rig.Object{{"provider_id": provider, "model": openAIModel, "weight": 1}}})
+	_, lax := p.newKey(t, rig.Object{"name": "lax", "fields_not_carried": "drop"})
+	type told struct {
+		Text, Status  string
+		Input, Output int
+	}
+	type loop struct{ Tool, City, Status, Text string }
+	var found struct {
+		Whole, Streamed    told
+		Loop, LoopStreamed loop
+	}
+	runSDK(t, "chat_only.mjs", p.house.Edges[0], p.key, model, &found)
+	if found.Whole != found.Streamed || found.Whole.Text == "" || found.Whole.Status != "completed" || found.Whole.Input == 0 || found.Whole.Output == 0 {
+		t.Errorf("whole %+v, streamed %+v", found.Whole, found.Streamed)
+	}
+	for name, got := range map[string]loop{"whole": found.Loop, "streamed": found.LoopStreamed} {
+		if got.Text == "" || got != (loop{"weather", "string", "completed", got.Text}) {
+			t.Errorf("a tool, %s: %+v", name, got)
+		}
+	}
+	p.billedAsReported(t, p.keyID, 6)
+	answer := ask(t.Context(), http.MethodPost, p.house.Edges[0].URL+"/v1/responses", lax, `{"model":"`+model+`","input":"hi","previous_response_id":"resp_1"}`)
+	if problem := errorOf(t, answer); answer.Status != http.StatusBadRequest || problem["param"] != "previous_response_id" {
+		t.Errorf("an earlier answer that no provider keeps: %d %s", answer.Status, answer.Body)
+	}
+}
+
 // TestTheOfficialGoogleSDKReachesEachProvidersModels has Google's SDK speak with Google's own model and with those of the others, and the
 // other SDKs with Google's, tools included.
 func TestTheOfficialGoogleSDKReachesEachProvidersModels(t *testing.T) {

@@ -1,10 +1,10 @@
 -- name: InsertProvider :exec
-INSERT INTO provider (org_id, provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
+INSERT INTO provider (org_id, provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible, chat_only)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
 
 -- name: UpdateProvider :execrows
 UPDATE provider SET name = $3, base_url = $4, catalog = $5, private_network = $6, max_concurrency = $7, queue_length = $8, queue_wait_ms = $9,
-  region = $10, api_version = $11, compatible = $12
+  region = $10, api_version = $11, compatible = $12, chat_only = $13
 WHERE org_id = $1 AND provider_id = $2 AND archived_at IS NULL;
 
 -- name: ArchiveProvider :execrows
@@ -12,7 +12,7 @@ UPDATE provider SET archived_at = now()
 WHERE org_id = $1 AND provider_id = $2 AND archived_at IS NULL;
 
 -- name: GetProvider :one
-SELECT provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible, created_at, archived_at
+SELECT provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible, chat_only, created_at, archived_at
 FROM provider
 WHERE org_id = $1 AND provider_id = $2;
 
@@ -24,7 +24,7 @@ WHERE org_id = $1 AND provider_id = $2 AND archived_at IS NULL
 FOR UPDATE;
 
 -- name: ListProviders :many
-SELECT provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible, created_at, archived_at
+SELECT provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible, chat_only, created_at, archived_at
 FROM provider
 WHERE org_id = $1 AND archived_at IS NULL
 ORDER BY name, provider_id

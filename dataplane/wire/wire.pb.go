@@ -2992,6 +2992,7 @@ type Provider struct {
 	Region         string                 `protobuf:"bytes,14,opt,name=region,proto3" json:"region,omitempty"`                                       // of Bedrock
 	ApiVersion     string                 `protobuf:"bytes,15,opt,name=api_version,json=apiVersion,proto3" json:"api_version,omitempty"`             // of Azure OpenAI: the dated form of its API; empty: the one without dates
 	Compatible     bool                   `protobuf:"varint,16,opt,name=compatible,proto3" json:"compatible,omitempty"`                              // of the kind OpenAI: it knows the common part of Chat Completions alone, with max_tokens and the role system
+	ChatOnly       bool                   `protobuf:"varint,18,opt,name=chat_only,json=chatOnly,proto3" json:"chat_only,omitempty"`                  // of the kind OpenAI: it has Chat Completions, but no Responses
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -3113,6 +3114,13 @@ func (x *Provider) GetApiVersion() string {
 func (x *Provider) GetCompatible() bool {
 	if x != nil {
 		return x.Compatible
+	}
+	return false
+}
+
+func (x *Provider) GetChatOnly() bool {
+	if x != nil {
+		return x.ChatOnly
 	}
 	return false
 }
@@ -5988,7 +5996,7 @@ const file_wire_proto_rawDesc = "" +
 	"\bpriority\x18\n" +
 	" \x01(\x0e2\x1a.tollgate.wire.v1.PriorityR\bpriority\x12!\n" +
 	"\fdrops_fields\x18\v \x01(\bR\vdropsFields\x12!\n" +
-	"\fallows_proxy\x18\f \x01(\bR\vallowsProxy\"\xc9\x03\n" +
+	"\fallows_proxy\x18\f \x01(\bR\vallowsProxy\"\xe6\x03\n" +
 	"\bProvider\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x122\n" +
@@ -6006,7 +6014,8 @@ const file_wire_proto_rawDesc = "" +
 	"apiVersion\x12\x1e\n" +
 	"\n" +
 	"compatible\x18\x10 \x01(\bR\n" +
-	"compatible\"4\n" +
+	"compatible\x12\x1b\n" +
+	"\tchat_only\x18\x12 \x01(\bR\bchatOnly\"4\n" +
 	"\n" +
 	"Credential\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x16\n" +

@@ -70,6 +70,7 @@ type Form struct {
 	Region         component.Field // of Bedrock
 	APIVersion     component.Field // of Azure OpenAI
 	Compatible     component.Field
+	ChatOnly       component.Field // it has no Responses
 	Credential     component.Field // zero Name: not asked for
 	Presets        []Preset        // empty: none are offered
 }

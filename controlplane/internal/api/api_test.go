@@ -532,6 +532,12 @@ func TestPatchKeepsWhatItDoesNotMention(t *testing.T) {
 	if status != http.StatusOK || !bytes.Contains(answer, []byte(`"allowed_models":["canary-a-model"]`)) || !bytes.Contains(answer, []byte(`"requests_per_minute":5`)) {
 		t.Errorf("%d %s", status, answer)
 	}
+	for _, body := range []string{`{"chat_only":true,"compatible":true}`, `{"name":"other"}`} {
+		status, answer = b.call(http.MethodPatch, b.ids.Replace(prefix+"/providers/{provider}"), body, "a owner")
+		if status != http.StatusOK || !bytes.Contains(answer, []byte(`"compatible":true,"chat_only":true`)) {
+			t.Errorf("%s: %d %s", body, status, answer)
+		}
+	}
 }
 
 func TestSecretsAreShownOnceOrNever(t *testing.T) {

@@ -52,6 +52,9 @@ func (c *Console) drawProvider(v *visit, found provider.Provider, wrong mends, n
 		Row: row, Catalog: found.Catalog, Network: "public addresses only", Queue: queueText(found), MayChange: v.actor.May(authz.ProviderWrite) && found.ArchivedAt == nil,
 		EditHref: row.Href + "/edit", ArchiveHref: row.Href + "/archive",
 	}
+	if found.ChatOnly {
+		d.Kind += ", Chat Completions alone"
+	}
 	if found.PrivateNetwork {
 		d.Network = "may be a private or loopback address"
 	}
@@ -160,7 +163,7 @@ func providerInput(v *visit) provider.Input {
 	return provider.Input{
 		Name: v.FormValue("name"), BaseURL: v.FormValue("base_url"), Catalog: v.FormValue("catalog"), PrivateNetwork: v.FormValue("private_network") != "",
 		MaxConcurrency: countOf(v, "max_concurrency", 1), QueueLength: countOf(v, "queue_length", 1), QueueWaitMS: countOf(v, "queue_wait", 1000),
-		Region: v.FormValue("region"), APIVersion: v.FormValue("api_version"), Compatible: &compatible,
+		Region: v.FormValue("region"), APIVersion: v.FormValue("api_version"), Compatible: &compatible, ChatOnly: v.FormValue("chat_only") != "",
 	}
 }
 
@@ -189,7 +192,7 @@ func (c *Console) editProvider(v *visit) error {
 	in := provider.Input{
 		Name: found.Name, BaseURL: found.BaseURL, Catalog: found.Catalog, PrivateNetwork: found.PrivateNetwork,
 		MaxConcurrency: found.MaxConcurrency, QueueLength: found.QueueLength, QueueWaitMS: found.QueueWaitMS,
-		Region: found.Region, APIVersion: found.APIVersion, Compatible: &found.Compatible,
+		Region: found.Region, APIVersion: found.APIVersion, Compatible: &found.Compatible, ChatOnly: found.ChatOnly,
 	}
 	if v.posted() {
 		in = providerInput(v)
@@ -217,12 +220,13 @@ func (c *Console) providerForm(v *visit, form providerui.Form, in provider.Input
 		}
 		status = http.StatusUnprocessableEntity
 	}
-	form.Form = v.frameOf("provider-form", submit, back, wrong, "name", "kind", "base_url", "catalog", "private_network", "credential", "max_concurrency", "queue_length", "queue_wait_ms", "region", "api_version", "compatible")
+	form.Form = v.frameOf("provider-form", submit, back, wrong, "name", "kind", "base_url", "catalog", "private_network", "credential", "max_concurrency", "queue_length", "queue_wait_ms", "region", "api_version", "compatible", "chat_only")
 	form.Name = component.Field{Name: "name", Label: "Name", Value: in.Name, Error: wrong.of("name"), Mono: true, Help: "Lower-case letters, digits and hyphens."}
 	form.Kind.Error = wrong.of("kind")
 	form.BaseURL = component.Field{Name: "base_url", Label: "Base URL", Value: in.BaseURL, Error: wrong.of("base_url"), Mono: true, Placeholder: "https://api.openai.com"}
 	form.Catalog = component.Field{Name: "catalog", Label: "Price catalog", Value: in.Catalog, Error: wrong.of("catalog"), Mono: true, Optional: true, Help: "Left empty, the format's own, such as openai, anthropic or amazon-bedrock."}
 	form.Compatible = component.Field{Name: "compatible", Label: "Knows the common part of OpenAI's format alone", Value: "yes", Checked: in.Compatible != nil && *in.Compatible, Error: wrong.of("compatible"), Help: "For every server of that format but OpenAI's own: it is asked with max_tokens and the role system."}
+	form.ChatOnly = component.Field{Name: "chat_only", Label: "Only Chat Completions", Value: "yes", Checked: in.ChatOnly, Error: wrong.of("chat_only"), Help: "For a server of OpenAI's format that has no Responses API, or not for each of its models: calls of Responses, such as Codex's, are translated."}
 	form.Region = component.Field{Name: "region", Label: "Region, of Bedrock", Value: in.Region, Error: wrong.of("region"), Mono: true, Optional: true, Placeholder: "eu-central-1", Help: "Left empty, the one in the address."}
 	form.APIVersion = component.Field{Name: "api_version", Label: "API version, of Azure OpenAI", Value: in.APIVersion, Error: wrong.of("api_version"), Mono: true, Optional: true, Placeholder: "2024-10-21", Help: "Left empty, the API without dates."}
 	form.PrivateNetwork = component.Field{Name: "private_network", Label: "On a private network", Value: "yes", Checked: in.PrivateNetwork, Error: wrong.of("private_network"), Help: "Allow this address to be private or loopback, for models that you host. Edges must allow it too."}

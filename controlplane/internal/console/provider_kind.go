@@ -46,8 +46,8 @@ func presets(chosen string, in *provider.Input) []providerui.Preset {
 	for _, one := range provider.Presets() {
 		current := one.ID == chosen
 		if current {
-			in.Kind, in.BaseURL, in.Catalog, in.PrivateNetwork, in.Compatible = one.Kind, one.BaseURL, one.Catalog, one.PrivateNetwork, &one.Compatible
-			in.Name = one.ID
+			in.Kind, in.BaseURL, in.Catalog, in.PrivateNetwork = one.Kind, one.BaseURL, one.Catalog, one.PrivateNetwork
+			in.Name, in.Compatible, in.ChatOnly = one.ID, &one.Compatible, one.ChatOnly
 		}
 		all = append(all, providerui.Preset{Label: one.Label, Href: "/providers/new?preset=" + one.ID, Current: current})
 	}

@@ -88,6 +88,9 @@ func (in *Input) cleanKind(wrong *fault.Fields) {
 	if *in.Compatible && in.Kind != OpenAI {
 		wrong.Add("compatible", "leave it out: only servers of OpenAI's format differ in how much of it they know")
 	}
+	if in.ChatOnly && in.Kind != OpenAI {
+		wrong.Add("chat_only", "leave it out: it is for servers of OpenAI's format that have no Responses API")
+	}
 }
 
 // cleanObject reads a credential that is an object, which only some kinds have, into the one line that is sealed.

@@ -29,6 +29,7 @@ type Provider struct {
 	Region         string         `json:"region"`          // of Bedrock
 	APIVersion     string         `json:"api_version"`     // of Azure OpenAI; empty: its API without dates
 	Compatible     bool           `json:"compatible"`      // it knows the common part of OpenAI's format alone
+	ChatOnly       bool           `json:"chat_only"`       // it speaks as OpenAI does and has no Responses: those are translated to Chat Completions
 	Credentials    []Credential   `json:"credentials"`     // those in use
 	CreatedAt      time.Time      `json:"created_at"`
 	ArchivedAt     *time.Time     `json:"archived_at,omitempty"`
@@ -62,6 +63,7 @@ type Input struct {
 	Region         string      `json:"region"`
 	APIVersion     string      `json:"api_version"`
 	Compatible     *bool       `json:"compatible"`          // left out: whether its catalog is another than OpenAI's own
+	ChatOnly       bool        `json:"chat_only"`           // it speaks as OpenAI does and has no Responses: those are translated to Chat Completions
 	Credential     seal.Secret `json:"credential,omitzero"` // the first credential; none: added later
 }
 

@@ -244,11 +244,21 @@ func TestSettingsOfAKindAreJudgedAndFilledIn(t *testing.T) {
 	if err != nil || !local.Compatible {
 		t.Errorf("%+v %v", local, err)
 	}
+	chat := provider.Input{Name: "cerebras", Kind: provider.OpenAI, BaseURL: "https://api.cerebras.ai", Catalog: "cerebras", ChatOnly: true}
+	only, err := service.Create(t.Context(), a, chat)
+	if err != nil || !only.ChatOnly || local.ChatOnly {
+		t.Errorf("%+v %v", only, err)
+	}
+	chat.ChatOnly = false
+	if only, err = service.Update(t.Context(), a, only.ID, chat); err != nil || only.ChatOnly {
+		t.Errorf("changed: %+v %v", only, err)
+	}
 	yes := true
 	for field, in := range map[string]provider.Input{
 		"region":      {Name: "x", Kind: provider.Bedrock, BaseURL: "https://proxy.example"},
 		"api_version": {Name: "x", Kind: provider.Azure, BaseURL: "https://r.openai.azure.com", APIVersion: "v1"},
 		"compatible":  {Name: "x", Kind: provider.Cohere, BaseURL: "https://api.cohere.com", Compatible: &yes},
+		"chat_only":   {Name: "x", Kind: provider.Azure, BaseURL: "https://r.openai.azure.com", ChatOnly: true},
 		"credential":  {Name: "x", Kind: provider.Bedrock, BaseURL: "https://bedrock-runtime.eu-central-1.amazonaws.com", Credential: seal.NewSecret(`{"access_key_id":"x"}`)},
 	} {
 		_, err := service.Create(t.Context(), a, in)

@@ -43,7 +43,7 @@ func insert(ctx context.Context, tx pgx.Tx, org ident.Org, in Input) (ident.Prov
 	err := providerdb.New(tx).InsertProvider(ctx, providerdb.InsertProviderParams{
 		OrgID: org, ProviderID: id, Name: in.Name, Kind: string(in.Kind), BaseUrl: in.BaseURL, Catalog: in.Catalog, PrivateNetwork: in.PrivateNetwork,
 		MaxConcurrency: int32(in.MaxConcurrency), QueueLength: int32(in.QueueLength), QueueWaitMs: int32(in.QueueWaitMS),
-		Region: in.Region, ApiVersion: in.APIVersion, Compatible: *in.Compatible,
+		Region: in.Region, ApiVersion: in.APIVersion, Compatible: *in.Compatible, ChatOnly: in.ChatOnly,
 	})
 	if err != nil {
 		return ident.Provider{}, taken(err, in, "insert provider")
@@ -55,7 +55,7 @@ func update(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Provider, in
 	count, err := providerdb.New(tx).UpdateProvider(ctx, providerdb.UpdateProviderParams{
 		OrgID: org, ProviderID: id, Name: in.Name, BaseUrl: in.BaseURL, Catalog: in.Catalog, PrivateNetwork: in.PrivateNetwork,
 		MaxConcurrency: int32(in.MaxConcurrency), QueueLength: int32(in.QueueLength), QueueWaitMs: int32(in.QueueWaitMS),
-		Region: in.Region, ApiVersion: in.APIVersion, Compatible: *in.Compatible,
+		Region: in.Region, ApiVersion: in.APIVersion, Compatible: *in.Compatible, ChatOnly: in.ChatOnly,
 	})
 	if err != nil {
 		return Provider{}, taken(err, in, "update provider")
@@ -178,7 +178,8 @@ func fromRow(row providerdb.GetProviderRow, credentials []Credential) Provider {
 	return Provider{
 		ID: row.ProviderID, Name: row.Name, Kind: Kind(row.Kind), BaseURL: row.BaseUrl, Catalog: row.Catalog, PrivateNetwork: row.PrivateNetwork,
 		MaxConcurrency: int(row.MaxConcurrency), QueueLength: int(row.QueueLength), QueueWaitMS: int(row.QueueWaitMs),
-		Region: row.Region, APIVersion: row.ApiVersion, Compatible: row.Compatible, Credentials: credentials, CreatedAt: row.CreatedAt, ArchivedAt: row.ArchivedAt,
+		Region: row.Region, APIVersion: row.ApiVersion, Compatible: row.Compatible, ChatOnly: row.ChatOnly,
+		Credentials: credentials, CreatedAt: row.CreatedAt, ArchivedAt: row.ArchivedAt,
 	}
 }
 

@@ -15,7 +15,7 @@ func providerBody(fleet wire.FleetKey, org ident.Org, in provider.Provider, open
 	out := &wire.Provider{
 		Id: in.ID.Bytes(), Name: in.Name, Kind: providerKind(in.Kind), BaseUrl: in.BaseURL, Catalog: in.Catalog, PrivateNetwork: in.PrivateNetwork,
 		MaxConcurrency: uint32(max(in.MaxConcurrency, 0)), QueueLength: uint32(max(in.QueueLength, 0)), QueueWaitMs: uint32(max(in.QueueWaitMS, 0)),
-		Region: in.Region, ApiVersion: in.APIVersion, Compatible: in.Compatible,
+		Region: in.Region, ApiVersion: in.APIVersion, Compatible: in.Compatible, ChatOnly: in.ChatOnly,
 	}
 	for _, each := range opened {
 		if each.ProviderID != in.ID {

@@ -24,6 +24,7 @@ type Provider struct {
 	Region         string  // of Bedrock
 	APIVersion     string  // of Azure OpenAI; empty: its API without dates
 	Compatible     bool    // of the kind OpenAI: not OpenAI itself, so that what it has in common with others is all that is asked of it
+	ChatOnly       bool    // of the kind OpenAI: it has Chat Completions, but no Responses
 }
 
 // Credential is one secret of a provider, opened: an API key, or what is exchanged for the right to call.
@@ -39,7 +40,7 @@ func (c *compiler) provider(in *wire.Provider) {
 		ID: c.id("id", in.GetId()), Name: c.text("name", in.GetName()), Kind: in.GetKind(),
 		Catalog: in.GetCatalog(), PrivateNetwork: in.GetPrivateNetwork(), BaseURL: c.baseURL(in.GetBaseUrl()),
 		MaxConcurrency: int(in.GetMaxConcurrency()), QueueLength: int(in.GetQueueLength()), QueueWait: time.Duration(in.GetQueueWaitMs()) * time.Millisecond,
-		Region: in.GetRegion(), APIVersion: in.GetApiVersion(), Compatible: in.GetCompatible(),
+		Region: in.GetRegion(), APIVersion: in.GetApiVersion(), Compatible: in.GetCompatible(), ChatOnly: in.GetChatOnly(),
 	}
 	out.Breaker = usualBreaker()
 	if out.Kind == wire.ProviderKind_PROVIDER_KIND_BEDROCK {

@@ -73,6 +73,7 @@ func TestKeyIsFoundByItsHashWithAllThatAppliesToIt(t *testing.T) {
 	key := virtualKey(10, hashA)
 	key.AgentId, key.ExpiresUnixMs, key.AllowedModels, key.RequestsPerMinute = agent.Bytes(), 1_900_000_000_000, []string{"fast"}, 60
 	provider := simulator(t)
+	provider.ChatOnly = true
 	statetest.Apply(t, store, orgA, 2, with(organization(orgA), key, provider, route(30, wire.ID{}, provider, "m-0"), route(31, workspace, provider, "m-1"),
 		budget(43, wire.Scope_SCOPE_VIRTUAL_KEY, statetest.ID(10)), budget(42, wire.Scope_SCOPE_AGENT, agent), budget(41, wire.Scope_SCOPE_WORKSPACE, workspace),
 		budget(40, wire.Scope_SCOPE_ORG, wire.ID{}), budget(44, wire.Scope_SCOPE_WORKSPACE, statetest.ID(99)),
@@ -99,8 +100,8 @@ func TestKeyIsFoundByItsHashWithAllThatAppliesToIt(t *testing.T) {
 	if price := target.Prices.At(start); price == nil || price.InputPico != 7 {
 		t.Errorf("price = %+v, want the newest in force", price)
 	}
-	if got := target.Provider.Credentials[0].Secret.Reveal(); got != "s3cret" {
-		t.Errorf("credential = %q", got)
+	if got := target.Provider.Credentials[0].Secret.Reveal(); got != "s3cret" || !target.Provider.ChatOnly {
+		t.Errorf("credential = %q, provider = %+v", got, target.Provider)
 	}
 	if word, hit := found.Guardrails[0].Match([]byte("the FALCON flies")); !hit || word != "Falcon" {
 		t.Errorf("match = %q, %v", word, hit)

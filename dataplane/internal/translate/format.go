@@ -66,6 +66,9 @@ var formats = map[dialect.Dialect]*format{
 func tongues(t *state.Target) []dialect.Dialect {
 	switch t.Provider.Kind {
 	case wire.ProviderKind_PROVIDER_KIND_OPENAI:
+		if t.Provider.ChatOnly {
+			return openAITongues[:len(openAITongues)-1]
+		}
 		return openAITongues[:]
 	case wire.ProviderKind_PROVIDER_KIND_ANTHROPIC:
 		return anthropicTongues[:]
@@ -87,8 +90,9 @@ func tongues(t *state.Target) []dialect.Dialect {
 var (
 	googleTongues = [...]dialect.Dialect{dialect.GeminiGenerate}
 	openAITongues = [...]dialect.Dialect{
-		dialect.OpenAIChat, dialect.OpenAIResponses, dialect.OpenAIEmbeddings, dialect.OpenAIImages, dialect.OpenAIImageEdits, dialect.OpenAISpeech,
+		dialect.OpenAIChat, dialect.OpenAIEmbeddings, dialect.OpenAIImages, dialect.OpenAIImageEdits, dialect.OpenAISpeech,
 		dialect.OpenAITranscription, dialect.OpenAITranslation, dialect.OpenAIModeration, dialect.Rerank,
+		dialect.OpenAIResponses, // last: not all have it
 	}
 	anthropicTongues = [...]dialect.Dialect{dialect.AnthropicMessages, dialect.AnthropicCountTokens}
 	bedrockTongues   = [...]dialect.Dialect{dialect.BedrockConverse}

@@ -40,6 +40,8 @@ func readResponses(p *parser, _ *Ask, body []byte) *conversation {
 			p.neutral(value, "false")
 		case "service_tier":
 			p.neutral(value, `"auto"`, `"default"`)
+		case "previous_response_id", "conversation", "prompt":
+			p.lacks(p.here(), false) // what was said stands at another provider: never left out
 		case "truncation":
 			p.neutral(value, `"disabled"`)
 		case "top_logprobs":

@@ -64,3 +64,7 @@ func (api openaiAPI) fail(w http.ResponseWriter, status int) {
 		api.refuse(w, status, "invalid_request_error", "", "The request was refused.")
 	}
 }
+
+func (api openaiAPI) unknown(w http.ResponseWriter, r *http.Request) {
+	api.refuse(w, http.StatusNotFound, "invalid_request_error", "unknown_url", "Unknown request URL: "+r.Method+" "+r.URL.Path)
+}

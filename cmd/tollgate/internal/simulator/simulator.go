@@ -21,6 +21,7 @@ const (
 	AnthropicPath = "/anthropic"
 	GeminiPath    = "/gemini"
 	BedrockPath   = "/bedrock"
+	ChatOnlyPath  = "/chat-only" // speaks as OpenAI does and has Chat Completions alone
 )
 
 const bodyBytesMax = 64 << 20
@@ -93,9 +94,9 @@ func (s *Simulator) Handler() http.Handler {
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/rerank", openai.rerank)
 	mux.HandleFunc("GET "+OpenAIPath+"/v1/models", openai.models)
 	mux.HandleFunc("GET "+OpenAIPath+"/v1/models/{model}", openai.model)
-	mux.HandleFunc(OpenAIPath+"/", func(w http.ResponseWriter, r *http.Request) {
-		openai.refuse(w, http.StatusNotFound, "invalid_request_error", "unknown_url", "Unknown request URL: "+r.Method+" "+r.URL.Path)
-	})
+	mux.HandleFunc(OpenAIPath+"/", openai.unknown)
+	mux.HandleFunc("POST "+ChatOnlyPath+"/v1/chat/completions", openai.chat)
+	mux.HandleFunc(ChatOnlyPath+"/", openai.unknown)
 	mux.HandleFunc("POST "+AnthropicPath+"/v1/messages", anthropic.messages)
 	mux.HandleFunc("POST "+AnthropicPath+"/v1/messages/count_tokens", anthropic.countTokens)
 	mux.HandleFunc("GET "+AnthropicPath+"/v1/models", anthropic.models)

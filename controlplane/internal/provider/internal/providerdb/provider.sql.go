@@ -31,7 +31,7 @@ func (q *Queries) ArchiveProvider(ctx context.Context, arg ArchiveProviderParams
 }
 
 const getProvider = `-- name: GetProvider :one
-SELECT provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible, created_at, archived_at
+SELECT provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible, chat_only, created_at, archived_at
 FROM provider
 WHERE org_id = $1 AND provider_id = $2
 `
@@ -54,6 +54,7 @@ type GetProviderRow struct {
 	Region         string
 	ApiVersion     string
 	Compatible     bool
+	ChatOnly       bool
 	CreatedAt      time.Time
 	ArchivedAt     *time.Time
 }
@@ -74,6 +75,7 @@ func (q *Queries) GetProvider(ctx context.Context, arg GetProviderParams) (GetPr
 		&i.Region,
 		&i.ApiVersion,
 		&i.Compatible,
+		&i.ChatOnly,
 		&i.CreatedAt,
 		&i.ArchivedAt,
 	)
@@ -116,8 +118,8 @@ func (q *Queries) InsertCredential(ctx context.Context, arg InsertCredentialPara
 }
 
 const insertProvider = `-- name: InsertProvider :exec
-INSERT INTO provider (org_id, provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+INSERT INTO provider (org_id, provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible, chat_only)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 `
 
 type InsertProviderParams struct {
@@ -134,6 +136,7 @@ type InsertProviderParams struct {
 	Region         string
 	ApiVersion     string
 	Compatible     bool
+	ChatOnly       bool
 }
 
 func (q *Queries) InsertProvider(ctx context.Context, arg InsertProviderParams) error {
@@ -151,6 +154,7 @@ func (q *Queries) InsertProvider(ctx context.Context, arg InsertProviderParams) 
 		arg.Region,
 		arg.ApiVersion,
 		arg.Compatible,
+		arg.ChatOnly,
 	)
 	return err
 }
@@ -241,7 +245,7 @@ func (q *Queries) ListCredentialsOfProvider(ctx context.Context, arg ListCredent
 }
 
 const listProviders = `-- name: ListProviders :many
-SELECT provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible, created_at, archived_at
+SELECT provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible, chat_only, created_at, archived_at
 FROM provider
 WHERE org_id = $1 AND archived_at IS NULL
 ORDER BY name, provider_id
@@ -261,6 +265,7 @@ type ListProvidersRow struct {
 	Region         string
 	ApiVersion     string
 	Compatible     bool
+	ChatOnly       bool
 	CreatedAt      time.Time
 	ArchivedAt     *time.Time
 }
@@ -287,6 +292,7 @@ func (q *Queries) ListProviders(ctx context.Context, orgID ident.Org) ([]ListPro
 			&i.Region,
 			&i.ApiVersion,
 			&i.Compatible,
+			&i.ChatOnly,
 			&i.CreatedAt,
 			&i.ArchivedAt,
 		); err != nil {
@@ -459,7 +465,7 @@ func (q *Queries) RetireCredential(ctx context.Context, arg RetireCredentialPara
 
 const updateProvider = `-- name: UpdateProvider :execrows
 UPDATE provider SET name = $3, base_url = $4, catalog = $5, private_network = $6, max_concurrency = $7, queue_length = $8, queue_wait_ms = $9,
-  region = $10, api_version = $11, compatible = $12
+  region = $10, api_version = $11, compatible = $12, chat_only = $13
 WHERE org_id = $1 AND provider_id = $2 AND archived_at IS NULL
 `
 
@@ -476,6 +482,7 @@ type UpdateProviderParams struct {
 	Region         string
 	ApiVersion     string
 	Compatible     bool
+	ChatOnly       bool
 }
 
 func (q *Queries) UpdateProvider(ctx context.Context, arg UpdateProviderParams) (int64, error) {
@@ -492,6 +499,7 @@ func (q *Queries) UpdateProvider(ctx context.Context, arg UpdateProviderParams) 
 		arg.Region,
 		arg.ApiVersion,
 		arg.Compatible,
+		arg.ChatOnly,
 	)
 	if err != nil {
 		return 0, err

@@ -7,7 +7,10 @@ ALTER TABLE provider ADD CONSTRAINT provider_kind_check CHECK (kind IN ('openai'
 ALTER TABLE provider ADD COLUMN region text NOT NULL DEFAULT '';
 ALTER TABLE provider ADD COLUMN api_version text NOT NULL DEFAULT '';
 ALTER TABLE provider ADD COLUMN compatible boolean NOT NULL DEFAULT false;
+-- The row policy binds the owner too, who has entered no organization here.
+ALTER TABLE provider NO FORCE ROW LEVEL SECURITY;
 UPDATE provider SET compatible = true WHERE kind = 'openai' AND catalog <> 'openai';
+ALTER TABLE provider FORCE ROW LEVEL SECURITY;
 
 -- +goose Down
 ALTER TABLE provider DROP COLUMN compatible;

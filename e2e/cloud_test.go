@@ -31,6 +31,10 @@ func clouds() map[string]cloud {
 		"bedrock":      {"bedrock", claudeThere, awsKey(awsSecret, ""), region},
 		"bedrock-role": {"bedrock", profile, awsKey(awsSecret, "tollgate"), region},
 		"bedrock-api":  {"bedrock", "amazon.nova-lite-v1:0", "bedrock-api-key-simulated", region},
+		"azure":        {"azure", "gpt-4o-mini", "azure-key-simulated", nil},
+		"azure-app":    {"azure", "gpt-4o-mini", entraApp("secret-simulated"), rig.Object{"api_version": "2025-04-01-preview"}},
+		"mistral":      {"mistral", "mistral-small-latest", "mistral-key-simulated", nil},
+		"cohere":       {"cohere", "command-a-03-2025", "cohere-key-simulated", nil},
 	}
 }
 
@@ -41,6 +45,10 @@ func shut() map[string]cloud {
 		"bedrock-shut":      {"bedrock", "amazon.nova-lite-v1:0", awsKey(wrongSecret, ""), region},
 		"bedrock-role-shut": {"bedrock", "amazon.nova-lite-v1:0", awsKey(awsSecret, "wrong"), region},
 		"bedrock-api-shut":  {"bedrock", "amazon.nova-lite-v1:0", wrongSecret, region},
+		"azure-shut":        {"azure", "gpt-4o-mini", wrongSecret, nil},
+		"azure-app-shut":    {"azure", "gpt-4o-mini", entraApp(wrongSecret), nil},
+		"mistral-shut":      {"mistral", "mistral-small-latest", wrongSecret, nil},
+		"cohere-shut":       {"cohere", "command-a-03-2025", wrongSecret, nil},
 	}
 }
 
@@ -49,6 +57,10 @@ func awsKey(secret, role string) string {
 		role = `,"role_arn":"arn:aws:iam::123456789012:role/` + role + `"`
 	}
 	return `{"access_key_id":"AKIASIMULATOR0000000","secret_access_key":"` + secret + `"` + role + `}`
+}
+
+func entraApp(secret string) string {
+	return `{"tenant_id":"contoso.example","client_id":"11111111-2222-3333-4444-555555555555","client_secret":"` + secret + `"}`
 }
 
 // withClouds gives the project a route to each.
@@ -100,9 +112,12 @@ func TestTheOfficialSDKsReachEachCloud(t *testing.T) {
 			"OpenAI's SDK, responses": {got.Responses, loop{Reason: "completed", End: "completed", Used: true}},
 			"Anthropic's SDK":         {got.Anthropic, loop{Reason: "tool_use", End: "end_turn", Used: true}},
 		} {
-			each.want.Tool, each.want.City, each.want.Text = "weather", "string", each.got.Whole.Text
-			if each.want.Text == "" || each.got != (loops{each.want, each.want}) {
-				t.Errorf("%s: %s: %+v", name, form, each.got)
+			each.want.Tool, each.want.City = "weather", "string"
+			for _, got := range []loop{each.got.Whole, each.got.Streamed} {
+				each.want.Text = got.Text
+				if got.Text == "" || got != each.want {
+					t.Errorf("%s: %s: %+v", name, form, got)
+				}
 			}
 		}
 	}
@@ -125,6 +140,31 @@ func TestACloudThatDoesNotAdmitUsIsSaidWithoutASecret(t *testing.T) {
 					t.Errorf("%s shows %q: %s", name, secret, got.Body)
 				}
 			}
+		}
+	}
+}
+
+// TestAStreamOfACloudThatBreaksNeverEndsCleanly cuts streams and puts something else into them, each time that they are tried.
+func TestAStreamOfACloudThatBreaksNeverEndsCleanly(t *testing.T) {
+	p := newProject(t, stand(t))
+	p.price(t, profile, "", rig.Object{"catalog": "amazon-bedrock", "input_usd": "1.1", "output_usd": "5.5"})
+	p.withClouds(t, clouds())
+	keyID, key := p.newKey(t, rig.Object{"name": p.name + "-broken"})
+	calls := 0
+	for name, each := range clouds() {
+		for _, fault := range []string{"cut", "garbage"} {
+			must(t, p.house.Fault(t.Context(), rig.Object{"model": each.model, "kind": fault, "after_events": 6}))
+			got := ask(t.Context(), http.MethodPost, p.house.Edges[0].URL+"/v1/chat/completions", key, `{"model":"`+name+`","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"sim:tokens=20 go on"}]}`)
+			if !strings.Contains(got.Body, `"error":`) || !strings.Contains(got.Body, "upstream_") || strings.Contains(got.Body, "[DONE]") {
+				t.Errorf("%s, %s: %d %s", name, fault, got.Status, got.Body)
+			}
+			must(t, p.house.ClearFaults(t.Context()))
+			calls++
+		}
+	}
+	for _, event := range p.events(t, keyID, calls) {
+		if event.Outcome != "upstream_failed" || event.InputTokens == 0 || event.CostPico == "0" {
+			t.Errorf("a broken stream leaves %+v", event)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"tollgate.dev/cmd/tollgate/internal/simulator"
@@ -42,8 +43,7 @@ func simulate(ctx context.Context, args []string) (int, error) {
 	if err != nil {
 		return 1, fmt.Errorf("%w: choose another with --addr", err)
 	}
-	fmt.Printf("simulator: openai http://%[1]s%[2]s  anthropic http://%[1]s%[3]s  gemini http://%[1]s%[4]s  bedrock http://%[1]s%[5]s  ledger http://%[1]s/ledger\n",
-		listener.Addr(), simulator.OpenAIPath, simulator.AnthropicPath, simulator.GeminiPath, simulator.BedrockPath)
+	fmt.Printf("simulator: http://%s, below it %s; ledger /ledger\n", listener.Addr(), strings.Join(simulator.Paths(), " "))
 	server := &http.Server{Handler: simulator.New(config).Handler(), ReadHeaderTimeout: 10 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()

@@ -10,7 +10,7 @@ const anthropic = new Anthropic({ baseURL: EDGE_URL, apiKey: VIRTUAL_KEY, maxRet
 const found = {}
 
 for (const model of MODEL.split(',')) {
-  const request = { model, messages: [{ role: 'user', content: 'sim:cached=3 Say something about every one of these words.' }], max_tokens: 64 }
+  const request = { model, messages: [{ role: 'user', content: 'sim:cached=3 sim:reasoning=5 Say something about every one of these words.' }], max_tokens: 64 }
   const whole = await openai.chat.completions.create(request)
   const streamed = { text: '', chunks: 0, usage: {} }
   for await (const chunk of await openai.chat.completions.create({ ...request, stream: true, stream_options: { include_usage: true } })) {

@@ -18,13 +18,13 @@ import (
 // The access key that Bedrock's stand-in knows.
 const (
 	AWSKeyID  = "AKIASIMULATOR0000000"
-	AWSSecret = "simulators-secret-that-opens-nothing"
+	AWSSecret = "simulators-secret-that-opens-nothing" //nolint:gosec // as it says
 )
 
 // What STS's stand-in gives for every role whose name has no "wrong" in it.
 const (
 	assumedKeyID  = "ASIASIMULATOR0000000"
-	assumedSecret = "simulators-secret-of-an-assumed-role"
+	assumedSecret = "simulators-secret-of-an-assumed-role" //nolint:gosec // it opens nothing
 	assumedToken  = "simulators-session-token"
 	assumedFor    = time.Hour
 )

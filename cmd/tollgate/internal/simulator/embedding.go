@@ -52,6 +52,7 @@ func (api openaiAPI) embeddings(w http.ResponseWriter, r *http.Request) {
 		api.invalid(w, "We could not parse the JSON body of your request: "+err.Error())
 		return
 	}
+	request.Model = deployed(r, request.Model)
 	if !api.known(w, request.Model) {
 		return
 	}
@@ -60,7 +61,7 @@ func (api openaiAPI) embeddings(w http.ResponseWriter, r *http.Request) {
 		api.invalid(w, "'$.input' is invalid. Please check the API reference: https://platform.openai.com/docs/api-reference.")
 		return
 	}
-	x := api.sim.begin(w, r, prompt{provider: "openai", model: request.Model, embedded: counted}, false, func(status int) { api.fail(w, status) })
+	x := api.begin(w, r, prompt{model: request.Model, embedded: counted}, false)
 	if x == nil {
 		return
 	}

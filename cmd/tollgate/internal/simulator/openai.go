@@ -8,7 +8,22 @@ import (
 )
 
 // openaiAPI speaks OpenAI's formats (platform.openai.com/docs/api-reference).
-type openaiAPI struct{ sim *Simulator }
+type openaiAPI struct {
+	sim      *Simulator
+	provider string                     // whose bill it is
+	key      func(*http.Request) string // empty: there is none
+}
+
+func bearer(r *http.Request) string {
+	key, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return key
+}
+
+// begin opens the attempt, see Simulator.begin.
+func (api openaiAPI) begin(w http.ResponseWriter, r *http.Request, p prompt, streamed bool) *exchange {
+	p.provider = api.provider
+	return api.sim.begin(w, r, p, streamed, func(status int) { api.fail(w, status) })
+}
 
 type chatRequest struct {
 	Model               string          `json:"model"`
@@ -116,6 +131,7 @@ func (api openaiAPI) chat(w http.ResponseWriter, r *http.Request) {
 		api.invalid(w, "We could not parse the JSON body of your request: "+err.Error())
 		return
 	}
+	request.Model = deployed(r, request.Model)
 	switch {
 	case len(request.Messages) == 0:
 		api.invalid(w, "Missing required parameter: 'messages'.")
@@ -126,7 +142,7 @@ func (api openaiAPI) chat(w http.ResponseWriter, r *http.Request) {
 	case !api.known(w, request.Model):
 		return
 	}
-	x := api.sim.begin(w, r, request.prompt(), request.Stream, func(status int) { api.fail(w, status) })
+	x := api.begin(w, r, request.prompt(), request.Stream)
 	if x == nil {
 		return
 	}
@@ -139,7 +155,7 @@ func (api openaiAPI) chat(w http.ResponseWriter, r *http.Request) {
 
 // prompt takes what the answer depends on out of the request.
 func (c chatRequest) prompt() prompt {
-	p := prompt{provider: "openai", model: c.Model, outputMax: c.MaxTokens}
+	p := prompt{model: c.Model, outputMax: c.MaxTokens}
 	if c.MaxCompletionTokens > 0 {
 		p.outputMax = c.MaxCompletionTokens
 	}
@@ -249,6 +265,9 @@ func (api openaiAPI) streamChat(x *exchange, withUsage bool) {
 		x.event("", chunk)
 	}
 	x.open()
+	if api.provider == azureProvider {
+		x.filtered()
+	}
 	empty := ""
 	send(chatDelta{Role: "assistant", Content: &empty}, nil)
 	x.stream(func(text string) { send(chatDelta{Content: &text}, nil) }, func(c *call) {

@@ -30,8 +30,7 @@ func (api openaiAPI) invalid(w http.ResponseWriter, message string) {
 
 // admit checks the key.
 func (api openaiAPI) admit(w http.ResponseWriter, r *http.Request) bool {
-	key, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if keyRefused(key) {
+	if keyRefused(api.key(r)) {
 		api.refuse(w, http.StatusUnauthorized, "invalid_request_error", "invalid_api_key", "Incorrect API key provided.")
 		return false
 	}

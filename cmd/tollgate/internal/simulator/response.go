@@ -86,7 +86,7 @@ func (api openaiAPI) responses(w http.ResponseWriter, r *http.Request) {
 	if !api.known(w, request.Model) {
 		return
 	}
-	x := api.sim.begin(w, r, request.prompt(), request.Stream, func(status int) { api.fail(w, status) })
+	x := api.begin(w, r, request.prompt(), request.Stream)
 	if x == nil {
 		return
 	}
@@ -100,7 +100,7 @@ func (api openaiAPI) responses(w http.ResponseWriter, r *http.Request) {
 }
 
 func (q responsesRequest) prompt() prompt {
-	p := prompt{provider: "openai", model: q.Model, outputMax: q.MaxOutputTokens}
+	p := prompt{model: q.Model, outputMax: q.MaxOutputTokens}
 	if q.Instructions != "" {
 		p.texts = append(p.texts, q.Instructions)
 	}

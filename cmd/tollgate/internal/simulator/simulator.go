@@ -1,6 +1,7 @@
-// Package simulator provides model providers that cost nothing: OpenAI's Chat Completions, Responses, Embeddings and Models, Anthropic's
-// Messages and Models, Google's Gemini API and Amazon Bedrock's Converse, in their wire formats, streams included. What it answers and what it counts is a pure
-// function of the request; what it "billed" stands in a ledger; it fails on request.
+// Package simulator provides model providers that cost nothing: OpenAI's Chat Completions, Responses, Embeddings and Models (also as Azure has
+// them), Anthropic's Messages and Models, Google's Gemini API, Amazon Bedrock's Converse, Mistral's Chat Completions and Cohere's Chat, in their
+// wire formats, streams included. What it answers and what it counts is a pure function of the request; what it "billed" stands in a ledger;
+// it fails on request.
 // It refuses to understand anything: its text has no sense.
 package simulator
 
@@ -22,7 +23,15 @@ const (
 	GeminiPath    = "/gemini"
 	BedrockPath   = "/bedrock"
 	ChatOnlyPath  = "/chat-only" // speaks as OpenAI does and has Chat Completions alone
+	AzurePath     = "/azure"
+	MistralPath   = "/mistral"
+	CoherePath    = "/cohere"
 )
+
+// Paths returns where the providers live.
+func Paths() []string {
+	return []string{OpenAIPath, AnthropicPath, GeminiPath, BedrockPath, AzurePath, MistralPath, CoherePath, ChatOnlyPath}
+}
 
 const bodyBytesMax = 64 << 20
 
@@ -81,7 +90,7 @@ func New(config Config) *Simulator {
 // Handler returns the HTTP side: the providers, /ledger, /faults and /healthz.
 func (s *Simulator) Handler() http.Handler {
 	mux := http.NewServeMux()
-	openai, anthropic := openaiAPI{s}, anthropicAPI{s}
+	openai, anthropic := openaiAPI{s, "openai", bearer}, anthropicAPI{s}
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/chat/completions", openai.chat)
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/responses", openai.responses)
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/embeddings", openai.embeddings)
@@ -116,6 +125,9 @@ func (s *Simulator) Handler() http.Handler {
 	mux.HandleFunc(BedrockPath+"/", func(w http.ResponseWriter, _ *http.Request) {
 		bedrock.refuse(w, http.StatusNotFound, "UnknownOperationException")
 	})
+	s.azure(mux)
+	mux.HandleFunc("POST "+MistralPath+"/v1/chat/completions", mistralAPI{s}.chat)
+	mux.HandleFunc("POST "+CoherePath+"/v2/chat", cohereAPI{s}.chat)
 	mux.HandleFunc("GET /ledger", s.ledger.serve)
 	mux.HandleFunc("DELETE /ledger", s.ledger.clear)
 	mux.HandleFunc("GET /faults", s.faults.list)

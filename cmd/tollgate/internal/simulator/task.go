@@ -26,7 +26,7 @@ func (api openaiAPI) task(w http.ResponseWriter, r *http.Request, model string) 
 	if !api.known(w, model) {
 		return nil
 	}
-	return api.sim.begin(w, r, prompt{provider: "openai", model: model, task: true}, false, func(status int) { api.fail(w, status) })
+	return api.begin(w, r, prompt{model: model, task: true}, false)
 }
 
 type imageRequest struct {

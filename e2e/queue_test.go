@@ -169,7 +169,7 @@ func (q *queueing) highPriorityGoesFirst(t *testing.T) {
 // leavingFreesThePlace lets callers hang up, one who waits and one who is being answered.
 func (q *queueing) leavingFreesThePlace(t *testing.T) {
 	must(t, q.house.ClearFaults(t.Context()))
-	must(t, q.house.Fault(t.Context(), rig.Object{"model": queuedModel, "kind": "stall", "after_events": 1, "count": 2}))
+	must(t, q.house.Fault(t.Context(), rig.Object{"model": queuedModel, "kind": "stall", "after_events": 3, "count": 2}))
 	streams := [2]*http.Response{q.stream(t), q.stream(t)}
 	waiting, giveUp := context.WithCancel(t.Context())
 	defer giveUp()

@@ -240,6 +240,9 @@ func tail(path string) string {
 	}
 	lines := strings.Split(strings.TrimSpace(string(raw[max(0, len(raw)-4096):])), "\n")
 	for i := len(lines) - 1; i >= 0; i-- {
+		if strings.Contains(lines[i], "unexpected postmaster exit") { // a session of the server before, which was killed
+			continue
+		}
 		if strings.Contains(lines[i], "FATAL") || strings.Contains(lines[i], "PANIC") {
 			return lines[i] + " (log: " + path + ")"
 		}

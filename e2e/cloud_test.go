@@ -168,3 +168,21 @@ func TestAStreamOfACloudThatBreaksNeverEndsCleanly(t *testing.T) {
 		}
 	}
 }
+
+// TestEmbeddingsReachTheCloudsThatHaveThemInOpenAIsFormat asks each for embeddings and compares what was counted with what was billed.
+func TestEmbeddingsReachTheCloudsThatHaveThemInOpenAIsFormat(t *testing.T) {
+	p := newProject(t, stand(t))
+	all := map[string]cloud{
+		"azure-embed":     {"azure", embedder, "azure-key-simulated", nil},
+		"azure-app-embed": {"azure", embedder, entraApp("secret-simulated"), rig.Object{"api_version": "2024-10-21"}},
+		"mistral-embed":   {"mistral", "mistral-embed", "mistral-key-simulated", nil},
+	}
+	p.withClouds(t, all)
+	for name, each := range all {
+		got := ask(t.Context(), http.MethodPost, p.house.Edges[1].URL+"/v1/embeddings", p.key, `{"model":"`+name+`","input":["a text","and another"],"encoding_format":"base64"}`)
+		if got.Status != http.StatusOK || strings.Count(got.Body, `"embedding":"`) != 2 || got.Header.Get("X-Tollgate-Model") != each.model {
+			t.Errorf("%s: %d %.300s", name, got.Status, got.Body)
+		}
+	}
+	p.billedAsReported(t, p.keyID, len(all))
+}

@@ -127,6 +127,7 @@ func (s *Simulator) Handler() http.Handler {
 	})
 	s.azure(mux)
 	mux.HandleFunc("POST "+MistralPath+"/v1/chat/completions", mistralAPI{s}.chat)
+	mux.HandleFunc("POST "+MistralPath+"/v1/embeddings", openaiAPI{s, "mistral", bearer}.embeddings)
 	mux.HandleFunc("POST "+CoherePath+"/v2/chat", cohereAPI{s}.chat)
 	mux.HandleFunc("GET /ledger", s.ledger.serve)
 	mux.HandleFunc("DELETE /ledger", s.ledger.clear)

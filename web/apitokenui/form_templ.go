@@ -44,7 +44,7 @@ func FormPage(f Form) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<aside class=\"aside\" aria-label=\"About API tokens\"><h2>The smallest role that suffices</h2><p>A program that only reads spend is a viewer; one that hands out virtual keys is a developer. No token may do more than whoever makes it.</p><h2>Shown once</h2><p>The next page shows the token. Tollgate keeps only a hash of it; nobody can read it again, also not we.</p></aside></div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<aside class=\"aside\" aria-label=\"About API tokens\"><h2>The smallest role that suffices</h2><p>A program that only reads spend is a viewer; one that hands out virtual keys is a developer. No token may do more than whoever makes it.</p><h2>Shown once</h2><p>The next page shows the token. Tollgate keeps only a hash of it; nobody can read it again, not even we.</p></aside></div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

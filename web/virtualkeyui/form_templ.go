@@ -44,7 +44,7 @@ func FormPage(f Form) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<aside class=\"aside\" aria-label=\"About virtual keys\"><h2>One key per place that runs</h2><p>Give the same agent one key on the laptop and another in production. Either can then be revoked alone, and the bill still names the agent.</p><h2>Shown once</h2><p>The next page shows the key. Tollgate keeps only a hash of it; nobody can read it again, also not we.</p></aside></div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<aside class=\"aside\" aria-label=\"About virtual keys\"><h2>One key per place that runs</h2><p>Give the same agent one key on the laptop and another in production. Either can then be revoked alone, and the bill still names the agent.</p><h2>Shown once</h2><p>The next page shows the key. Tollgate keeps only a hash of it; nobody can read it again, not even we.</p></aside></div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -145,7 +145,7 @@ func (c *Console) newProvider(v *visit) error {
 	in.Credential = seal.NewSecret(v.FormValue("credential"))
 	form := providerui.Form{
 		Title:      "New provider",
-		Credential: component.Field{Name: "credential", Label: "API key", Kind: "password", Autocomplete: "new-password", Optional: true, Help: "Or, for Bedrock and Azure, the JSON object described beside. Stored encrypted; never shown again. It can also be added later."},
+		Credential: component.Field{Name: "credential", Label: "API key", Kind: "password", Autocomplete: "new-password", Optional: true, Help: "Or, for Bedrock and Azure, a JSON object. Stored encrypted; never shown again. It can also be added later."},
 	}
 	if !v.posted() {
 		in.Kind = provider.OpenAI
@@ -227,8 +227,8 @@ func (c *Console) providerForm(v *visit, form providerui.Form, in provider.Input
 	form.Catalog = component.Field{Name: "catalog", Label: "Price catalog", Value: in.Catalog, Error: wrong.of("catalog"), Mono: true, Optional: true, Help: "Left empty, the format's own, such as openai, anthropic or amazon-bedrock."}
 	form.Compatible = component.Field{Name: "compatible", Label: "Knows the common part of OpenAI's format alone", Value: "yes", Checked: in.Compatible != nil && *in.Compatible, Error: wrong.of("compatible"), Help: "For every server of that format but OpenAI's own: it is asked with max_tokens and the role system."}
 	form.ChatOnly = component.Field{Name: "chat_only", Label: "Only Chat Completions", Value: "yes", Checked: in.ChatOnly, Error: wrong.of("chat_only"), Help: "For a server of OpenAI's format that has no Responses API, or not for each of its models: calls of Responses, such as Codex's, are translated."}
-	form.Region = component.Field{Name: "region", Label: "Region, of Bedrock", Value: in.Region, Error: wrong.of("region"), Mono: true, Optional: true, Placeholder: "eu-central-1", Help: "Left empty, the one in the address."}
-	form.APIVersion = component.Field{Name: "api_version", Label: "API version, of Azure OpenAI", Value: in.APIVersion, Error: wrong.of("api_version"), Mono: true, Optional: true, Placeholder: "2024-10-21", Help: "Left empty, the API without dates."}
+	form.Region = component.Field{Name: "region", Label: "Region", Value: in.Region, Error: wrong.of("region"), Mono: true, Optional: true, Placeholder: "eu-central-1", Help: "Bedrock's, which signatures name. Left empty, the one in the address."}
+	form.APIVersion = component.Field{Name: "api_version", Label: "API version", Value: in.APIVersion, Error: wrong.of("api_version"), Mono: true, Optional: true, Placeholder: "2024-10-21", Help: "Of Azure's dated API. Left empty, the API without dates."}
 	form.PrivateNetwork = component.Field{Name: "private_network", Label: "On a private network", Value: "yes", Checked: in.PrivateNetwork, Error: wrong.of("private_network"), Help: "Allow this address to be private or loopback, for models that you host. Edges must allow it too."}
 	form.MaxConcurrency = countField(v, "max_concurrency", "Calls at a time", in.MaxConcurrency, wrong.of("max_concurrency"), "Over all edges. Empty: no limit.")
 	form.QueueLength = countField(v, "queue_length", "Calls that may wait", in.QueueLength, wrong.of("queue_length"), "On each edge. Empty: none waits.")

@@ -140,6 +140,9 @@ var tableOwners = map[string]string{
 var foreignTables = []house.Foreign{
 	{File: "usage.sql", Table: "usage_slice", Reason: "ingest writes the sums that usage reads"},
 	{File: "usage.sql", Table: "usage_tag_hour", Reason: "the names of labels are looked for one after the other, by the key"},
+	{File: "usage.sql", Table: "usage_hour", Reason: "hours that have hits are looked for in what is not folded, too"},
+	{File: "usage.sql", Table: "usage_fold", Reason: "says from where on hours are not folded"},
+	{File: "usage.sql", Table: "usage_pending", Reason: "a batch that has a value is found without taking it apart"},
 	{File: "publish.sql", Table: "org", Reason: "the organization itself is an item of its fragment"},
 	{File: "publish.sql", Table: "generation", Reason: "a fragment carries the generation that it was read at"},
 	{File: "edge.sql", Table: "edge", Reason: "edges writes what edge reads"},

@@ -1,9 +1,10 @@
 -- name: PlanForRanges :exec
 -- @sqlc-vet-disable org-id-required
 -- Touches no row. A range of one organization is found by index and is small: plans for large tables (all rows, several workers, compiled) only
--- cost time, and are taken where Postgres cannot know from where on hours are not folded. Groups are hashed, since they are few.
+-- cost time, and are taken where Postgres cannot know from where on hours are not folded. Groups are hashed, since they are few. And each question is
+-- planned by itself: one plan for all of them, which a connection would go over to, knows neither the range nor what restricts.
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true),
-  set_config('work_mem', '64MB', true);
+  set_config('work_mem', '64MB', true), set_config('plan_cache_mode', 'force_custom_plan', true);
 
 -- name: ListDearest :many
 -- The values of one dimension on which most was spent in a range: of its whole weeks, the whole days beside them and the hours beside these.
@@ -334,6 +335,93 @@ WHERE e.org_id = $1
   AND (sqlc.arg(label_name)::text = '' OR e.labels ->> sqlc.arg(label_name)::text = sqlc.arg(label_value)::text)
 ORDER BY e.started_at DESC, e.event_id
 LIMIT sqlc.arg(at_most);
+
+-- name: ListHits :many
+-- The newest hours of a range that have some values of one dimension: of the days that have them, of the weeks that have them. Each is looked up by
+-- its key: the range holds many more. One week and one day more than hours are wanted, since the newest may have them beyond the range alone. What is
+-- not folded is added: of what is pending, all hours of a batch that has the values.
+WITH weeks AS MATERIALIZED (
+  SELECT t.start
+  FROM (SELECT s.start FROM usage_slice s WHERE s.org_id = $1 AND s.step = 'week' AND s.dimension = 'outcome' AND s.name = '' ORDER BY s.start LIMIT 1) f
+  CROSS JOIN (SELECT s.start FROM usage_slice s WHERE s.org_id = $1 AND s.step = 'week' AND s.dimension = 'outcome' AND s.name = '' ORDER BY s.start DESC LIMIT 1) l
+  CROSS JOIN LATERAL (
+    SELECT generate_series(greatest(f.start, date_trunc('week', sqlc.arg(from_hour)::timestamptz, 'UTC')), least(l.start, sqlc.arg(until)::timestamptz), interval '168 hours') AS start
+  ) t
+  CROSS JOIN LATERAL (
+    SELECT 1 AS hit
+    FROM (SELECT unnest(sqlc.arg(names)::text[]) AS name) n
+    CROSS JOIN (SELECT unnest(sqlc.arg(among)::text[]) AS value) v
+    CROSS JOIN LATERAL (
+      SELECT s.start FROM usage_slice s
+      WHERE s.org_id = $1 AND s.step = 'week' AND s.dimension = sqlc.arg(dimension)::text AND s.name = n.name AND s.start = t.start AND s.value = v.value
+      LIMIT 1
+    ) s
+    LIMIT 1
+  ) h
+  WHERE t.start < sqlc.arg(until)::timestamptz
+  ORDER BY t.start DESC
+  LIMIT sqlc.arg(at_most)::integer + 1
+), days AS MATERIALIZED (
+  SELECT t.start
+  FROM weeks w
+  CROSS JOIN LATERAL (SELECT generate_series(w.start, w.start + interval '144 hours', interval '24 hours') AS start) t
+  CROSS JOIN LATERAL (
+    SELECT 1 AS hit
+    FROM (SELECT unnest(sqlc.arg(names)::text[]) AS name) n
+    CROSS JOIN (SELECT unnest(sqlc.arg(among)::text[]) AS value) v
+    CROSS JOIN LATERAL (
+      SELECT s.start FROM usage_slice s
+      WHERE s.org_id = $1 AND s.step = 'day' AND s.dimension = sqlc.arg(dimension)::text AND s.name = n.name AND s.start = t.start AND s.value = v.value
+      LIMIT 1
+    ) s
+    LIMIT 1
+  ) h
+  WHERE t.start > sqlc.arg(from_hour)::timestamptz - interval '24 hours' AND t.start < sqlc.arg(until)::timestamptz
+  ORDER BY t.start DESC
+  LIMIT sqlc.arg(at_most)::integer + 1
+)
+SELECT x.start::timestamptz AS start
+FROM (
+  SELECT t.start
+  FROM days d
+  CROSS JOIN LATERAL (SELECT generate_series(d.start, d.start + interval '23 hours', interval '1 hour') AS start) t
+  CROSS JOIN LATERAL (
+    SELECT 1 AS hit
+    FROM (SELECT unnest(sqlc.arg(names)::text[]) AS name) n
+    CROSS JOIN (SELECT unnest(sqlc.arg(among)::text[]) AS value) v
+    CROSS JOIN LATERAL (
+      SELECT s.start FROM usage_slice s
+      WHERE s.org_id = $1 AND s.step = 'hour' AND s.dimension = sqlc.arg(dimension)::text AND s.name = n.name AND s.start = t.start AND s.value = v.value
+      LIMIT 1
+    ) s
+    LIMIT 1
+  ) h
+  WHERE t.start >= sqlc.arg(from_hour)::timestamptz AND t.start < sqlc.arg(until)::timestamptz
+  UNION
+  SELECT h.hour
+  FROM usage_hour h
+  WHERE h.org_id = $1 AND sqlc.arg(source)::text = 'hour' AND h.hour >= (SELECT coalesce(max(f.summed_until), '-infinity') FROM usage_fold f WHERE f.org_id = $1)
+    AND (CASE sqlc.arg(dimension)::text
+      WHEN 'agent' THEN h.agent_id::text WHEN 'workspace' THEN h.workspace_id::text WHEN 'virtual_key' THEN h.virtual_key_id::text
+      WHEN 'provider' THEN h.provider_id::text WHEN 'route' THEN h.route_id::text WHEN 'model' THEN h.model ELSE h.outcome END)::text = ANY(sqlc.arg(among)::text[])
+  UNION
+  SELECT h.hour
+  FROM (SELECT unnest(sqlc.arg(names)::text[]) AS name) n
+  JOIN usage_tag_hour h ON h.name = n.name
+  WHERE h.org_id = $1 AND sqlc.arg(source)::text = 'tag_hour' AND h.hour >= (SELECT coalesce(max(f.summed_until), '-infinity') FROM usage_fold f WHERE f.org_id = $1)
+    AND h.value = ANY(sqlc.arg(among)::text[])
+  UNION
+  SELECT date_trunc('hour', unnest(p.started_at), 'UTC')
+  FROM usage_pending p
+  WHERE p.org_id = $1 AND CASE sqlc.arg(dimension)::text
+    WHEN 'agent' THEN p.agent_id::text[] && sqlc.arg(among)::text[] WHEN 'workspace' THEN p.workspace_id::text[] && sqlc.arg(among)::text[]
+    WHEN 'virtual_key' THEN p.virtual_key_id::text[] && sqlc.arg(among)::text[] WHEN 'provider' THEN p.provider_id::text[] && sqlc.arg(among)::text[]
+    WHEN 'route' THEN p.route_id::text[] && sqlc.arg(among)::text[] WHEN 'model' THEN p.model && sqlc.arg(among)::text[]
+    WHEN 'outcome' THEN p.outcome && sqlc.arg(among)::text[] ELSE p.tag_name && sqlc.arg(names)::text[] AND p.tag_value && sqlc.arg(among)::text[] END
+) x
+WHERE x.start >= sqlc.arg(from_hour)::timestamptz AND x.start < sqlc.arg(until)::timestamptz
+ORDER BY 1 DESC
+LIMIT sqlc.arg(at_most)::integer;
 
 -- name: GetPrice :one
 -- A row of the catalog, charged still or not, or one of the organization's own.

@@ -140,6 +140,26 @@ func rowsRead(t *testing.T, db *tenant.DB, org ident.Org, query pgx.TraceQuerySt
 	plans[0].Plan.read(into)
 }
 
+// overheard returns the service over a pool of its own, and what it says there.
+func (f *fixture) overheard(t *testing.T) (*usage.Service, *heard) {
+	t.Helper()
+	if _, err := f.db.Owner(t).Exec(t.Context(), "ANALYZE"); err != nil { // plans follow from what is known of the tables
+		t.Fatal(err)
+	}
+	config, err := pgxpool.ParseConfig(f.db.AppURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoken := &heard{}
+	config.ConnConfig.Tracer = spoken
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return usage.New(tenant.New(pool), usage.NewFeed(), time.Now), spoken
+}
+
 func TestAPageOfSpendReadsAFewRowsForEachGroupAndDayAndNoEvents(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -155,21 +175,7 @@ func TestAPageOfSpendReadsAFewRowsForEachGroupAndDayAndNoEvents(t *testing.T) {
 	}
 	f.take(t, f.batch(t, 9, 1, events...))
 	f.fold(t)
-	if _, err := f.db.Owner(t).Exec(t.Context(), "ANALYZE"); err != nil { // plans follow from what is known of the tables
-		t.Fatal(err)
-	}
-	config, err := pgxpool.ParseConfig(f.db.AppURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	spoken := &heard{}
-	config.ConnConfig.Tracer = spoken
-	pool, err := pgxpool.NewWithConfig(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	service := usage.New(tenant.New(pool), usage.NewFeed(), time.Now)
+	service, spoken := f.overheard(t)
 	for _, group := range []usage.Group{usage.ByEndUser, usage.ByAgent, usage.ByVirtualKey, usage.ByOutcome} {
 		query := usage.SpendQuery{From: began, To: began.AddDate(0, 0, days), GroupBy: group, Step: usage.ByDay, Cells: 5}
 		if found, err := service.Spend(t.Context(), actor, query); err != nil || found.Total.Events == 0 {

@@ -166,7 +166,7 @@ func (s *Service) Refusals(ctx context.Context, actor authz.Actor, from, to time
 	return all, err
 }
 
-// Events returns a page of events, newest first.
+// Events returns a page of events, newest first. A page may end early, even without items, where long nothing was found: its Next goes on.
 func (s *Service) Events(ctx context.Context, actor authz.Actor, filter Filter) (page Page, err error) {
 	filter, from, err := filter.normal(s.now())
 	if err != nil {
@@ -174,18 +174,22 @@ func (s *Service) Events(ctx context.Context, actor authz.Actor, filter Filter) 
 	}
 	limit := filter.Limit
 	filter.Limit++ // one more says whether there is another page
+	var rest place
 	err = s.read(ctx, actor, func(tx pgx.Tx) error {
 		there, err := filter.within(ctx, tx, actor.Org)
 		if err != nil || !there {
 			return err
 		}
-		page.Items, err = events(ctx, tx, actor.Org, filter, from, ident.Event{})
+		page.Items, rest, err = filter.matching(ctx, tx, actor.Org, from)
 		return err
 	})
 	if len(page.Items) > limit {
 		page.Items = page.Items[:limit]
 		last := page.Items[limit-1]
-		page.Next = place{at: last.StartedAt, event: last.ID.UUID}.cursor()
+		rest = place{at: last.StartedAt, event: last.ID.UUID}
+	}
+	if !rest.at.IsZero() {
+		page.Next = rest.cursor()
 	}
 	return page, err
 }

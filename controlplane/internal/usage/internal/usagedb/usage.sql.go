@@ -656,6 +656,134 @@ func (q *Queries) ListEvents(ctx context.Context, arg ListEventsParams) ([]ListE
 	return items, nil
 }
 
+const listHits = `-- name: ListHits :many
+WITH weeks AS MATERIALIZED (
+  SELECT t.start
+  FROM (SELECT s.start FROM usage_slice s WHERE s.org_id = $1 AND s.step = 'week' AND s.dimension = 'outcome' AND s.name = '' ORDER BY s.start LIMIT 1) f
+  CROSS JOIN (SELECT s.start FROM usage_slice s WHERE s.org_id = $1 AND s.step = 'week' AND s.dimension = 'outcome' AND s.name = '' ORDER BY s.start DESC LIMIT 1) l
+  CROSS JOIN LATERAL (
+    SELECT generate_series(greatest(f.start, date_trunc('week', $5::timestamptz, 'UTC')), least(l.start, $6::timestamptz), interval '168 hours') AS start
+  ) t
+  CROSS JOIN LATERAL (
+    SELECT 1 AS hit
+    FROM (SELECT unnest($2::text[]) AS name) n
+    CROSS JOIN (SELECT unnest($3::text[]) AS value) v
+    CROSS JOIN LATERAL (
+      SELECT s.start FROM usage_slice s
+      WHERE s.org_id = $1 AND s.step = 'week' AND s.dimension = $4::text AND s.name = n.name AND s.start = t.start AND s.value = v.value
+      LIMIT 1
+    ) s
+    LIMIT 1
+  ) h
+  WHERE t.start < $6::timestamptz
+  ORDER BY t.start DESC
+  LIMIT $8::integer + 1
+), days AS MATERIALIZED (
+  SELECT t.start
+  FROM weeks w
+  CROSS JOIN LATERAL (SELECT generate_series(w.start, w.start + interval '144 hours', interval '24 hours') AS start) t
+  CROSS JOIN LATERAL (
+    SELECT 1 AS hit
+    FROM (SELECT unnest($2::text[]) AS name) n
+    CROSS JOIN (SELECT unnest($3::text[]) AS value) v
+    CROSS JOIN LATERAL (
+      SELECT s.start FROM usage_slice s
+      WHERE s.org_id = $1 AND s.step = 'day' AND s.dimension = $4::text AND s.name = n.name AND s.start = t.start AND s.value = v.value
+      LIMIT 1
+    ) s
+    LIMIT 1
+  ) h
+  WHERE t.start > $5::timestamptz - interval '24 hours' AND t.start < $6::timestamptz
+  ORDER BY t.start DESC
+  LIMIT $8::integer + 1
+)
+SELECT x.start::timestamptz AS start
+FROM (
+  SELECT t.start
+  FROM days d
+  CROSS JOIN LATERAL (SELECT generate_series(d.start, d.start + interval '23 hours', interval '1 hour') AS start) t
+  CROSS JOIN LATERAL (
+    SELECT 1 AS hit
+    FROM (SELECT unnest($2::text[]) AS name) n
+    CROSS JOIN (SELECT unnest($3::text[]) AS value) v
+    CROSS JOIN LATERAL (
+      SELECT s.start FROM usage_slice s
+      WHERE s.org_id = $1 AND s.step = 'hour' AND s.dimension = $4::text AND s.name = n.name AND s.start = t.start AND s.value = v.value
+      LIMIT 1
+    ) s
+    LIMIT 1
+  ) h
+  WHERE t.start >= $5::timestamptz AND t.start < $6::timestamptz
+  UNION
+  SELECT h.hour
+  FROM usage_hour h
+  WHERE h.org_id = $1 AND $7::text = 'hour' AND h.hour >= (SELECT coalesce(max(f.summed_until), '-infinity') FROM usage_fold f WHERE f.org_id = $1)
+    AND (CASE $4::text
+      WHEN 'agent' THEN h.agent_id::text WHEN 'workspace' THEN h.workspace_id::text WHEN 'virtual_key' THEN h.virtual_key_id::text
+      WHEN 'provider' THEN h.provider_id::text WHEN 'route' THEN h.route_id::text WHEN 'model' THEN h.model ELSE h.outcome END)::text = ANY($3::text[])
+  UNION
+  SELECT h.hour
+  FROM (SELECT unnest($2::text[]) AS name) n
+  JOIN usage_tag_hour h ON h.name = n.name
+  WHERE h.org_id = $1 AND $7::text = 'tag_hour' AND h.hour >= (SELECT coalesce(max(f.summed_until), '-infinity') FROM usage_fold f WHERE f.org_id = $1)
+    AND h.value = ANY($3::text[])
+  UNION
+  SELECT date_trunc('hour', unnest(p.started_at), 'UTC')
+  FROM usage_pending p
+  WHERE p.org_id = $1 AND CASE $4::text
+    WHEN 'agent' THEN p.agent_id::text[] && $3::text[] WHEN 'workspace' THEN p.workspace_id::text[] && $3::text[]
+    WHEN 'virtual_key' THEN p.virtual_key_id::text[] && $3::text[] WHEN 'provider' THEN p.provider_id::text[] && $3::text[]
+    WHEN 'route' THEN p.route_id::text[] && $3::text[] WHEN 'model' THEN p.model && $3::text[]
+    WHEN 'outcome' THEN p.outcome && $3::text[] ELSE p.tag_name && $2::text[] AND p.tag_value && $3::text[] END
+) x
+WHERE x.start >= $5::timestamptz AND x.start < $6::timestamptz
+ORDER BY 1 DESC
+LIMIT $8::integer
+`
+
+type ListHitsParams struct {
+	OrgID     ident.Org
+	Names     []string
+	Among     []string
+	Dimension string
+	FromHour  time.Time
+	Until     time.Time
+	Source    string
+	AtMost    int32
+}
+
+// The newest hours of a range that have some values of one dimension: of the days that have them, of the weeks that have them. Each is looked up by
+// its key: the range holds many more. One week and one day more than hours are wanted, since the newest may have them beyond the range alone. What is
+// not folded is added: of what is pending, all hours of a batch that has the values.
+func (q *Queries) ListHits(ctx context.Context, arg ListHitsParams) ([]time.Time, error) {
+	rows, err := q.db.Query(ctx, listHits,
+		arg.OrgID,
+		arg.Names,
+		arg.Among,
+		arg.Dimension,
+		arg.FromHour,
+		arg.Until,
+		arg.Source,
+		arg.AtMost,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []time.Time
+	for rows.Next() {
+		var start time.Time
+		if err := rows.Scan(&start); err != nil {
+			return nil, err
+		}
+		items = append(items, start)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listNames = `-- name: ListNames :many
 SELECT a.agent_id::text AS group_key, a.name FROM agent a WHERE a.org_id = $1 AND $2::text = 'agent'
 UNION ALL SELECT w.workspace_id::text, w.name FROM workspace w WHERE w.org_id = $1 AND $2::text = 'workspace'
@@ -983,12 +1111,13 @@ func (q *Queries) OldestEvent(ctx context.Context, orgID ident.Org) (time.Time, 
 
 const planForRanges = `-- name: PlanForRanges :exec
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true),
-  set_config('work_mem', '64MB', true)
+  set_config('work_mem', '64MB', true), set_config('plan_cache_mode', 'force_custom_plan', true)
 `
 
 // @sqlc-vet-disable org-id-required
 // Touches no row. A range of one organization is found by index and is small: plans for large tables (all rows, several workers, compiled) only
-// cost time, and are taken where Postgres cannot know from where on hours are not folded. Groups are hashed, since they are few.
+// cost time, and are taken where Postgres cannot know from where on hours are not folded. Groups are hashed, since they are few. And each question is
+// planned by itself: one plan for all of them, which a connection would go over to, knows neither the range nor what restricts.
 func (q *Queries) PlanForRanges(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, planForRanges)
 	return err

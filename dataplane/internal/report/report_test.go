@@ -82,7 +82,7 @@ func (c *committer) commit(batch *wire.UsageBatch) (*wire.UsageAck, error) {
 
 func TestEveryEventArrivesWhateverTheStreamDoes(t *testing.T) {
 	t.Parallel()
-	const events = 16_000
+	const events = 32_000 // eight batches at least, so that the sixth is lost after its commit
 	plane := &committer{committed: map[wire.ID]int{}, failing: true, done: make(chan struct{}), want: events}
 	client := serve(t, plane)
 	s := openSpool(t)

@@ -20,6 +20,7 @@ import (
 	"tollgate.dev/dataplane/internal/breaker"
 	"tollgate.dev/dataplane/internal/budget"
 	"tollgate.dev/dataplane/internal/clock"
+	"tollgate.dev/dataplane/internal/handle"
 	"tollgate.dev/dataplane/internal/ingress"
 	"tollgate.dev/dataplane/internal/limit"
 	"tollgate.dev/dataplane/internal/pipeline"
@@ -89,11 +90,15 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 	observed.Registry().MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "tollgate_rate_limit_own_share_total", Help: "Calls that were counted against this edge's own share of a limit, because Redis did not answer.",
 	}, func() float64 { return float64(limiter.Alones()) }))
+	handles, err := handle.New(config.FleetKey)
+	if err != nil {
+		return nil, err
+	}
 	breakers := breaker.New(time.Now, observed.Registry())
 	requests := pipeline.New(pipeline.Config{
 		Authenticator: authenticate.New([]byte(config.KeyPepper.Reveal()), func(hash [32]byte) *state.Key { return store.Current().Key(hash) }),
 		Limiter:       limiter, Gates: queue.New(limiter.Share, observed.Registry()), Breakers: breakers, Book: pipeline.Leases(book), Spool: records, Sender: pipeline.Providers(sender),
-		Plain: plain,
+		Plain: plain, Handles: handles,
 		Prices: func(org wire.ID, catalog, model string) wire.Schedule {
 			return store.Current().Prices(org, catalog, model)
 		},

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -18,6 +19,10 @@ type way struct {
 	bodies  []string // several where a road could go round the budget
 	dialect string   // as events name it
 	path    string   // where a row's own path is a pattern; PROVIDER is the name of one
+	answer  int      // the status of a call that is let through; 0: 200
+
+	// prepare makes what a row's path names, with the project's key, and returns the path.
+	prepare func(t *testing.T, p *project) string
 }
 
 const tools = `"tools":[{"type":"function","function":{"name":"look_up","parameters":{"type":"object","properties":{"what":{"type":"string"}}}}}]`
@@ -63,9 +68,13 @@ var ways = map[string]way{
 	"POST /v1/audio/transcriptions": {key: true, budget: true, dialect: "openai_transcription", bodies: []string{
 		formOf("model", "sim-ear", "file", "@"+strings.Repeat("s", 9000)), formOf("file", "@"+strings.Repeat("s", 9000), "model", "sim-ear", "response_format", "srt"),
 	}},
-	"POST /v1/audio/translations": {key: true, budget: true, dialect: "openai_translation", bodies: []string{formOf("model", "sim-ear", "file", "@"+strings.Repeat("s", 9000))}},
-	"POST /v1/moderations":        {key: true, budget: true, free: true, dialect: "openai_moderation", bodies: []string{`{"model":"sim-moderation","input":"Say something."}`}},
-	"POST /v1/rerank":             {key: true, budget: true, dialect: "rerank", bodies: []string{`{"model":"sim-rerank","query":"gates","documents":["a gate","a truck"]}`}},
+	"POST /v1/audio/translations":        {key: true, budget: true, dialect: "openai_translation", bodies: []string{formOf("model", "sim-ear", "file", "@"+strings.Repeat("s", 9000))}},
+	"POST /v1/moderations":               {key: true, budget: true, free: true, dialect: "openai_moderation", bodies: []string{`{"model":"sim-moderation","input":"Say something."}`}},
+	"POST /v1/rerank":                    {key: true, budget: true, dialect: "rerank", bodies: []string{`{"model":"sim-rerank","query":"gates","documents":["a gate","a truck"]}`}},
+	"GET /v1/responses/{id}":             {key: true, budget: true, free: true, dialect: "openai_stored_responses", bodies: []string{""}, prepare: storedResponse("")},
+	"DELETE /v1/responses/{id}":          {key: true, budget: true, free: true, dialect: "openai_stored_responses", bodies: []string{""}, prepare: storedResponse("")},
+	"GET /v1/responses/{id}/input_items": {key: true, budget: true, free: true, dialect: "openai_stored_responses", bodies: []string{""}, prepare: storedResponse("/input_items")},
+	"POST /v1/responses/{id}/cancel":     {key: true, budget: true, free: true, dialect: "openai_stored_responses", bodies: []string{""}, prepare: storedResponse("/cancel"), answer: http.StatusBadRequest},
 	"* /proxy/{provider}/{path}": {key: true, budget: true, dialect: "proxy", path: "/proxy/PROVIDER/v1/chat/completions", bodies: []string{
 		`{"model":"` + openAIModel + `","max_tokens":64,"messages":[{"role":"user","content":"Say something."}]}`,
 		`{"model":"` + openAIModel + `","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"Say something."}]}`,
@@ -80,6 +89,19 @@ var ways = map[string]way{
 	"GET /healthz":                                      {},
 	"GET /readyz":                                       {},
 	"GET /metrics":                                      {},
+}
+
+// storedResponse has the provider keep an answer.
+func storedResponse(action string) func(t *testing.T, p *project) string {
+	return func(t *testing.T, p *project) string {
+		t.Helper()
+		answer := ask(t.Context(), http.MethodPost, p.house.Edges[0].URL+"/v1/responses", p.key, `{"model":"`+openAIModel+`","max_output_tokens":64,"input":"Keep this."}`)
+		var made struct{ ID string }
+		if err := json.Unmarshal([]byte(answer.Body), &made); err != nil || made.ID == "" {
+			t.Fatalf("%d %s: %v", answer.Status, answer.Body, err)
+		}
+		return "/v1/responses/" + made.ID + action
+	}
 }
 
 // roundabouts are what gateways forward without counting. The edge has none of them.
@@ -134,7 +156,7 @@ func (p *project) guardedKey(t *testing.T, name string, besides rig.Object) (id,
 
 // guarded proves one row: nobody without a key, nothing over the budget, and an event with a cost for each call.
 func (p *project) guarded(t *testing.T, name string, way way, poor string) {
-	method, path := p.call(name)
+	method, path := p.call(t, name)
 	edge := p.house.Edges[0]
 	bodies := way.bodies
 	if len(bodies) == 0 {
@@ -151,23 +173,34 @@ func (p *project) guarded(t *testing.T, name string, way way, poor string) {
 			continue
 		}
 		if way.free {
-			p.leavesEvent(t, name, way, path, body)
+			p.leavesEvent(t, name, way, method, path, body)
 			continue
 		}
 		if got := ask(t.Context(), method, edge.URL+path, poor, body); got.Status != http.StatusPaymentRequired || errorOf(t, got)["code"] != "budget_exhausted" {
 			t.Errorf("%s over the budget: %d %s (%s)", name, got.Status, got.Body, body)
 		}
-		p.leavesEvent(t, name, way, path, body)
+		p.leavesEvent(t, name, way, method, path, body)
 	}
 }
 
+// lets returns the status of a call that is let through.
+func (w way) lets() int {
+	if w.answer != 0 {
+		return w.answer
+	}
+	return http.StatusOK
+}
+
 // call returns the method and the path that call a row.
-func (p *project) call(name string) (method, path string) {
+func (p *project) call(t *testing.T, name string) (method, path string) {
+	t.Helper()
 	method, path, _ = strings.Cut(name, " ")
 	if method == "*" {
 		method = http.MethodPost
 	}
-	if way := ways[name]; way.path != "" {
+	if way := ways[name]; way.prepare != nil {
+		path = way.prepare(t, p)
+	} else if way.path != "" {
 		path = strings.Replace(way.path, "PROVIDER", p.provider, 1)
 	}
 	return method, path
@@ -186,10 +219,10 @@ func askWithout(ctx context.Context, method, url, key, body string) int {
 }
 
 // leavesEvent calls with a rich key and waits for the call's event.
-func (p *project) leavesEvent(t *testing.T, name string, way way, path, body string) {
+func (p *project) leavesEvent(t *testing.T, name string, way way, method, path, body string) {
 	t.Helper()
-	answer := ask(t.Context(), http.MethodPost, p.house.Edges[0].URL+path, p.key, body)
-	if answer.Status != http.StatusOK {
+	answer := ask(t.Context(), method, p.house.Edges[0].URL+path, p.key, body)
+	if answer.Status != way.lets() {
 		t.Errorf("%s: %d %s (%s)", name, answer.Status, answer.Body, body)
 		return
 	}
@@ -199,7 +232,7 @@ func (p *project) leavesEvent(t *testing.T, name string, way way, path, body str
 		var dialect, outcome string
 		var cost int64
 		err := p.house.Row(ctx, "SELECT dialect, outcome, cost_pico FROM usage_event WHERE request_id = $1", []any{answer.Header.Get("X-Tollgate-Request-Id")}, &dialect, &outcome, &cost)
-		if err == nil && (dialect != way.dialect || outcome != "ok" || (cost <= 0) != way.free) {
+		if err == nil && (dialect != way.dialect || (outcome == "ok") != (way.lets() == http.StatusOK) || (cost <= 0) != way.free) {
 			t.Errorf("%s leaves the event %s %s %d (%s)", name, dialect, outcome, cost, body)
 		}
 		return err
@@ -238,9 +271,9 @@ func (p *project) limitsOnce(t *testing.T, key, keyID string) {
 		if !way.budget {
 			continue
 		}
-		_, path := p.call(name)
-		switch got := ask(t.Context(), http.MethodPost, p.house.Edges[0].URL+path, key, way.bodies[0]); got.Status {
-		case http.StatusOK:
+		method, path := p.call(t, name)
+		switch got := ask(t.Context(), method, p.house.Edges[0].URL+path, key, way.bodies[0]); got.Status {
+		case way.lets():
 			answered++
 		case http.StatusTooManyRequests:
 		default:

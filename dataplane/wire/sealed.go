@@ -21,15 +21,24 @@ func (FleetKey) GoString() string { return "[redacted]" }
 
 // Cipher returns AES-256-GCM with a random nonce in front of each ciphertext, for one purpose such as "credential" or "last-good".
 func (k FleetKey) Cipher(purpose string) (cipher.AEAD, error) {
-	derived, err := hkdf.Key(sha256.New, k, nil, "tollgate "+purpose, 32)
+	derived, err := k.Derive(purpose)
 	if err != nil {
-		return nil, fmt.Errorf("derive the %s key: %w", purpose, err)
+		return nil, err
 	}
 	block, err := aes.NewCipher(derived)
 	if err != nil {
 		return nil, fmt.Errorf("make the %s cipher: %w", purpose, err)
 	}
 	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// Derive returns 32 bytes that are for one purpose alone.
+func (k FleetKey) Derive(purpose string) ([]byte, error) {
+	derived, err := hkdf.Key(sha256.New, k, nil, "tollgate "+purpose, 32)
+	if err != nil {
+		return nil, fmt.Errorf("derive the %s key: %w", purpose, err)
+	}
+	return derived, nil
 }
 
 // CredentialData is the additional data that binds a sealed credential (Cipher "credential") to its place.

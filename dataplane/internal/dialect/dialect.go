@@ -27,7 +27,8 @@ const (
 	MistralChat
 	CohereChat
 	CohereEmbed
-	Count int = iota // how many there are, None included
+	OpenAIStored            // of answers that a provider keeps; this one and those below ask it for what it keeps, and what they ask for costs nothing
+	Count        int = iota // how many there are, None included
 )
 
 // String returns the name as it stands in usage events.
@@ -69,6 +70,8 @@ func (d Dialect) String() string {
 		return "cohere_chat"
 	case CohereEmbed:
 		return "cohere_embed"
+	case OpenAIStored:
+		return "openai_stored_responses"
 	default:
 		return ""
 	}
@@ -103,6 +106,8 @@ func (d Dialect) Path() string {
 		return "/v1/rerank"
 	case Proxy:
 		return "/proxy/{provider}/{path}"
+	case OpenAIStored:
+		return "/v1/responses/{id}"
 	case GeminiGenerate:
 		return "/v1beta/models/{model}:generateContent"
 	default:
@@ -120,8 +125,11 @@ func (d Dialect) IsFree() bool { return d == AnthropicCountTokens || d == OpenAI
 
 // HasOutput says whether answers of the dialect are made of tokens.
 func (d Dialect) HasOutput() bool {
-	return d != OpenAIEmbeddings && d != CohereEmbed && d != AnthropicCountTokens && !d.IsProxy() && !d.IsTask()
+	return d != OpenAIEmbeddings && d != CohereEmbed && d != AnthropicCountTokens && !d.IsProxy() && !d.IsTask() && !d.IsKept()
 }
+
+// IsKept says whether requests of the dialect are about what a provider keeps.
+func (d Dialect) IsKept() bool { return d == OpenAIStored }
 
 // IsProxy says whether nothing is known of what stands at the path.
 func (d Dialect) IsProxy() bool { return d == Proxy || d == AnthropicProxy }

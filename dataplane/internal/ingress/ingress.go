@@ -5,8 +5,10 @@ package ingress
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +52,10 @@ func Routes() []Route {
 		{http.MethodPost, dialect.OpenAITranslation.Path(), dialect.OpenAITranslation, true},
 		{http.MethodPost, dialect.OpenAIModeration.Path(), dialect.OpenAIModeration, true},
 		{http.MethodPost, dialect.Rerank.Path(), dialect.Rerank, true},
+		{http.MethodGet, keptResponse, dialect.OpenAIStored, true},
+		{http.MethodDelete, keptResponse, dialect.OpenAIStored, true},
+		{http.MethodPost, keptResponse + "/cancel", dialect.OpenAIStored, true},
+		{http.MethodGet, keptResponse + "/input_items", dialect.OpenAIStored, true},
 		{AnyMethod, dialect.Proxy.Path(), dialect.Proxy, true},
 		{http.MethodPost, geminiPrefix + dialect.GeminiWhole, dialect.GeminiGenerate, true},
 		{http.MethodPost, geminiPrefix + dialect.GeminiStream, dialect.GeminiGenerate, true},
@@ -70,8 +76,25 @@ const (
 	geminiFirst  = "/v1/models/{model}:"
 )
 
+// Where what a provider keeps is found: its id is a part of the path.
+const keptResponse = "/v1/responses/{id}"
+
+// keptPlaces are the paths before such an id.
+var keptPlaces = [...]string{"/v1/responses/"}
+
 // named returns the path as the table has it.
 func named(path string) string {
+	for _, place := range keptPlaces {
+		rest, found := strings.CutPrefix(path, place)
+		id, action, acts := strings.Cut(rest, "/")
+		switch {
+		case !found || id == "":
+		case acts:
+			return place + "{id}/" + action
+		default:
+			return place + "{id}"
+		}
+	}
 	_, verb, ok := dialect.GeminiPath(path)
 	switch {
 	case !ok:
@@ -94,19 +117,17 @@ type Config struct {
 // Handler answers requests by the table of routes.
 type Handler struct {
 	config Config
-	routes map[string]entry
-}
-
-type entry struct {
-	method string
-	serve  http.HandlerFunc
+	routes map[string]map[string]http.HandlerFunc // by path and method
 }
 
 // New returns the handler.
 func New(config Config) *Handler {
-	h := &Handler{config: config, routes: map[string]entry{}}
+	h := &Handler{config: config, routes: map[string]map[string]http.HandlerFunc{}}
 	for _, route := range Routes() {
-		h.routes[route.Path] = entry{route.Method, h.serve(route)}
+		if h.routes[route.Path] == nil {
+			h.routes[route.Path] = map[string]http.HandlerFunc{}
+		}
+		h.routes[route.Path][route.Method] = h.serve(route)
 	}
 	return h
 }
@@ -137,12 +158,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, refusal.New(http.StatusNotFound, wire.CodeNotFound, "There is nothing at this path. The edge answers "+paths()+"."))
 		return
 	}
-	if r.Method != found.method && !(found.method == http.MethodGet && r.Method == http.MethodHead) {
-		w.Header().Set("Allow", found.method)
-		h.refuse(w, r, refusal.New(http.StatusMethodNotAllowed, wire.CodeMethodNotAllowed, "This path takes "+found.method+"."))
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	serve, ok := found[method]
+	if !ok {
+		allowed := strings.Join(slices.Sorted(maps.Keys(found)), ", ")
+		w.Header().Set("Allow", allowed)
+		h.refuse(w, r, refusal.New(http.StatusMethodNotAllowed, wire.CodeMethodNotAllowed, "This path takes "+allowed+"."))
 		return
 	}
-	found.serve(w, r)
+	serve(w, r)
 }
 
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, problem *refusal.Error) {
@@ -158,7 +185,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, problem *refusa
 func paths() string {
 	var names []string
 	for _, route := range Routes() {
-		if strings.HasPrefix(route.Path, "/v1") || route.Method == AnyMethod {
+		if (strings.HasPrefix(route.Path, "/v1") || route.Method == AnyMethod) && !slices.Contains(names, route.Path) {
 			names = append(names, route.Path)
 		}
 	}

@@ -51,7 +51,7 @@ func TestEveryRouteOfTheTableAnswersAndAsksForAKeyWhenItSpends(t *testing.T) {
 	t.Parallel()
 	h := handler(nil, nil)
 	for _, route := range Routes() {
-		route.Path = strings.Replace(route.Path, "{model}", "gemini@1", 1)
+		route.Path = strings.NewReplacer("{model}", "gemini@1", "{id}", "resp_1").Replace(route.Path)
 		method := route.Method
 		if method == AnyMethod {
 			method = http.MethodPatch
@@ -67,7 +67,7 @@ func TestEveryRouteOfTheTableAnswersAndAsksForAKeyWhenItSpends(t *testing.T) {
 			continue
 		}
 		other := http.MethodPut
-		if w := do(h, other, route.Path); w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != route.Method || !json.Valid(w.Body.Bytes()) {
+		if w := do(h, other, route.Path); w.Code != http.StatusMethodNotAllowed || !strings.Contains(w.Header().Get("Allow"), route.Method) || !json.Valid(w.Body.Bytes()) {
 			t.Errorf("%s %s: %d", other, route.Path, w.Code)
 		}
 	}

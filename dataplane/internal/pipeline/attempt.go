@@ -145,7 +145,7 @@ func (p *Pipeline) exchange(c *call, a *attempt) (again bool, problem *refusal.E
 	if err != nil {
 		return p.unanswered(c, a, watch, err)
 	}
-	if c.dialect.IsProxy() {
+	if c.dialect.IsProxy() || c.dialect.IsKept() {
 		return p.relay(c, a, watch, request)
 	}
 	answer, err := p.Sender.Send(watch.ctx, request)

@@ -12,6 +12,7 @@ import (
 	"tollgate.dev/dataplane/internal/buffer"
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/guardrail"
+	"tollgate.dev/dataplane/internal/handle"
 	"tollgate.dev/dataplane/internal/limit"
 	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/refusal"
@@ -47,7 +48,8 @@ type call struct {
 
 	timeout time.Duration // that the caller asks for; 0: none
 	bounds  bounds
-	passage *passage // the request goes to a provider as it is; nil: to a route
+	passage *passage    // the request goes to a provider as it is; nil: to a route
+	kept    handle.Kept // what of a provider's the request is about, or goes on from; zero: nothing
 
 	grant      limit.Grant // what it took from rate limits
 	usedInput  int64       // tokens, of all its attempts
@@ -128,6 +130,7 @@ func (c *call) restore(keep *call) {
 	c.w, c.r, c.ctx, c.key, c.target, c.open, c.passage = nil, nil, nil, nil, nil, nil, nil
 	c.runID, c.endUser, c.labels, c.body, c.requestText, c.code = "", "", nil, nil, "", ""
 	c.scan, c.answer, c.ask, c.checker, c.targets = keep.scan, keep.answer, translate.Ask{}, keep.checker, keep.targets
+	c.kept = handle.Kept{}
 	c.grant, c.usedInput, c.usedOutput, c.waited = limit.Grant{}, 0, 0, 0
 	c.timeout, c.bounds, c.permit, c.failure, c.nearest = 0, bounds{}, breaker.Permit{}, failure{}, nearest{}
 	c.tries, c.try, c.pool, c.barred, c.recorded, c.committed, c.status = nil, 0, 0, false, false, false, 0

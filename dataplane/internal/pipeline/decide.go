@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/handle"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/route"
 	"tollgate.dev/dataplane/internal/scan"
@@ -16,12 +17,17 @@ import (
 
 // route leaves out the targets that the dialect does not reach and those without a price, and orders the others as the route says.
 func (p *Pipeline) route(c *call) *refusal.Error {
+	if problem := p.bind(c); problem != nil {
+		return problem
+	}
 	c.world = world{p: p, c: c}
 	var unmet bool
 	c.targets, unmet = route.Order(c.targets[:0], c.target, &c.world, c.random())
 	switch {
 	case len(c.targets) > 0:
 		return nil
+	case c.kept.Kind == handle.Response:
+		return elsewhere(c)
 	case unmet:
 		problem := refusal.New(http.StatusBadRequest, wire.CodeNoConditionHeld, "None of the conditions of this route holds for the call, and it has no target for all others. Ask an admin to add one.")
 		problem.Param = "model"
@@ -47,7 +53,7 @@ type world struct {
 // Fits implements plan.World.
 func (w *world) Fits(target int) string {
 	t := &w.c.target.Targets[target]
-	if translate.Spoken(w.c.dialect, t) == dialect.None {
+	if translate.Spoken(w.c.dialect, t) == dialect.None || !w.c.mayUse(t.Provider) {
 		return plan.NotSpoken
 	}
 	w.reached = true

@@ -8,6 +8,7 @@ import (
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/translate"
 	"tollgate.dev/dataplane/internal/upstream"
+	"tollgate.dev/dataplane/wire"
 )
 
 // outbound builds the provider's request. An error says that it cannot be put to the provider.
@@ -18,17 +19,19 @@ func (p *Pipeline) outbound(ctx context.Context, c *call, a *attempt) (*upstream
 	}
 	if a.spoken == c.dialect {
 		c.edits, c.scratch = c.ask.Rewrite(c.edits[:0], c.scratch[:0], c.body.B, &c.scan, a.target, a.limit)
+		c.resume()
 		c.cutBody()
 	} else {
 		c.pieces = append(c.pieces[:0], c.scratch)
 	}
 	c.head(a)
+	credential := c.credential(a)
 	way := approaches[provider.Kind]
 	request := &upstream.Request{Provider: provider, Path: a.spoken.Path(), Header: c.fields, Body: c.pieces, Connect: c.bounds.connect, FirstByte: c.bounds.firstToken, Idle: c.bounds.idle}
 	if way.path != nil {
 		request.Path = way.path(c, a)
 	}
-	err := way.admit(ctx, p, c, request, &provider.Credentials[c.pool%uint64(len(provider.Credentials))])
+	err := way.admit(ctx, p, c, request, credential)
 	request.Header = c.fields
 	return request, err
 }
@@ -37,6 +40,9 @@ func (p *Pipeline) outbound(ctx context.Context, c *call, a *attempt) (*upstream
 func (c *call) translate(a *attempt) (problem *refusal.Error) {
 	var dropped []string
 	c.scratch, dropped, problem = c.ask.Request(c.scratch[:0], c.body.B, a.spoken, a.target, a.price, a.limit, c.key.DropsFields)
+	if problem != nil && problem.Code == wire.CodeFieldNotCarried {
+		problem.Message += " The provider is " + a.target.Provider.Name + "."
+	}
 	if parameters := a.target.Parameters; len(parameters) > 0 && problem == nil && !c.free() {
 		c.scratch = translate.Dress(nil, c.scratch, a.spoken, parameters, true)
 	}

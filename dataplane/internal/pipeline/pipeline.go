@@ -22,6 +22,7 @@ import (
 	"tollgate.dev/dataplane/internal/buffer"
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/guardrail"
+	"tollgate.dev/dataplane/internal/handle"
 	"tollgate.dev/dataplane/internal/limit"
 	"tollgate.dev/dataplane/internal/queue"
 	"tollgate.dev/dataplane/internal/refusal"
@@ -41,6 +42,7 @@ type Config struct {
 	Spool         Spool
 	Sender        Sender
 	Plain         Plain                                                  // for what is no POST of a known dialect
+	Handles       *handle.Sealer                                         // of the ids of what providers keep
 	Prices        func(org wire.ID, catalog, model string) wire.Schedule // of a model to which no route leads
 	Roles         *aws.Roles                                             // that credentials of Bedrock assume
 	Apps          *azure.Apps                                            // of credentials of Azure OpenAI
@@ -79,6 +81,7 @@ type Pipeline struct {
 	backlog backlog
 	stages  []stage
 	passes  []stage
+	keeps   []stage
 }
 
 // stage is one step. It refuses, or leaves what it found in the call.
@@ -103,7 +106,7 @@ func New(config Config) *Pipeline {
 	}
 	p := &Pipeline{Config: config, metrics: newMetrics(config.Registry), floods: floods{kind: map[refusalKind]*flood{}}}
 	p.calls.New = func() any { return newCall() }
-	p.stages, p.passes = p.order(), p.passing()
+	p.stages, p.passes, p.keeps = p.order(), p.passing(), p.keeping()
 	return p
 }
 
@@ -130,6 +133,10 @@ func (p *Pipeline) Total() int64 { return p.metrics.total.Load() }
 
 // Serve carries one request of a dialect.
 func (p *Pipeline) Serve(w http.ResponseWriter, r *http.Request, d dialect.Dialect) {
+	if d.IsKept() {
+		p.walk(w, r, d, p.keeps)
+		return
+	}
 	p.walk(w, r, d, p.stages)
 }
 

@@ -28,6 +28,7 @@ type passage struct {
 	path     string // behind the base URL, as the caller escaped it
 	query    string // without what could be a credential
 	works    bool   // it may make the provider work: no read and no removal
+	id       string // of what the request is about, as the caller knows it; empty: it goes as it is
 	route    state.Route
 }
 
@@ -288,7 +289,10 @@ func (p *Pipeline) guardPassage(c *call) *refusal.Error {
 // provider's credential.
 func (p *Pipeline) passOn(ctx context.Context, c *call, a *attempt) (*upstream.Request, error) {
 	g := c.passage
-	c.pieces = append(c.pieces[:0], c.body.B)
+	c.pieces = c.pieces[:0]
+	if !c.dialect.IsKept() {
+		c.pieces = append(c.pieces, c.body.B)
+	}
 	c.fields = c.fields[:0]
 	c.field("User-Agent", "tollgate")
 	c.field("X-Client-Request-Id", a.idText)
@@ -300,8 +304,7 @@ func (p *Pipeline) passOn(ctx context.Context, c *call, a *attempt) (*upstream.R
 		path += "?" + g.query
 	}
 	request := &upstream.Request{Provider: g.provider, Method: c.r.Method, Path: path, Header: c.fields, Body: c.pieces, Connect: c.bounds.connect, FirstByte: c.bounds.firstToken, Idle: c.bounds.idle}
-	credentials := g.provider.Credentials
-	err := approaches[g.provider.Kind].admit(ctx, p, c, request, &credentials[c.pool%uint64(len(credentials))])
+	err := approaches[g.provider.Kind].admit(ctx, p, c, request, c.credential(a))
 	request.Header = c.fields
 	return request, err
 }

@@ -19,6 +19,7 @@ type attempt struct {
 	target    *state.Target
 	spoken    dialect.Dialect // the format of the provider
 	price     *state.Price    // of the target when the attempt began
+	account   wire.ID         // the credential that it goes with
 	hold      Hold
 	worst     int64 // pico-USD reserved
 	input     int64 // most tokens of input
@@ -55,7 +56,7 @@ func (c *call) fill(event *wire.UsageEvent, id *wire.ID) {
 	}
 	event.RunId, event.EndUser, event.Labels = c.runID, c.endUser, c.labels
 	event.Dialect, event.Streamed = c.dialect.String(), c.ask.Stream
-	if c.passage != nil {
+	if c.passage != nil && !c.dialect.IsKept() {
 		event.Dialect = dialect.Proxy.String()
 	}
 	if c.target != nil {

@@ -63,11 +63,12 @@ func (p *Pipeline) relayRefusal(c *call, a *attempt, answer *Answer) (bool, *ref
 		body = &buffer.Buffer{}
 	}
 	defer body.Free()
+	out := c.disguised(body.B)
 	left, hard := a.hold.LeftPico()
 	p.settle(c, a, ending{outcome: wire.Outcome_OUTCOME_UPSTREAM_FAILED, code: wire.CodeUpstreamFailed, status: answer.Status, waste: true})
 	c.w.Header()["Content-Type"] = []string{answer.ContentType}
 	c.code = wire.CodeUpstreamFailed
-	p.sayWhole(c, a, answer.Status, body.B, left+a.worst, hard)
+	p.sayWhole(c, a, answer.Status, out, left+a.worst, hard)
 	return false, nil
 }
 
@@ -99,7 +100,7 @@ func (p *Pipeline) relayWhole(c *call, a *attempt, answer *Answer) (bool, *refus
 		return false, problem
 	}
 	c.set("X-Tollgate-Cost-Usd", string(refusal.AppendUSD(nil, cost)))
-	p.sayWhole(c, a, answer.Status, body.B, left+a.worst-cost, hard)
+	p.sayWhole(c, a, answer.Status, p.handed(c, a, body.B), left+a.worst-cost, hard)
 	return false, nil
 }
 

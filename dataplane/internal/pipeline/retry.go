@@ -35,7 +35,7 @@ func (p *Pipeline) attempt(c *call) *refusal.Error {
 	if c.dialect == dialect.AnthropicCountTokens && len(c.targets) == 0 {
 		return p.countHere(c)
 	}
-	c.pool = c.random()
+	c.pool = c.firstCredential()
 	c.bounds = p.boundsOf(c)
 	rules := &c.target.Reliability
 	var last *refusal.Error
@@ -74,7 +74,7 @@ func (p *Pipeline) visit(c *call, target *state.Target, tries int) (problem *ref
 // rotate tries a target with the credentials of its pool until the provider lets one through.
 func (p *Pipeline) rotate(c *call, target *state.Target) (problem *refusal.Error, over bool) {
 	defer c.permit.Done(breaker.Nothing, "")
-	for n := max(1, len(target.Provider.Credentials)); n > 0; n-- {
+	for n := c.credentials(target.Provider); n > 0; n-- {
 		if c.exhausted() {
 			return c.failed(problem), true
 		}

@@ -23,6 +23,7 @@ import (
 	"tollgate.dev/dataplane/internal/breaker"
 	"tollgate.dev/dataplane/internal/budget"
 	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/handle"
 	"tollgate.dev/dataplane/internal/limit"
 	"tollgate.dev/dataplane/internal/queue"
 	"tollgate.dev/dataplane/internal/spool"
@@ -203,7 +204,12 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 		}
 		return g.key
 	}
+	handles, err := handle.New(wire.FleetKey(strings.Repeat("f", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
 	g.pipeline = New(Config{
+		Handles:       handles,
 		Authenticator: authenticate.New(pepper, lookup), Limiter: limit.New(time.Now), Gates: queue.New(func(n int64) int64 { return n }, nil), Breakers: breaker.New(time.Now, nil), Book: g.purse, Spool: g.spool,
 		Sender: sender(),
 		Plain:  upstream.NewPlain(egress.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}), nil),
@@ -228,6 +234,9 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 			return
 		}
 		d := routes[r.URL.Path]
+		if strings.HasPrefix(r.URL.Path, "/v1/responses/") {
+			d = dialect.OpenAIStored
+		}
 		if _, _, ok := dialect.GeminiPath(r.URL.Path); ok {
 			d = dialect.GeminiGenerate
 		}

@@ -38,6 +38,7 @@ type flow struct {
 	carrier *translate.Stream // nil: the provider speaks the caller's format
 	made    []byte            // events that the carrier has made
 	split   sse.Splitter      // of them
+	handed  []byte            // an event with the ids that the caller may use
 	piece   []byte            // an element of the array that the caller gets instead of events
 	begun   bool              // the array is
 }
@@ -135,6 +136,9 @@ func (f *flow) event(event sse.Event) *cut {
 	}
 	if f.carrier != nil {
 		return f.translated(event)
+	}
+	if c.keeps(f.a) {
+		event.Raw = f.hand(event)
 	}
 	return f.pass(event)
 }

@@ -51,6 +51,8 @@ func (p *Pipeline) whole(c *call, a *attempt, watch *watch, answer *Answer) (aga
 			return p.broken(c, a, wire.CodeUpstreamFailed, "its answer is not what the API defines", usage)
 		}
 		out = c.out
+	} else if c.keeps(a) {
+		out = p.handed(c, a, body.B)
 	}
 	left, hard := a.hold.LeftPico()
 	cost := p.settle(c, a, e)

@@ -31,6 +31,8 @@ func (s *Simulator) azure(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+AzurePath+"/openai/deployments/{deployment}/chat/completions", api.dated(api.chat))
 	mux.HandleFunc("POST "+AzurePath+"/openai/deployments/{deployment}/embeddings", api.dated(api.embeddings))
 	mux.HandleFunc("POST "+AzurePath+"/openai/responses", api.dated(api.responses))
+	api.storedAt(mux, AzurePath+"/openai/v1/responses", undated)
+	api.storedAt(mux, AzurePath+"/openai/responses", api.dated)
 	mux.HandleFunc("POST "+AzurePath+"/entra/{tenant}/oauth2/v2.0/token", giveToken)
 	mux.HandleFunc(AzurePath+"/", func(w http.ResponseWriter, _ *http.Request) {
 		api.refuse(w, http.StatusNotFound, "", "404", "Resource not found")

@@ -6,12 +6,15 @@ import (
 )
 
 type responsesRequest struct {
-	Model           string          `json:"model"`
-	Instructions    string          `json:"instructions"`
-	Input           json.RawMessage `json:"input"` // text or items
-	Stream          bool            `json:"stream"`
-	MaxOutputTokens int             `json:"max_output_tokens"`
-	Tools           []struct {
+	Model              string          `json:"model"`
+	Instructions       string          `json:"instructions"`
+	Input              json.RawMessage `json:"input"` // text or items
+	Stream             bool            `json:"stream"`
+	MaxOutputTokens    int             `json:"max_output_tokens"`
+	Store              *bool           `json:"store"`
+	PreviousResponseID string          `json:"previous_response_id"`
+	before             []string        // the conversation that it goes on from
+	Tools              []struct {
 		Type       string          `json:"type"`
 		Name       string          `json:"name"`
 		Parameters json.RawMessage `json:"parameters"`
@@ -20,21 +23,22 @@ type responsesRequest struct {
 }
 
 type response struct {
-	ID                string             `json:"id"`
-	Object            string             `json:"object"`
-	CreatedAt         int64              `json:"created_at"`
-	Status            string             `json:"status"`
-	Error             *struct{}          `json:"error"`
-	IncompleteDetails *incompleteDetails `json:"incomplete_details"`
-	Instructions      *string            `json:"instructions"`
-	MaxOutputTokens   *int               `json:"max_output_tokens"`
-	Model             string             `json:"model"`
-	Output            []outputItem       `json:"output"`
-	ParallelToolCalls bool               `json:"parallel_tool_calls"`
-	ToolChoice        string             `json:"tool_choice"`
-	Tools             []struct{}         `json:"tools"`
-	Metadata          struct{}           `json:"metadata"`
-	Usage             *responseUsage     `json:"usage"`
+	ID                 string             `json:"id"`
+	Object             string             `json:"object"`
+	CreatedAt          int64              `json:"created_at"`
+	Status             string             `json:"status"`
+	Error              *struct{}          `json:"error"`
+	IncompleteDetails  *incompleteDetails `json:"incomplete_details"`
+	Instructions       *string            `json:"instructions"`
+	PreviousResponseID *string            `json:"previous_response_id"`
+	MaxOutputTokens    *int               `json:"max_output_tokens"`
+	Model              string             `json:"model"`
+	Output             []outputItem       `json:"output"`
+	ParallelToolCalls  bool               `json:"parallel_tool_calls"`
+	ToolChoice         string             `json:"tool_choice"`
+	Tools              []struct{}         `json:"tools"`
+	Metadata           struct{}           `json:"metadata"`
+	Usage              *responseUsage     `json:"usage"`
 }
 
 type incompleteDetails struct {
@@ -86,21 +90,25 @@ func (api openaiAPI) responses(w http.ResponseWriter, r *http.Request) {
 	if !api.known(w, request.Model) {
 		return
 	}
+	if !api.goesOn(w, r, &request) {
+		return
+	}
 	x := api.begin(w, r, request.prompt(), request.Stream)
 	if x == nil {
 		return
 	}
 	answer := api.response(x, request)
 	if request.Stream {
-		api.streamResponse(x, answer)
+		api.streamResponse(x, answer, request)
 		return
 	}
 	answer.finish(x, api.item(x.reply))
+	api.keep(x, request, answer)
 	x.plain(answer)
 }
 
 func (q responsesRequest) prompt() prompt {
-	p := prompt{model: q.Model, outputMax: q.MaxOutputTokens}
+	p := prompt{model: q.Model, outputMax: q.MaxOutputTokens, texts: q.before}
 	if q.Instructions != "" {
 		p.texts = append(p.texts, q.Instructions)
 	}
@@ -138,6 +146,9 @@ func (api openaiAPI) response(x *exchange, request responsesRequest) response {
 	answer := response{
 		ID: api.sim.id("resp_"), Object: "response", CreatedAt: x.entry.At.Unix(), Status: "in_progress", Model: x.entry.Model,
 		Output: []outputItem{}, ParallelToolCalls: true, ToolChoice: "auto", Tools: []struct{}{},
+	}
+	if request.PreviousResponseID != "" {
+		answer.PreviousResponseID = &request.PreviousResponseID
 	}
 	if request.Instructions != "" {
 		answer.Instructions = &request.Instructions
@@ -195,7 +206,7 @@ type responseEvent struct {
 	Logprobs       *[]struct{} `json:"logprobs,omitempty"`
 }
 
-func (api openaiAPI) streamResponse(x *exchange, answer response) {
+func (api openaiAPI) streamResponse(x *exchange, answer response, request responsesRequest) {
 	defer x.end()
 	x.open()
 	zero, sequence := 0, 0
@@ -223,6 +234,7 @@ func (api openaiAPI) streamResponse(x *exchange, answer response) {
 	}
 	send(responseEvent{Type: "response.output_item.done", OutputIndex: &zero, Item: &item})
 	answer.finish(x, item)
+	api.keep(x, request, answer)
 	send(responseEvent{Type: "response." + answer.Status, Response: &answer})
 	x.entry.Completed = !x.broken
 }

@@ -75,6 +75,7 @@ type Simulator struct {
 	now      func() time.Time
 	ledger   *ledger
 	faults   faults
+	shelf    shelf
 	sequence atomic.Uint64 // makes ids
 }
 
@@ -93,6 +94,7 @@ func (s *Simulator) Handler() http.Handler {
 	openai, anthropic := openaiAPI{s, "openai", bearer}, anthropicAPI{s}
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/chat/completions", openai.chat)
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/responses", openai.responses)
+	openai.storedAt(mux, OpenAIPath+"/v1/responses", undated)
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/embeddings", openai.embeddings)
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/images/generations", openai.images)
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/images/edits", openai.imageEdits)

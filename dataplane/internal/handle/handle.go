@@ -1,0 +1,124 @@
+// Package handle makes the ids under which callers know what a provider keeps for them: answers, files, batches. An id says which provider
+// has it and under which name, sealed so that every edge can open it and nobody else.
+// It refuses an id that was made for another workspace or changed on its way, and keeps no record of any.
+package handle
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"tollgate.dev/dataplane/wire"
+)
+
+// Kind is what an id names.
+type Kind uint8
+
+// The kinds. An id of one kind never opens as another.
+const (
+	Response Kind = 1
+)
+
+// prefix is how the ids of a kind begin, as providers' own do: clients tell them apart by it.
+func (k Kind) prefix() string {
+	switch k {
+	case Response:
+		return "resp_"
+	default:
+		return "kept_"
+	}
+}
+
+// Owner is the tenant to whom an id was given.
+type Owner struct{ Org, Workspace wire.ID }
+
+// Kept is something that a provider keeps.
+type Kept struct {
+	Kind       Kind
+	Provider   wire.ID
+	Credential wire.ID // that it was made with; another one may belong to another account
+	Name       string  // at the provider
+}
+
+// Sealer makes and opens ids.
+type Sealer struct {
+	aead  cipher.AEAD
+	nonce []byte // key of what nonces are made with
+}
+
+const (
+	version  = 1
+	idBytes  = 16
+	nameMost = 256 // bytes of a provider's name for something
+	textMost = 1 << 10
+)
+
+// New returns a Sealer. Every edge with the same fleet key makes the same ids.
+func New(fleet wire.FleetKey) (*Sealer, error) {
+	key, err := fleet.Derive("handle")
+	if err != nil {
+		return nil, err
+	}
+	nonce, err := fleet.Derive("handle nonce")
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("make the handle cipher: %w", err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, fmt.Errorf("make the handle cipher: %w", err)
+	}
+	return &Sealer{aead: aead, nonce: nonce}, nil
+}
+
+// Seal returns the id of something for its owner: always the same one, so that it can be compared. What has no name, or one that is too
+// long to be one, has no id: it is returned as it is, and opens for nobody.
+func (s *Sealer) Seal(owner Owner, kept Kept) string {
+	if kept.Name == "" || len(kept.Name) > nameMost {
+		return kept.Name
+	}
+	plain := make([]byte, 0, 1+2*idBytes+len(kept.Name))
+	plain = append(append(append(append(plain, version), kept.Provider[:]...), kept.Credential[:]...), kept.Name...)
+	data := bound(owner, kept.Kind)
+	mac := hmac.New(sha256.New, s.nonce)
+	mac.Write(data) // of fixed length
+	mac.Write(plain)
+	nonce := mac.Sum(nil)[:s.aead.NonceSize()]
+	return kept.Kind.prefix() + base64.RawURLEncoding.EncodeToString(s.aead.Seal(nonce, nonce, plain, data))
+}
+
+// Open returns what an id names. False: the id was not made here, or for another owner, or for something of another kind.
+func (s *Sealer) Open(owner Owner, kind Kind, id string) (Kept, bool) {
+	text, found := strings.CutPrefix(id, kind.prefix())
+	if !found || len(text) > textMost {
+		return Kept{}, false
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	size := s.aead.NonceSize()
+	if err != nil || len(raw) < size || strings.ContainsAny(text, "\r\n") {
+		return Kept{}, false
+	}
+	plain, err := s.aead.Open(nil, raw[:size], raw[size:], bound(owner, kind))
+	if err != nil || len(plain) <= 1+2*idBytes || plain[0] != version {
+		return Kept{}, false
+	}
+	plain = plain[1:]
+	return Kept{
+		Kind: kind, Provider: wire.ID(plain[:idBytes]), Credential: wire.ID(plain[idBytes : 2*idBytes]), Name: string(plain[2*idBytes:]),
+	}, true
+}
+
+// bound is what an id is sealed to.
+func bound(owner Owner, kind Kind) []byte {
+	data := make([]byte, 0, 1+2*idBytes)
+	data = append(data, byte(kind))
+	data = append(data, owner.Org[:]...)
+	return append(data, owner.Workspace[:]...)
+}

@@ -1,0 +1,275 @@
+package pipeline
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/handle"
+	"tollgate.dev/dataplane/internal/refusal"
+	"tollgate.dev/dataplane/internal/scan"
+	"tollgate.dev/dataplane/internal/sse"
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/internal/translate"
+	"tollgate.dev/dataplane/wire"
+)
+
+// keeping is the way of a request about what a provider keeps: it names no model and works nothing, so that it costs nothing.
+func (p *Pipeline) keeping() []stage {
+	return []stage{
+		{"authenticate", p.authenticate},
+		{"kept", p.enterKept}, // whose it is, and where
+		{"room", p.room},
+		{"read", p.read},
+		{"ask", func(c *call) *refusal.Error {
+			c.ask = translate.Ask{Dialect: c.dialect, Choices: 1}
+			return nil
+		}},
+		{"price", p.pricePassage},
+		{"limit", p.limit},
+		{"guardrail", p.guardPassage},
+		{"attempt", p.attempt},
+	}
+}
+
+func (c *call) owner() handle.Owner {
+	return handle.Owner{Org: c.key.Org.ID, Workspace: c.key.WorkspaceID}
+}
+
+// enterKept finds what the request is about. Where another workspace's id is concerned, or a provider that the key does not reach, nothing is
+// there.
+func (p *Pipeline) enterKept(c *call) *refusal.Error {
+	id, action, _ := strings.Cut(strings.TrimPrefix(c.r.URL.Path, dialect.OpenAIResponses.Path()+"/"), "/")
+	query, problem := keptQuery(c.r.URL.RawQuery)
+	if problem != nil {
+		return problem
+	}
+	kept, ok := p.Handles.Open(c.owner(), handle.Response, id)
+	provider := providerByID(c.key, kept.Provider)
+	if !ok || provider == nil || !keeps(provider) || action != "" && action != "cancel" && action != "input_items" {
+		return notKept("")
+	}
+	c.kept = kept
+	path := dialect.OpenAIResponses.Path() + "/" + url.PathEscape(kept.Name)
+	if action != "" {
+		path += "/" + action
+	}
+	path, query = keptAt(provider, path, query)
+	c.passage = &passage{provider: provider, path: path, query: query, id: id}
+	return nil
+}
+
+// keptQuery lets the parameters of lists through, and refuses what would make an answer of another shape.
+func keptQuery(raw string) (string, *refusal.Error) {
+	query, sound := strippedQuery(raw)
+	values, err := url.ParseQuery(query)
+	if !sound || err != nil {
+		return "", refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest, "The query cannot be read.")
+	}
+	for name := range values {
+		switch name {
+		case "limit", "order", "after", "before", "include", "include[]":
+		default:
+			problem := refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest, "The query's "+name+" is not known here: limit, order, after, before and include are.")
+			problem.Param = cleaned(name, endUserMax)
+			return "", problem
+		}
+	}
+	return query, nil
+}
+
+// keptAt returns where a provider has a path of OpenAI's.
+func keptAt(provider *state.Provider, path, query string) (at, with string) {
+	if provider.Kind != wire.ProviderKind_PROVIDER_KIND_AZURE {
+		return path, query
+	}
+	if provider.APIVersion == "" {
+		return "/openai" + path, query
+	}
+	version := "api-version=" + url.QueryEscape(provider.APIVersion)
+	if query != "" {
+		version = query + "&" + version
+	}
+	return "/openai" + strings.TrimPrefix(path, "/v1"), version
+}
+
+// keeps says whether a provider keeps answers and hands them out.
+func keeps(provider *state.Provider) bool {
+	switch provider.Kind {
+	case wire.ProviderKind_PROVIDER_KIND_OPENAI:
+		return !provider.ChatOnly
+	case wire.ProviderKind_PROVIDER_KIND_AZURE:
+		return true
+	default:
+		return false
+	}
+}
+
+func notKept(param string) *refusal.Error {
+	problem := refusal.New(http.StatusNotFound, wire.CodeNotFound,
+		"There is no answer of this id here. An id is good in the workspace in which the answer was made, as the edge gave it, while its provider keeps the answer and this key may call it.")
+	problem.Param = param
+	return problem
+}
+
+// providerByID returns the provider if a route that the key may call leads to it.
+func providerByID(key *state.Key, id wire.ID) *state.Provider {
+	for _, route := range usable(key) {
+		for i := range key.Routes[route].Targets {
+			if target := &key.Routes[route].Targets[i]; target.Provider.ID == id {
+				return target.Provider
+			}
+		}
+	}
+	return nil
+}
+
+// bind finds the answer that a conversation goes on from: only the provider that keeps it can.
+func (p *Pipeline) bind(c *call) *refusal.Error {
+	if c.dialect != dialect.OpenAIResponses || !slices.ContainsFunc(c.target.Targets, func(t state.Target) bool { return keeps(t.Provider) }) {
+		return nil // where nothing is kept, the translation says so
+	}
+	if c.scan.Has(c.body.B, scan.Conversation) {
+		problem := refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest,
+			"The field conversation cannot be used here: conversations stand in the provider's account, and nobody could tell whose they are. Go on with previous_response_id.")
+		problem.Param = scan.Conversation.String()
+		return problem
+	}
+	id, err := c.scan.Text(c.body.B, scan.PreviousResponseID)
+	if err != nil {
+		return translate.Malformed(err)
+	}
+	if id == nil {
+		return nil
+	}
+	kept, ok := p.Handles.Open(c.owner(), handle.Response, string(id))
+	if !ok {
+		return notKept(scan.PreviousResponseID.String())
+	}
+	c.kept = kept
+	return nil
+}
+
+// mayUse says whether a call may go to a provider: one that goes on from what another keeps may not.
+func (c *call) mayUse(provider *state.Provider) bool {
+	return c.kept.Kind == 0 || provider.ID == c.kept.Provider && keeps(provider)
+}
+
+// elsewhere is the refusal of a model that does not lead to where the conversation is kept.
+func elsewhere(c *call) *refusal.Error {
+	where := "a provider that this key does not reach"
+	if provider := providerByID(c.key, c.kept.Provider); provider != nil {
+		where = "the provider " + provider.Name
+	}
+	problem := refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest,
+		"The answer that previous_response_id names is kept by "+where+", and the model "+c.target.Name+" does not lead there. Name a model that does, or send the whole conversation as input.")
+	problem.Param = scan.PreviousResponseID.String()
+	return problem
+}
+
+// resume puts the provider's own name of the answer in the request that goes on from it.
+func (c *call) resume() {
+	if c.kept.Kind != handle.Response {
+		return
+	}
+	v := c.scan.Fields[scan.PreviousResponseID]
+	c.edits = append(c.edits, scan.Edit{Start: v.Start, End: v.End, Text: refusal.AppendString(nil, c.kept.Name)})
+	slices.SortStableFunc(c.edits, func(x, y scan.Edit) int { return x.Start - y.Start })
+}
+
+// credential returns what the attempt asks with.
+func (c *call) credential(a *attempt) *state.Credential {
+	all := a.target.Provider.Credentials
+	chosen := &all[c.pool%uint64(len(all))]
+	a.account = chosen.ID
+	return chosen
+}
+
+// firstCredential returns which of a provider's credentials is asked with first: the one that made what the call is about, since another
+// may belong to another account, or else any.
+func (c *call) firstCredential() uint64 {
+	if i := c.keptWith(); i >= 0 {
+		return uint64(i)
+	}
+	return c.random()
+}
+
+// credentials returns with how many credentials a provider may be asked.
+func (c *call) credentials(provider *state.Provider) int {
+	if c.keptWith() >= 0 {
+		return 1
+	}
+	return max(1, len(provider.Credentials))
+}
+
+func (c *call) keptWith() int {
+	if c.kept.Kind == 0 || len(c.targets) == 0 {
+		return -1
+	}
+	return slices.IndexFunc(c.targets[0].Provider.Credentials, func(one state.Credential) bool { return one.ID == c.kept.Credential })
+}
+
+// keeps says whether the attempt's answers have ids under which the provider keeps them.
+func (c *call) keeps(a *attempt) bool {
+	return c.passage == nil && c.dialect == dialect.OpenAIResponses && a.spoken == dialect.OpenAIResponses
+}
+
+// handed returns an answer with the ids that the caller may use in place of the provider's. What goes as it is stays as it is.
+func (p *Pipeline) handed(c *call, a *attempt, body []byte) []byte {
+	if !c.dialect.IsKept() && !c.keeps(a) || len(body) == 0 || !scan.Valid(body) {
+		return body
+	}
+	edits := p.handEdits(c, a, body, 0)
+	if len(edits) == 0 {
+		return body
+	}
+	c.out = scan.Splice(c.out[:0], body, edits)
+	return c.out
+}
+
+// hand returns an event with the ids that the caller may use.
+func (f *flow) hand(event sse.Event) []byte {
+	if len(event.Data) == 0 {
+		return event.Raw
+	}
+	response := f.c.answer.Bytes(event.Data, scan.Response)
+	if len(response) == 0 || response[0] != '{' {
+		return event.Raw
+	}
+	edits := f.p.handEdits(f.c, f.a, response, f.c.answer.Fields[scan.Response].Start)
+	if len(edits) == 0 {
+		return event.Raw
+	}
+	f.handed = f.handed[:0]
+	if len(event.Name) > 0 {
+		f.handed = append(append(append(f.handed, "event: "...), event.Name...), '\n')
+	}
+	f.handed = scan.Splice(append(f.handed, "data: "...), event.Data, edits)
+	f.handed = append(f.handed, "\n\n"...)
+	return f.handed
+}
+
+// handEdits returns what to change in an object that begins at so many bytes of a body.
+func (p *Pipeline) handEdits(c *call, a *attempt, object []byte, at int) (edits []scan.Edit) {
+	scan.Each(object, func(key, value []byte) {
+		if name := string(key); name != "id" && name != scan.PreviousResponseID.String() || len(value) < 3 || value[0] != '"' {
+			return
+		}
+		own := string(scan.Unescape(nil, value[1:len(value)-1]))
+		id := p.Handles.Seal(c.owner(), handle.Kept{Kind: handle.Response, Provider: a.target.Provider.ID, Credential: a.account, Name: own})
+		begin := at + cap(object) - cap(value)
+		edits = append(edits, scan.Edit{Start: begin, End: begin + len(value), Text: refusal.AppendString(nil, id)})
+	})
+	return edits
+}
+
+// disguised returns a provider's words about what it keeps, with the id that the caller knows.
+func (c *call) disguised(body []byte) []byte {
+	if !c.dialect.IsKept() {
+		return body
+	}
+	return bytes.ReplaceAll(body, []byte(c.kept.Name), []byte(c.passage.id))
+}

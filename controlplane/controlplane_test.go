@@ -101,7 +101,7 @@ func TestRunServesAndStopsAndStartsAgain(t *testing.T) {
 			t.Errorf("%d %s", status, body)
 		}
 		_, metrics := get(t, address+"/metrics", "", "")
-		for _, want := range []string{`tollgate_ingest_records_total{kind="event"`, "tollgate_edges_connected{", `tollgate_pushes_total{kind="delta"`, "tollgate_nacks_total{", `tollgate_lease_claims_total{kind="granted"`} {
+		for _, want := range []string{`tollgate_ingest_records_total{kind="event"`, "tollgate_ingest_unfolded{", `tollgate_ingest_waits_total{kind="stuck"`, "tollgate_edges_connected{", `tollgate_pushes_total{kind="delta"`, "tollgate_nacks_total{", `tollgate_lease_claims_total{kind="granted"`} {
 			if !strings.Contains(metrics, want) {
 				t.Errorf("no %s in the scrape", want)
 			}

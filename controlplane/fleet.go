@@ -55,6 +55,13 @@ func (h *house) measureFleet(taken *ingest.Service, served *edges.Service, lende
 			events, rejects := taken.Counts()
 			return []telemetry.Reading{{Kind: "event", Value: events}, {Kind: "rejected", Value: rejects}}
 		}),
+		h.observed.Gauge("tollgate.ingest.unfolded", "Usage events that this replica took in and has not added to the sums yet", func() []telemetry.Reading {
+			return []telemetry.Reading{{Value: taken.Waits().Unfolded}}
+		}),
+		h.observed.Counter("tollgate.ingest.waits", "Batches of usage that waited for what was not folded, or would have had folding not been stuck", func() []telemetry.Reading {
+			waits := taken.Waits()
+			return []telemetry.Reading{{Kind: "delayed", Value: waits.Delayed}, {Kind: "stuck", Value: waits.Stuck}}
+		}),
 		h.observed.Gauge("tollgate.edges.connected", "Edges connected to this replica", func() []telemetry.Reading {
 			return []telemetry.Reading{{Value: served.Counts().Connected}}
 		}),

@@ -6,6 +6,11 @@
 -- Touches no row: an ack is a promise that survives the loss of power. Plans do not depend on how long the lists are: none is made again.
 SELECT set_config('synchronous_commit', 'on', true), set_config('plan_cache_mode', 'force_generic_plan', true);
 
+-- name: SetQuick :exec
+-- @sqlc-vet-disable org-id-required
+-- Touches no row: what is lost with the power is done again.
+SELECT set_config('synchronous_commit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true);
+
 -- name: FreeHours :one
 -- @sqlc-vet-disable org-id-required
 -- Touches no row. Whether no transaction is left that began in an hour or in the next one.

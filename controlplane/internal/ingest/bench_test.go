@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"context"
 	"encoding/hex"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -37,7 +38,9 @@ const (
 	benchDrafts    = 1_000
 	benchStreams   = 4    // edges
 	benchBatch     = 4000 // records, as an edge sends them that has more than it can send at once
-	benchWarm      = 50   // batches before the clock starts, so that sums are there to be added to
+	benchWarm      = 100  // batches before the clock starts, so that sums are there to be added to and what is pending has found its level
+	benchLooks     = 8    // at what is pending
+	benchGrowth    = 0.02 // of what comes in in the second half may be more pending at its end than at its beginning
 )
 
 // crowd makes events of many organizations.
@@ -148,8 +151,9 @@ func (s *source) records(t testing.TB, first uint64, count int) []*wire.UsageRec
 }
 
 // BenchmarkIngest takes in what several edges send at once for as long as -benchtime says, in the mix above, while the folder folds. One operation
-// is one batch. Making the events is part of it. The CPU time of this process and of Postgres is the figure that another load on the machine changes
-// least: 2 cores have 2,000,000 µs a second. Sustained is a rate at which what is pending does not grow: it is counted when the clock starts and stops.
+// is one batch, and what it waits for the folder is part of it. Making the events is part of it too. The CPU time of this process and of Postgres is
+// the figure that another load on the machine changes least: 2 cores have 2,000,000 µs a second. The rate is sustained when what is pending does not
+// grow: a run of a minute in which it does fails, a shorter one says so.
 func BenchmarkIngest(b *testing.B) {
 	debug.SetGCPercent(400) // as the control plane sets it
 	f := newFixture(b)
@@ -185,24 +189,70 @@ func BenchmarkIngest(b *testing.B) {
 	for range benchWarm {
 		<-acked
 	}
+	length, err := time.ParseDuration(flag.Lookup("test.benchtime").Value.String())
+	if err != nil {
+		b.Skip("-benchtime is no duration")
+	}
 	var took []time.Duration
-	began, used, pending := time.Now(), f.cpu(b), f.pending(b)
+	levels := []level{f.level(b, 0)}
+	began, used := time.Now(), f.cpu(b)
 	for b.Loop() {
 		took = append(took, <-acked)
+		if time.Since(began) > time.Duration(len(levels))*length/benchLooks {
+			levels = append(levels, f.level(b, len(took)))
+		}
 	}
-	elapsed, used, pendingThen := b.Elapsed(), f.cpu(b).less(used), f.pending(b)
+	elapsed, burnt := b.Elapsed(), f.cpu(b).less(used)
+	levels = append(levels, f.level(b, len(took)))
 	end()
 	sending.Wait()
 	folding.Wait()
 	slices.Sort(took)
-	b.ReportMetric(float64(len(took)*benchBatch)/elapsed.Seconds(), "events/s")
+	events := float64(len(took) * benchBatch)
+	b.ReportMetric(events/elapsed.Seconds(), "events/s")
+	b.ReportMetric(float64(took[len(took)/2].Milliseconds()), "ms-p50-commit")
 	b.ReportMetric(float64(took[len(took)*99/100].Milliseconds()), "ms-p99-commit")
 	b.ReportMetric(float64(f.deadlocks(b)), "deadlocks")
-	b.ReportMetric(float64(used.postgres.Microseconds())/float64(len(took)*benchBatch), "µs-Postgres/event")
-	b.ReportMetric(float64(used.process.Microseconds())/float64(len(took)*benchBatch), "µs-Go/event")
+	b.ReportMetric(float64(burnt.postgres.Microseconds())/events, "µs-Postgres/event")
+	b.ReportMetric(float64(burnt.process.Microseconds())/events, "µs-Go/event")
+	b.ReportMetric(100*folded(levels), "%-folded")
+	late := folded(levels[len(levels)/2:])
+	b.ReportMetric(100*late, "%-folded-2nd-half")
 	f.settled(b, c)
-	fmt.Fprintf(os.Stderr, "%d batches of %d events in %s; pending then %d events, now %d; rows: %s\n", len(took), benchBatch,
-		time.Since(began).Round(time.Second), pending, pendingThen, f.rows(b))
+	waits := f.service.Waits()
+	fmt.Fprintf(os.Stderr, "%d batches of %d events in %s, %d of all waited for the folder; events pending meanwhile:%s; rows: %s\n", len(took), benchBatch,
+		time.Since(began).Round(time.Second), waits.Delayed, text(levels), f.rows(b))
+	if late < 1-benchGrowth {
+		say := b.Errorf
+		if elapsed < time.Minute {
+			say = b.Logf
+		}
+		say("NOT SUSTAINED: of what came in in the second half only %.1f %% were folded", 100*late)
+	}
+}
+
+// level is how much was pending when so many batches were taken in.
+type level struct {
+	batches int
+	pending int64
+}
+
+func (f *fixture) level(t testing.TB, batches int) level { return level{batches, f.pending(t)} }
+
+// folded is the share of what came in from the first to the last level that what is pending did not grow by.
+func folded(levels []level) float64 {
+	first, last := levels[0], levels[len(levels)-1]
+	if last.batches == first.batches {
+		return 1
+	}
+	return 1 - float64(last.pending-first.pending)/float64((last.batches-first.batches)*benchBatch)
+}
+
+func text(levels []level) (text string) {
+	for _, each := range levels {
+		text += " " + strconv.FormatInt(each.pending, 10)
+	}
+	return text
 }
 
 // pending counts the events that are not folded.

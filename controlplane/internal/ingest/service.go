@@ -32,14 +32,14 @@ type Service struct {
 	now      func() time.Time
 	logger   *slog.Logger
 	tags     *tags
-	due      *due
+	backlog  *backlog
 	events   atomic.Uint64
 	rejected atomic.Uint64
 }
 
 // New returns a Service over the pool.
 func New(pool *pgxpool.Pool, now func() time.Time, logger *slog.Logger) *Service {
-	return &Service{pool: pool, now: now, logger: logger, tags: newTags(), due: newDue()}
+	return &Service{pool: pool, now: now, logger: logger, tags: newTags(), backlog: newBacklog(now())}
 }
 
 // Counts returns how many events were taken in and how many records were rejected since the start, for metrics.
@@ -84,12 +84,16 @@ func (s *Service) refusal(ctx context.Context, err error) error {
 	}
 }
 
-// Take commits a batch and returns its ack. A batch that was committed before is acked again and changes nothing.
+// Take commits a batch and returns its ack. A batch that was committed before is acked again and changes nothing. While too much is not folded, it
+// waits up to a second before.
 func (s *Service) Take(ctx context.Context, batch *wire.UsageBatch) (*wire.UsageAck, error) {
 	edge, err := ident.FromBytes[ident.Edge](batch.GetEdgeId())
 	records := batch.GetRecords()
 	if err != nil || edge.IsZero() || batch.GetEpoch() == 0 || len(records) == 0 || len(records) > recordsMax {
 		return nil, errBatch
+	}
+	if err := s.ease(ctx); err != nil {
+		return nil, err
 	}
 	good := make([]*event, 0, len(records))
 	var bad []rejected
@@ -180,7 +184,7 @@ func (s *Service) commitOnce(ctx context.Context, at span, good []*event, bad []
 	}
 	for org, n := range fresh {
 		s.events.Add(uint64(n))
-		s.due.add(org, n, time.Now())
+		s.backlog.add(org, n, time.Now())
 	}
 	s.rejected.Add(uint64(len(rejects)))
 	for _, each := range rejects {

@@ -31,15 +31,26 @@ func foldOrgs(ctx context.Context, pool *pgxpool.Pool) ([]ident.Org, error) {
 	return orgs, nil
 }
 
-// foldOne folds some of what is pending of an organization or, when nothing is, its next hour that begins before until, and says whether there
-// may be more. While another folds the organization, it does nothing and is busy.
-func foldOne(ctx context.Context, pool *pgxpool.Pool, org ident.Org, until time.Time) (more, busy bool, err error) {
+// foldedPart is what one transaction folded.
+type foldedPart struct {
+	events int  // or corrections
+	rest   bool // of what is pending some is left
+	more   bool // there may be more to fold
+	busy   bool // another folds the organization: nothing was done
+}
+
+// foldOne folds some of what is pending of an organization or, when nothing is, its next hour that begins before until. Power that is lost may undo it
+// whole, and then what was pending is pending again: it waits for no disk.
+func foldOne(ctx context.Context, pool *pgxpool.Pool, org ident.Org, until time.Time) (done foldedPart, err error) {
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		if err := tenant.Enter(ctx, tx, org); err != nil {
 			return err
 		}
 		quicken(tx.Conn())
 		f := &fold{ingestdb.New(tx), org}
+		if err := f.SetQuick(ctx); err != nil {
+			return fmt.Errorf("let the commit wait for no disk: %w", err)
+		}
 		if err := f.EnsureFold(ctx, org); err != nil {
 			return fmt.Errorf("note what is folded of %s: %w", org, err)
 		}
@@ -47,16 +58,20 @@ func foldOne(ctx context.Context, pool *pgxpool.Pool, org ident.Org, until time.
 		if err != nil {
 			return fmt.Errorf("lock what is folded of %s: %w", org, err)
 		}
-		if busy = len(folded) == 0; busy {
+		if done.busy = len(folded) == 0; done.busy {
 			return nil
 		}
-		if more, err = f.pending(ctx, time.Unix(folded[0], 0)); err != nil || more {
+		if done.events, done.rest, err = f.pending(ctx, time.Unix(folded[0], 0)); err != nil || done.events > 0 {
+			done.more = true
 			return err
 		}
-		more, err = f.nextHour(ctx, until)
+		done.more, err = f.nextHour(ctx, until)
 		return err
 	})
-	return more && err == nil, busy, err
+	if err != nil {
+		return foldedPart{}, err
+	}
+	return done, nil
 }
 
 // fold is a transaction that folds one organization, which nobody else does meanwhile.
@@ -65,30 +80,31 @@ type fold struct {
 	org ident.Org
 }
 
-// pending adds a bounded part of what is pending to the sums and says whether there was any. Days and slices get what is of hours that are folded already.
-func (f *fold) pending(ctx context.Context, folded time.Time) (some bool, err error) {
+// pending adds a bounded part of what is pending to the sums and says how many events that was and whether some is left. Days and slices get what is of hours that are folded already.
+func (f *fold) pending(ctx context.Context, folded time.Time) (events int, rest bool, err error) {
 	rows, err := f.ListPending(ctx, f.org)
 	if err != nil {
-		return false, fmt.Errorf("list what is pending of %s: %w", f.org, err)
+		return 0, false, fmt.Errorf("list what is pending of %s: %w", f.org, err)
 	}
 	var ids []int64
-	for count := 0; len(rows) > 0 && count < foldLines; rows = rows[1:] {
-		ids, count = append(ids, rows[0].PendingID), count+int(rows[0].Lines)
+	for len(rows) > len(ids) && events < foldEventsMax {
+		events += int(rows[len(ids)].Lines)
+		ids = append(ids, rows[len(ids)].PendingID)
 	}
 	if len(ids) == 0 {
-		return false, nil
+		return 0, false, nil
 	}
 	found, err := f.GetPending(ctx, ingestdb.GetPendingParams{OrgID: f.org, Pending: ids})
 	if err != nil {
-		return false, fmt.Errorf("read what is pending of %s: %w", f.org, err)
+		return 0, false, fmt.Errorf("read what is pending of %s: %w", f.org, err)
 	}
 	if err := f.addUp(ctx, linesOf(found), folded); err != nil {
-		return false, fmt.Errorf("fold what is pending of %s: %w", f.org, err)
+		return 0, false, fmt.Errorf("fold what is pending of %s: %w", f.org, err)
 	}
 	if err := f.DropPending(ctx, ingestdb.DropPendingParams{OrgID: f.org, Pending: ids}); err != nil {
-		return false, fmt.Errorf("take away what was pending of %s: %w", f.org, err)
+		return 0, false, fmt.Errorf("take away what was pending of %s: %w", f.org, err)
 	}
-	return true, nil
+	return events, len(ids) < len(rows), nil
 }
 
 func (f *fold) addUp(ctx context.Context, lines []*line, folded time.Time) error {

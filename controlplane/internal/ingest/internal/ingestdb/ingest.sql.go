@@ -1614,6 +1614,17 @@ func (q *Queries) SetDurable(ctx context.Context) error {
 	return err
 }
 
+const setQuick = `-- name: SetQuick :exec
+SELECT set_config('synchronous_commit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)
+`
+
+// @sqlc-vet-disable org-id-required
+// Touches no row: what is lost with the power is done again.
+func (q *Queries) SetQuick(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, setQuick)
+	return err
+}
+
 const sliceHour = `-- name: SliceHour :exec
 INSERT INTO usage_slice (org_id, step, dimension, name, start, value, events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico,
   doubt_pico, estimated_events, estimated_pico)

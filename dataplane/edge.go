@@ -20,6 +20,7 @@ import (
 	"tollgate.dev/dataplane/internal/breaker"
 	"tollgate.dev/dataplane/internal/budget"
 	"tollgate.dev/dataplane/internal/clock"
+	"tollgate.dev/dataplane/internal/google"
 	"tollgate.dev/dataplane/internal/handle"
 	"tollgate.dev/dataplane/internal/ingress"
 	"tollgate.dev/dataplane/internal/limit"
@@ -102,7 +103,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		Prices: func(org wire.ID, catalog, model string) wire.Schedule {
 			return store.Current().Prices(org, catalog, model)
 		},
-		Roles: aws.NewRoles(exchange, now.Now), Apps: azure.NewApps(exchange, now.Now),
+		Roles: aws.NewRoles(exchange, now.Now), Apps: azure.NewApps(exchange, now.Now), Accounts: google.NewAccounts(exchange, now.Now),
 		Registry: observed.Registry(), Observe: observed.Attempt, Logger: logger, Now: now.Now, BodyBytesMax: config.BodyMaxBytes,
 		Seen: route.NewSeen(canaryStopped(observed.Registry(), logger)),
 	})

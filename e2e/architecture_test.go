@@ -85,6 +85,7 @@ var walls = []house.Wall{
 	{Room: "dataplane/internal/upstream", May: list(contract, carriers, "dataplane/internal/state", "dataplane/egress")}, // dials through it
 	{Room: "dataplane/internal/aws", May: list(contract, carriers, "dataplane/internal/token")},
 	{Room: "dataplane/internal/azure", May: list(contract, "dataplane/internal/token")},
+	{Room: "dataplane/internal/google", May: list(contract, "dataplane/internal/token")},
 	{Room: "dataplane/internal/*", May: list(contract, carriers, "dataplane/internal/state")}, // the stages: none imports another
 	{Room: "dataplane", May: list(contract, "dataplane/internal/*", "dataplane/egress")},
 

@@ -25,31 +25,50 @@ const (
 )
 
 // clouds are the ways to each provider, by the names of routes.
-func clouds() map[string]cloud {
+func clouds(t *testing.T, house *rig.Rig) map[string]cloud {
+	t.Helper()
 	region := rig.Object{"region": "eu-central-1"}
+	account := serviceAccount(t, house)
 	return map[string]cloud{
-		"bedrock":      {"bedrock", claudeThere, awsKey(awsSecret, ""), region},
-		"bedrock-role": {"bedrock", profile, awsKey(awsSecret, "tollgate"), region},
-		"bedrock-api":  {"bedrock", "amazon.nova-lite-v1:0", "bedrock-api-key-simulated", region},
-		"azure":        {"azure", "gpt-4o-mini", "azure-key-simulated", nil},
-		"azure-app":    {"azure", "gpt-4o-mini", entraApp("secret-simulated"), rig.Object{"api_version": "2025-04-01-preview"}},
-		"mistral":      {"mistral", "mistral-small-latest", "mistral-key-simulated", nil},
-		"cohere":       {"cohere", "command-a-03-2025", "cohere-key-simulated", nil},
+		"bedrock":       {"bedrock", claudeThere, awsKey(awsSecret, ""), region},
+		"bedrock-role":  {"bedrock", profile, awsKey(awsSecret, "tollgate"), region},
+		"bedrock-api":   {"bedrock", "amazon.nova-lite-v1:0", "bedrock-api-key-simulated", region},
+		"azure":         {"azure", "gpt-4o-mini", "azure-key-simulated", nil},
+		"azure-app":     {"azure", "gpt-4o-mini", entraApp("secret-simulated"), rig.Object{"api_version": "2025-04-01-preview"}},
+		"vertex":        {"vertex", "gemini-2.5-flash", account, rig.Object{"region": "europe-west4"}},
+		"vertex-later":  {"vertex", "gemini-3-flash-preview", account, rig.Object{"region": "global"}},
+		"vertex-claude": {"vertex", "claude-haiku-4-5@20251001", account, rig.Object{"region": "global", "project": "another-project"}},
+		"mistral":       {"mistral", "mistral-small-latest", "mistral-key-simulated", nil},
+		"cohere":        {"cohere", "command-a-03-2025", "cohere-key-simulated", nil},
 	}
 }
 
 // shut are ways that providers refuse.
-func shut() map[string]cloud {
+func shut(t *testing.T, house *rig.Rig) map[string]cloud {
+	t.Helper()
 	region := rig.Object{"region": "eu-central-1"}
+	account := serviceAccount(t, house)
 	return map[string]cloud{
 		"bedrock-shut":      {"bedrock", "amazon.nova-lite-v1:0", awsKey(wrongSecret, ""), region},
 		"bedrock-role-shut": {"bedrock", "amazon.nova-lite-v1:0", awsKey(awsSecret, "wrong"), region},
 		"bedrock-api-shut":  {"bedrock", "amazon.nova-lite-v1:0", wrongSecret, region},
 		"azure-shut":        {"azure", "gpt-4o-mini", wrongSecret, nil},
 		"azure-app-shut":    {"azure", "gpt-4o-mini", entraApp(wrongSecret), nil},
+		"vertex-shut":       {"vertex", "gemini-2.5-flash", strings.Replace(account, "caller@", "stranger@", 1), rig.Object{"region": "global"}},
+		"claude-shut":       {"vertex", "claude-haiku-4-5@20251001", account, rig.Object{"region": "global", "project": "wrong-project"}},
 		"mistral-shut":      {"mistral", "mistral-small-latest", wrongSecret, nil},
 		"cohere-shut":       {"cohere", "command-a-03-2025", wrongSecret, nil},
 	}
+}
+
+// serviceAccount is the key file that the simulator issues.
+func serviceAccount(t *testing.T, house *rig.Rig) string {
+	t.Helper()
+	file := ask(t.Context(), http.MethodGet, house.SimulatorURL+"/vertex/service-account.json", "", "")
+	if file.Status != http.StatusOK {
+		t.Fatal(file)
+	}
+	return file.Body
 }
 
 func awsKey(secret, role string) string {
@@ -80,24 +99,24 @@ func (p *project) withClouds(t *testing.T, all map[string]cloud) {
 	p.acknowledged(t)
 }
 
-// TestTheOfficialSDKsReachEachCloud has OpenAI's and Anthropic's SDKs speak with the models of each provider that has a format of its own, tools
+// TestTheOfficialSDKsReachEachCloud has OpenAI's, Anthropic's and Google's SDKs speak with the models of each provider that has a format of its own, tools
 // included, and compares what was counted with what was billed.
 func TestTheOfficialSDKsReachEachCloud(t *testing.T) {
 	p := newProject(t, stand(t))
 	p.price(t, profile, "", rig.Object{"catalog": "amazon-bedrock", "input_usd": "1.1", "output_usd": "5.5"})
-	p.withClouds(t, clouds())
+	p.withClouds(t, clouds(t, p.house))
 	type loop struct {
 		Reason, Tool, City, Text, End string
 		Used                          bool
 	}
 	type loops struct{ Whole, Streamed loop }
 	var found map[string]struct {
-		Text, Streamed               string
-		Chunks, Cached               int
-		Same                         bool
-		OpenAI, Responses, Anthropic loops
+		Text, Streamed                       string
+		Chunks, Cached                       int
+		Same                                 bool
+		OpenAI, Responses, Anthropic, Google loops
 	}
-	names := slices.Sorted(maps.Keys(clouds()))
+	names := slices.Sorted(maps.Keys(clouds(t, p.house)))
 	runSDK(t, "cloud.mjs", p.house.Edges[0], p.key, strings.Join(names, ","), &found)
 	for _, name := range names {
 		got := found[name]
@@ -110,6 +129,7 @@ func TestTheOfficialSDKsReachEachCloud(t *testing.T) {
 		}{
 			"OpenAI's SDK":            {got.OpenAI, loop{Reason: "tool_calls", End: "stop"}},
 			"OpenAI's SDK, responses": {got.Responses, loop{Reason: "completed", End: "completed", Used: true}},
+			"Google's SDK":            {got.Google, loop{End: "STOP", Used: true}},
 			"Anthropic's SDK":         {got.Anthropic, loop{Reason: "tool_use", End: "end_turn", Used: true}},
 		} {
 			each.want.Tool, each.want.City = "weather", "string"
@@ -121,21 +141,21 @@ func TestTheOfficialSDKsReachEachCloud(t *testing.T) {
 			}
 		}
 	}
-	p.billedAsReported(t, p.keyID, len(names)*(2+3*2*2))
+	p.billedAsReported(t, p.keyID, len(names)*(2+4*2*2))
 }
 
 // TestACloudThatDoesNotAdmitUsIsSaidWithoutASecret calls by credentials that providers refuse.
 func TestACloudThatDoesNotAdmitUsIsSaidWithoutASecret(t *testing.T) {
 	p := newProject(t, stand(t))
-	p.withClouds(t, shut())
+	p.withClouds(t, shut(t, p.house))
 	_, p.key = p.newKey(t, rig.Object{"name": p.name + "-shut"})
-	for name := range shut() {
+	for name := range shut(t, p.house) {
 		for _, stream := range []string{"false", "true"} {
 			got := ask(t.Context(), http.MethodPost, p.house.Edges[0].URL+"/v1/chat/completions", p.key, `{"model":"`+name+`","max_tokens":9,"stream":`+stream+`,"messages":[{"role":"user","content":"hi"}]}`)
 			if got.Status != http.StatusBadGateway || errorOf(t, got)["code"] != "upstream_failed" || !strings.Contains(got.Body, name) {
 				t.Errorf("%s: %d %s", name, got.Status, got.Body)
 			}
-			for _, secret := range []string{wrongSecret, awsSecret, "AKIASIMULATOR", "Canonical"} {
+			for _, secret := range []string{wrongSecret, awsSecret, "AKIASIMULATOR", "Canonical", "PRIVATE", "ya29"} {
 				if strings.Contains(got.Body, secret) {
 					t.Errorf("%s shows %q: %s", name, secret, got.Body)
 				}
@@ -148,10 +168,10 @@ func TestACloudThatDoesNotAdmitUsIsSaidWithoutASecret(t *testing.T) {
 func TestAStreamOfACloudThatBreaksNeverEndsCleanly(t *testing.T) {
 	p := newProject(t, stand(t))
 	p.price(t, profile, "", rig.Object{"catalog": "amazon-bedrock", "input_usd": "1.1", "output_usd": "5.5"})
-	p.withClouds(t, clouds())
+	p.withClouds(t, clouds(t, p.house))
 	keyID, key := p.newKey(t, rig.Object{"name": p.name + "-broken"})
 	calls := 0
-	for name, each := range clouds() {
+	for name, each := range clouds(t, p.house) {
 		for _, fault := range []string{"cut", "garbage"} {
 			must(t, p.house.Fault(t.Context(), rig.Object{"model": each.model, "kind": fault, "after_events": 6}))
 			got := ask(t.Context(), http.MethodPost, p.house.Edges[0].URL+"/v1/chat/completions", key, `{"model":"`+name+`","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"sim:tokens=20 go on"}]}`)

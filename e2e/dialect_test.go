@@ -65,7 +65,7 @@ func (p *project) billedAsReported(t *testing.T, keyID string, count int) {
 		switch {
 		case !billed:
 			t.Errorf("the provider did not bill event %+v", event)
-		case bills[i].InputTokens != event.InputTokens || bills[i].OutputTokens != event.OutputTokens:
+		case bills[i].InputTokens != event.InputTokens || bills[i].CachedInputTokens != event.CachedTokens || bills[i].CacheWriteTokens != event.WrittenTokens || bills[i].OutputTokens != event.OutputTokens:
 			t.Errorf("event %+v, but the provider billed %+v", event, bills[i])
 		case event.Outcome != "ok" || event.AgentID != p.agent:
 			t.Errorf("event %+v, want outcome ok of agent %s", event, p.agent)

@@ -109,7 +109,7 @@ func nounStories() []story {
 		}})},
 		{name: "provider", title: "openai", active: "Providers", content: providerui.DetailPage(providerui.Detail{
 			Row: providerui.Row{Name: "openai", Kind: "OpenAI", BaseURL: "https://api.openai.com", Created: component.At(noon, "day")}, Catalog: "openai", InUse: true, Network: "public addresses only", Queue: "20 at a time; 100 may wait on each edge, up to 30s", MayChange: true, EditHref: "/providers/1/edit", ArchiveHref: "/providers/1/archive",
-			Credentials:    []providerui.Credential{{ID: "c1", Name: "production", State: edit, Created: component.At(noon, "day"), RetireHref: "/providers/1/credentials/c1/retire"}, {ID: "c2", Name: "last year", State: component.Badge{Text: "retired", Tone: component.Plain}, Created: component.At(noon, "day"), Retired: component.At(noon, "minute")}},
+			Credentials:    []providerui.Credential{{ID: "c1", Name: "production", Identity: "caller@project-1.iam.gserviceaccount.com", State: edit, Created: component.At(noon, "day"), RetireHref: "/providers/1/credentials/c1/retire"}, {ID: "c2", Name: "last year", State: component.Badge{Text: "retired", Tone: component.Plain}, Created: component.At(noon, "day"), Retired: component.At(noon, "minute")}},
 			CredentialForm: providerui.CredentialForm{Form: component.Form{ID: "credential-form", Action: "/providers/1/credentials", CSRF: "token", Submit: "Add credential"}, Name: component.Field{Name: "name", Label: "Name"}, Secret: component.Field{Name: "secret", Label: "Secret", Kind: "password", Autocomplete: "new-password", Help: "Stored encrypted; never shown again."}},
 		})},
 		{name: "routes", title: "Routes", active: "Routes", content: routeui.Page(routeui.List{MayAdd: true, HasProvider: true, Rows: []routeui.Row{

@@ -12,7 +12,7 @@ import (
 )
 
 // A provider's credential is one text. Of most kinds it is an API key, which is sent as it is. What begins with a brace is a JSON object:
-// AWSKey for Bedrock, EntraApp for Azure OpenAI.
+// AWSKey for Bedrock, EntraApp for Azure OpenAI, ServiceAccount for Vertex AI.
 
 // IsCredentialObject says whether the text of a credential is an object rather than an API key.
 func IsCredentialObject(text string) bool { return strings.HasPrefix(text, "{") }

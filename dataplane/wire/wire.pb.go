@@ -185,6 +185,7 @@ const (
 	ProviderKind_PROVIDER_KIND_OPENAI      ProviderKind = 1
 	ProviderKind_PROVIDER_KIND_ANTHROPIC   ProviderKind = 2
 	ProviderKind_PROVIDER_KIND_GEMINI      ProviderKind = 3 // Google's Gemini API
+	ProviderKind_PROVIDER_KIND_VERTEX      ProviderKind = 4 // Google Cloud's Vertex AI: Gemini's format, and Anthropic's for Claude
 	ProviderKind_PROVIDER_KIND_AZURE       ProviderKind = 5 // OpenAI's formats, at Azure's paths
 	ProviderKind_PROVIDER_KIND_BEDROCK     ProviderKind = 6 // Converse of Amazon Bedrock
 	ProviderKind_PROVIDER_KIND_MISTRAL     ProviderKind = 7
@@ -198,6 +199,7 @@ var (
 		1: "PROVIDER_KIND_OPENAI",
 		2: "PROVIDER_KIND_ANTHROPIC",
 		3: "PROVIDER_KIND_GEMINI",
+		4: "PROVIDER_KIND_VERTEX",
 		5: "PROVIDER_KIND_AZURE",
 		6: "PROVIDER_KIND_BEDROCK",
 		7: "PROVIDER_KIND_MISTRAL",
@@ -208,6 +210,7 @@ var (
 		"PROVIDER_KIND_OPENAI":      1,
 		"PROVIDER_KIND_ANTHROPIC":   2,
 		"PROVIDER_KIND_GEMINI":      3,
+		"PROVIDER_KIND_VERTEX":      4,
 		"PROVIDER_KIND_AZURE":       5,
 		"PROVIDER_KIND_BEDROCK":     6,
 		"PROVIDER_KIND_MISTRAL":     7,
@@ -2989,10 +2992,11 @@ type Provider struct {
 	MaxConcurrency uint32                 `protobuf:"varint,8,opt,name=max_concurrency,json=maxConcurrency,proto3" json:"max_concurrency,omitempty"` // calls at a time over all edges; 0: no limit
 	QueueLength    uint32                 `protobuf:"varint,9,opt,name=queue_length,json=queueLength,proto3" json:"queue_length,omitempty"`          // calls that may wait for it on one edge; 0: none waits
 	QueueWaitMs    uint32                 `protobuf:"varint,10,opt,name=queue_wait_ms,json=queueWaitMs,proto3" json:"queue_wait_ms,omitempty"`       // how long one may wait
-	Region         string                 `protobuf:"bytes,14,opt,name=region,proto3" json:"region,omitempty"`                                       // of Bedrock
+	Region         string                 `protobuf:"bytes,14,opt,name=region,proto3" json:"region,omitempty"`                                       // of Bedrock and Vertex AI
 	ApiVersion     string                 `protobuf:"bytes,15,opt,name=api_version,json=apiVersion,proto3" json:"api_version,omitempty"`             // of Azure OpenAI: the dated form of its API; empty: the one without dates
 	Compatible     bool                   `protobuf:"varint,16,opt,name=compatible,proto3" json:"compatible,omitempty"`                              // of the kind OpenAI: it knows the common part of Chat Completions alone, with max_tokens and the role system
 	ChatOnly       bool                   `protobuf:"varint,18,opt,name=chat_only,json=chatOnly,proto3" json:"chat_only,omitempty"`                  // of the kind OpenAI: it has Chat Completions, but no Responses
+	Project        string                 `protobuf:"bytes,19,opt,name=project,proto3" json:"project,omitempty"`                                     // of Vertex AI: whose it is at Google Cloud
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -3123,6 +3127,13 @@ func (x *Provider) GetChatOnly() bool {
 		return x.ChatOnly
 	}
 	return false
+}
+
+func (x *Provider) GetProject() string {
+	if x != nil {
+		return x.Project
+	}
+	return ""
 }
 
 type Credential struct {
@@ -5996,7 +6007,7 @@ const file_wire_proto_rawDesc = "" +
 	"\bpriority\x18\n" +
 	" \x01(\x0e2\x1a.tollgate.wire.v1.PriorityR\bpriority\x12!\n" +
 	"\fdrops_fields\x18\v \x01(\bR\vdropsFields\x12!\n" +
-	"\fallows_proxy\x18\f \x01(\bR\vallowsProxy\"\xe6\x03\n" +
+	"\fallows_proxy\x18\f \x01(\bR\vallowsProxy\"\x80\x04\n" +
 	"\bProvider\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x122\n" +
@@ -6015,7 +6026,8 @@ const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"compatible\x18\x10 \x01(\bR\n" +
 	"compatible\x12\x1b\n" +
-	"\tchat_only\x18\x12 \x01(\bR\bchatOnly\"4\n" +
+	"\tchat_only\x18\x12 \x01(\bR\bchatOnly\x12\x18\n" +
+	"\aproject\x18\x13 \x01(\tR\aproject\"4\n" +
 	"\n" +
 	"Credential\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x16\n" +
@@ -6313,12 +6325,13 @@ const file_wire_proto_rawDesc = "" +
 	"\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rPRIORITY_HIGH\x10\x01\x12\x13\n" +
 	"\x0fPRIORITY_NORMAL\x10\x02\x12\x10\n" +
-	"\fPRIORITY_LOW\x10\x03*\xe7\x01\n" +
+	"\fPRIORITY_LOW\x10\x03*\x81\x02\n" +
 	"\fProviderKind\x12\x1d\n" +
 	"\x19PROVIDER_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14PROVIDER_KIND_OPENAI\x10\x01\x12\x1b\n" +
 	"\x17PROVIDER_KIND_ANTHROPIC\x10\x02\x12\x18\n" +
-	"\x14PROVIDER_KIND_GEMINI\x10\x03\x12\x17\n" +
+	"\x14PROVIDER_KIND_GEMINI\x10\x03\x12\x18\n" +
+	"\x14PROVIDER_KIND_VERTEX\x10\x04\x12\x17\n" +
 	"\x13PROVIDER_KIND_AZURE\x10\x05\x12\x19\n" +
 	"\x15PROVIDER_KIND_BEDROCK\x10\x06\x12\x19\n" +
 	"\x15PROVIDER_KIND_MISTRAL\x10\a\x12\x18\n" +

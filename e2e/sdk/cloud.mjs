@@ -1,12 +1,14 @@
-// Calls models of providers that have a format of their own with OpenAI's and Anthropic's SDKs: plain, streamed, with tools. Prints what came
+// Calls models of providers that have a format of their own with OpenAI's, Anthropic's and Google's SDKs: plain, streamed, with tools. Prints what came
 // back as JSON.
 import Anthropic from '@anthropic-ai/sdk'
+import { GoogleGenAI } from '@google/genai'
 import OpenAI from 'openai'
-import { chat, forms, messages, responses } from './loops.mjs'
+import { chat, forms, generate, messages, responses } from './loops.mjs'
 
 const { EDGE_URL, VIRTUAL_KEY, MODEL } = process.env
 const openai = new OpenAI({ baseURL: EDGE_URL + '/v1', apiKey: VIRTUAL_KEY, maxRetries: 0 })
 const anthropic = new Anthropic({ baseURL: EDGE_URL, apiKey: VIRTUAL_KEY, maxRetries: 0 })
+const google = new GoogleGenAI({ apiKey: VIRTUAL_KEY, httpOptions: { baseUrl: EDGE_URL } })
 const found = {}
 
 for (const model of MODEL.split(',')) {
@@ -23,6 +25,7 @@ for (const model of MODEL.split(',')) {
     same: whole.usage.total_tokens > 0 && whole.usage.total_tokens === streamed.usage.total_tokens,
     openai: await forms((stream) => chat(openai, model, stream)),
     responses: await forms((stream) => responses(openai, model, stream)),
+    google: await forms((stream) => generate(google, model, stream)),
     anthropic: await forms((stream) => messages(anthropic, model, stream)),
   }
 }

@@ -2,6 +2,7 @@
 import Anthropic from '@anthropic-ai/sdk'
 import { GoogleGenAI } from '@google/genai'
 import OpenAI from 'openai'
+import { counts, forms, generate, once, textOf } from './loops.mjs'
 
 const { EDGE_URL, VIRTUAL_KEY, MODEL, OTHER_MODEL, GEMINI_MODEL } = process.env
 const google = new GoogleGenAI({ apiKey: VIRTUAL_KEY, httpOptions: { baseUrl: EDGE_URL } })
@@ -10,47 +11,14 @@ const anthropic = new Anthropic({ baseURL: EDGE_URL, apiKey: VIRTUAL_KEY, maxRet
 const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] }
 const words = 'What is the weather in Bern?'
 const question = [{ role: 'user', content: words }]
-const forms = async (run) => ({ whole: await run(false), streamed: await run(true) })
-
-async function gather(stream) {
-  const parts = []
-  let last, chunks = 0
-  for await (const chunk of stream) {
-    parts.push(...(chunk.candidates?.[0]?.content?.parts ?? []))
-    last = chunk
-    chunks++
-  }
-  return { parts: parts.filter((part) => part.text !== ''), last, chunks }
-}
-
-async function once(model, stream, contents, config) {
-  if (!stream) {
-    const answer = await google.models.generateContent({ model, contents, config })
-    return { parts: answer.candidates[0].content.parts, last: answer, chunks: 1 }
-  }
-  return gather(await google.models.generateContentStream({ model, contents, config }))
-}
-
-const textOf = (parts) => parts.filter((part) => !part.thought).map((part) => part.text ?? '').join('')
-const counts = (answer) => answer.usageMetadata.promptTokenCount > 0 && answer.usageMetadata.candidatesTokenCount > 0
-
-async function loop(model, stream) {
-  const tools = [{ functionDeclarations: [{ name: 'weather', description: 'Tells the weather.', parameters: { type: 'OBJECT', properties: { city: { type: 'STRING' } } } }] }]
-  const user = { role: 'user', parts: [{ text: words }] }
-  const first = await once(model, stream, [user], { tools, toolConfig: { functionCallingConfig: { mode: 'ANY' } } })
-  const call = first.parts.find((part) => part.functionCall).functionCall
-  const result = { role: 'user', parts: [{ functionResponse: { name: call.name, id: call.id, response: { output: 'Sunny.' } } }] }
-  const last = await once(model, stream, [user, { role: 'model', parts: first.parts }, result], { tools })
-  return { tool: call.name, city: typeof call.args.city, text: textOf(last.parts), end: last.last.candidates[0].finishReason, used: counts(last.last) }
-}
 
 async function everything(model) {
   const config = { maxOutputTokens: 64, systemInstruction: 'Be brief.' }
-  const whole = await once(model, false, 'Say something.', config)
-  const streamed = await once(model, true, 'Say something.', config)
+  const whole = await once(google, model, false, 'Say something.', config)
+  const streamed = await once(google, model, true, 'Say something.', config)
   return {
     text: textOf(whole.parts), streamed: textOf(streamed.parts), chunks: streamed.chunks, used: counts(whole.last),
-    same: whole.last.usageMetadata.candidatesTokenCount === streamed.last.usageMetadata.candidatesTokenCount, loop: await forms((stream) => loop(model, stream)),
+    same: whole.last.usageMetadata.candidatesTokenCount === streamed.last.usageMetadata.candidatesTokenCount, loop: await forms((stream) => generate(google, model, stream)),
   }
 }
 

@@ -32,4 +32,36 @@ export async function responses(openai, model, stream) {
   return { reason: first.status, tool: call.name, city: typeof JSON.parse(call.arguments).city, text: last.output.find((item) => item.type === 'message')?.content[0].text, end: last.status, used: last.usage.input_tokens > 0 && last.usage.output_tokens > 0 }
 }
 
+async function gather(stream) {
+  const parts = []
+  let last, chunks = 0
+  for await (const chunk of stream) {
+    parts.push(...(chunk.candidates?.[0]?.content?.parts ?? []))
+    last = chunk
+    chunks++
+  }
+  return { parts: parts.filter((part) => part.text !== ''), last, chunks }
+}
+
+export async function once(google, model, stream, contents, config) {
+  if (!stream) {
+    const answer = await google.models.generateContent({ model, contents, config })
+    return { parts: answer.candidates[0].content.parts, last: answer, chunks: 1 }
+  }
+  return gather(await google.models.generateContentStream({ model, contents, config }))
+}
+
+export const textOf = (parts) => parts.filter((part) => !part.thought).map((part) => part.text ?? '').join('')
+export const counts = (answer) => answer.usageMetadata.promptTokenCount > 0 && answer.usageMetadata.candidatesTokenCount > 0
+
+export async function generate(google, model, stream) {
+  const tools = [{ functionDeclarations: [{ name: 'weather', description: 'Tells the weather.', parameters: { type: 'OBJECT', properties: { city: { type: 'STRING' } } } }] }]
+  const user = { role: 'user', parts: [{ text: question[0].content }] }
+  const first = await once(google, model, stream, [user], { tools, toolConfig: { functionCallingConfig: { mode: 'ANY' } } })
+  const call = first.parts.find((part) => part.functionCall).functionCall
+  const result = { role: 'user', parts: [{ functionResponse: { name: call.name, id: call.id, response: { output: 'Sunny.' } } }] }
+  const last = await once(google, model, stream, [user, { role: 'model', parts: first.parts }, result], { tools })
+  return { tool: call.name, city: typeof call.args.city, text: textOf(last.parts), end: last.last.candidates[0].finishReason, used: counts(last.last) }
+}
+
 export const forms = async (run) => ({ whole: await run(false), streamed: await run(true) })

@@ -28,6 +28,7 @@ type Detail struct {
 	Row
 	Catalog        string
 	Network        string
+	Place          string // of Vertex AI: project and location; empty: none is shown
 	Queue          string // "20 at a time; 100 may wait on each edge, up to 30s"
 	MayChange      bool
 	EditHref       string
@@ -42,6 +43,7 @@ type Detail struct {
 type Credential struct {
 	ID         string
 	Name       string
+	Identity   string // who calls by it; empty: it does not say
 	State      component.Badge
 	Created    component.Moment
 	Retired    component.Moment // zero: in use
@@ -51,8 +53,9 @@ type Credential struct {
 // CredentialForm adds a credential.
 type CredentialForm struct {
 	component.Form
-	Name   component.Field
-	Secret component.Field
+	Name    component.Field
+	Secret  component.Field // zero Name: the account stands for it
+	Account component.Field // a service account's key; zero Name: not asked for
 }
 
 // Form creates or changes a provider.
@@ -67,11 +70,13 @@ type Form struct {
 	MaxConcurrency component.Field
 	QueueLength    component.Field
 	QueueWait      component.Field
-	Region         component.Field // of Bedrock
+	Region         component.Field // of Bedrock and Vertex AI
+	Project        component.Field // of Vertex AI
 	APIVersion     component.Field // of Azure OpenAI
 	Compatible     component.Field
 	ChatOnly       component.Field // it has no Responses
 	Credential     component.Field // zero Name: not asked for
+	Account        component.Field // the same of Vertex AI
 	Presets        []Preset        // empty: none are offered
 }
 

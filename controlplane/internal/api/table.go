@@ -125,7 +125,7 @@ func providerTable(s Services) []endpoint {
 				return provider.Input{
 					Name: found.Name, Kind: found.Kind, BaseURL: found.BaseURL, Catalog: found.Catalog, PrivateNetwork: found.PrivateNetwork,
 					MaxConcurrency: found.MaxConcurrency, QueueLength: found.QueueLength, QueueWaitMS: found.QueueWaitMS,
-					Region: found.Region, APIVersion: found.APIVersion, Compatible: &found.Compatible, ChatOnly: found.ChatOnly,
+					Region: found.Region, Project: found.Project, APIVersion: found.APIVersion, Compatible: &found.Compatible, ChatOnly: found.ChatOnly,
 				}, err
 			}, s.Providers.Update),
 		archiving("/providers/:id", authz.ProviderWrite, "Archive a provider that no route targets", s.Providers.Archive),

@@ -10,7 +10,6 @@ import (
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/provider"
-	"tollgate.dev/controlplane/internal/seal"
 	"tollgate.dev/web/component"
 	"tollgate.dev/web/providerui"
 )
@@ -63,7 +62,7 @@ func (c *Console) drawProvider(v *visit, found provider.Provider, wrong mends, n
 		return err
 	}
 	for _, one := range found.Credentials {
-		credential := providerui.Credential{ID: one.ID.String(), Name: one.Name, State: component.Badge{Text: "in use", Tone: component.OK}, Created: component.At(one.CreatedAt, "day")}
+		credential := providerui.Credential{ID: one.ID.String(), Name: one.Name, Identity: one.Identity, State: component.Badge{Text: "in use", Tone: component.OK}, Created: component.At(one.CreatedAt, "day")}
 		if d.MayChange {
 			credential.RetireHref = row.Href + "/credentials/" + credential.ID + "/retire"
 		}
@@ -75,7 +74,7 @@ func (c *Console) drawProvider(v *visit, found provider.Provider, wrong mends, n
 	}
 	for _, one := range retired {
 		d.Credentials = append(d.Credentials, providerui.Credential{
-			ID: one.ID.String(), Name: one.Name, State: component.Badge{Text: "retired", Tone: component.Plain},
+			ID: one.ID.String(), Name: one.Name, Identity: one.Identity, State: component.Badge{Text: "retired", Tone: component.Plain},
 			Created: component.At(one.CreatedAt, "day"), Retired: component.AtPointer(one.RetiredAt, "minute"),
 		})
 	}
@@ -83,6 +82,11 @@ func (c *Console) drawProvider(v *visit, found provider.Provider, wrong mends, n
 		Form:   component.Form{ID: "credential-form", Action: row.Href + "/credentials", CSRF: v.csrf(), Submit: "Add credential", Message: wrong.rest("name", "secret")},
 		Name:   component.Field{Name: "name", ID: "credential-name", Label: "Name", Value: name, Error: wrong.of("name"), Help: "To tell it from the others."},
 		Secret: component.Field{Name: "secret", ID: "credential-secret", Label: "API key", Kind: "password", Autocomplete: "new-password", Error: wrong.of("secret"), Help: "Or, for Bedrock and Azure, a JSON object. Stored encrypted; never shown again."},
+	}
+	if found.Kind == provider.Vertex {
+		d.Place = found.Project + ", " + found.Region
+		d.CredentialForm.Account = accountField("secret")
+		d.CredentialForm.Secret, d.CredentialForm.Account.Error = component.Field{}, wrong.of("secret")
 	}
 	return c.draw(v, view{Title: found.Name, Active: "/providers", Crumbs: under("Providers", "/providers"), Status: status, Content: providerui.DetailPage(d), Fragment: providerui.CredentialEdit(d.CredentialForm)})
 }
@@ -96,7 +100,7 @@ func (c *Console) addCredential(v *visit) error {
 	if !v.posted() {
 		return c.lead(v, "/providers/"+id.String())
 	}
-	in := provider.CredentialInput{Name: v.FormValue("name"), Secret: seal.NewSecret(v.FormValue("secret"))}
+	in := provider.CredentialInput{Name: v.FormValue("name"), Secret: secretOf(v, "secret", found.Kind)}
 	added, err := c.Providers.AddCredential(ctx, v.actor, id, in)
 	if err == nil {
 		return c.done(v, "/providers/"+id.String(), "Credential “"+added.Name+"” is added. Edges use it from now on.")
@@ -142,9 +146,10 @@ func (c *Console) newProvider(v *visit) error {
 	}
 	in := providerInput(v)
 	in.Kind = provider.Kind(v.FormValue("kind"))
-	in.Credential = seal.NewSecret(v.FormValue("credential"))
+	in.Credential = secretOf(v, "credential", in.Kind)
 	form := providerui.Form{
 		Title:      "New provider",
+		Account:    accountField("credential"),
 		Credential: component.Field{Name: "credential", Label: "API key", Kind: "password", Autocomplete: "new-password", Optional: true, Help: "Or, for Bedrock and Azure, a JSON object. Stored encrypted; never shown again. It can also be added later."},
 	}
 	if !v.posted() {
@@ -163,7 +168,7 @@ func providerInput(v *visit) provider.Input {
 	return provider.Input{
 		Name: v.FormValue("name"), BaseURL: v.FormValue("base_url"), Catalog: v.FormValue("catalog"), PrivateNetwork: v.FormValue("private_network") != "",
 		MaxConcurrency: countOf(v, "max_concurrency", 1), QueueLength: countOf(v, "queue_length", 1), QueueWaitMS: countOf(v, "queue_wait", 1000),
-		Region: v.FormValue("region"), APIVersion: v.FormValue("api_version"), Compatible: &compatible, ChatOnly: v.FormValue("chat_only") != "",
+		Region: v.FormValue("region"), Project: v.FormValue("project"), APIVersion: v.FormValue("api_version"), Compatible: &compatible, ChatOnly: v.FormValue("chat_only") != "",
 	}
 }
 
@@ -192,7 +197,7 @@ func (c *Console) editProvider(v *visit) error {
 	in := provider.Input{
 		Name: found.Name, BaseURL: found.BaseURL, Catalog: found.Catalog, PrivateNetwork: found.PrivateNetwork,
 		MaxConcurrency: found.MaxConcurrency, QueueLength: found.QueueLength, QueueWaitMS: found.QueueWaitMS,
-		Region: found.Region, APIVersion: found.APIVersion, Compatible: &found.Compatible, ChatOnly: found.ChatOnly,
+		Region: found.Region, Project: found.Project, APIVersion: found.APIVersion, Compatible: &found.Compatible, ChatOnly: found.ChatOnly,
 	}
 	if v.posted() {
 		in = providerInput(v)
@@ -220,20 +225,24 @@ func (c *Console) providerForm(v *visit, form providerui.Form, in provider.Input
 		}
 		status = http.StatusUnprocessableEntity
 	}
-	form.Form = v.frameOf("provider-form", submit, back, wrong, "name", "kind", "base_url", "catalog", "private_network", "credential", "max_concurrency", "queue_length", "queue_wait_ms", "region", "api_version", "compatible", "chat_only")
+	form.Form = v.frameOf("provider-form", submit, back, wrong, "name", "kind", "base_url", "catalog", "private_network", "credential", "max_concurrency", "queue_length", "queue_wait_ms", "region", "project", "api_version", "compatible", "chat_only")
 	form.Name = component.Field{Name: "name", Label: "Name", Value: in.Name, Error: wrong.of("name"), Mono: true, Help: "Lower-case letters, digits and hyphens."}
 	form.Kind.Error = wrong.of("kind")
 	form.BaseURL = component.Field{Name: "base_url", Label: "Base URL", Value: in.BaseURL, Error: wrong.of("base_url"), Mono: true, Placeholder: "https://api.openai.com"}
 	form.Catalog = component.Field{Name: "catalog", Label: "Price catalog", Value: in.Catalog, Error: wrong.of("catalog"), Mono: true, Optional: true, Help: "Left empty, the format's own, such as openai, anthropic or amazon-bedrock."}
 	form.Compatible = component.Field{Name: "compatible", Label: "Knows the common part of OpenAI's format alone", Value: "yes", Checked: in.Compatible != nil && *in.Compatible, Error: wrong.of("compatible"), Help: "For every server of that format but OpenAI's own: it is asked with max_tokens and the role system."}
 	form.ChatOnly = component.Field{Name: "chat_only", Label: "Only Chat Completions", Value: "yes", Checked: in.ChatOnly, Error: wrong.of("chat_only"), Help: "For a server of OpenAI's format that has no Responses API, or not for each of its models: calls of Responses, such as Codex's, are translated."}
-	form.Region = component.Field{Name: "region", Label: "Region", Value: in.Region, Error: wrong.of("region"), Mono: true, Optional: true, Placeholder: "eu-central-1", Help: "Bedrock's, which signatures name. Left empty, the one in the address."}
+	form.Region = component.Field{Name: "region", Label: "Region", Value: in.Region, Error: wrong.of("region"), Mono: true, Optional: true, Placeholder: "eu-central-1", Help: "Bedrock's, which signatures name, or Vertex AI's location, such as europe-west4 or global. Left empty, the one in the address."}
+	form.Project = component.Field{Name: "project", Label: "Project", Value: in.Project, Error: wrong.of("project"), Mono: true, Optional: true, Placeholder: "my-project-1", Help: "At Google Cloud. Left empty, the service account's own."}
 	form.APIVersion = component.Field{Name: "api_version", Label: "API version", Value: in.APIVersion, Error: wrong.of("api_version"), Mono: true, Optional: true, Placeholder: "2024-10-21", Help: "Of Azure's dated API. Left empty, the API without dates."}
 	form.PrivateNetwork = component.Field{Name: "private_network", Label: "On a private network", Value: "yes", Checked: in.PrivateNetwork, Error: wrong.of("private_network"), Help: "Allow this address to be private or loopback, for models that you host. Edges must allow it too."}
 	form.MaxConcurrency = countField(v, "max_concurrency", "Calls at a time", in.MaxConcurrency, wrong.of("max_concurrency"), "Over all edges. Empty: no limit.")
 	form.QueueLength = countField(v, "queue_length", "Calls that may wait", in.QueueLength, wrong.of("queue_length"), "On each edge. Empty: none waits.")
 	form.QueueWait = countField(v, "queue_wait", "Longest wait, in seconds", in.QueueWaitMS/1000, wrong.of("queue_wait_ms"), "Then the call is refused with 429.")
 	form.Credential.Error = wrong.of("credential")
+	if form.Account.Name != "" && in.Kind == provider.Vertex {
+		form.Credential.Error, form.Account.Error = "", form.Credential.Error
+	}
 	return c.draw(v, view{Title: form.Title, Active: "/providers", Crumbs: under("Providers", "/providers"), Status: status, Content: providerui.FormPage(form), Fragment: providerui.Edit(form)})
 }
 

@@ -2,6 +2,7 @@ package console
 
 import (
 	"tollgate.dev/controlplane/internal/provider"
+	"tollgate.dev/controlplane/internal/seal"
 	"tollgate.dev/web/component"
 	"tollgate.dev/web/providerui"
 )
@@ -18,6 +19,8 @@ func kindWords(kind provider.Kind) (label, help string) {
 		return "Anthropic", "The Messages API."
 	case provider.Gemini:
 		return "Gemini", "Google's generateContent, with an API key."
+	case provider.Vertex:
+		return "Google Vertex AI", "Gemini and Claude at Google Cloud, with a service account."
 	case provider.Bedrock:
 		return "Amazon Bedrock", "Converse: Claude, Nova, Llama and others."
 	case provider.Azure:
@@ -52,4 +55,22 @@ func presets(chosen string, in *provider.Input) []providerui.Preset {
 		all = append(all, providerui.Preset{Label: one.Label, Href: "/providers/new?preset=" + one.ID, Current: current})
 	}
 	return all
+}
+
+// secretOf reads a credential from a form: of Vertex AI from a text area of its own, since a key file has many lines.
+func secretOf(v *visit, name string, kind provider.Kind) seal.Secret {
+	if kind == provider.Vertex {
+		name += accountSuffix
+	}
+	return seal.NewSecret(v.FormValue(name))
+}
+
+const accountSuffix = "_account"
+
+// accountField takes the key file of a service account. It never comes back with what was in it.
+func accountField(name string) component.Field {
+	return component.Field{
+		Name: name + accountSuffix, Label: "Service account's key", Rows: 6, Mono: true, Optional: name == "credential", Placeholder: `{"type": "service_account", …}`,
+		Help: "The JSON file that Google Cloud gives for a key. Stored encrypted, what callers need of it alone; never shown again.",
+	}
 }

@@ -26,7 +26,8 @@ type Provider struct {
 	MaxConcurrency int            `json:"max_concurrency"` // calls at a time over all edges; 0: no limit
 	QueueLength    int            `json:"queue_length"`    // calls that may wait for a place, on each edge
 	QueueWaitMS    int            `json:"queue_wait_ms"`   // how long one may wait
-	Region         string         `json:"region"`          // of Bedrock
+	Region         string         `json:"region"`          // of Bedrock and Vertex AI
+	Project        string         `json:"project"`         // of Vertex AI: whose it is at Google Cloud
 	APIVersion     string         `json:"api_version"`     // of Azure OpenAI; empty: its API without dates
 	Compatible     bool           `json:"compatible"`      // it knows the common part of OpenAI's format alone
 	ChatOnly       bool           `json:"chat_only"`       // it speaks as OpenAI does and has no Responses: those are translated to Chat Completions
@@ -39,6 +40,7 @@ type Provider struct {
 type Credential struct {
 	ID        ident.Credential `json:"id"`
 	Name      string           `json:"name"`
+	Identity  string           `json:"identity"` // who calls by it, where it says so: a service account's address, an access key's id, an application's; no secret
 	CreatedAt time.Time        `json:"created_at"`
 	RetiredAt *time.Time       `json:"retired_at,omitempty"`
 }
@@ -50,7 +52,8 @@ type Opened struct {
 	Secret     seal.Secret
 }
 
-// Input is what a caller sets. An empty Catalog is the Kind's own. Kind and Credential count at creation only.
+// Input is what a caller sets. An empty Catalog is the Kind's own; of Vertex AI, an empty BaseURL is the Region's and an empty Project the
+// Credential's. Kind and Credential count at creation only.
 type Input struct {
 	Name           string      `json:"name"`
 	Kind           Kind        `json:"kind"`
@@ -61,6 +64,7 @@ type Input struct {
 	QueueLength    int         `json:"queue_length"`
 	QueueWaitMS    int         `json:"queue_wait_ms"`
 	Region         string      `json:"region"`
+	Project        string      `json:"project"`
 	APIVersion     string      `json:"api_version"`
 	Compatible     *bool       `json:"compatible"`          // left out: whether its catalog is another than OpenAI's own
 	ChatOnly       bool        `json:"chat_only"`           // it speaks as OpenAI does and has no Responses: those are translated to Chat Completions
@@ -88,15 +92,16 @@ const (
 func (in Input) clean() (Input, error) {
 	var wrong fault.Fields
 	in.Name = input.Slug(&wrong, "name", in.Name)
+	if !in.Credential.IsZero() {
+		in.Credential = cleanSecret(&wrong, "credential", in.Kind, in.Credential)
+	}
+	in.locate()
 	in.BaseURL = cleanURL(&wrong, in.BaseURL, in.PrivateNetwork)
 	in.cleanKind(&wrong)
 	if in.Catalog != "" {
 		in.Catalog = input.Name(&wrong, "catalog", in.Catalog, catalogMax)
 	}
 	in.cleanQueue(&wrong)
-	if !in.Credential.IsZero() {
-		in.Credential = cleanSecret(&wrong, "credential", in.Kind, in.Credential)
-	}
 	return in, wrong.Err()
 }
 
@@ -156,6 +161,8 @@ func cleanSecret(wrong *fault.Fields, field string, kind Kind, secret seal.Secre
 		return cleanObject(wrong, field, kind, text)
 	}
 	switch {
+	case kind == Vertex:
+		wrong.Add(field, "paste the JSON key of a service account, with its braces")
 	case text == "":
 		wrong.Add(field, "paste the provider's API key")
 	case len(text) > secretBytesMax:

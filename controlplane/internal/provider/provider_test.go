@@ -2,7 +2,12 @@ package provider_test
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
+	"maps"
 	"strings"
 	"testing"
 
@@ -269,4 +274,86 @@ func TestSettingsOfAKindAreJudgedAndFilledIn(t *testing.T) {
 	if _, err := service.AddCredential(t.Context(), a, azure.ID, provider.CredentialInput{Name: "x", Secret: seal.NewSecret(`{"tenant_id":"t"}`)}); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("a credential without its fields: %v", err)
 	}
+}
+
+func TestVertexIsPlacedByWhatIsSaidAndItsKeyIsShownByItsAddressAlone(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a := db.Org(t, "a")
+	service := newService(t, db)
+	key := serviceAccount(t, nil)
+	made, err := service.Create(t.Context(), a, provider.Input{Name: "vertex", Kind: provider.Vertex, Region: "europe-west4", Credential: seal.NewSecret(key)})
+	if err != nil || made.BaseURL != "https://europe-west4-aiplatform.googleapis.com" || made.Project != "project-1" || made.Catalog != "google-vertex" {
+		t.Fatalf("%+v %v", made, err)
+	}
+	if got := made.Credentials[0].Identity; got != "caller@project-1.iam.gserviceaccount.com" {
+		t.Errorf("identity %q", got)
+	}
+	if shown, err := json.Marshal(made); err != nil || bytes.Contains(shown, []byte("PRIVATE")) || bytes.Contains(shown, []byte("private_key")) {
+		t.Errorf("%s %v", shown, err)
+	}
+	if opened := openAll(t, db, service, a.Org); len(opened) != 1 || strings.Contains(opened[0].Secret.Reveal(), "client_id") || !strings.Contains(opened[0].Secret.Reveal(), "BEGIN PRIVATE KEY") {
+		t.Error("more or less is sealed than callers need")
+	}
+	for address, region := range map[string]string{
+		"https://aiplatform.googleapis.com": "global", "https://us-central1-aiplatform.googleapis.com/": "us-central1", "https://aiplatform.eu.rep.googleapis.com": "eu",
+	} {
+		changed, err := service.Update(t.Context(), a, made.ID, provider.Input{Name: "vertex", BaseURL: address, Project: "p-12345"})
+		if err != nil || changed.Region != region || changed.Project != "p-12345" {
+			t.Errorf("%s: %+v %v", address, changed, err)
+		}
+	}
+	good := provider.Input{Name: "x", Kind: provider.Vertex, Region: "global", Project: "project-1"}
+	for name, test := range map[string]struct {
+		change func(*provider.Input)
+		field  string
+	}{
+		"a host of somebody's":  {func(in *provider.Input) { in.BaseURL = "https://vertex.example" }, "base_url"},
+		"a host that looks so":  {func(in *provider.Input) { in.BaseURL = "https://googleapis.com.evil.example" }, "base_url"},
+		"no project":            {func(in *provider.Input) { in.Project = "" }, "project"},
+		"a project that climbs": {func(in *provider.Input) { in.Project = "../other" }, "project"},
+		"a region that climbs":  {func(in *provider.Input) { in.Region, in.BaseURL = "../x", "https://aiplatform.googleapis.com" }, "region"},
+		"an API key":            {func(in *provider.Input) { in.Credential = seal.NewSecret("AIza-simulated") }, "credential"},
+		"tokens from elsewhere": {func(in *provider.Input) {
+			in.Credential = seal.NewSecret(serviceAccount(t, map[string]string{"token_uri": "http://169.254.169.254/token"}))
+		}, "credential"},
+		"another kind's project": {func(in *provider.Input) {
+			in.Kind, in.Region, in.BaseURL = provider.Gemini, "", "https://generativelanguage.googleapis.com"
+		}, "project"},
+	} {
+		in := good
+		test.change(&in)
+		_, err := service.Create(t.Context(), a, in)
+		if found := fault.Of(err); err == nil || found.Kind != fault.Invalid || len(found.Fields) != 1 || found.Fields[0].Name != test.field {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	local := good
+	local.BaseURL, local.PrivateNetwork, local.Credential = "http://127.0.0.1:8420/vertex", true, seal.NewSecret(key)
+	if _, err := service.Create(t.Context(), a, local); err != nil {
+		t.Errorf("what stands in on a private network: %v", err)
+	}
+}
+
+// serviceAccount returns a key file with some of its fields changed.
+func serviceAccount(t *testing.T, changed map[string]string) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := map[string]string{
+		"type": "service_account", "project_id": "project-1", "private_key_id": "1", "client_email": "caller@project-1.iam.gserviceaccount.com", "client_id": "1",
+		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})), "token_uri": "https://oauth2.googleapis.com/token",
+	}
+	maps.Copy(file, changed)
+	text, err := json.MarshalIndent(file, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

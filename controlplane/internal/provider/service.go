@@ -36,7 +36,7 @@ func (s *Service) Create(ctx context.Context, actor authz.Actor, in Input) (crea
 		}
 		if !in.Credential.IsZero() {
 			first := CredentialInput{Name: firstCredential, Secret: in.Credential}
-			if _, err := insertCredential(ctx, tx, s.box, actor.Org, id, first); err != nil {
+			if _, err := insertCredential(ctx, tx, s.box, actor.Org, id, in.Kind, first); err != nil {
 				return audit.Entry{}, err
 			}
 		}
@@ -103,7 +103,7 @@ func (s *Service) AddCredential(ctx context.Context, actor authz.Actor, id ident
 		if in, err = in.clean(owner.Kind); err != nil {
 			return audit.Entry{}, err
 		}
-		if added, err = insertCredential(ctx, tx, s.box, actor.Org, id, in); err != nil {
+		if added, err = insertCredential(ctx, tx, s.box, actor.Org, id, owner.Kind, in); err != nil {
 			return audit.Entry{}, err
 		}
 		return audit.Entry{Action: "credential.create", SubjectID: added.ID.UUID, SubjectName: owner.Name + "/" + added.Name, After: added}, nil

@@ -29,7 +29,7 @@ func List(ctx context.Context, tx pgx.Tx, org ident.Org) ([]Provider, error) {
 	}
 	byProvider := make(map[ident.Provider][]Credential, len(rows))
 	for _, row := range credentials {
-		byProvider[row.ProviderID] = append(byProvider[row.ProviderID], Credential{ID: row.CredentialID, Name: row.Name, CreatedAt: row.CreatedAt})
+		byProvider[row.ProviderID] = append(byProvider[row.ProviderID], Credential{ID: row.CredentialID, Name: row.Name, Identity: row.Identity, CreatedAt: row.CreatedAt})
 	}
 	all := make([]Provider, len(rows))
 	for i, row := range rows {
@@ -43,7 +43,7 @@ func insert(ctx context.Context, tx pgx.Tx, org ident.Org, in Input) (ident.Prov
 	err := providerdb.New(tx).InsertProvider(ctx, providerdb.InsertProviderParams{
 		OrgID: org, ProviderID: id, Name: in.Name, Kind: string(in.Kind), BaseUrl: in.BaseURL, Catalog: in.Catalog, PrivateNetwork: in.PrivateNetwork,
 		MaxConcurrency: int32(in.MaxConcurrency), QueueLength: int32(in.QueueLength), QueueWaitMs: int32(in.QueueWaitMS),
-		Region: in.Region, ApiVersion: in.APIVersion, Compatible: *in.Compatible, ChatOnly: in.ChatOnly,
+		Region: in.Region, ApiVersion: in.APIVersion, Compatible: *in.Compatible, ChatOnly: in.ChatOnly, Project: in.Project,
 	})
 	if err != nil {
 		return ident.Provider{}, taken(err, in, "insert provider")
@@ -55,7 +55,7 @@ func update(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Provider, in
 	count, err := providerdb.New(tx).UpdateProvider(ctx, providerdb.UpdateProviderParams{
 		OrgID: org, ProviderID: id, Name: in.Name, BaseUrl: in.BaseURL, Catalog: in.Catalog, PrivateNetwork: in.PrivateNetwork,
 		MaxConcurrency: int32(in.MaxConcurrency), QueueLength: int32(in.QueueLength), QueueWaitMs: int32(in.QueueWaitMS),
-		Region: in.Region, ApiVersion: in.APIVersion, Compatible: *in.Compatible, ChatOnly: in.ChatOnly,
+		Region: in.Region, ApiVersion: in.APIVersion, Compatible: *in.Compatible, ChatOnly: in.ChatOnly, Project: in.Project,
 	})
 	if err != nil {
 		return Provider{}, taken(err, in, "update provider")
@@ -96,7 +96,7 @@ func get(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Provider) (Prov
 	}
 	credentials := make([]Credential, len(rows))
 	for i, row := range rows {
-		credentials[i] = Credential{ID: row.CredentialID, Name: row.Name, CreatedAt: row.CreatedAt}
+		credentials[i] = Credential{ID: row.CredentialID, Name: row.Name, Identity: row.Identity, CreatedAt: row.CreatedAt}
 	}
 	return fromRow(row, credentials), nil
 }
@@ -109,19 +109,19 @@ func getForUpdate(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Provid
 	return get(ctx, tx, org, id)
 }
 
-func insertCredential(ctx context.Context, tx pgx.Tx, box *seal.Box, org ident.Org, owner ident.Provider, in CredentialInput) (Credential, error) {
+func insertCredential(ctx context.Context, tx pgx.Tx, box *seal.Box, org ident.Org, owner ident.Provider, kind Kind, in CredentialInput) (Credential, error) {
 	id := ident.New[ident.Credential]()
 	sealed, version, err := box.Seal(ctx, tx, org, place(id), in.Secret)
 	if err != nil {
 		return Credential{}, err
 	}
 	row, err := providerdb.New(tx).InsertCredential(ctx, providerdb.InsertCredentialParams{
-		OrgID: org, CredentialID: id, ProviderID: owner, Name: in.Name, KeyVersion: version, Sealed: sealed,
+		OrgID: org, CredentialID: id, ProviderID: owner, Name: in.Name, KeyVersion: version, Sealed: sealed, Identity: identity(kind, in.Secret),
 	})
 	if err != nil {
 		return Credential{}, fmt.Errorf("insert credential: %w", err)
 	}
-	return Credential{ID: row.CredentialID, Name: row.Name, CreatedAt: row.CreatedAt}, nil
+	return Credential{ID: row.CredentialID, Name: row.Name, Identity: row.Identity, CreatedAt: row.CreatedAt}, nil
 }
 
 func retire(ctx context.Context, tx pgx.Tx, org ident.Org, owner ident.Provider, id ident.Credential) error {
@@ -142,7 +142,7 @@ func retired(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Provider) (
 	}
 	all := make([]Credential, len(rows))
 	for i, row := range rows {
-		all[i] = Credential{ID: row.CredentialID, Name: row.Name, CreatedAt: row.CreatedAt, RetiredAt: row.RetiredAt}
+		all[i] = Credential{ID: row.CredentialID, Name: row.Name, Identity: row.Identity, CreatedAt: row.CreatedAt, RetiredAt: row.RetiredAt}
 	}
 	return all, nil
 }
@@ -178,7 +178,7 @@ func fromRow(row providerdb.GetProviderRow, credentials []Credential) Provider {
 	return Provider{
 		ID: row.ProviderID, Name: row.Name, Kind: Kind(row.Kind), BaseURL: row.BaseUrl, Catalog: row.Catalog, PrivateNetwork: row.PrivateNetwork,
 		MaxConcurrency: int(row.MaxConcurrency), QueueLength: int(row.QueueLength), QueueWaitMS: int(row.QueueWaitMs),
-		Region: row.Region, APIVersion: row.ApiVersion, Compatible: row.Compatible, ChatOnly: row.ChatOnly,
+		Region: row.Region, APIVersion: row.ApiVersion, Compatible: row.Compatible, ChatOnly: row.ChatOnly, Project: row.Project,
 		Credentials: credentials, CreatedAt: row.CreatedAt, ArchivedAt: row.ArchivedAt,
 	}
 }

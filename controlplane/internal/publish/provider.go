@@ -15,7 +15,7 @@ func providerBody(fleet wire.FleetKey, org ident.Org, in provider.Provider, open
 	out := &wire.Provider{
 		Id: in.ID.Bytes(), Name: in.Name, Kind: providerKind(in.Kind), BaseUrl: in.BaseURL, Catalog: in.Catalog, PrivateNetwork: in.PrivateNetwork,
 		MaxConcurrency: uint32(max(in.MaxConcurrency, 0)), QueueLength: uint32(max(in.QueueLength, 0)), QueueWaitMs: uint32(max(in.QueueWaitMS, 0)),
-		Region: in.Region, ApiVersion: in.APIVersion, Compatible: in.Compatible, ChatOnly: in.ChatOnly,
+		Region: in.Region, Project: in.Project, ApiVersion: in.APIVersion, Compatible: in.Compatible, ChatOnly: in.ChatOnly,
 	}
 	for _, each := range opened {
 		if each.ProviderID != in.ID {
@@ -39,6 +39,8 @@ func providerKind(kind provider.Kind) wire.ProviderKind {
 		return wire.ProviderKind_PROVIDER_KIND_ANTHROPIC
 	case provider.Gemini:
 		return wire.ProviderKind_PROVIDER_KIND_GEMINI
+	case provider.Vertex:
+		return wire.ProviderKind_PROVIDER_KIND_VERTEX
 	case provider.Azure:
 		return wire.ProviderKind_PROVIDER_KIND_AZURE
 	case provider.Bedrock:

@@ -22,6 +22,7 @@ var approaches = map[wire.ProviderKind]approach{
 	wire.ProviderKind_PROVIDER_KIND_OPENAI:    {admit: admitOpenAI},
 	wire.ProviderKind_PROVIDER_KIND_ANTHROPIC: {admit: admitAnthropic},
 	wire.ProviderKind_PROVIDER_KIND_GEMINI:    {path: pathGemini, admit: admitGemini},
+	wire.ProviderKind_PROVIDER_KIND_VERTEX:    {path: vertexPath, admit: admitVertex},
 	wire.ProviderKind_PROVIDER_KIND_AZURE:     {path: azurePath, admit: admitAzure},
 	wire.ProviderKind_PROVIDER_KIND_BEDROCK:   {path: bedrockPath, admit: admitBedrock},
 	wire.ProviderKind_PROVIDER_KIND_MISTRAL:   {path: mistralPath, admit: admitBearer},

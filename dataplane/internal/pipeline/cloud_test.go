@@ -12,6 +12,7 @@ import (
 
 	"tollgate.dev/dataplane/internal/aws"
 	"tollgate.dev/dataplane/internal/azure"
+	"tollgate.dev/dataplane/internal/google"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
 )
@@ -43,7 +44,7 @@ func bedrock(t *testing.T, key *wire.AWSKey, serve http.HandlerFunc) state.Targe
 // withClouds gives the rig's pipeline what exchanges credentials.
 func withClouds(g *rig) *rig {
 	do := Exchange(http.DefaultClient, http.DefaultClient)
-	g.pipeline.Roles, g.pipeline.Apps = aws.NewRoles(do, time.Now), azure.NewApps(do, time.Now)
+	g.pipeline.Roles, g.pipeline.Apps, g.pipeline.Accounts = aws.NewRoles(do, time.Now), azure.NewApps(do, time.Now), google.NewAccounts(do, time.Now)
 	return g
 }
 

@@ -26,3 +26,35 @@ func admitGemini(_ context.Context, _ *Pipeline, c *call, _ *upstream.Request, c
 	c.field("X-Goog-Api-Key", credential.Secret.Reveal())
 	return nil
 }
+
+// vertexPath returns the path of a model of Vertex AI: of Google's own (https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference),
+// or of Claude's (https://docs.anthropic.com/en/api/claude-on-vertex-ai).
+func vertexPath(c *call, a *attempt) string {
+	at := a.target.Provider
+	models := "/v1/projects/" + url.PathEscape(at.Project) + "/locations/" + url.PathEscape(at.Region) + "/publishers/"
+	switch {
+	case a.spoken == dialect.AnthropicCountTokens:
+		return models + "anthropic/models/count-tokens:rawPredict"
+	case a.spoken == dialect.AnthropicMessages && c.ask.Stream:
+		return models + "anthropic/models/" + url.PathEscape(a.target.Model) + ":streamRawPredict"
+	case a.spoken == dialect.AnthropicMessages:
+		return models + "anthropic/models/" + url.PathEscape(a.target.Model) + ":rawPredict"
+	default:
+		return models + "google/models/" + url.PathEscape(a.target.Model) + geminiVerb(c)
+	}
+}
+
+func admitVertex(ctx context.Context, p *Pipeline, c *call, request *upstream.Request, credential *state.Credential) error {
+	if credential.Google == nil {
+		return &upstream.Error{Reason: "its credential is no service account's key"}
+	}
+	token, err := p.Accounts.Token(ctx, credential.ID, credential.Google, standIn(request.Provider, "token", ".googleapis.com"))
+	if err != nil {
+		return exchanged(ctx, "its service account got no token", err)
+	}
+	c.field("Authorization", "Bearer "+token)
+	if c.dialect.IsAnthropic() {
+		c.carry("Anthropic-Beta")
+	}
+	return nil
+}

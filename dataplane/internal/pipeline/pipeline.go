@@ -21,6 +21,7 @@ import (
 	"tollgate.dev/dataplane/internal/breaker"
 	"tollgate.dev/dataplane/internal/buffer"
 	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/google"
 	"tollgate.dev/dataplane/internal/guardrail"
 	"tollgate.dev/dataplane/internal/handle"
 	"tollgate.dev/dataplane/internal/limit"
@@ -46,6 +47,7 @@ type Config struct {
 	Prices        func(org wire.ID, catalog, model string) wire.Schedule // of a model to which no route leads
 	Roles         *aws.Roles                                             // that credentials of Bedrock assume
 	Apps          *azure.Apps                                            // of credentials of Azure OpenAI
+	Accounts      *google.Accounts                                       // of credentials of Vertex AI
 	Registry      prometheus.Registerer
 	Observe       func(context.Context, *wire.UsageEvent) // sees every event as it is recorded; nil: nobody
 	Logger        *slog.Logger

@@ -21,7 +21,8 @@ type Provider struct {
 	QueueLength    int    // calls that may wait on this edge
 	QueueWait      time.Duration
 	Breaker        Breaker // of each of its models
-	Region         string  // of Bedrock
+	Region         string  // of Bedrock and Vertex AI
+	Project        string  // of Vertex AI
 	APIVersion     string  // of Azure OpenAI; empty: its API without dates
 	Compatible     bool    // of the kind OpenAI: not OpenAI itself, so that what it has in common with others is all that is asked of it
 	ChatOnly       bool    // of the kind OpenAI: it has Chat Completions, but no Responses
@@ -30,9 +31,15 @@ type Provider struct {
 // Credential is one secret of a provider, opened: an API key, or what is exchanged for the right to call.
 type Credential struct {
 	ID     wire.ID
-	Secret Secret         // of an API key
-	AWS    *wire.AWSKey   // nil: none
-	Entra  *wire.EntraApp // nil: none
+	Secret Secret               // of an API key
+	AWS    *wire.AWSKey         // nil: none
+	Entra  *wire.EntraApp       // nil: none
+	Google *wire.ServiceAccount // nil: none
+}
+
+// IsGoogles says whether the provider is called at a host of Google Cloud's own.
+func (p *Provider) IsGoogles() bool {
+	return strings.HasSuffix(p.BaseURL.Hostname(), ".googleapis.com")
 }
 
 func (c *compiler) provider(in *wire.Provider) {
@@ -40,11 +47,14 @@ func (c *compiler) provider(in *wire.Provider) {
 		ID: c.id("id", in.GetId()), Name: c.text("name", in.GetName()), Kind: in.GetKind(),
 		Catalog: in.GetCatalog(), PrivateNetwork: in.GetPrivateNetwork(), BaseURL: c.baseURL(in.GetBaseUrl()),
 		MaxConcurrency: int(in.GetMaxConcurrency()), QueueLength: int(in.GetQueueLength()), QueueWait: time.Duration(in.GetQueueWaitMs()) * time.Millisecond,
-		Region: in.GetRegion(), APIVersion: in.GetApiVersion(), Compatible: in.GetCompatible(), ChatOnly: in.GetChatOnly(),
+		Region: in.GetRegion(), Project: in.GetProject(), APIVersion: in.GetApiVersion(), Compatible: in.GetCompatible(), ChatOnly: in.GetChatOnly(),
 	}
 	out.Breaker = usualBreaker()
-	if out.Kind == wire.ProviderKind_PROVIDER_KIND_BEDROCK {
+	switch out.Kind {
+	case wire.ProviderKind_PROVIDER_KIND_BEDROCK:
 		c.text("region", out.Region)
+	case wire.ProviderKind_PROVIDER_KIND_VERTEX:
+		c.vertex(out)
 	}
 	if _, known := wire.ProviderKind_name[int32(out.Kind)]; !known || out.Kind == wire.ProviderKind_PROVIDER_KIND_UNSPECIFIED {
 		c.fail("kind", "the kind %d is not known here", in.GetKind())
@@ -73,8 +83,10 @@ func (c *compiler) credential(i int, provider *Provider, in *wire.Credential) Cr
 			made.AWS, err = wire.ParseAWSKey(string(plain))
 		case wire.ProviderKind_PROVIDER_KIND_AZURE:
 			made.Entra, err = wire.ParseEntraApp(string(plain))
+		case wire.ProviderKind_PROVIDER_KIND_VERTEX:
+			made.Google, err = wire.ParseServiceAccount(string(plain))
 		}
-		if made.AWS != nil || made.Entra != nil {
+		if made.AWS != nil || made.Entra != nil || made.Google != nil {
 			made.Secret = Secret{}
 		}
 		if err != nil {
@@ -82,6 +94,17 @@ func (c *compiler) credential(i int, provider *Provider, in *wire.Credential) Cr
 		}
 	}
 	return made
+}
+
+// vertex checks what Vertex AI needs. A token for all of Google Cloud goes to hosts of Google's, or to what stands in for them.
+func (c *compiler) vertex(p *Provider) {
+	c.text("region", p.Region)
+	if !wire.IsProject(p.Project) {
+		c.fail("project", "this is no project of Google Cloud's")
+	}
+	if !p.IsGoogles() && !p.PrivateNetwork {
+		c.fail("base_url", "the host must be one of googleapis.com")
+	}
 }
 
 func (c *compiler) baseURL(text string) *url.URL {

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"tollgate.dev/dataplane/internal/dialect"
@@ -74,6 +75,8 @@ func tongues(t *state.Target) []dialect.Dialect {
 		return anthropicTongues[:]
 	case wire.ProviderKind_PROVIDER_KIND_GEMINI:
 		return googleTongues[:]
+	case wire.ProviderKind_PROVIDER_KIND_VERTEX:
+		return vertexTongues(t.Model)
 	case wire.ProviderKind_PROVIDER_KIND_AZURE:
 		return openAITongues[:]
 	case wire.ProviderKind_PROVIDER_KIND_BEDROCK:
@@ -99,6 +102,18 @@ var (
 	mistralTongues   = [...]dialect.Dialect{dialect.MistralChat, dialect.OpenAIEmbeddings}
 	cohereTongues    = [...]dialect.Dialect{dialect.CohereChat, dialect.CohereEmbed}
 )
+
+// vertexTongues returns the dialects of a model of Vertex AI, by its publisher: Anthropic's models speak as at Anthropic's own API.
+func vertexTongues(model string) []dialect.Dialect {
+	switch {
+	case strings.HasPrefix(model, "claude-"):
+		return anthropicTongues[:]
+	case model == "" || strings.Contains(model, "/"): // of other publishers, which are not called yet
+		return nil
+	default:
+		return googleTongues[:]
+	}
+}
 
 // Spoken returns the format in which a request of a dialect is put to a target: its own where the provider takes it, else one that it
 // can be translated to; None: there is none.

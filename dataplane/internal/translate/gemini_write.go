@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tollgate.dev/dataplane/internal/refusal"
+	"tollgate.dev/dataplane/internal/state"
 )
 
 // googlesMark begins a signature of Google's where it travels in another format: no other provider takes it, and Google takes no other.
@@ -38,7 +39,7 @@ func (p *parser) appendContent(dst []byte, cv *conversation, at int, to *destina
 	turn := &cv.turns[at]
 	if turn.assistant {
 		dst = append(dst, `{"role":"model","parts":[`...)
-		return append(p.appendModelParts(dst, turn.parts, signsCalls(to.target.Model)), `]}`...)
+		return append(p.appendModelParts(dst, turn.parts, to.target), `]}`...)
 	}
 	var results, others []part
 	for _, each := range turn.parts {
@@ -57,7 +58,7 @@ func (p *parser) appendContent(dst []byte, cv *conversation, at int, to *destina
 	slices.SortStableFunc(results, func(a, b part) int { return callIndex(calls, a.id) - callIndex(calls, b.id) })
 	dst, n := append(dst, `{"role":"user","parts":[`...), 0
 	for i := range results {
-		dst = p.appendFunctionResponse(comma(dst, n), cv, at, &results[i])
+		dst = p.appendFunctionResponse(comma(dst, n), cv, at, &results[i], isVertex(to.target))
 		n++
 	}
 	for i := range others {
@@ -87,7 +88,8 @@ func callIndex(calls []part, id []byte) int {
 }
 
 // appendModelParts appends what the model said. Google's signatures are put back where they stood: on the call that follows, else on text.
-func (p *parser) appendModelParts(dst []byte, parts []part, signs bool) []byte {
+func (p *parser) appendModelParts(dst []byte, parts []part, to *state.Target) []byte {
+	signs, nameless := signsCalls(to.Model), isVertex(to)
 	signatures := make([][]byte, len(parts))
 	var left []byte
 	for i := range parts {
@@ -114,6 +116,10 @@ func (p *parser) appendModelParts(dst []byte, parts []part, signs bool) []byte {
 				signatures[i] = []byte(unsigned)
 			}
 			first = false
+			if nameless {
+				unnamed := *each
+				unnamed.id, each = nil, &unnamed
+			}
 		}
 		dst = p.appendPart(comma(dst, n), each, signatures[i])
 		n++
@@ -152,7 +158,10 @@ func (p *parser) appendPart(dst []byte, b *part, signature []byte) []byte {
 		dst = p.appendMedia(append(dst, '{'), b)
 	case partCall:
 		dst = append(append(append(dst, `{"functionCall":{"name":"`...), b.name...), '"')
-		dst = append(append(appendMember(dst, "id", b.id), `,"args":`...), b.arguments...)
+		if b.id != nil {
+			dst = appendMember(dst, "id", b.id)
+		}
+		dst = append(append(dst, `,"args":`...), b.arguments...)
 		dst = append(dst, '}')
 	default:
 		p.refuse(b.path, "is of a kind that the provider's format does not have here")
@@ -199,14 +208,17 @@ func kindByName(address string) string {
 	}
 }
 
-func (p *parser) appendFunctionResponse(dst []byte, cv *conversation, at int, b *part) []byte {
+func (p *parser) appendFunctionResponse(dst []byte, cv *conversation, at int, b *part, nameless bool) []byte {
 	p.dropCache(b)
 	name := nameOfCall(cv, at, b.id)
 	if name == nil {
 		p.refuse(b.path, "is the result of a call that does not stand before it, so that the provider cannot be told its name")
 	}
 	dst = append(append(append(dst, `{"functionResponse":{"name":"`...), name...), '"')
-	dst = append(appendMember(dst, "id", b.id), `,"response":{"`...)
+	if !nameless {
+		dst = appendMember(dst, "id", b.id)
+	}
+	dst = append(dst, `,"response":{"`...)
 	if b.failed {
 		dst = append(dst, `error":"`...)
 	} else {

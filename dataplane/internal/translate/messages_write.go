@@ -14,8 +14,11 @@ import (
 // Anthropic wants a limit of output.
 func (p *parser) appendMessages(dst []byte, cv *conversation, to *destination) []byte {
 	limit := cmp.Or(to.limit, int64(to.price.MaxOutputTokens), DefaultMaxOutput)
-	dst = append(dst, `{"model":`...)
-	dst = refusal.AppendString(dst, to.target.Model)
+	if isVertex(to.target) {
+		dst = append(append(dst, '{'), vertexVersion...)
+	} else {
+		dst = refusal.AppendString(append(dst, `{"model":`...), to.target.Model)
+	}
 	dst = strconv.AppendInt(append(dst, `,"max_tokens":`...), limit, 10)
 	if to.stream {
 		dst = append(dst, `,"stream":true`...)

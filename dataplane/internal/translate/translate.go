@@ -242,14 +242,10 @@ func (a *Ask) Rewrite(edits []scan.Edit, scratch, body []byte, r *scan.Result, t
 		}
 		return w.edits, w.scratch
 	}
-	if string(a.Model) != target.Model {
-		from := len(w.scratch)
-		if a.Dialect.IsForm() {
-			w.scratch = append(w.scratch, target.Model...)
-		} else {
-			w.scratch = refusal.AppendString(w.scratch, target.Model)
-		}
-		w.replace(r.Fields[scan.Model], from)
+	if a.Dialect.IsAnthropic() && isVertex(target) {
+		w.versionForVertex(a, body, target)
+	} else {
+		w.name(a, target)
 	}
 	if a.Dialect == dialect.OpenAIChat && a.Stream && !a.IncludeUsage {
 		w.askForUsage(body)
@@ -260,7 +256,7 @@ func (a *Ask) Rewrite(edits []scan.Edit, scratch, body []byte, r *scan.Result, t
 	if a.Dialect == dialect.OpenAIChat && target.Provider.Compatible {
 		w.accommodate(body, limit)
 	}
-	slices.SortStableFunc(w.edits, func(x, y scan.Edit) int { return cmp.Compare(x.Start, y.Start) })
+	slices.SortStableFunc(w.edits, func(x, y scan.Edit) int { return cmp.Or(cmp.Compare(x.Start, y.Start), cmp.Compare(x.End, y.End)) })
 	return w.edits, w.scratch
 }
 
@@ -272,6 +268,20 @@ type writer struct {
 
 func (w *writer) replace(v scan.Value, from int) {
 	w.edits = append(w.edits, scan.Edit{Start: v.Start, End: v.End, Text: w.scratch[from:len(w.scratch):len(w.scratch)]})
+}
+
+// name says the model as the target calls it.
+func (w *writer) name(a *Ask, target *state.Target) {
+	if string(a.Model) == target.Model {
+		return
+	}
+	from := len(w.scratch)
+	if a.Dialect.IsForm() {
+		w.scratch = append(w.scratch, target.Model...)
+	} else {
+		w.scratch = refusal.AppendString(w.scratch, target.Model)
+	}
+	w.replace(w.r.Fields[scan.Model], from)
 }
 
 // insert puts `"key":value,` at the begin of the object that opens before at.

@@ -137,6 +137,8 @@ type Event struct {
 	Rule          string `json:"rule"`
 	HTTPStatus    int    `json:"http_status"`
 	InputTokens   int64  `json:"input_tokens"`
+	CachedTokens  int64  `json:"cached_input_tokens"`
+	WrittenTokens int64  `json:"cache_write_tokens"`
 	OutputTokens  int64  `json:"output_tokens"`
 	Streamed      bool   `json:"streamed"`
 	CostPico      string `json:"cost_pico"`

@@ -17,6 +17,7 @@ type Bill struct {
 	Model             string `json:"model"`
 	InputTokens       int64  `json:"input_tokens"` // cached ones apart
 	CachedInputTokens int64  `json:"cached_input_tokens"`
+	CacheWriteTokens  int64  `json:"cache_write_tokens"`
 	OutputTokens      int64  `json:"output_tokens"`
 	Images            int64  `json:"images"`
 	Characters        int64  `json:"characters"`

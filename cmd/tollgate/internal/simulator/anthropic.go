@@ -7,7 +7,10 @@ import (
 )
 
 // anthropicAPI speaks Anthropic's formats (docs.anthropic.com/en/api).
-type anthropicAPI struct{ sim *Simulator }
+type anthropicAPI struct {
+	sim      *Simulator
+	provider string
+}
 
 type messagesRequest struct {
 	Model     string          `json:"model"`
@@ -57,7 +60,7 @@ func (api anthropicAPI) messages(w http.ResponseWriter, r *http.Request) {
 		api.refuse(w, http.StatusBadRequest, "max_tokens: Field required")
 		return
 	}
-	x := api.sim.begin(w, r, request.prompt(), request.Stream, func(status int) { api.fail(w, status) })
+	x := api.sim.begin(w, r, request.prompt(api.provider), request.Stream, func(status int) { api.fail(w, status) })
 	if x == nil {
 		return
 	}
@@ -76,7 +79,7 @@ func (api anthropicAPI) messages(w http.ResponseWriter, r *http.Request) {
 
 func (api anthropicAPI) countTokens(w http.ResponseWriter, r *http.Request) {
 	if request, ok := api.read(w, r); ok {
-		writeJSON(w, http.StatusOK, map[string]int{"input_tokens": request.prompt().answer().usage.prompt()})
+		writeJSON(w, http.StatusOK, map[string]int{"input_tokens": request.prompt(api.provider).answer().usage.prompt()})
 	}
 }
 
@@ -102,8 +105,8 @@ func (api anthropicAPI) read(w http.ResponseWriter, r *http.Request) (messagesRe
 	return request, false
 }
 
-func (m messagesRequest) prompt() prompt {
-	p := prompt{provider: "anthropic", model: m.Model, outputMax: m.MaxTokens}
+func (m messagesRequest) prompt(provider string) prompt {
+	p := prompt{provider: provider, model: m.Model, outputMax: m.MaxTokens}
 	p.add(m.System)
 	for _, message := range m.Messages {
 		p.answersTool = false

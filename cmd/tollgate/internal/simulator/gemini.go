@@ -7,8 +7,20 @@ import (
 	"strings"
 )
 
-// geminiAPI speaks the formats of Google's Gemini API (https://ai.google.dev/api/generate-content).
-type geminiAPI struct{ sim *Simulator }
+// geminiAPI speaks the formats of Google's Gemini API (https://ai.google.dev/api/generate-content), as that or as Vertex AI.
+type geminiAPI struct {
+	sim      *Simulator
+	provider string
+	refused  func(*http.Request) string // why a request is not admitted; empty: it is
+}
+
+// googleKey admits by an API key.
+func googleKey(r *http.Request) string {
+	if keyRefused(r.Header.Get("X-Goog-Api-Key")) {
+		return "API key not valid. Please pass a valid API key."
+	}
+	return ""
+}
 
 type geminiRequest struct {
 	Contents          []geminiContent `json:"contents"`
@@ -49,7 +61,19 @@ type geminiPart struct {
 	FunctionResponse *json.RawMessage `json:"functionResponse,omitempty"`
 }
 
+// responseID is the id of a call that a part is the response to.
+func (p geminiPart) responseID() string {
+	var response struct {
+		ID string `json:"id"`
+	}
+	if p.FunctionResponse == nil || json.Unmarshal(*p.FunctionResponse, &response) != nil {
+		return ""
+	}
+	return response.ID
+}
+
 type geminiCall struct {
+	ID   string          `json:"id,omitempty"`
 	Name string          `json:"name"`
 	Args json.RawMessage `json:"args,omitempty"`
 }
@@ -79,8 +103,12 @@ type geminiUsage struct {
 func (api geminiAPI) serve(w http.ResponseWriter, r *http.Request) {
 	model, verb, _ := strings.Cut(r.PathValue("model"), ":")
 	streamed := verb == "streamGenerateContent"
-	if keyRefused(r.Header.Get("X-Goog-Api-Key")) {
-		api.refuse(w, http.StatusBadRequest, "API key not valid. Please pass a valid API key.")
+	if problem := api.refused(r); problem != "" {
+		status := http.StatusBadRequest // as the Gemini API says it
+		if api.provider == vertexProvider {
+			status = http.StatusUnauthorized
+		}
+		api.refuse(w, status, problem)
 		return
 	}
 	var request geminiRequest
@@ -96,11 +124,11 @@ func (api geminiAPI) serve(w http.ResponseWriter, r *http.Request) {
 		api.refuse(w, http.StatusNotFound, "models/"+model+" is not found for API version v1beta, or is not supported for "+verb+".")
 		return
 	}
-	if problem := request.problem(model); problem != "" {
+	if problem := request.problem(api.provider, model); problem != "" {
 		api.refuse(w, http.StatusBadRequest, problem)
 		return
 	}
-	x := api.sim.begin(w, r, request.prompt(model), streamed, func(status int) { api.refuse(w, status, "The request failed.") })
+	x := api.sim.begin(w, r, request.prompt(api.provider, model), streamed, func(status int) { api.refuse(w, status, "The request failed.") })
 	if x == nil {
 		return
 	}
@@ -120,11 +148,14 @@ func (api geminiAPI) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // problem is what Google would not take: a call without a signature at a model that signs, a result without its call.
-func (g geminiRequest) problem(model string) string {
+func (g geminiRequest) problem(provider, model string) string {
 	calls := map[string]int{}
 	for _, content := range g.Contents {
 		first := true
 		for _, part := range content.Parts {
+			if provider == vertexProvider && !strings.HasPrefix(model, "gemini-3") && (part.FunctionCall != nil && part.FunctionCall.ID != "" || part.responseID() != "") {
+				return "Invalid JSON payload received. Unknown name \"id\" at 'contents': Cannot find field."
+			}
 			if part.FunctionCall != nil {
 				calls[part.FunctionCall.Name]++
 				if first && part.ThoughtSignature == "" && strings.HasPrefix(model, "gemini-3") {
@@ -147,8 +178,8 @@ func (g geminiRequest) problem(model string) string {
 	return ""
 }
 
-func (g geminiRequest) prompt(model string) prompt {
-	p := prompt{provider: "gemini", model: model, outputMax: g.GenerationConfig.MaxOutputTokens}
+func (g geminiRequest) prompt(provider, model string) prompt {
+	p := prompt{provider: provider, model: model, outputMax: g.GenerationConfig.MaxOutputTokens}
 	all := g.Contents
 	if g.SystemInstruction != nil {
 		all = append([]geminiContent{*g.SystemInstruction}, all...)

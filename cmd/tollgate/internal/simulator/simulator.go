@@ -1,5 +1,5 @@
 // Package simulator provides model providers that cost nothing: OpenAI's Chat Completions, Responses, Embeddings and Models (also as Azure has
-// them), Anthropic's Messages and Models, Google's Gemini API, Amazon Bedrock's Converse, Mistral's Chat Completions and Cohere's Chat, in their
+// them), Anthropic's Messages and Models, Google's Gemini API and Vertex AI, Amazon Bedrock's Converse, Mistral's Chat Completions and Cohere's Chat, in their
 // wire formats, streams included. What it answers and what it counts is a pure function of the request; what it "billed" stands in a ledger;
 // it fails on request.
 // It refuses to understand anything: its text has no sense.
@@ -21,6 +21,7 @@ const (
 	OpenAIPath    = "/openai"
 	AnthropicPath = "/anthropic"
 	GeminiPath    = "/gemini"
+	VertexPath    = "/vertex"
 	BedrockPath   = "/bedrock"
 	ChatOnlyPath  = "/chat-only" // speaks as OpenAI does and has Chat Completions alone
 	AzurePath     = "/azure"
@@ -30,7 +31,7 @@ const (
 
 // Paths returns where the providers live.
 func Paths() []string {
-	return []string{OpenAIPath, AnthropicPath, GeminiPath, BedrockPath, AzurePath, MistralPath, CoherePath, ChatOnlyPath}
+	return []string{OpenAIPath, AnthropicPath, GeminiPath, VertexPath, BedrockPath, AzurePath, MistralPath, CoherePath, ChatOnlyPath}
 }
 
 const bodyBytesMax = 64 << 20
@@ -91,7 +92,7 @@ func New(config Config) *Simulator {
 // Handler returns the HTTP side: the providers, /ledger, /faults and /healthz.
 func (s *Simulator) Handler() http.Handler {
 	mux := http.NewServeMux()
-	openai, anthropic := openaiAPI{s, "openai", bearer}, anthropicAPI{s}
+	openai, anthropic := openaiAPI{s, "openai", bearer}, anthropicAPI{s, "anthropic"}
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/chat/completions", openai.chat)
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/responses", openai.responses)
 	openai.storedAt(mux, OpenAIPath+"/v1/responses", undated)
@@ -114,7 +115,7 @@ func (s *Simulator) Handler() http.Handler {
 	mux.HandleFunc(AnthropicPath+"/", func(w http.ResponseWriter, r *http.Request) {
 		anthropic.refuse(w, http.StatusNotFound, "Not found: "+r.URL.Path)
 	})
-	gemini := geminiAPI{s}
+	gemini := geminiAPI{s, "gemini", googleKey}
 	mux.HandleFunc("POST "+GeminiPath+"/v1beta/models/{model}", gemini.serve)
 	mux.HandleFunc("GET "+GeminiPath+"/v1beta/models", gemini.models)
 	mux.HandleFunc(GeminiPath+"/", func(w http.ResponseWriter, r *http.Request) {
@@ -128,6 +129,7 @@ func (s *Simulator) Handler() http.Handler {
 		bedrock.refuse(w, http.StatusNotFound, "UnknownOperationException")
 	})
 	s.azure(mux)
+	s.vertex(mux)
 	mux.HandleFunc("POST "+MistralPath+"/v1/chat/completions", mistralAPI{s}.chat)
 	mux.HandleFunc("POST "+MistralPath+"/v1/embeddings", openaiAPI{s, "mistral", bearer}.embeddings)
 	mux.HandleFunc("POST "+CoherePath+"/v2/chat", cohereAPI{s}.chat)

@@ -31,7 +31,7 @@ func (q *Queries) ArchiveProvider(ctx context.Context, arg ArchiveProviderParams
 }
 
 const getProvider = `-- name: GetProvider :one
-SELECT provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible, chat_only, created_at, archived_at
+SELECT provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible, chat_only, project, created_at, archived_at
 FROM provider
 WHERE org_id = $1 AND provider_id = $2
 `
@@ -55,6 +55,7 @@ type GetProviderRow struct {
 	ApiVersion     string
 	Compatible     bool
 	ChatOnly       bool
+	Project        string
 	CreatedAt      time.Time
 	ArchivedAt     *time.Time
 }
@@ -76,6 +77,7 @@ func (q *Queries) GetProvider(ctx context.Context, arg GetProviderParams) (GetPr
 		&i.ApiVersion,
 		&i.Compatible,
 		&i.ChatOnly,
+		&i.Project,
 		&i.CreatedAt,
 		&i.ArchivedAt,
 	)
@@ -83,9 +85,9 @@ func (q *Queries) GetProvider(ctx context.Context, arg GetProviderParams) (GetPr
 }
 
 const insertCredential = `-- name: InsertCredential :one
-INSERT INTO credential (org_id, credential_id, provider_id, name, key_version, sealed)
-VALUES ($1, $2, $3, $4, $5, $6)
-RETURNING credential_id, name, created_at
+INSERT INTO credential (org_id, credential_id, provider_id, name, key_version, sealed, identity)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+RETURNING credential_id, name, identity, created_at
 `
 
 type InsertCredentialParams struct {
@@ -95,11 +97,13 @@ type InsertCredentialParams struct {
 	Name         string
 	KeyVersion   int32
 	Sealed       []byte
+	Identity     string
 }
 
 type InsertCredentialRow struct {
 	CredentialID ident.Credential
 	Name         string
+	Identity     string
 	CreatedAt    time.Time
 }
 
@@ -111,15 +115,21 @@ func (q *Queries) InsertCredential(ctx context.Context, arg InsertCredentialPara
 		arg.Name,
 		arg.KeyVersion,
 		arg.Sealed,
+		arg.Identity,
 	)
 	var i InsertCredentialRow
-	err := row.Scan(&i.CredentialID, &i.Name, &i.CreatedAt)
+	err := row.Scan(
+		&i.CredentialID,
+		&i.Name,
+		&i.Identity,
+		&i.CreatedAt,
+	)
 	return i, err
 }
 
 const insertProvider = `-- name: InsertProvider :exec
-INSERT INTO provider (org_id, provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible, chat_only)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+INSERT INTO provider (org_id, provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible, chat_only, project)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 `
 
 type InsertProviderParams struct {
@@ -137,6 +147,7 @@ type InsertProviderParams struct {
 	ApiVersion     string
 	Compatible     bool
 	ChatOnly       bool
+	Project        string
 }
 
 func (q *Queries) InsertProvider(ctx context.Context, arg InsertProviderParams) error {
@@ -155,12 +166,13 @@ func (q *Queries) InsertProvider(ctx context.Context, arg InsertProviderParams) 
 		arg.ApiVersion,
 		arg.Compatible,
 		arg.ChatOnly,
+		arg.Project,
 	)
 	return err
 }
 
 const listCredentials = `-- name: ListCredentials :many
-SELECT credential_id, provider_id, name, created_at
+SELECT credential_id, provider_id, name, identity, created_at
 FROM credential
 WHERE org_id = $1 AND retired_at IS NULL
 ORDER BY created_at, credential_id
@@ -171,6 +183,7 @@ type ListCredentialsRow struct {
 	CredentialID ident.Credential
 	ProviderID   ident.Provider
 	Name         string
+	Identity     string
 	CreatedAt    time.Time
 }
 
@@ -187,6 +200,7 @@ func (q *Queries) ListCredentials(ctx context.Context, orgID ident.Org) ([]ListC
 			&i.CredentialID,
 			&i.ProviderID,
 			&i.Name,
+			&i.Identity,
 			&i.CreatedAt,
 		); err != nil {
 			return nil, err
@@ -200,7 +214,7 @@ func (q *Queries) ListCredentials(ctx context.Context, orgID ident.Org) ([]ListC
 }
 
 const listCredentialsOfProvider = `-- name: ListCredentialsOfProvider :many
-SELECT credential_id, provider_id, name, created_at
+SELECT credential_id, provider_id, name, identity, created_at
 FROM credential
 WHERE org_id = $1 AND provider_id = $2 AND retired_at IS NULL
 ORDER BY created_at, credential_id
@@ -216,6 +230,7 @@ type ListCredentialsOfProviderRow struct {
 	CredentialID ident.Credential
 	ProviderID   ident.Provider
 	Name         string
+	Identity     string
 	CreatedAt    time.Time
 }
 
@@ -232,6 +247,7 @@ func (q *Queries) ListCredentialsOfProvider(ctx context.Context, arg ListCredent
 			&i.CredentialID,
 			&i.ProviderID,
 			&i.Name,
+			&i.Identity,
 			&i.CreatedAt,
 		); err != nil {
 			return nil, err
@@ -245,7 +261,7 @@ func (q *Queries) ListCredentialsOfProvider(ctx context.Context, arg ListCredent
 }
 
 const listProviders = `-- name: ListProviders :many
-SELECT provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible, chat_only, created_at, archived_at
+SELECT provider_id, name, kind, base_url, catalog, private_network, max_concurrency, queue_length, queue_wait_ms, region, api_version, compatible, chat_only, project, created_at, archived_at
 FROM provider
 WHERE org_id = $1 AND archived_at IS NULL
 ORDER BY name, provider_id
@@ -266,6 +282,7 @@ type ListProvidersRow struct {
 	ApiVersion     string
 	Compatible     bool
 	ChatOnly       bool
+	Project        string
 	CreatedAt      time.Time
 	ArchivedAt     *time.Time
 }
@@ -293,6 +310,7 @@ func (q *Queries) ListProviders(ctx context.Context, orgID ident.Org) ([]ListPro
 			&i.ApiVersion,
 			&i.Compatible,
 			&i.ChatOnly,
+			&i.Project,
 			&i.CreatedAt,
 			&i.ArchivedAt,
 		); err != nil {
@@ -307,7 +325,7 @@ func (q *Queries) ListProviders(ctx context.Context, orgID ident.Org) ([]ListPro
 }
 
 const listRetiredCredentials = `-- name: ListRetiredCredentials :many
-SELECT credential_id, name, created_at, retired_at
+SELECT credential_id, name, identity, created_at, retired_at
 FROM credential
 WHERE org_id = $1 AND provider_id = $2 AND retired_at IS NOT NULL
 ORDER BY retired_at DESC, credential_id
@@ -322,6 +340,7 @@ type ListRetiredCredentialsParams struct {
 type ListRetiredCredentialsRow struct {
 	CredentialID ident.Credential
 	Name         string
+	Identity     string
 	CreatedAt    time.Time
 	RetiredAt    *time.Time
 }
@@ -338,6 +357,7 @@ func (q *Queries) ListRetiredCredentials(ctx context.Context, arg ListRetiredCre
 		if err := rows.Scan(
 			&i.CredentialID,
 			&i.Name,
+			&i.Identity,
 			&i.CreatedAt,
 			&i.RetiredAt,
 		); err != nil {
@@ -465,7 +485,7 @@ func (q *Queries) RetireCredential(ctx context.Context, arg RetireCredentialPara
 
 const updateProvider = `-- name: UpdateProvider :execrows
 UPDATE provider SET name = $3, base_url = $4, catalog = $5, private_network = $6, max_concurrency = $7, queue_length = $8, queue_wait_ms = $9,
-  region = $10, api_version = $11, compatible = $12, chat_only = $13
+  region = $10, api_version = $11, compatible = $12, chat_only = $13, project = $14
 WHERE org_id = $1 AND provider_id = $2 AND archived_at IS NULL
 `
 
@@ -483,6 +503,7 @@ type UpdateProviderParams struct {
 	ApiVersion     string
 	Compatible     bool
 	ChatOnly       bool
+	Project        string
 }
 
 func (q *Queries) UpdateProvider(ctx context.Context, arg UpdateProviderParams) (int64, error) {
@@ -500,6 +521,7 @@ func (q *Queries) UpdateProvider(ctx context.Context, arg UpdateProviderParams) 
 		arg.ApiVersion,
 		arg.Compatible,
 		arg.ChatOnly,
+		arg.Project,
 	)
 	if err != nil {
 		return 0, err

@@ -258,25 +258,23 @@ func (c *conn) holdsChunk() bool {
 	return line >= 0 && len(held) > 2+line+1 && held[2] != '0'
 }
 
-// readByte reads one byte of framing.
-func (c *conn) readByte(idle time.Duration) (byte, error) {
-	if c.r == c.w {
-		if err := c.extend(idle); err != nil {
-			return 0, err
-		}
-		c.r, c.w = 0, 0
-		n, err := c.Read(*c.buffer)
-		if n == 0 {
-			if err == nil {
-				err = io.ErrNoProgress
-			}
-			return 0, err
-		}
-		c.w = n
+// more reads further bytes of framing behind the few that the buffer holds.
+func (c *conn) more(idle time.Duration) error {
+	if err := c.extend(idle); err != nil {
+		return err
 	}
-	b := (*c.buffer)[c.r]
-	c.r++
-	return b, nil
+	c.w = copy(*c.buffer, (*c.buffer)[c.r:c.w])
+	c.r = 0
+	n, err := c.Read((*c.buffer)[c.w:])
+	c.w += n
+	switch {
+	case n > 0:
+		return nil
+	case err == nil:
+		return io.ErrNoProgress
+	default:
+		return err
+	}
 }
 
 // extend moves the read deadline on, but not on every read: setting it costs more than looking at the clock.

@@ -150,21 +150,23 @@ func framingError(err error, otherwise string) error {
 
 // line reads up to CR LF and returns what stands before it, valid until the next read.
 func (r *Response) line() ([]byte, error) {
-	var short [chunkLineMost]byte
-	for n := 0; n < len(short); n++ {
-		b, err := r.conn.readByte(r.idle)
-		if err != nil {
-			return nil, err
-		}
-		short[n] = b
-		if b == '\n' {
-			if n == 0 || short[n-1] != '\r' {
+	c := r.conn
+	for {
+		held := (*c.buffer)[c.r:min(c.w, c.r+chunkLineMost)]
+		if end := bytes.IndexByte(held, '\n'); end >= 0 {
+			if end == 0 || held[end-1] != '\r' {
 				return nil, garbage("a bare line feed in the framing")
 			}
-			return short[:n-1], nil
+			c.r += end + 1
+			return held[:end-1], nil
+		}
+		if len(held) == chunkLineMost {
+			return nil, garbage("a framing line of more than %d bytes", chunkLineMost)
+		}
+		if err := c.more(r.idle); err != nil {
+			return nil, err
 		}
 	}
-	return nil, garbage("a framing line of more than %d bytes", chunkLineMost)
 }
 
 // parseHex reads a chunk size, ignoring extensions.

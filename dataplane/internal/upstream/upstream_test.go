@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -357,13 +358,10 @@ func FuzzAnswer(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"))
 	f.Add([]byte("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 500 Oops\r\nRetry-After: 1\r\n\r\nx"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		buffer := make([]byte, readBytes)
-		c := &conn{Conn: canned{bytes.NewReader(raw)}, raw: canned{}, buffer: &buffer, pool: &pool{}}
-		if c.head() != nil {
-			return
+		answer, ours, err := readAll(t.Context(), bytes.NewReader(raw))
+		if slow, same, again := readAll(t.Context(), iotest.OneByteReader(bytes.NewReader(raw))); (err == nil) != (again == nil) || err == nil && (slow.Status != answer.Status || !bytes.Equal(same, ours)) {
+			t.Fatalf("%q is %q, %v at once and %q, %v byte by byte", raw, ours, err, same, again)
 		}
-		answer := c.begin(t.Context(), &Request{Idle: time.Hour})
-		ours, err := io.ReadAll(answer)
 		if err != nil {
 			return
 		}
@@ -384,6 +382,18 @@ func FuzzAnswer(f *testing.F) {
 			return
 		}
 	})
+}
+
+// readAll reads an answer that comes from memory.
+func readAll(ctx context.Context, from io.Reader) (*Response, []byte, error) {
+	buffer := make([]byte, readBytes)
+	c := &conn{Conn: canned{from}, raw: canned{}, buffer: &buffer, pool: &pool{}}
+	if err := c.head(); err != nil {
+		return nil, nil, err
+	}
+	answer := c.begin(ctx, &Request{Idle: time.Hour})
+	body, err := io.ReadAll(answer)
+	return answer, body, err
 }
 
 // canned is a connection that answers from memory.
@@ -437,6 +447,26 @@ func BenchmarkSend(b *testing.B) {
 		}
 		client.CloseIdleConnections()
 	})
+}
+
+// BenchmarkChunks reads the framing of a stream whose 50 events come one by one.
+func BenchmarkChunks(b *testing.B) {
+	raw := []byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat("64\r\n"+strings.Repeat("x", 100)+"\r\n", 50) + "0\r\n\r\n")
+	from, buffer, into := bytes.NewReader(raw), make([]byte, readBytes), make([]byte, 100)
+	c := &conn{Conn: canned{from}, raw: canned{}, buffer: &buffer, pool: &pool{}}
+	b.ReportAllocs()
+	for b.Loop() {
+		from.Reset(raw)
+		c.r, c.w = 0, 0
+		if err := c.head(); err != nil {
+			b.Fatal(err)
+		}
+		answer := c.begin(b.Context(), &Request{Idle: time.Hour})
+		var err error
+		for err == nil {
+			_, err = answer.Read(into)
+		}
+	}
 }
 
 func newClient(tb testing.TB) *Client {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"tollgate.dev/dataplane/wire"
 	"tollgate.dev/e2e/internal/rig"
 )
 
@@ -106,11 +107,16 @@ func (u *purse) call(ctx context.Context, edge *rig.Edge) said {
 	return answer
 }
 
+// unleased says whether a call was refused because the edge had no answer from the control plane, not for want of money.
+func unleased(answer said) bool {
+	return answer.Status == http.StatusServiceUnavailable && strings.Contains(answer.Body, wire.CodeBudgetUnavailable)
+}
+
 func (s *tally) note(answer said) {
-	switch answer.Status {
-	case http.StatusOK:
+	switch {
+	case answer.Status == http.StatusOK:
 		s.answered.Add(1)
-	case http.StatusPaymentRequired:
+	case answer.Status == http.StatusPaymentRequired, unleased(answer):
 		s.refused.Add(1)
 	default:
 		s.failed.Add(1)
@@ -152,14 +158,16 @@ func (u *purse) drain(t *testing.T) (worst *big.Int) {
 					atFirst = append(atFirst, edge.Name)
 				}
 			}
-			switch answer.Status {
-			case http.StatusOK:
+			switch {
+			case unleased(answer): // there is more
+				answered++
+			case answer.Status == http.StatusOK:
 				answered++
 				if len(refusedBy) > 0 {
 					t.Errorf("%s answers what was refused twice by %v", edge.Name, refusedBy)
 				}
 				refusedBy = nil
-			case http.StatusPaymentRequired:
+			case answer.Status == http.StatusPaymentRequired:
 				refusedBy = append(refusedBy, edge.Name)
 				if asked := worstOf(t, answer); worst == nil || asked.Cmp(worst) > 0 {
 					worst = asked

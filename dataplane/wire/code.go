@@ -16,6 +16,7 @@ const (
 	CodeRateLimited         = "rate_limited"
 	CodeGuardrailBlocked    = "guardrail_blocked"
 	CodeBudgetExhausted     = "budget_exhausted"
+	CodeBudgetUnavailable   = "budget_unavailable" // it has enough left, and nothing of it could be leased in time
 	CodeNoConditionHeld     = "no_condition_held"
 	CodePriceUnknown        = "price_unknown"
 	CodeUpstreamFailed      = "upstream_failed"

@@ -289,6 +289,8 @@ func outcomeText(one usage.Event) string {
 	switch {
 	case one.Code == "budget_exhausted":
 		return "Refused: the budget" + rule + " had less left than this call could cost at most."
+	case one.Code == "budget_unavailable":
+		return "Refused: nothing of the budget" + rule + " could be leased in time. It had enough left; the edge had no answer from the control plane."
 	case one.Code == "guardrail_blocked":
 		return "Refused: a word of the guardrail" + rule + " was found."
 	case one.Code == "key_revoked":

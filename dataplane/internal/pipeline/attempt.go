@@ -118,6 +118,9 @@ func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Er
 }
 
 func overBudget(e *budget.Exhausted, worst int64) *refusal.Error {
+	if e.RemainingPico >= worst {
+		return unleased(e)
+	}
 	message := fmt.Appendf(nil, "The budget %q has ", e.Budget.Name)
 	message = refusal.AppendUSD(message, max(e.RemainingPico, 0))
 	message = append(message, " USD left"...)
@@ -134,6 +137,14 @@ func overBudget(e *budget.Exhausted, worst int64) *refusal.Error {
 	problem := refusal.New(http.StatusPaymentRequired, wire.CodeBudgetExhausted, string(message))
 	problem.Rule, problem.RuleID, problem.ResetsAt = e.Budget.Name, e.Budget.ID, e.ResetsAt
 	problem.Remaining = &refusal.Amount{Pico: max(e.RemainingPico, 0), Money: true}
+	return problem
+}
+
+// unleased refuses a call for which the budget has enough left, but not in this edge's hands: the control plane is away, or late.
+func unleased(e *budget.Exhausted) *refusal.Error {
+	problem := refusal.New(http.StatusServiceUnavailable, wire.CodeBudgetUnavailable,
+		fmt.Sprintf("Nothing of the budget %q could be leased in time, although it has enough left: the control plane does not answer this edge. Try again.", e.Budget.Name))
+	problem.Rule, problem.RuleID, problem.RetryAfter = e.Budget.Name, e.Budget.ID, time.Second
 	return problem
 }
 

@@ -139,6 +139,7 @@ func TestRefusalsComeInTheCallersDialectAndLeaveAnEvent(t *testing.T) {
 		"compressed":     {nil, "/v1/chat/completions", chatAsk, 415, wire.CodeUnsupportedFormat, "", 1, []string{"Content-Encoding", "gzip"}},
 		"guardrail":      {func(g *rig) { g.key.Guardrails = []*state.Guardrail{{Name: "words", Matcher: word}} }, "/v1/responses", `{"model":"fast","input":"a Falcon"}`, 400, wire.CodeGuardrailBlocked, "", 1, nil},
 		"budget":         {func(g *rig) { g.purse.limit = 1000 }, "/v1/chat/completions", chatAsk, 402, wire.CodeBudgetExhausted, "", 1, nil},
+		"budget is late": {func(g *rig) { g.purse.late = true }, "/v1/chat/completions", chatAsk, 503, wire.CodeBudgetUnavailable, "", 1, nil},
 		"price":          {func(g *rig) { g.key.Routes["fast"].Targets[0].Prices = nil }, "/v1/chat/completions", chatAsk, 400, wire.CodePriceUnknown, "model", 1, nil},
 		"other dialect":  {anthropic, "/v1/embeddings", `{"model":"fast","input":"hi"}`, 400, wire.CodeDialectMismatch, "model", 1, nil},
 		"not carried":    {anthropic, "/v1/chat/completions", `{"model":"fast","messages":[],"seed":1}`, 400, wire.CodeFieldNotCarried, "seed", 1, nil},

@@ -104,6 +104,7 @@ type purse struct {
 	limit                 int64
 	reserved, spent, lost int64
 	budget                *state.Budget
+	late                  bool // nothing is leased
 }
 
 type coins struct {
@@ -114,7 +115,7 @@ type coins struct {
 func (p *purse) Reserve(_ context.Context, _ *state.Key, _ state.Facts, worst int64, _ time.Time) (Hold, *budget.Exhausted) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	if left := p.limit - p.reserved - p.spent - p.lost; worst > left {
+	if left := p.limit - p.reserved - p.spent - p.lost; worst > left || p.late {
 		return nil, &budget.Exhausted{Budget: p.budget, RemainingPico: left, ResetsAt: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}
 	}
 	p.reserved += worst

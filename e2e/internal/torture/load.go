@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tollgate.dev/dataplane/wire"
 	"tollgate.dev/e2e/internal/rig"
 )
 
@@ -199,7 +200,7 @@ func (l *load) call(ctx context.Context, r request) error {
 	switch {
 	case err != nil:
 		return err
-	case answer.StatusCode == http.StatusPaymentRequired:
+	case answer.StatusCode == http.StatusPaymentRequired, bytes.Contains(text, []byte(wire.CodeBudgetUnavailable)):
 		return errExhausted
 	case answer.StatusCode != http.StatusOK:
 		return fmt.Errorf("status %d: %s", answer.StatusCode, text)

@@ -89,6 +89,7 @@ func (e *edge) serve(ctx context.Context, listener net.Listener) error {
 		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
 		defer cancel()
 		_ = listener.Close()
+		e.requests.Drain(patience)
 		if err := door.Shutdown(patience); err != nil {
 			_ = door.Close()
 		}

@@ -13,13 +13,14 @@ import (
 
 // way is how a route of the edge is guarded, with a body that calls it.
 type way struct {
-	key     bool     // refuses who has none
-	budget  bool     // limited, budgeted and metered: every body ends in an event with a cost
-	free    bool     // the same, but providers answer for nothing: the event has no cost, and no budget refuses
-	bodies  []string // several where a road could go round the budget
-	dialect string   // as events name it
-	path    string   // where a row's own path is a pattern; PROVIDER is the name of one
-	answer  int      // the status of a call that is let through; 0: 200
+	key      bool     // refuses who has none
+	budget   bool     // limited, budgeted and metered: every body ends in an event with a cost
+	free     bool     // the same, but providers answer for nothing: the event has no cost, and no budget refuses
+	bodies   []string // several where a road could go round the budget
+	dialect  string   // as events name it
+	path     string   // where a row's own path is a pattern; PROVIDER is the name of one
+	connects bool     // over WebSocket: a call is a reply, and the connection has an event of its own without a cost
+	answer   int      // the status of a call that is let through; 0: 200
 
 	// prepare makes what a row's path names, with the project's key, and returns the path.
 	prepare func(t *testing.T, p *project) string
@@ -71,6 +72,7 @@ var ways = map[string]way{
 	"POST /v1/audio/translations":        {key: true, budget: true, dialect: "openai_translation", bodies: []string{formOf("model", "sim-ear", "file", "@"+strings.Repeat("s", 9000))}},
 	"POST /v1/moderations":               {key: true, budget: true, free: true, dialect: "openai_moderation", bodies: []string{`{"model":"sim-moderation","input":"Say something."}`}},
 	"POST /v1/rerank":                    {key: true, budget: true, dialect: "rerank", bodies: []string{`{"model":"sim-rerank","query":"gates","documents":["a gate","a truck"]}`}},
+	"GET /v1/realtime":                   {key: true, budget: true, connects: true, dialect: "openai_realtime", path: "/v1/realtime?model=" + speaker, bodies: []string{""}},
 	"GET /v1/responses/{id}":             {key: true, budget: true, free: true, dialect: "openai_stored_responses", bodies: []string{""}, prepare: storedResponse("")},
 	"DELETE /v1/responses/{id}":          {key: true, budget: true, free: true, dialect: "openai_stored_responses", bodies: []string{""}, prepare: storedResponse("")},
 	"GET /v1/responses/{id}/input_items": {key: true, budget: true, free: true, dialect: "openai_stored_responses", bodies: []string{""}, prepare: storedResponse("/input_items")},
@@ -126,6 +128,7 @@ func TestEveryRouteOfTheEdgeIsGuarded(t *testing.T) {
 	p.create(t, "/budgets", rig.Object{"name": p.name + "-poor", "scope": "virtual_key", "scope_id": poorID, "limit_usd": "0.0000000001", "period": "month", "time_zone": "UTC", "mode": "hard"})
 	limitedID, limited := p.guardedKey(t, "limited", rig.Object{"requests_per_minute": 1})
 	p.withTasks(t)
+	p.withSpeaker(t)
 	_, p.key = p.newKey(t, rig.Object{"name": p.name + "-rich", "allows_proxy": true})
 	p.known(t)
 	for name, way := range ways {
@@ -176,7 +179,7 @@ func (p *project) guarded(t *testing.T, name string, way way, poor string) {
 			p.leavesEvent(t, name, way, method, path, body)
 			continue
 		}
-		if got := ask(t.Context(), method, edge.URL+path, poor, body); got.Status != http.StatusPaymentRequired || errorOf(t, got)["code"] != "budget_exhausted" {
+		if got := p.asks(t, way, method, path, poor, body); got.Status != http.StatusPaymentRequired || !way.connects && errorOf(t, got)["code"] != "budget_exhausted" {
 			t.Errorf("%s over the budget: %d %s (%s)", name, got.Status, got.Body, body)
 		}
 		p.leavesEvent(t, name, way, method, path, body)
@@ -218,10 +221,20 @@ func askWithout(ctx context.Context, method, url, key, body string) int {
 	return sayOf(http.DefaultClient.Do(request)).Status
 }
 
+// asks calls a row's route.
+func (p *project) asks(t *testing.T, way way, method, path, key, body string) said {
+	t.Helper()
+	if !way.connects {
+		return ask(t.Context(), method, p.house.Edges[0].URL+path, key, body)
+	}
+	status, request := p.speaks(t, key)
+	return said{Status: status, Header: http.Header{"X-Tollgate-Request-Id": {request}}}
+}
+
 // leavesEvent calls with a rich key and waits for the call's event.
 func (p *project) leavesEvent(t *testing.T, name string, way way, method, path, body string) {
 	t.Helper()
-	answer := ask(t.Context(), method, p.house.Edges[0].URL+path, p.key, body)
+	answer := p.asks(t, way, method, path, p.key, body)
 	if answer.Status != way.lets() {
 		t.Errorf("%s: %d %s (%s)", name, answer.Status, answer.Body, body)
 		return
@@ -231,7 +244,7 @@ func (p *project) leavesEvent(t *testing.T, name string, way way, method, path, 
 	must(t, rig.Until(ctx, func() error {
 		var dialect, outcome string
 		var cost int64
-		err := p.house.Row(ctx, "SELECT dialect, outcome, cost_pico FROM usage_event WHERE request_id = $1", []any{answer.Header.Get("X-Tollgate-Request-Id")}, &dialect, &outcome, &cost)
+		err := p.house.Row(ctx, "SELECT dialect, outcome, cost_pico FROM usage_event WHERE request_id = $1 ORDER BY cost_pico DESC LIMIT 1", []any{answer.Header.Get("X-Tollgate-Request-Id")}, &dialect, &outcome, &cost)
 		if err == nil && (dialect != way.dialect || (outcome == "ok") != (way.lets() == http.StatusOK) || (cost <= 0) != way.free) {
 			t.Errorf("%s leaves the event %s %s %d (%s)", name, dialect, outcome, cost, body)
 		}
@@ -272,7 +285,7 @@ func (p *project) limitsOnce(t *testing.T, key, keyID string) {
 			continue
 		}
 		method, path := p.call(t, name)
-		switch got := ask(t.Context(), method, p.house.Edges[0].URL+path, key, way.bodies[0]); got.Status {
+		switch got := p.asks(t, way, method, path, key, way.bodies[0]); got.Status {
 		case way.lets():
 			answered++
 		case http.StatusTooManyRequests:

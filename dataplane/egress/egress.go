@@ -85,6 +85,11 @@ func (d *Dialer) Client(private bool, timeout time.Duration) *http.Client {
 	}
 }
 
+// Over returns a client over a transport of a dialer's, for connections that become something else than HTTP. A redirect is an answer like any other.
+func Over(transport *http.Transport) *http.Client {
+	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
 // Transport returns an HTTP/1.1 transport that dials so and keeps its connections, for what goes to one destination. It asks for no compression,
 // follows no redirect and knows no proxy. An error of a dial is one of the three of this package, wrapped. Roots are the authorities to trust;
 // nil means the system's.

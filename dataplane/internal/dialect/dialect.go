@@ -27,8 +27,9 @@ const (
 	MistralChat
 	CohereChat
 	CohereEmbed
-	OpenAIStored            // of answers that a provider keeps; this one and those below ask it for what it keeps, and what they ask for costs nothing
-	Count        int = iota // how many there are, None included
+	OpenAIRealtime            // a connection over which both sides speak
+	OpenAIStored              // of answers that a provider keeps; this one and those below ask it for what it keeps, and what they ask for costs nothing
+	Count          int = iota // how many there are, None included
 )
 
 // String returns the name as it stands in usage events.
@@ -70,6 +71,8 @@ func (d Dialect) String() string {
 		return "cohere_chat"
 	case CohereEmbed:
 		return "cohere_embed"
+	case OpenAIRealtime:
+		return "openai_realtime"
 	case OpenAIStored:
 		return "openai_stored_responses"
 	default:
@@ -106,6 +109,8 @@ func (d Dialect) Path() string {
 		return "/v1/rerank"
 	case Proxy:
 		return "/proxy/{provider}/{path}"
+	case OpenAIRealtime:
+		return "/v1/realtime"
 	case OpenAIStored:
 		return "/v1/responses/{id}"
 	case GeminiGenerate:

@@ -52,6 +52,7 @@ func Routes() []Route {
 		{http.MethodPost, dialect.OpenAITranslation.Path(), dialect.OpenAITranslation, true},
 		{http.MethodPost, dialect.OpenAIModeration.Path(), dialect.OpenAIModeration, true},
 		{http.MethodPost, dialect.Rerank.Path(), dialect.Rerank, true},
+		{http.MethodGet, dialect.OpenAIRealtime.Path(), dialect.OpenAIRealtime, true},
 		{http.MethodGet, keptResponse, dialect.OpenAIStored, true},
 		{http.MethodDelete, keptResponse, dialect.OpenAIStored, true},
 		{http.MethodPost, keptResponse + "/cancel", dialect.OpenAIStored, true},

@@ -77,7 +77,7 @@ func (u *Usage) mergeAnthropic(raw []byte) bool {
 
 func (u *Usage) mergeOpenAI(raw []byte) bool {
 	ok, seen := true, false
-	var input, cached, audioIn, imageIn, audioOut, imageOut int64
+	var input, cached, cachedAudio, cachedImage, audioIn, imageIn, audioOut, imageOut int64
 	scan.Each(raw, func(key, value []byte) {
 		switch string(key) {
 		case "prompt_tokens", "input_tokens":
@@ -88,7 +88,10 @@ func (u *Usage) mergeOpenAI(raw []byte) bool {
 			ok = count(&cached, scan.Lookup(value, "cached_tokens"), ok)
 			ok = count(&audioIn, scan.Lookup(value, "audio_tokens"), ok)
 			ok = count(&imageIn, scan.Lookup(value, "image_tokens"), ok)
-		case "completion_tokens_details", "output_tokens_details":
+			ofCached := scan.Lookup(value, "cached_tokens_details")
+			ok = count(&cachedAudio, scan.Lookup(ofCached, "audio_tokens"), ok)
+			ok = count(&cachedImage, scan.Lookup(ofCached, "image_tokens"), ok)
+		case "completion_tokens_details", "output_tokens_details", "output_token_details":
 			ok = count(&u.Reasoning, scan.Lookup(value, "reasoning_tokens"), ok)
 			ok = count(&audioOut, scan.Lookup(value, "audio_tokens"), ok)
 			ok = count(&imageOut, scan.Lookup(value, "image_tokens"), ok)
@@ -96,8 +99,8 @@ func (u *Usage) mergeOpenAI(raw []byte) bool {
 	})
 	u.CachedInput = min(cached, input)
 	u.Input = input - u.CachedInput
-	u.AudioInput = min(audioIn, u.Input)
-	u.ImageInput = min(imageIn, u.Input-u.AudioInput)
+	u.AudioInput = min(max(audioIn-cachedAudio, 0), u.Input) // where those read from a cache are told apart, they are in both
+	u.ImageInput = min(max(imageIn-cachedImage, 0), u.Input-u.AudioInput)
 	u.Reasoning = min(u.Reasoning, u.Output)
 	u.AudioOutput = min(audioOut, u.Output-u.Reasoning)
 	u.ImageOutput = min(imageOut, u.Output-u.Reasoning-u.AudioOutput)

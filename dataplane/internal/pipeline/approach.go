@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 
+	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/internal/upstream"
 	"tollgate.dev/dataplane/wire"
@@ -19,7 +20,7 @@ type approach struct {
 
 // approaches are those of the kinds that this edge knows.
 var approaches = map[wire.ProviderKind]approach{
-	wire.ProviderKind_PROVIDER_KIND_OPENAI:    {admit: admitOpenAI},
+	wire.ProviderKind_PROVIDER_KIND_OPENAI:    {path: openAIPath, admit: admitOpenAI},
 	wire.ProviderKind_PROVIDER_KIND_ANTHROPIC: {admit: admitAnthropic},
 	wire.ProviderKind_PROVIDER_KIND_GEMINI:    {path: pathGemini, admit: admitGemini},
 	wire.ProviderKind_PROVIDER_KIND_VERTEX:    {path: vertexPath, admit: admitVertex},
@@ -27,6 +28,13 @@ var approaches = map[wire.ProviderKind]approach{
 	wire.ProviderKind_PROVIDER_KIND_BEDROCK:   {path: bedrockPath, admit: admitBedrock},
 	wire.ProviderKind_PROVIDER_KIND_MISTRAL:   {path: mistralPath, admit: admitBearer},
 	wire.ProviderKind_PROVIDER_KIND_COHERE:    {path: coherePath, admit: admitBearer},
+}
+
+func openAIPath(_ *call, a *attempt) string {
+	if a.spoken == dialect.OpenAIRealtime {
+		return realtimePath(a)
+	}
+	return a.spoken.Path()
 }
 
 func admitOpenAI(_ context.Context, _ *Pipeline, c *call, _ *upstream.Request, credential *state.Credential) error {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tollgate.dev/dataplane/internal/budget"
+	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/queue"
 	"tollgate.dev/dataplane/internal/refusal"
@@ -105,6 +106,11 @@ func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Er
 			return nil, problem
 		}
 	}
+	if c.dialect == dialect.OpenAIRealtime {
+		if problem := boundReply(a, hard); problem != nil {
+			return nil, problem
+		}
+	}
 	a.worst = c.worst(a)
 	hold, exhausted := p.Book.Reserve(c.ctx, c.key, facts, a.worst, now)
 	if exhausted == nil {
@@ -155,6 +161,9 @@ func (p *Pipeline) exchange(c *call, a *attempt) (again bool, problem *refusal.E
 	request, err := p.outbound(watch.ctx, c, a)
 	if err != nil {
 		return p.unanswered(c, a, watch, err)
+	}
+	if c.dialect == dialect.OpenAIRealtime {
+		return p.converse(c, a, request)
 	}
 	if c.dialect.IsProxy() || c.dialect.IsKept() {
 		return p.relay(c, a, watch, request)

@@ -73,6 +73,9 @@ func (c *call) sentType() string {
 // azurePath is that of Azure's API without dates, where the body names the deployment, or of the dated one, where mostly the path does.
 func azurePath(_ *call, a *attempt) string {
 	version := a.target.Provider.APIVersion
+	if a.spoken == dialect.OpenAIRealtime {
+		return realtimePath(a)
+	}
 	if version == "" {
 		return "/openai" + a.spoken.Path()
 	}

@@ -76,14 +76,18 @@ const (
 // Pipeline carries requests.
 type Pipeline struct {
 	Config
-	buffers buffer.Pool
-	calls   sync.Pool
-	metrics *metrics
-	floods  floods
-	backlog backlog
-	stages  []stage
-	passes  []stage
-	keeps   []stage
+	buffers  buffer.Pool
+	calls    sync.Pool
+	metrics  *metrics
+	floods   floods
+	backlog  backlog
+	stages   []stage
+	passes   []stage
+	keeps    []stage
+	speaks   []stage
+	drains   chan struct{} // closed when the edge stops
+	drained  sync.Once
+	sessions sync.WaitGroup
 }
 
 // stage is one step. It refuses, or leaves what it found in the call.
@@ -107,8 +111,10 @@ func New(config Config) *Pipeline {
 		config.Seen = route.NewSeen(nil)
 	}
 	p := &Pipeline{Config: config, metrics: newMetrics(config.Registry), floods: floods{kind: map[refusalKind]*flood{}}}
+	p.drains = make(chan struct{})
 	p.calls.New = func() any { return newCall() }
 	p.stages, p.passes, p.keeps = p.order(), p.passing(), p.keeping()
+	p.speaks = p.speaking()
 	return p
 }
 
@@ -135,8 +141,12 @@ func (p *Pipeline) Total() int64 { return p.metrics.total.Load() }
 
 // Serve carries one request of a dialect.
 func (p *Pipeline) Serve(w http.ResponseWriter, r *http.Request, d dialect.Dialect) {
-	if d.IsKept() {
+	switch {
+	case d.IsKept():
 		p.walk(w, r, d, p.keeps)
+		return
+	case d == dialect.OpenAIRealtime:
+		p.walk(w, r, d, p.speaks)
 		return
 	}
 	p.walk(w, r, d, p.stages)

@@ -64,6 +64,8 @@ type Sender interface {
 // Plain sends requests of any method. Its errors are *upstream.Error or the context's.
 type Plain interface {
 	Send(ctx context.Context, request *upstream.Request) (*http.Response, error)
+	// Dialer returns a client for connections that become something else than HTTP, and the address of a path at a provider.
+	Dialer(provider *state.Provider, path string) (client *http.Client, url string)
 }
 
 // Answer is a provider's answer.

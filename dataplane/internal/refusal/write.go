@@ -69,6 +69,18 @@ func AppendEvent(dst []byte, d dialect.Dialect, requestID string, e *Error) []by
 	return append(dst, "\n\n"...)
 }
 
+// AppendMessage appends the error as a message of OpenAI's Realtime (https://platform.openai.com/docs/api-reference/realtime-server-events/error).
+// The event is the caller's that it is about; empty: none.
+func AppendMessage(dst []byte, requestID, event string, e *Error) []byte {
+	dst = AppendString(append(dst, `{"type":"error","event_id":`...), "event_"+requestID)
+	dst = e.appendObject(append(dst, `,"error":`...), openAIType(e))
+	if event != "" {
+		dst = AppendString(append(dst[:len(dst)-1], `,"event_id":`...), event)
+		dst = append(dst, '}')
+	}
+	return append(dst, '}')
+}
+
 func (e *Error) appendObject(dst []byte, kind string) []byte {
 	dst = append(dst, `{"message":`...)
 	dst = AppendString(dst, e.Message)

@@ -68,7 +68,7 @@ func tongues(t *state.Target) []dialect.Dialect {
 	switch t.Provider.Kind {
 	case wire.ProviderKind_PROVIDER_KIND_OPENAI:
 		if t.Provider.ChatOnly {
-			return openAITongues[:len(openAITongues)-1]
+			return openAITongues[:len(openAITongues)-2]
 		}
 		return openAITongues[:]
 	case wire.ProviderKind_PROVIDER_KIND_ANTHROPIC:
@@ -95,7 +95,7 @@ var (
 	openAITongues = [...]dialect.Dialect{
 		dialect.OpenAIChat, dialect.OpenAIEmbeddings, dialect.OpenAIImages, dialect.OpenAIImageEdits, dialect.OpenAISpeech,
 		dialect.OpenAITranscription, dialect.OpenAITranslation, dialect.OpenAIModeration, dialect.Rerank,
-		dialect.OpenAIResponses, // last: not all have it
+		dialect.OpenAIRealtime, dialect.OpenAIResponses, // last: not all have them
 	}
 	anthropicTongues = [...]dialect.Dialect{dialect.AnthropicMessages, dialect.AnthropicCountTokens}
 	bedrockTongues   = [...]dialect.Dialect{dialect.BedrockConverse}

@@ -82,6 +82,16 @@ func (p *Plain) Send(ctx context.Context, request *Request) (*http.Response, err
 	return nil, err
 }
 
+// Dialer returns a client whose connections to a provider become something else than HTTP, and the address of a path there.
+func (p *Plain) Dialer(provider *state.Provider, path string) (*http.Client, string) {
+	return egress.Over(p.transport(provider)), provider.BaseURL.Scheme + "://" + provider.BaseURL.Host + target(provider) + path
+}
+
+// DialError returns the *Error of a connection that was not made, or the context's error.
+func DialError(ctx context.Context, err error, within time.Duration) error {
+	return connectError(ctx, err, within)
+}
+
 func orPost(method string) string {
 	if method == "" {
 		return http.MethodPost

@@ -19,6 +19,8 @@ type Bill struct {
 	CachedInputTokens int64  `json:"cached_input_tokens"`
 	CacheWriteTokens  int64  `json:"cache_write_tokens"`
 	OutputTokens      int64  `json:"output_tokens"`
+	AudioInputTokens  int64  `json:"audio_input_tokens"`
+	AudioOutputTokens int64  `json:"audio_output_tokens"`
 	Images            int64  `json:"images"`
 	Characters        int64  `json:"characters"`
 	AudioMS           int64  `json:"audio_ms"`

@@ -31,6 +31,8 @@ func (s *Simulator) azure(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+AzurePath+"/openai/deployments/{deployment}/chat/completions", api.dated(api.chat))
 	mux.HandleFunc("POST "+AzurePath+"/openai/deployments/{deployment}/embeddings", api.dated(api.embeddings))
 	mux.HandleFunc("POST "+AzurePath+"/openai/responses", api.dated(api.responses))
+	mux.HandleFunc("GET "+AzurePath+"/openai/v1/realtime", api.realtime)
+	mux.HandleFunc("GET "+AzurePath+"/openai/realtime", api.dated(api.realtime))
 	api.storedAt(mux, AzurePath+"/openai/v1/responses", undated)
 	api.storedAt(mux, AzurePath+"/openai/responses", api.dated)
 	mux.HandleFunc("POST "+AzurePath+"/entra/{tenant}/oauth2/v2.0/token", giveToken)

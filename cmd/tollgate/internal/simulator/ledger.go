@@ -10,23 +10,25 @@ import (
 
 // Entry is one attempt as the provider bills it. The input classes are disjoint: InputTokens excludes cached and written ones.
 type Entry struct {
-	ID               string    `json:"id"`
-	ClientRequestID  string    `json:"client_request_id"` // header X-Client-Request-Id
-	Provider         string    `json:"provider"`
-	Model            string    `json:"model"`
-	InputTokens      int       `json:"input_tokens"`
-	CachedTokens     int       `json:"cached_input_tokens"`
-	CacheWriteTokens int       `json:"cache_write_tokens"`
-	OutputTokens     int       `json:"output_tokens"` // includes reasoning; of a cut stream what had been produced until then
-	ReasoningTokens  int       `json:"reasoning_tokens"`
-	Images           int       `json:"images"`
-	Characters       int       `json:"characters"` // spoken
-	AudioMS          int       `json:"audio_ms"`   // heard
-	Searches         int       `json:"searches"`
-	Streamed         bool      `json:"streamed"`
-	Completed        bool      `json:"completed"` // the last byte was written
-	Status           int       `json:"status"`
-	At               time.Time `json:"at"`
+	ID                string    `json:"id"`
+	ClientRequestID   string    `json:"client_request_id"` // header X-Client-Request-Id
+	Provider          string    `json:"provider"`
+	Model             string    `json:"model"`
+	InputTokens       int       `json:"input_tokens"`
+	CachedTokens      int       `json:"cached_input_tokens"`
+	CacheWriteTokens  int       `json:"cache_write_tokens"`
+	OutputTokens      int       `json:"output_tokens"` // includes reasoning; of a cut stream what had been produced until then
+	ReasoningTokens   int       `json:"reasoning_tokens"`
+	AudioInputTokens  int       `json:"audio_input_tokens"`  // contained in input_tokens
+	AudioOutputTokens int       `json:"audio_output_tokens"` // contained in output_tokens
+	Images            int       `json:"images"`
+	Characters        int       `json:"characters"` // spoken
+	AudioMS           int       `json:"audio_ms"`   // heard
+	Searches          int       `json:"searches"`
+	Streamed          bool      `json:"streamed"`
+	Completed         bool      `json:"completed"` // the last byte was written
+	Status            int       `json:"status"`
+	At                time.Time `json:"at"`
 }
 
 // Totals are the sums over all entries.

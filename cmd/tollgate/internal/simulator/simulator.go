@@ -95,6 +95,7 @@ func (s *Simulator) Handler() http.Handler {
 	openai, anthropic := openaiAPI{s, "openai", bearer}, anthropicAPI{s, "anthropic"}
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/chat/completions", openai.chat)
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/responses", openai.responses)
+	mux.HandleFunc("GET "+OpenAIPath+"/v1/realtime", openai.realtime)
 	openai.storedAt(mux, OpenAIPath+"/v1/responses", undated)
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/embeddings", openai.embeddings)
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/images/generations", openai.images)

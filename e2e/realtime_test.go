@@ -1,0 +1,104 @@
+package e2e
+
+import (
+	"bytes"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"tollgate.dev/e2e/internal/rig"
+)
+
+const speaker = "sim-realtime"
+
+// withSpeaker gives the project a model to speak with.
+func (p *project) withSpeaker(t *testing.T) {
+	t.Helper()
+	provider := p.create(t, "/providers", rig.Object{
+		"name": slug("speaks-" + p.name[:min(24, len(p.name))]), "kind": "openai", "base_url": p.house.SimulatorURL + "/openai", "catalog": "openai", "private_network": true, "credential": "sk-sim-openai",
+	})
+	p.priceFile(t, "catalog,model,effective,input,cached_input,audio_input,output,audio_output,context_tokens,max_output_tokens\n"+
+		"openai,"+speaker+",2026-01-01,4000000,400000,32000000,16000000,64000000,32000,4096\n")
+	p.create(t, "/routes", rig.Object{
+		"name": speaker, "workspace_id": p.workspace, "strategy": "fallback", "targets": []rig.Object{{"provider_id": provider, "model": speaker, "weight": 1}},
+	})
+	p.acknowledged(t)
+}
+
+// priceFile sets prices of the organization's own from a file.
+func (p *project) priceFile(t *testing.T, file string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.house.Admin.URL+"/api/v1/prices/import", strings.NewReader(file))
+	must(t, err)
+	request.Header.Set("Authorization", "Bearer "+p.house.Admin.Token)
+	request.Header.Set("Content-Type", "text/csv")
+	if got := sayOf(http.DefaultClient.Do(request)); got.Status != http.StatusOK {
+		t.Fatalf("%d %s", got.Status, got.Body)
+	}
+}
+
+// TestTheOfficialSDKSpeaksOverWebSocket compares what the SDK got, what the provider billed and what the books say.
+func TestTheOfficialSDKSpeaksOverWebSocket(t *testing.T) {
+	p := newProject(t, stand(t))
+	p.withSpeaker(t)
+	poorID, poor := p.newKey(t, rig.Object{"name": p.name + "-poor"})
+	p.create(t, "/budgets", rig.Object{"name": p.name + "-poor", "scope": "virtual_key", "scope_id": poorID, "limit_usd": "0.1", "period": "month", "time_zone": "UTC", "mode": "hard"})
+	p.acknowledged(t)
+	var found struct {
+		Text, Refusal, Browser string
+		Sound, Poor            int
+		Usage                  []struct{ Input, Output, Sound int64 }
+	}
+	runSDK(t, "realtime.mjs", p.house.Edges[0], p.key, speaker+" "+poor, &found)
+	if found.Text == "" || found.Sound == 0 || len(found.Usage) != 2 || found.Usage[1].Sound == 0 || found.Refusal != "invalid_request session.audio.input.transcription" || found.Browser != "session.created" || found.Poor != http.StatusPaymentRequired {
+		t.Errorf("%+v", found)
+	}
+	var billed [2]rig.Bill
+	n := 0
+	for _, bill := range p.bills(t) {
+		if bill.Model == speaker && n < len(billed) {
+			billed[n] = bill
+			n++
+		}
+	}
+	costs := map[string]bool{}
+	for _, event := range p.events(t, p.keyID, 4) { // two replies, and the ends of two connections
+		if event.Dialect != "openai_realtime" || event.Outcome != "ok" {
+			t.Errorf("event %+v", event)
+		}
+		costs[event.CostPico] = true
+	}
+	for i, bill := range billed {
+		if got := found.Usage[i]; got.Input != bill.InputTokens+bill.CachedInputTokens || got.Output != bill.OutputTokens || got.Sound != bill.AudioOutputTokens {
+			t.Errorf("the SDK was told %+v, the provider billed %+v", got, bill)
+		}
+		cost := (bill.InputTokens-bill.AudioInputTokens)*4_000_000 + bill.AudioInputTokens*32_000_000 + bill.CachedInputTokens*400_000 + (bill.OutputTokens-bill.AudioOutputTokens)*16_000_000 + bill.AudioOutputTokens*64_000_000
+		if !costs[strconv.FormatInt(cost, 10)] {
+			t.Errorf("no event costs %d pico-USD, which %+v comes to: %v", cost, bill, costs)
+		}
+	}
+}
+
+// speaks has a model reply over WebSocket and says with which status the edge took the connection.
+func (p *project) speaks(t *testing.T, key string) (status int, requestID string) {
+	t.Helper()
+	conn, answer, err := websocket.Dial(t.Context(), p.house.Edges[0].URL+"/v1/realtime?model="+speaker, &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + key}}}) //nolint:bodyclose // read by the library
+	if answer == nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		return answer.StatusCode, ""
+	}
+	defer func() { _ = conn.CloseNow() }()
+	must(t, conn.Write(t.Context(), websocket.MessageText, []byte(`{"type":"response.create"}`)))
+	for done := false; !done; {
+		_, raw, err := conn.Read(t.Context())
+		must(t, err)
+		done = bytes.Contains(raw, []byte(`"response.done"`))
+	}
+	must(t, conn.Close(websocket.StatusNormalClosure, ""))
+	return http.StatusOK, answer.Header.Get("X-Tollgate-Request-Id")
+}

@@ -103,7 +103,7 @@ func Run(ctx context.Context, options Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	defer nginx.Kill()
+	defer nginx.Stop(5 * time.Second) // killed, it leaves its workers behind
 	key, err := b.configure(ctx, "http://"+upstream.Addr)
 	if err != nil {
 		return Report{}, err

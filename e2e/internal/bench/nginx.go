@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 
 	"tollgate.dev/e2e/internal/rig"
 )
@@ -67,7 +68,7 @@ func startNginx(ctx context.Context, dir, upstream string) (*rig.Process, string
 		return c.exchange(Body{Size: 1000}.request(Target{Addr: addr}))
 	})
 	if err != nil {
-		process.Kill()
+		process.Stop(time.Second)
 		return nil, "", fmt.Errorf("nginx does not answer: %w: %s", err, process.Tail(5))
 	}
 	return process, addr, nil

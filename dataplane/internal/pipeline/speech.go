@@ -311,7 +311,7 @@ func (s *session) begins(id string) *cut {
 	if problem == nil {
 		problem = s.reserve()
 	}
-	if problem != nil && problem.Code != wire.CodeBudgetExhausted {
+	if problem != nil && problem.Code != wire.CodeBudgetExhausted && problem.Code != wire.CodeBudgetUnavailable {
 		return refusedReply(problem)
 	}
 	return nil // what is reserved is enough for this one; whether there will be another is seen at its end

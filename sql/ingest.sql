@@ -97,7 +97,7 @@ INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, works
 SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
   u.route, u.model, u.provider, u.provider_model, u.attempt, coalesce(u.streamed, false), u.outcome, coalesce(u.code, ''), coalesce(u.rule, ''), u.http_status, u.duration, coalesce(u.first_byte, 0),
   u.input, coalesce(u.cached_input, 0), coalesce(u.cache_write, 0), coalesce(u.output, 0), coalesce(u.reasoning, 0), coalesce(u.estimated, false), u.cost, coalesce(u.bound, 0), u.price, coalesce(u.waste, false),
-  sqlc.arg(edge_id)::uuid, coalesce(u.generation, 0), coalesce(u.cache_write_hour, 0), coalesce(u.audio_input, 0), coalesce(u.audio_output, 0), coalesce(u.image_input, 0), coalesce(u.image_output, 0), coalesce(u.units, '{}')::jsonb, coalesce(u.service_tier, ''), coalesce(u.reported, false),
+  sqlc.arg(edge_id)::uuid, coalesce(u.generation, 0), coalesce(u.cache_write_hour, 0), coalesce(u.audio_input, 0), coalesce(u.audio_output, 0), coalesce(u.image_input, 0), coalesce(u.image_output, 0), coalesce(u.units::jsonb, '{}'), coalesce(u.service_tier, ''), coalesce(u.reported, false),
   u.discount, u.charges, coalesce(u.count, 1), coalesce(u.saved, 0)
 FROM (
   SELECT unnest(sqlc.arg(events)::pg_catalog.uuid[]) AS event,
@@ -156,7 +156,7 @@ INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, works
 SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
   u.route, u.model, u.provider, u.provider_model, u.attempt, coalesce(u.streamed, false), u.outcome, coalesce(u.code, ''), coalesce(u.rule, ''), u.http_status, u.duration, coalesce(u.first_byte, 0),
   u.input, coalesce(u.cached_input, 0), coalesce(u.cache_write, 0), coalesce(u.output, 0), coalesce(u.reasoning, 0), coalesce(u.estimated, false), u.cost, coalesce(u.bound, 0), u.price, coalesce(u.waste, false),
-  sqlc.arg(edge_id)::uuid, coalesce(u.generation, 0), coalesce(u.cache_write_hour, 0), coalesce(u.audio_input, 0), coalesce(u.audio_output, 0), coalesce(u.image_input, 0), coalesce(u.image_output, 0), coalesce(u.units, '{}')::jsonb, coalesce(u.service_tier, ''), coalesce(u.reported, false),
+  sqlc.arg(edge_id)::uuid, coalesce(u.generation, 0), coalesce(u.cache_write_hour, 0), coalesce(u.audio_input, 0), coalesce(u.audio_output, 0), coalesce(u.image_input, 0), coalesce(u.image_output, 0), coalesce(u.units::jsonb, '{}'), coalesce(u.service_tier, ''), coalesce(u.reported, false),
   u.discount, u.charges, coalesce(u.count, 1), coalesce(u.saved, 0)
 FROM (
   SELECT unnest(sqlc.arg(events)::pg_catalog.uuid[]) AS event,
@@ -209,7 +209,7 @@ ON CONFLICT DO NOTHING
 RETURNING event_id::pg_catalog.uuid AS event;
 
 -- name: AddPending :exec
--- What a batch adds to an organization's sums.
+-- What a batch adds to an organization's sums. Answers its number (see queue).
 INSERT INTO usage_pending (org_id, first_at, lines, started_at, ended_at, run_id, workspace_id, agent_id, virtual_key_id, provider_id, route_id, model, outcome,
   code, first_attempt, events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, saved_pico,
   doubt_pico, waste, estimated, tag_line, tag_name, tag_value)
@@ -220,7 +220,8 @@ VALUES ($1, sqlc.arg(first_at)::timestamptz, sqlc.arg(lines)::integer,
   sqlc.arg(events)::bigint[], sqlc.arg(inputs)::bigint[], sqlc.arg(cached_inputs)::bigint[], sqlc.arg(cache_writes)::bigint[],
   sqlc.arg(outputs)::bigint[], sqlc.arg(reasonings)::bigint[], sqlc.arg(costs)::bigint[], sqlc.arg(saved)::bigint[],
   sqlc.arg(doubts)::bigint[], sqlc.arg(waste)::boolean[], sqlc.arg(estimated)::boolean[], sqlc.arg(tag_lines)::integer[],
-  sqlc.arg(tag_names)::text[], sqlc.arg(tag_values)::text[]);
+  sqlc.arg(tag_names)::text[], sqlc.arg(tag_values)::text[])
+RETURNING pending_id;
 
 -- name: LockFold :many
 -- Makes the caller the only one who folds an organization; no row: another is at it.
@@ -241,7 +242,7 @@ WHERE org_id = $1 AND pending_id = ANY (sqlc.arg(pending)::bigint[])
 ORDER BY pending_id
 LIMIT 10000;
 
--- name: DropPending :exec
+-- name: DropPending :execrows
 DELETE FROM usage_pending WHERE org_id = $1 AND pending_id = ANY (sqlc.arg(pending)::bigint[]);
 
 -- name: AddHours :exec

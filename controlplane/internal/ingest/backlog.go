@@ -15,6 +15,7 @@ const (
 	backlogMax  = 600_000
 	waitMax     = time.Second
 	stuckAfter  = time.Minute // without a fold that succeeds nobody waits any more: it would not help
+	keptMax     = 300_000     // sums, of some hundred bytes
 )
 
 // backlog knows what this process took in and nobody folded yet, as far as it knows, what is being folded included.
@@ -22,6 +23,7 @@ type backlog struct {
 	mu     sync.Mutex
 	orgs   map[ident.Org]*taken
 	events int
+	kept   int       // sums
 	folded time.Time // when a fold succeeded last, or the backlog began
 	stuck  bool
 	counts Waits
@@ -32,6 +34,8 @@ type taken struct {
 	since  time.Time
 	events int
 	not    time.Time // before then, since it did not succeed
+	ids    []int64   // what is pending of it, which kept is the sums of
+	kept   *gathered // nil: they are to be read
 }
 
 // Waits counts since the start, but for Unfolded.
@@ -43,15 +47,41 @@ type Waits struct {
 
 func newBacklog(now time.Time) *backlog { return &backlog{orgs: map[ident.Org]*taken{}, folded: now} }
 
-// add notes that so many events of an organization were taken in.
-func (b *backlog) add(org ident.Org, events int, now time.Time) {
+// add notes what was left pending. It is summed up here already, as long as there is room: to read it again costs a tenth of taking it in.
+func (b *backlog) add(left *pending, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.events == 0 {
 		b.folded = now
 	}
-	b.of(org, now).events += events
-	b.events += events
+	one := b.orgs[left.org]
+	if one == nil {
+		one = b.of(left.org, now)
+		one.kept = newGathered()
+	}
+	one.events += len(left.lines)
+	b.events += len(left.lines)
+	if one.kept == nil {
+		return
+	}
+	if b.kept >= keptMax {
+		b.forget(one)
+		return
+	}
+	before := one.kept.size()
+	for i := range left.lines {
+		one.kept.add(&left.lines[i])
+	}
+	one.ids = append(one.ids, left.id)
+	b.kept += one.kept.size() - before
+}
+
+// forget lets the sums of what was taken be read.
+func (b *backlog) forget(one *taken) {
+	if one.kept != nil {
+		b.kept -= one.kept.size()
+	}
+	one.ids, one.kept = nil, nil
 }
 
 // putBack notes that so many events of an organization that were taken are not folded, and are not to be before some time.
@@ -60,6 +90,9 @@ func (b *backlog) putBack(org ident.Org, events int, now, not time.Time) {
 	defer b.mu.Unlock()
 	one := b.of(org, now)
 	one.events, one.not = one.events+events, not
+	if events > 0 {
+		b.forget(one)
+	}
 }
 
 func (b *backlog) of(org ident.Org, now time.Time) *taken {
@@ -69,19 +102,22 @@ func (b *backlog) of(org ident.Org, now time.Time) *taken {
 	return b.orgs[org]
 }
 
-// take returns the organization that is to be folded first, and forgets what is to be folded of it. It is due with many events or after a while;
-// when there is much of all, the one with most is.
-func (b *backlog) take(now time.Time) (org ident.Org, events int, due bool) {
+// take returns what is to be folded first, and forgets it. It is due with many events or after a while; when there is much of all, the
+// organization with most is.
+func (b *backlog) take(now time.Time) (org ident.Org, what taken, due bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for each, one := range b.orgs {
 		ripe := !now.Before(one.not) && (one.events >= foldEvents || now.Sub(one.since) >= foldAfter || b.events >= backlogEase && one.events > 0)
-		if ripe && (!due || one.events > events) {
-			org, events, due = each, one.events, true
+		if ripe && (!due || one.events > what.events) {
+			org, what, due = each, *one, true
 		}
 	}
+	if what.kept != nil {
+		b.kept -= what.kept.size()
+	}
 	delete(b.orgs, org)
-	return org, events, due
+	return org, what, due
 }
 
 // done notes that so many events that were taken are folded, and says whether folding was stuck.

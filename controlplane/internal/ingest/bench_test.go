@@ -141,7 +141,7 @@ func (s *source) records(t testing.TB, first uint64, count int) []*wire.UsageRec
 			(*slot).left--
 			own.RunId, draft = (*slot).id, (*slot).draft
 		}
-		raw, err := proto.MarshalOptions{}.MarshalAppend(slices.Clone(s.drafts[n][draft]), own)
+		raw, err := proto.MarshalOptions{}.MarshalAppend(append(make([]byte, 0, len(s.drafts[n][draft])+128), s.drafts[n][draft]...), own)
 		if err != nil {
 			t.Error(err)
 		}

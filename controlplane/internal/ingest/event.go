@@ -68,9 +68,16 @@ const (
 	pastLastOutcome = wire.Outcome_OUTCOME_INDETERMINATE + 1
 )
 
+// room is where an event is read to.
+type room struct {
+	event
+	message wire.UsageEvent
+}
+
 // read makes an event of a record, or says why none can be made of it.
-func read(in record) (*event, error) {
-	e := &event{record: in, in: new(wire.UsageEvent)}
+func read(in record, to *room) (*event, error) {
+	e := &to.event
+	e.record, e.in = in, &to.message
 	if err := proto.Unmarshal(in.raw, e.in); err != nil {
 		return nil, errors.New("the record does not decode")
 	}

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -71,29 +72,48 @@ func (f *Folder) Fold(ctx context.Context) error {
 	return nil
 }
 
-// foldDue folds what this process took in, one organization after the other, until none is due. What is not folded for now is due again later.
+// foldDue folds what this process took in, one organization after the other, until none is due.
 func (f *Folder) foldDue(ctx context.Context) error {
 	for {
-		org, events, due := f.service.backlog.take(time.Now())
-		if !due {
-			return nil
-		}
-		calling, cancel := context.WithTimeout(ctx, foldMax)
-		done, err := foldOne(calling, f.service.pool, org, time.Time{})
-		cancel()
-		now := time.Now()
-		if err != nil || done.busy {
-			f.service.backlog.putBack(org, events, now, now.Add(foldAgain))
+		if more, err := f.foldNext(ctx, time.Now()); err != nil || !more {
 			return err
 		}
-		if done.rest && done.events < events {
-			f.service.backlog.putBack(org, events-done.events, now, now)
-			events = done.events
-		}
-		if f.service.backlog.done(events, now) {
-			f.service.logger.InfoContext(ctx, "usage is folded again")
+	}
+}
+
+// foldNext folds what is to be folded first of what is due at a time, if anything is. What is not folded for now is due again later.
+func (f *Folder) foldNext(ctx context.Context, at time.Time) (more bool, err error) {
+	org, what, due := f.service.backlog.take(at)
+	if !due {
+		return false, nil
+	}
+	done, err := f.foldTaken(ctx, org, what)
+	now, events := time.Now(), what.events
+	if err != nil || done.busy {
+		f.service.backlog.putBack(org, events, now, now.Add(foldAgain))
+		return false, err
+	}
+	if done.rest && done.events < events {
+		f.service.backlog.putBack(org, events-done.events, now, now)
+		events = done.events
+	}
+	if f.service.backlog.done(events, now) {
+		f.service.logger.InfoContext(ctx, "usage is folded again")
+	}
+	return true, nil
+}
+
+// foldTaken folds what was taken in of one organization: by the sums that are kept of it, or else what there is.
+func (f *Folder) foldTaken(ctx context.Context, org ident.Org, what taken) (done foldedPart, err error) {
+	ctx, cancel := context.WithTimeout(ctx, foldMax)
+	defer cancel()
+	if what.kept != nil && len(what.ids) > 0 {
+		done, err = foldKept(ctx, f.service.pool, org, what.ids, what.kept)
+		if !errors.Is(err, errFoldedElsewhere) {
+			return done, err
 		}
 	}
+	return foldOne(ctx, f.service.pool, org, time.Time{})
 }
 
 // foldOrg folds what is pending of one organization and its hours that begin before until. While another is at it, it leaves that to it.

@@ -109,6 +109,48 @@ func TestDaysAreExactBeforeTheyAreFoldedAndAfterAndWithLateEvents(t *testing.T) 
 	exact("folded again")
 }
 
+// What was taken in is summed up in memory until it is folded. What others folded meanwhile does not count twice.
+func TestWhatIsKeptInMemoryIsFoldedOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	actor := f.listed(t, "a")[0]
+	random := rand.New(rand.NewPCG(2, 7))
+	began := time.Date(2026, 11, 18, 0, 0, 0, 0, time.UTC)
+	folder := f.service.Folder()
+	none := func(context.Context) error { return nil }
+	for i, fold := range []struct{ between, last func(context.Context) error }{
+		{none, folder.FoldTaken}, {none, folder.Fold}, {none, folder.FoldTaken}, {folder.FoldTaken, folder.FoldTaken}, {folder.Fold, folder.FoldTaken},
+	} {
+		for part := range 2 {
+			var events []*wire.UsageEvent
+			for range 100 {
+				events = append(events, event(actor.Org, anything(random, began)))
+			}
+			f.take(t, f.batch(t, uint64(10+2*i+part), 1, events...))
+			if part == 0 {
+				if err := fold.between(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := fold.last(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := f.pending(t); n != 0 {
+			t.Errorf("%d: %d events are pending", i, n)
+		}
+		if differ := f.differences(t, actor.Org); len(differ) > 0 {
+			t.Errorf("%d: %v", i, differ)
+		}
+	}
+	if err := folder.FoldTaken(t.Context()); err != nil || f.service.Waits().Unfolded != 0 {
+		t.Errorf("%d events are not folded, %v", f.service.Waits().Unfolded, err)
+	}
+	if f.rowsIn(t, actor.Org, "usage_slice") == 0 {
+		t.Error("no slices")
+	}
+}
+
 // correctForNothing corrects an event and takes that back, each in a transaction of its own.
 func (f *fixture) correctForNothing(t testing.TB, e *wire.UsageEvent, pico int64) error {
 	org, err := ident.FromBytes[ident.Org](e.GetOrgId())
@@ -168,7 +210,11 @@ func TestFoldingAndLateUsageAtOnceCountEachEventOnce(t *testing.T) {
 				default:
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+random.IntN(30))*time.Millisecond) // killed in the middle of it
-				if err := f.service.Folder().Fold(ctx); err != nil && ctx.Err() == nil {
+				fold := f.service.Folder().Fold
+				if replica == 0 { // the one that takes in
+					fold = f.service.Folder().FoldTaken
+				}
+				if err := fold(ctx); err != nil && ctx.Err() == nil {
 					t.Error(err)
 				}
 				cancel()

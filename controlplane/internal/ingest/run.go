@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,26 +18,18 @@ type run struct {
 	figures
 }
 
-// runsOf sums up lines by run, in the order in which the runs are locked.
-func runsOf(lines []*line) []*run {
-	byID := map[string]*run{}
-	for _, l := range lines {
-		if l.run == "" {
-			continue
-		}
-		one := byID[l.run]
-		if one == nil {
-			one = &run{id: l.run, first: l.started, last: l.ended, workspace: l.workspace, agent: l.agent, key: l.virtualKey}
-			byID[l.run] = one
-		}
-		one.add(l)
+func addRun(runs map[string]*run, l *line) {
+	one := runs[l.run]
+	if one == nil {
+		one = &run{id: l.run, first: l.started, last: l.ended, workspace: l.workspace, agent: l.agent, key: l.virtualKey}
+		runs[l.run] = one
 	}
-	all := make([]*run, 0, len(byID))
-	for _, one := range byID {
-		all = append(all, one)
-	}
-	slices.SortFunc(all, func(a, b *run) int { return cmp.Compare(a.id, b.id) })
-	return all
+	one.add(l)
+}
+
+// sortedRuns returns runs in the order in which they are locked.
+func sortedRuns(runs map[string]*run) []*run {
+	return slices.SortedFunc(maps.Values(runs), func(a, b *run) int { return cmp.Compare(a.id, b.id) })
 }
 
 func (r *run) add(l *line) {

@@ -95,14 +95,14 @@ func (s *Service) Take(ctx context.Context, batch *wire.UsageBatch) (*wire.Usage
 	if err := s.ease(ctx); err != nil {
 		return nil, err
 	}
-	good := make([]*event, 0, len(records))
+	good, rooms := make([]*event, 0, len(records)), make([]room, len(records))
 	var bad []rejected
 	for i, each := range records {
 		if each.GetSeq() > math.MaxInt64 || i > 0 && each.GetSeq() <= records[i-1].GetSeq() {
 			return nil, errBatch
 		}
 		in := record{seq: each.GetSeq(), raw: each.GetEvent()}
-		parsed, err := read(in)
+		parsed, err := read(in, &rooms[i])
 		if err != nil {
 			bad = append(bad, rejected{record: in, reason: err.Error()})
 			continue
@@ -148,23 +148,24 @@ func (s *Service) commitOnce(ctx context.Context, at span, good []*event, bad []
 	ctx, cancel := context.WithTimeout(ctx, commitMax)
 	defer cancel()
 	rejects := bad
-	fresh := map[ident.Org]int{}
+	var left []*pending
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		quicken(tx.Conn())
 		if err := begin(ctx, tx, at); err != nil {
 			return err
 		}
-		groups, refused, err := s.takeAll(ctx, tx, at.edge, byOrg(good))
+		groups, waiting, refused, err := s.takeAll(ctx, tx, at.edge, byOrg(good))
 		if err != nil {
 			return err
 		}
+		left = waiting
 		rejects = append(rejects, refused...)
 		var orgs []ident.Org
 		for _, added := range groups {
 			if len(added) == 0 {
 				continue
 			}
-			orgs, fresh[added[0].org] = append(orgs, added[0].org), len(added)
+			orgs = append(orgs, added[0].org)
 			if err := s.charge(ctx, tx, at.edge, added); err != nil {
 				return err
 			}
@@ -182,9 +183,9 @@ func (s *Service) commitOnce(ctx context.Context, at span, good []*event, bad []
 	if err != nil {
 		return err
 	}
-	for org, n := range fresh {
-		s.events.Add(uint64(n))
-		s.backlog.add(org, n, time.Now())
+	for _, one := range left {
+		s.events.Add(uint64(len(one.lines)))
+		s.backlog.add(one, time.Now())
 	}
 	s.rejected.Add(uint64(len(rejects)))
 	for _, each := range rejects {
@@ -193,51 +194,55 @@ func (s *Service) commitOnce(ctx context.Context, at span, good []*event, bad []
 	return nil
 }
 
-// takeAll writes events by organization and returns, in the same order, those that were not there yet. Most batches are all new: they are written
+// takeAll writes events by organization and returns, in the same order, those that were not there yet, and what they left pending. Most batches are all new: they are written
 // without a look at what is there, and once more with one if that fails.
-func (s *Service) takeAll(ctx context.Context, tx pgx.Tx, edge ident.Edge, groups [][]*event) (added [][]*event, refused []rejected, err error) {
+func (s *Service) takeAll(ctx context.Context, tx pgx.Tx, edge ident.Edge, groups [][]*event) (added [][]*event, left []*pending, refused []rejected, err error) {
 	if len(groups) == 0 {
-		return nil, nil, nil
+		return nil, nil, nil, nil
 	}
 	for _, events := range groups {
 		if err := s.tagAll(ctx, tx, events[0].org, events); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
-	if allNew, err := insertNew(ctx, tx, edge, groups); allNew || err != nil {
-		return groups, nil, err
+	if left, allNew, err := insertNew(ctx, tx, edge, groups); allNew || err != nil {
+		return groups, left, nil, err
 	}
 	for _, events := range groups {
-		some, bad, err := s.takeOrg(ctx, tx, edge, events)
+		some, one, bad, err := s.takeOrg(ctx, tx, edge, events)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
+		}
+		if one != nil {
+			left = append(left, one)
 		}
 		added, refused = append(added, some), append(refused, bad...)
 	}
-	return added, refused, nil
+	return added, left, refused, nil
 }
 
-// takeOrg writes one organization's events and returns those that were not there yet.
-func (s *Service) takeOrg(ctx context.Context, tx pgx.Tx, edge ident.Edge, events []*event) (added []*event, refused []rejected, err error) {
+// takeOrg writes one organization's events and returns those that were not there yet, and what they left pending.
+func (s *Service) takeOrg(ctx context.Context, tx pgx.Tx, edge ident.Edge, events []*event) (added []*event, left *pending, refused []rejected, err error) {
 	org := events[0].org
 	if err := tenant.Enter(ctx, tx, org); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	exists, err := orgExists(ctx, tx, org)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if !exists {
 		for _, each := range events {
 			refused = append(refused, rejected{record: each.record, reason: "there is no organization " + org.String()})
 		}
-		return nil, refused, nil
+		return nil, nil, refused, nil
 	}
 	added, err = insert(ctx, tx, org, edge, events)
 	if err != nil || len(added) == 0 {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return added, nil, s.addPending(ctx, tx, org, added)
+	left, err = s.addPending(ctx, tx, org, added)
+	return added, left, nil, err
 }
 
 // charge settles one organization's new events. Others wait for its accounts until the transaction ends, so it comes after all events are written.

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -28,27 +29,26 @@ type slice struct {
 	figures
 }
 
-// slicesOf sums up lines by one dimension alone, by hour, day and week, in the order in which they are locked.
-func slicesOf(lines []*line) []*slice {
+// slicesOf sums up sums by hour by one dimension alone, by hour, day and week, in the order in which they are locked.
+func slicesOf(g *gathered) []*slice {
 	all := map[sliceKey]*slice{}
-	for _, l := range lines {
-		keys := sliceKeys(l)
-		for step, start := range starts(l.started) {
-			for _, key := range keys {
-				key.step, key.start = step, start.Unix()
-				if all[key] == nil {
-					all[key] = &slice{sliceKey: key}
+	add := func(some sums, keysOf func(*sum) []sliceKey) {
+		for _, one := range some {
+			keys := keysOf(one)
+			for step, start := range starts(time.Unix(one.start, 0)) {
+				for _, key := range keys {
+					key.step, key.start = step, start.Unix()
+					if all[key] == nil {
+						all[key] = &slice{sliceKey: key}
+					}
+					all[key].merge(&one.figures)
 				}
-				all[key].add(l)
 			}
 		}
 	}
-	sorted := make([]*slice, 0, len(all))
-	for _, one := range all {
-		sorted = append(sorted, one)
-	}
-	slices.SortFunc(sorted, func(a, b *slice) int { return a.compare(&b.sliceKey) })
-	return sorted
+	add(g.plain, sliceKeys)
+	add(g.tagged, tagSliceKeys)
+	return slices.SortedFunc(maps.Values(all), func(a, b *slice) int { return a.compare(&b.sliceKey) })
 }
 
 // starts are the beginnings of the hour, the day and the week of a time (UTC). Weeks begin on Monday, as the zero time does.
@@ -57,18 +57,20 @@ func starts(at time.Time) map[string]time.Time {
 	return map[string]time.Time{"hour": at.Truncate(time.Hour), "day": at.Truncate(day), "week": at.Truncate(7 * day)}
 }
 
-// sliceKeys are the dimensions of a line with its values.
-func sliceKeys(l *line) []sliceKey {
-	keys := []sliceKey{{dimension: "model", value: l.model}, {dimension: "outcome", value: l.outcome}}
-	for dimension, id := range map[string]uuid.UUID{"workspace": l.workspace, "agent": l.agent, "virtual_key": l.virtualKey, "provider": l.provider, "route": l.route} {
+// sliceKeys are the dimensions of a sum with its values.
+func sliceKeys(s *sum) []sliceKey {
+	keys := []sliceKey{{dimension: "model", value: s.model}, {dimension: "outcome", value: s.outcome}}
+	for dimension, id := range map[string]uuid.UUID{"workspace": s.workspace, "agent": s.agent, "virtual_key": s.virtualKey, "provider": s.provider, "route": s.route} {
 		keys = append(keys, sliceKey{dimension: dimension, value: id.String()})
 	}
-	for _, tag := range l.tags {
-		dimension := "label"
-		if tag.name == endUserTag {
-			dimension = "end_user"
-		}
-		keys = append(keys, sliceKey{dimension: dimension, name: tag.name, value: tag.value}, sliceKey{dimension: "tagged", name: tag.name, value: l.outcome})
-	}
 	return keys
+}
+
+// tagSliceKeys are those of a sum by label or end user.
+func tagSliceKeys(s *sum) []sliceKey {
+	dimension := "label"
+	if s.name == endUserTag {
+		dimension = "end_user"
+	}
+	return []sliceKey{{dimension: dimension, name: s.name, value: s.value}, {dimension: "tagged", name: s.name, value: s.outcome}}
 }

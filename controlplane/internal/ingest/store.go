@@ -86,7 +86,7 @@ func orgExists(ctx context.Context, tx pgx.Tx, org ident.Org) (bool, error) {
 
 // insertNew adds events of several organizations, and what they add to the sums, in one exchange with Postgres. It undoes that and says false
 // where one of them is there already or an organization is not.
-func insertNew(ctx context.Context, tx pgx.Tx, edge ident.Edge, groups [][]*event) (all bool, err error) {
+func insertNew(ctx context.Context, tx pgx.Tx, edge ident.Edge, groups [][]*event) (left []*pending, all bool, err error) {
 	err = pgx.BeginFunc(ctx, tx, func(nested pgx.Tx) error {
 		var waiting queue
 		queries := ingestdb.New(&waiting)
@@ -94,21 +94,26 @@ func insertNew(ctx context.Context, tx pgx.Tx, edge ident.Edge, groups [][]*even
 			org := events[0].org
 			if err := errors.Join(
 				tenant.Enter(ctx, &waiting, org), queries.RequireOrg(ctx, org),
-				queries.InsertNewEvents(ctx, ingestdb.InsertNewEventsParams(columns(org, edge, events))), queries.AddPending(ctx, pendingOf(org, events)),
+				queries.InsertNewEvents(ctx, ingestdb.InsertNewEventsParams(columns(org, edge, events))),
 			); err != nil {
 				return err
 			}
+			one, err := waiting.addPending(ctx, org, events)
+			if err != nil {
+				return err
+			}
+			left = append(left, one)
 		}
 		return waiting.send(ctx, nested)
 	})
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) && (refused.Code == uniqueViolation || refused.Code == divisionByZero) {
-		return false, nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("insert new events: %w", err)
+		return nil, false, fmt.Errorf("insert new events: %w", err)
 	}
-	return true, nil
+	return left, true, nil
 }
 
 // insert adds events of one organization and returns those that were not there yet.

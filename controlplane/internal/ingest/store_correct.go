@@ -34,7 +34,7 @@ func (s *Service) Correct(ctx context.Context, tx pgx.Tx, org ident.Org, all []l
 	if len(events) == 0 {
 		return nil, nil
 	}
-	if err := s.addPending(ctx, tx, org, events); err != nil {
+	if _, err := s.addPending(ctx, tx, org, events); err != nil {
 		return nil, err
 	}
 	unknown, err = ledger.Adjust(ctx, tx, org, adjust, s.now())

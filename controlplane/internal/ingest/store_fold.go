@@ -2,8 +2,8 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -39,10 +39,40 @@ type foldedPart struct {
 	busy   bool // another folds the organization: nothing was done
 }
 
-// foldOne folds some of what is pending of an organization or, when nothing is, its next hour that begins before until. Power that is lost may undo it
-// whole, and then what was pending is pending again: it waits for no disk.
+// foldOne folds some of what is pending of an organization or, when nothing is, its next hour that begins before until.
 func foldOne(ctx context.Context, pool *pgxpool.Pool, org ident.Org, until time.Time) (done foldedPart, err error) {
-	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+	err = folding(ctx, pool, org, &done, func(f *fold, folded time.Time) error {
+		if done.events, done.rest, err = f.pending(ctx, folded); err != nil || done.events > 0 {
+			done.more = true
+			return err
+		}
+		done.more, err = f.nextHour(ctx, until)
+		return err
+	})
+	return done, err
+}
+
+// errFoldedElsewhere says that some of what is to be folded was folded already; nothing was done.
+var errFoldedElsewhere = errors.New("some of what was pending is folded already")
+
+// foldKept folds what is pending of an organization under some numbers, whose sums are known.
+func foldKept(ctx context.Context, pool *pgxpool.Pool, org ident.Org, ids []int64, sums *gathered) (done foldedPart, err error) {
+	err = folding(ctx, pool, org, &done, func(f *fold, folded time.Time) error {
+		if err := f.drop(ctx, ids); err != nil {
+			return err
+		}
+		if err := f.addUp(ctx, sums, folded); err != nil {
+			return fmt.Errorf("fold what was kept of %s: %w", org, err)
+		}
+		return nil
+	})
+	return done, err
+}
+
+// folding runs a transaction that folds an organization, unless another does. Power that is lost may undo it whole, and then what was pending is
+// pending again: it waits for no disk.
+func folding(ctx context.Context, pool *pgxpool.Pool, org ident.Org, done *foldedPart, do func(f *fold, folded time.Time) error) error {
+	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		if err := tenant.Enter(ctx, tx, org); err != nil {
 			return err
 		}
@@ -61,17 +91,12 @@ func foldOne(ctx context.Context, pool *pgxpool.Pool, org ident.Org, until time.
 		if done.busy = len(folded) == 0; done.busy {
 			return nil
 		}
-		if done.events, done.rest, err = f.pending(ctx, time.Unix(folded[0], 0)); err != nil || done.events > 0 {
-			done.more = true
-			return err
-		}
-		done.more, err = f.nextHour(ctx, until)
-		return err
+		return do(f, time.Unix(folded[0], 0))
 	})
 	if err != nil {
-		return foldedPart{}, err
+		*done = foldedPart{}
 	}
-	return done, nil
+	return err
 }
 
 // fold is a transaction that folds one organization, which nobody else does meanwhile.
@@ -98,31 +123,40 @@ func (f *fold) pending(ctx context.Context, folded time.Time) (events int, rest 
 	if err != nil {
 		return 0, false, fmt.Errorf("read what is pending of %s: %w", f.org, err)
 	}
-	if err := f.addUp(ctx, linesOf(found), folded); err != nil {
+	if err := f.addUp(ctx, gatheredOf(found), folded); err != nil {
 		return 0, false, fmt.Errorf("fold what is pending of %s: %w", f.org, err)
 	}
-	if err := f.DropPending(ctx, ingestdb.DropPendingParams{OrgID: f.org, Pending: ids}); err != nil {
-		return 0, false, fmt.Errorf("take away what was pending of %s: %w", f.org, err)
+	if err := f.drop(ctx, ids); err != nil {
+		return 0, false, err
 	}
 	return events, len(ids) < len(rows), nil
 }
 
-func (f *fold) addUp(ctx context.Context, lines []*line, folded time.Time) error {
-	plain, tagged := sumsOf(lines, time.Hour)
-	if err := addHours(ctx, f.Queries, f.org, plain, tagged); err != nil {
+// drop takes away what was pending, all of it.
+func (f *fold) drop(ctx context.Context, ids []int64) error {
+	rows, err := f.DropPending(ctx, ingestdb.DropPendingParams{OrgID: f.org, Pending: ids})
+	if err != nil {
+		return fmt.Errorf("take away what was pending of %s: %w", f.org, err)
+	}
+	if rows != int64(len(ids)) {
+		return errFoldedElsewhere
+	}
+	return nil
+}
+
+func (f *fold) addUp(ctx context.Context, all *gathered, folded time.Time) error {
+	if err := addHours(ctx, f.Queries, f.org, all.plain.sorted(), all.tagged.sorted()); err != nil {
 		return err
 	}
-	runs := runsOf(lines)
-	if late := slices.DeleteFunc(lines, func(l *line) bool { return !l.started.Before(folded) }); len(late) > 0 {
-		plain, tagged = sumsOf(late, day)
-		if err := addDays(ctx, f.Queries, f.org, plain, tagged); err != nil {
+	if late := all.before(folded); late.size() > 0 {
+		if err := addDays(ctx, f.Queries, f.org, late.plain.byDay().sorted(), late.tagged.byDay().sorted()); err != nil {
 			return err
 		}
 		if err := addSlices(ctx, f.Queries, f.org, slicesOf(late)); err != nil {
 			return err
 		}
 	}
-	return addRuns(ctx, f.Queries, f.org, runs)
+	return addRuns(ctx, f.Queries, f.org, sortedRuns(all.runs))
 }
 
 // nextHour adds the first hour with usage that begins before until and is not folded to its day and to the slices, and says whether there was one. A control

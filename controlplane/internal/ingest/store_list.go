@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -95,7 +96,14 @@ func (l list[T]) Encode(value any, buf []byte) ([]byte, error) {
 	if all == nil {
 		return nil, nil
 	}
-	const nulls = 1 // there may be some
+	const (
+		nulls   = 1  // there may be some
+		usual   = 16 // bytes of an element, its length included
+		columns = 16 // of a statement, which share the buffer
+	)
+	if size := usual * len(all); cap(buf)-len(buf) < size {
+		buf = slices.Grow(buf, columns*size)
+	}
 	for _, n := range []int{1, nulls, int(l.element), len(all), 1} {
 		buf = sized(buf, n)
 	}

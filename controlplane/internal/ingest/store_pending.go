@@ -19,14 +19,33 @@ const noRoute = "(no route)"
 
 // addPending leaves what events add to one organization's sums for the folder, inside a transaction that has entered org. Everybody sees it in
 // the sums when the transaction commits.
-func (s *Service) addPending(ctx context.Context, tx pgx.Tx, org ident.Org, events []*event) error {
+func (s *Service) addPending(ctx context.Context, tx pgx.Tx, org ident.Org, events []*event) (*pending, error) {
 	if err := s.tagAll(ctx, tx, org, events); err != nil {
-		return err
+		return nil, err
 	}
-	if err := ingestdb.New(tx).AddPending(ctx, pendingOf(org, events)); err != nil {
-		return fmt.Errorf("add to what is pending: %w", err)
+	var waiting queue
+	left, err := waiting.addPending(ctx, org, events)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	if err := waiting.send(ctx, tx); err != nil {
+		return nil, fmt.Errorf("add to what is pending: %w", err)
+	}
+	return left, nil
+}
+
+// addPending puts that off; the number of what it returns is known once the queue is sent.
+func (q *queue) addPending(ctx context.Context, org ident.Org, events []*event) (*pending, error) {
+	left := &pending{org: org, lines: column(events, (*event).line)}
+	q.into = &left.id
+	return left, ingestdb.New(q).AddPending(ctx, pendingOf(org, left.lines))
+}
+
+// pending is a row of what is pending: what some events of one organization add to the sums.
+type pending struct {
+	org   ident.Org
+	id    int64
+	lines []line
 }
 
 // tagAll gives events of one organization their tags.
@@ -62,40 +81,60 @@ func tagsOf(ctx context.Context, tx pgx.Tx, at tagDay) ([]tag, error) {
 	return all, nil
 }
 
-func pendingOf(org ident.Org, all []*event) ingestdb.AddPendingParams {
+func pendingOf(org ident.Org, all []line) ingestdb.AddPendingParams {
 	p := ingestdb.AddPendingParams{
 		OrgID: org, Lines: int32(len(all)), TagLines: []int32{}, TagNames: []string{}, TagValues: []string{},
-		FirstAt:       slices.MinFunc(all, func(a, b *event) int { return a.started.Compare(b.started) }).started,
-		Started:       column(all, func(e *event) time.Time { return e.started }),
-		Ended:         column(all, (*event).ended),
-		Runs:          column(all, (*event).run),
-		Workspaces:    column(all, func(e *event) pgtype.UUID { return filled(e.workspace.UUID) }),
-		Agents:        column(all, func(e *event) pgtype.UUID { return filled(e.agent.UUID) }),
-		VirtualKeys:   column(all, func(e *event) pgtype.UUID { return filled(e.key.UUID) }),
-		Providers:     column(all, func(e *event) pgtype.UUID { return filled(e.provider.UUID) }),
-		Routes:        column(all, func(e *event) pgtype.UUID { return filled(e.route.UUID) }),
-		Models:        column(all, (*event).summedModel),
-		Outcomes:      column(all, func(e *event) string { return e.outcome }),
-		Codes:         column(all, func(e *event) string { return e.in.GetCode() }),
-		FirstAttempts: column(all, func(e *event) bool { return e.in.GetAttempt() <= 1 }), // a refusal has none
-		Waste:         column(all, func(e *event) bool { return e.in.GetWaste() }),
-		Estimated:     column(all, func(e *event) bool { return e.in.GetEstimated() }),
-		Costs:         column(all, func(e *event) int64 { return e.in.GetCostPico() }),
-		Saved:         column(all, func(e *event) int64 { return e.in.GetSavedPico() }),
-		Events:        column(all, func(e *event) int64 { return e.count }),
-		Inputs:        column(all, func(e *event) int64 { return e.in.GetInputTokens() }),
-		CachedInputs:  column(all, func(e *event) int64 { return e.in.GetCachedInputTokens() }),
-		CacheWrites:   column(all, func(e *event) int64 { return e.in.GetCacheWriteTokens() }),
-		Outputs:       column(all, func(e *event) int64 { return e.in.GetOutputTokens() }),
-		Reasonings:    column(all, func(e *event) int64 { return e.in.GetReasoningTokens() }),
-		Doubts:        column(all, (*event).doubt),
+		FirstAt:       slices.MinFunc(all, func(a, b line) int { return a.started.Compare(b.started) }).started,
+		Started:       of(all, func(l *line) time.Time { return l.started }),
+		Ended:         of(all, func(l *line) time.Time { return l.ended }),
+		Runs:          of(all, func(l *line) string { return l.run }),
+		Workspaces:    of(all, func(l *line) pgtype.UUID { return filled(l.workspace) }),
+		Agents:        of(all, func(l *line) pgtype.UUID { return filled(l.agent) }),
+		VirtualKeys:   of(all, func(l *line) pgtype.UUID { return filled(l.virtualKey) }),
+		Providers:     of(all, func(l *line) pgtype.UUID { return filled(l.provider) }),
+		Routes:        of(all, func(l *line) pgtype.UUID { return filled(l.route) }),
+		Models:        of(all, func(l *line) string { return l.model }),
+		Outcomes:      of(all, func(l *line) string { return l.outcome }),
+		Codes:         of(all, func(l *line) string { return l.code }),
+		FirstAttempts: of(all, func(l *line) bool { return l.firstAttempt }),
+		Waste:         of(all, func(l *line) bool { return l.waste }),
+		Estimated:     of(all, func(l *line) bool { return l.estimated }),
+		Costs:         of(all, func(l *line) int64 { return l.cost }),
+		Saved:         of(all, func(l *line) int64 { return l.saved }),
+		Events:        of(all, func(l *line) int64 { return l.events }),
+		Inputs:        of(all, func(l *line) int64 { return l.input }),
+		CachedInputs:  of(all, func(l *line) int64 { return l.cachedInput }),
+		CacheWrites:   of(all, func(l *line) int64 { return l.cacheWrite }),
+		Outputs:       of(all, func(l *line) int64 { return l.output }),
+		Reasonings:    of(all, func(l *line) int64 { return l.reasoning }),
+		Doubts:        of(all, func(l *line) int64 { return l.doubt }),
 	}
-	for i, e := range all {
-		for _, tag := range e.tags {
+	for i := range all {
+		for _, tag := range all[i].tags {
 			p.TagLines, p.TagNames, p.TagValues = append(p.TagLines, int32(i+1)), append(p.TagNames, tag.name), append(p.TagValues, tag.value)
 		}
 	}
 	return p
+}
+
+// of is a column of lines.
+func of[T any](lines []line, value func(*line) T) []T {
+	all := make([]T, len(lines))
+	for i := range lines {
+		all[i] = value(&lines[i])
+	}
+	return all
+}
+
+// line is what an event adds to the sums.
+func (e *event) line() line {
+	return line{
+		started: e.started, ended: e.ended(), run: e.run(), workspace: e.workspace.UUID, agent: e.agent.UUID, virtualKey: e.key.UUID, provider: e.provider.UUID,
+		route: e.route.UUID, model: e.summedModel(), outcome: e.outcome, code: e.in.GetCode(), firstAttempt: e.in.GetAttempt() <= 1, // a refusal has none
+		waste: e.in.GetWaste(), estimated: e.in.GetEstimated(), events: e.count, input: e.in.GetInputTokens(), cachedInput: e.in.GetCachedInputTokens(),
+		cacheWrite: e.in.GetCacheWriteTokens(), output: e.in.GetOutputTokens(), reasoning: e.in.GetReasoningTokens(), cost: e.in.GetCostPico(),
+		saved: e.in.GetSavedPico(), doubt: e.doubt(), tags: e.tags,
+	}
 }
 
 // doubt is what an event may have cost beyond what it is known to.
@@ -126,9 +165,9 @@ func (e *event) summedModel() string {
 	return e.in.GetModel()
 }
 
-// linesOf reads what is pending.
-func linesOf(rows []ingestdb.GetPendingRow) []*line {
-	var all []*line
+// gatheredOf sums up what is pending.
+func gatheredOf(rows []ingestdb.GetPendingRow) *gathered {
+	all := newGathered()
 	for i := range rows {
 		r := &rows[i]
 		lines := make([]line, len(r.Started))
@@ -140,11 +179,13 @@ func linesOf(rows []ingestdb.GetPendingRow) []*line {
 				cachedInput: r.CachedInputs[n], cacheWrite: r.CacheWrites[n], output: r.Outputs[n], reasoning: r.Reasonings[n], cost: r.Costs[n],
 				saved: r.Saved[n], doubt: r.Doubts[n],
 			}
-			all = append(all, &lines[n])
 		}
 		for n, of := range r.TagLines {
 			l := &lines[of-1]
 			l.tags = append(l.tags, tag{r.TagNames[n], r.TagValues[n]})
+		}
+		for n := range lines {
+			all.add(&lines[n])
 		}
 	}
 	return all

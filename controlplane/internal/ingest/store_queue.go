@@ -8,12 +8,19 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// queue keeps statements that answer nothing, and sends them to Postgres together.
-type queue struct{ batch pgx.Batch }
+// queue keeps statements that answer nothing or one number, and sends them to Postgres together.
+type queue struct {
+	batch pgx.Batch
+	into  *int64 // what the next statement answers; nil: nothing
+}
 
 // Exec puts a statement off until send.
 func (q *queue) Exec(_ context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	q.batch.Queue(sql, args...)
+	queued := q.batch.Queue(sql, args...)
+	if into := q.into; into != nil {
+		queued.QueryRow(func(row pgx.Row) error { return row.Scan(into) })
+		q.into = nil
+	}
 	return pgconn.CommandTag{}, nil
 }
 

@@ -74,6 +74,22 @@ func (f *figures) add(l *line) {
 	}
 }
 
+// merge adds other sums.
+func (f *figures) merge(other *figures) {
+	f.events += other.events
+	f.input += other.input
+	f.cachedInput += other.cachedInput
+	f.cacheWrite += other.cacheWrite
+	f.output += other.output
+	f.reasoning += other.reasoning
+	f.estimatedEvents += other.estimatedEvents
+	f.cost.merge(other.cost)
+	f.waste.merge(other.waste)
+	f.saved.merge(other.saved)
+	f.doubt.merge(other.doubt)
+	f.estimated.merge(other.estimated)
+}
+
 // wide is an integer of 128 bits.
 type wide struct {
 	high int64
@@ -83,6 +99,11 @@ type wide struct {
 func (w *wide) add(n int64) {
 	low, carry := bits.Add64(w.low, uint64(n), 0)
 	w.low, w.high = low, w.high+n>>63+int64(carry)
+}
+
+func (w *wide) merge(other wide) {
+	low, carry := bits.Add64(w.low, other.low, 0)
+	w.low, w.high = low, w.high+other.high+int64(carry)
 }
 
 func (w *wide) String() string {
@@ -96,13 +117,13 @@ func (w *wide) String() string {
 // sums collects lines by key.
 type sums map[sumKey]*sum
 
-func (s sums) add(key *sumKey, l *line) {
+func (s sums) at(key *sumKey) *sum {
 	one := s[*key]
 	if one == nil {
 		one = &sum{sumKey: *key}
 		s[*key] = one
 	}
-	one.add(l)
+	return one
 }
 
 // sorted returns the sums in the order in which they are locked.
@@ -115,19 +136,53 @@ func (s sums) sorted() []*sum {
 	return all
 }
 
-// sumsOf sums up lines by hour or by day, all of them and those by label.
-func sumsOf(lines []*line, step time.Duration) (plain, tagged []*sum) {
-	all, byTag := sums{}, sums{}
-	for _, l := range lines {
-		key := sumKey{
-			start: l.started.Truncate(step).Unix(), workspace: l.workspace, agent: l.agent, virtualKey: l.virtualKey, provider: l.provider, route: l.route,
-			model: l.model, outcome: l.outcome, code: l.code,
-		}
-		all.add(&key, l)
-		for i := range l.tags {
-			key.name, key.value = l.tags[i].name, l.tags[i].value
-			byTag.add(&key, l)
+// gathered is what lines add to the sums by hour, all of them and those by label, and by run.
+type gathered struct {
+	plain, tagged sums
+	runs          map[string]*run
+}
+
+func newGathered() *gathered { return &gathered{sums{}, sums{}, map[string]*run{}} }
+
+func (g *gathered) add(l *line) {
+	key := sumKey{
+		start: l.started.Truncate(time.Hour).Unix(), workspace: l.workspace, agent: l.agent, virtualKey: l.virtualKey, provider: l.provider, route: l.route,
+		model: l.model, outcome: l.outcome, code: l.code,
+	}
+	g.plain.at(&key).add(l)
+	for i := range l.tags {
+		key.name, key.value = l.tags[i].name, l.tags[i].value
+		g.tagged.at(&key).add(l)
+	}
+	if l.run != "" {
+		addRun(g.runs, l)
+	}
+}
+
+// size is how many sums there are.
+func (g *gathered) size() int { return len(g.plain) + len(g.tagged) + len(g.runs) }
+
+// before returns the sums of hours that begin before a time, without runs.
+func (g *gathered) before(until time.Time) *gathered {
+	return &gathered{plain: g.plain.before(until), tagged: g.tagged.before(until)}
+}
+
+func (s sums) before(until time.Time) sums {
+	early := sums{}
+	for key, one := range s {
+		if key.start < until.Unix() {
+			early[key] = one
 		}
 	}
-	return all.sorted(), byTag.sorted()
+	return early
+}
+
+// byDay sums up sums by hour by day (UTC).
+func (s sums) byDay() sums {
+	days := sums{}
+	for key, one := range s {
+		key.start -= key.start % int64(day/time.Second)
+		days.at(&key).merge(&one.figures)
+	}
+	return days
 }

@@ -220,6 +220,7 @@ VALUES ($1, $2::timestamptz, $3::integer,
   $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[],
   $24::bigint[], $25::boolean[], $26::boolean[], $27::integer[],
   $28::text[], $29::text[])
+RETURNING pending_id
 `
 
 type AddPendingParams struct {
@@ -254,7 +255,7 @@ type AddPendingParams struct {
 	TagValues     []string
 }
 
-// What a batch adds to an organization's sums.
+// What a batch adds to an organization's sums. Answers its number (see queue).
 func (q *Queries) AddPending(ctx context.Context, arg AddPendingParams) error {
 	_, err := q.db.Exec(ctx, addPending,
 		arg.OrgID,
@@ -736,7 +737,7 @@ func (q *Queries) DropBefore(ctx context.Context, day pgtype.Date) ([]string, er
 	return dropped, err
 }
 
-const dropPending = `-- name: DropPending :exec
+const dropPending = `-- name: DropPending :execrows
 DELETE FROM usage_pending WHERE org_id = $1 AND pending_id = ANY ($2::bigint[])
 `
 
@@ -745,9 +746,12 @@ type DropPendingParams struct {
 	Pending []int64
 }
 
-func (q *Queries) DropPending(ctx context.Context, arg DropPendingParams) error {
-	_, err := q.db.Exec(ctx, dropPending, arg.OrgID, arg.Pending)
-	return err
+func (q *Queries) DropPending(ctx context.Context, arg DropPendingParams) (int64, error) {
+	result, err := q.db.Exec(ctx, dropPending, arg.OrgID, arg.Pending)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const ensureEpoch = `-- name: EnsureEpoch :exec
@@ -967,7 +971,7 @@ INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, works
 SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
   u.route, u.model, u.provider, u.provider_model, u.attempt, coalesce(u.streamed, false), u.outcome, coalesce(u.code, ''), coalesce(u.rule, ''), u.http_status, u.duration, coalesce(u.first_byte, 0),
   u.input, coalesce(u.cached_input, 0), coalesce(u.cache_write, 0), coalesce(u.output, 0), coalesce(u.reasoning, 0), coalesce(u.estimated, false), u.cost, coalesce(u.bound, 0), u.price, coalesce(u.waste, false),
-  $2::uuid, coalesce(u.generation, 0), coalesce(u.cache_write_hour, 0), coalesce(u.audio_input, 0), coalesce(u.audio_output, 0), coalesce(u.image_input, 0), coalesce(u.image_output, 0), coalesce(u.units, '{}')::jsonb, coalesce(u.service_tier, ''), coalesce(u.reported, false),
+  $2::uuid, coalesce(u.generation, 0), coalesce(u.cache_write_hour, 0), coalesce(u.audio_input, 0), coalesce(u.audio_output, 0), coalesce(u.image_input, 0), coalesce(u.image_output, 0), coalesce(u.units::jsonb, '{}'), coalesce(u.service_tier, ''), coalesce(u.reported, false),
   u.discount, u.charges, coalesce(u.count, 1), coalesce(u.saved, 0)
 FROM (
   SELECT unnest($3::pg_catalog.uuid[]) AS event,
@@ -1147,7 +1151,7 @@ INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, works
 SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
   u.route, u.model, u.provider, u.provider_model, u.attempt, coalesce(u.streamed, false), u.outcome, coalesce(u.code, ''), coalesce(u.rule, ''), u.http_status, u.duration, coalesce(u.first_byte, 0),
   u.input, coalesce(u.cached_input, 0), coalesce(u.cache_write, 0), coalesce(u.output, 0), coalesce(u.reasoning, 0), coalesce(u.estimated, false), u.cost, coalesce(u.bound, 0), u.price, coalesce(u.waste, false),
-  $2::uuid, coalesce(u.generation, 0), coalesce(u.cache_write_hour, 0), coalesce(u.audio_input, 0), coalesce(u.audio_output, 0), coalesce(u.image_input, 0), coalesce(u.image_output, 0), coalesce(u.units, '{}')::jsonb, coalesce(u.service_tier, ''), coalesce(u.reported, false),
+  $2::uuid, coalesce(u.generation, 0), coalesce(u.cache_write_hour, 0), coalesce(u.audio_input, 0), coalesce(u.audio_output, 0), coalesce(u.image_input, 0), coalesce(u.image_output, 0), coalesce(u.units::jsonb, '{}'), coalesce(u.service_tier, ''), coalesce(u.reported, false),
   u.discount, u.charges, coalesce(u.count, 1), coalesce(u.saved, 0)
 FROM (
   SELECT unnest($3::pg_catalog.uuid[]) AS event,

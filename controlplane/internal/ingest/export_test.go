@@ -1,0 +1,15 @@
+package ingest
+
+import (
+	"context"
+	"time"
+)
+
+// FoldTaken folds what the process took in, due or not.
+func (f *Folder) FoldTaken(ctx context.Context) error {
+	for {
+		if more, err := f.foldNext(ctx, time.Now().Add(foldAfter)); err != nil || !more {
+			return err
+		}
+	}
+}

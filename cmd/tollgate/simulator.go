@@ -20,10 +20,11 @@ func simulate(ctx context.Context, args []string) (int, error) {
 	latency := flags.String("latency", "", "time to the first byte[,time between events], as in 200ms,20ms")
 	script := flags.String("script", "", "file with faults, one JSON object a line")
 	ledger := flags.String("ledger", "", "file that receives every billed attempt, forced to the disk")
+	record := flags.Int("record", 0, "how many of the last requests are kept, to be read at /requests")
 	if done, err := parse(flags, args); done {
 		return exitOf(err, 2), err
 	}
-	config := simulator.Config{Now: time.Now}
+	config := simulator.Config{Now: time.Now, Record: max(*record, 0)}
 	var err error
 	if config.Latency, err = simulator.ParseLatency(*latency); err != nil {
 		return 1, err

@@ -23,6 +23,14 @@ type messagesRequest struct {
 		InputSchema json.RawMessage `json:"input_schema"`
 	} `json:"tools"`
 	ToolChoice json.RawMessage `json:"tool_choice"`
+	Thinking   struct {
+		Type string `json:"type"`
+	} `json:"thinking"`
+}
+
+// thinks says whether thoughts are asked for.
+func (m messagesRequest) thinks(r reply) bool {
+	return r.usage.reasoning > 0 && (m.Thinking.Type == "enabled" || m.Thinking.Type == "adaptive")
 }
 
 type message struct {
@@ -42,6 +50,9 @@ type contentBlock struct {
 	ID    string          `json:"id,omitempty"`
 	Name  string          `json:"name,omitempty"`
 	Input json.RawMessage `json:"input,omitempty"`
+
+	Thinking  *string `json:"thinking,omitempty"`
+	Signature *string `json:"signature,omitempty"`
 }
 
 type messageUsage struct {
@@ -65,11 +76,16 @@ func (api anthropicAPI) messages(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if request.Stream {
-		api.stream(x)
+		api.stream(x, request.thinks(x.reply))
 		return
 	}
 	answer := api.message(x)
-	answer.Content = []contentBlock{api.block(x.reply)}
+	if request.thinks(x.reply) {
+		answer.Content = append(answer.Content, thinkingBlock(thought, thoughtSign))
+	}
+	for range max(1, x.reply.times) {
+		answer.Content = append(answer.Content, api.block(x.reply))
+	}
 	answer.StopReason = stopReason(x.reply)
 	if !x.usageHidden() {
 		answer.Usage = messageUsageOf(x.reply.usage, x.reply.usage.output)
@@ -124,6 +140,10 @@ func (api anthropicAPI) message(x *exchange) message {
 	return message{ID: api.sim.id("msg_"), Type: "message", Role: "assistant", Model: x.entry.Model, Content: []contentBlock{}}
 }
 
+func thinkingBlock(text, signature string) contentBlock {
+	return contentBlock{Type: "thinking", Thinking: &text, Signature: &signature}
+}
+
 func (api anthropicAPI) block(r reply) contentBlock {
 	if r.call == nil {
 		text := r.text()
@@ -153,6 +173,8 @@ type (
 			Type        string  `json:"type"`
 			Text        *string `json:"text,omitempty"`
 			PartialJSON *string `json:"partial_json,omitempty"`
+			Thinking    *string `json:"thinking,omitempty"`
+			Signature   *string `json:"signature,omitempty"`
 		} `json:"delta"`
 	}
 	messageDelta struct {
@@ -165,7 +187,7 @@ type (
 	}
 )
 
-func (api anthropicAPI) stream(x *exchange) {
+func (api anthropicAPI) stream(x *exchange, thinks bool) {
 	defer x.end()
 	x.open()
 	start := messageStart{"message_start", api.message(x)}
@@ -173,20 +195,48 @@ func (api anthropicAPI) stream(x *exchange) {
 		start.Message.Usage = messageUsageOf(x.reply.usage, min(1, x.reply.usage.output))
 	}
 	x.event("message_start", start)
-	x.event("content_block_start", blockStart{"content_block_start", 0, api.emptyBlock(x.reply)})
-	x.event("ping", map[string]string{"type": "ping"})
+	index := 0
+	begin := func(block contentBlock) {
+		x.event("content_block_start", blockStart{"content_block_start", index, block})
+	}
+	end := func() {
+		x.event("content_block_stop", map[string]any{"type": "content_block_stop", "index": index})
+		index++
+	}
+	if thinks {
+		begin(thinkingBlock("", ""))
+		said, signed := blockDelta{Type: "content_block_delta"}, blockDelta{Type: "content_block_delta"}
+		text, signature := thought, thoughtSign
+		said.Delta.Type, said.Delta.Thinking = "thinking_delta", &text
+		signed.Delta.Type, signed.Delta.Signature = "signature_delta", &signature
+		x.event("content_block_delta", said)
+		x.event("content_block_delta", signed)
+		end()
+	}
+	if x.reply.call == nil {
+		begin(api.emptyBlock(x.reply))
+		x.event("ping", map[string]string{"type": "ping"})
+	}
 	x.stream(func(text string) {
-		delta := blockDelta{Type: "content_block_delta"}
+		delta := blockDelta{Type: "content_block_delta", Index: index}
 		delta.Delta.Type, delta.Delta.Text = "text_delta", &text
 		x.event("content_block_delta", delta)
 	}, func(c *call) {
+		begin(api.emptyBlock(x.reply))
 		for _, fragment := range append([]string{""}, c.fragments()...) {
-			delta := blockDelta{Type: "content_block_delta"}
+			delta := blockDelta{Type: "content_block_delta", Index: index}
 			delta.Delta.Type, delta.Delta.PartialJSON = "input_json_delta", &fragment
 			x.event("content_block_delta", delta)
 		}
+		end()
 	})
-	x.event("content_block_stop", map[string]any{"type": "content_block_stop", "index": 0})
+	if x.reply.call == nil {
+		end()
+	}
+	api.conclude(x)
+}
+
+func (api anthropicAPI) conclude(x *exchange) {
 	end := messageDelta{Type: "message_delta"}
 	end.Delta.StopReason = stopReason(x.reply)
 	if !x.usageHidden() {

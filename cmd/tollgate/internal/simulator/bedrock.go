@@ -113,10 +113,10 @@ func (api bedrockAPI) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case x == nil:
 	case streamed:
-		api.stream(x)
+		api.stream(x, request.thinks(x.reply))
 	default:
 		x.plain(map[string]any{
-			"output": map[string]any{"message": map[string]any{"role": "assistant", "content": []converseBlock{api.block(x.reply)}}}, "stopReason": stopReason(x.reply),
+			"output": map[string]any{"message": map[string]any{"role": "assistant", "content": api.blocks(x.reply, request.thinks(x.reply))}}, "stopReason": stopReason(x.reply),
 			"metrics": map[string]int{"latencyMs": 1}, "usage": x.converseUsage(),
 		})
 	}
@@ -197,6 +197,26 @@ func (p *prompt) converse(blocks []converseBlock) {
 	}
 }
 
+// thinks says whether thoughts are asked for, in the words that Claude has for it.
+func (c *converseRequest) thinks(r reply) bool {
+	var fields struct {
+		Thinking struct {
+			Type string `json:"type"`
+		} `json:"thinking"`
+	}
+	return r.usage.reasoning > 0 && json.Unmarshal(c.AdditionalModelRequestFields, &fields) == nil && fields.Thinking.Type != "" && fields.Thinking.Type != "disabled"
+}
+
+func (api bedrockAPI) blocks(r reply, thinks bool) (all []converseBlock) {
+	if thinks {
+		all = append(all, converseBlock{ReasoningContent: json.RawMessage(`{"reasoningText":{"text":"` + thought + `","signature":"` + thoughtSign + `"}}`)})
+	}
+	for range max(1, r.times) {
+		all = append(all, api.block(r))
+	}
+	return all
+}
+
 func (api bedrockAPI) block(r reply) converseBlock {
 	if r.call == nil {
 		text := r.text()
@@ -210,22 +230,35 @@ func (api bedrockAPI) block(r reply) converseBlock {
 }
 
 // stream sends the events of ConverseStream. As at Amazon, nothing says that a text begins.
-func (api bedrockAPI) stream(x *exchange) {
+func (api bedrockAPI) stream(x *exchange, thinks bool) {
 	defer x.end()
 	x.w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
 	x.format = appendFrame
 	x.w.WriteHeader(http.StatusOK)
+	index := 0
 	delta := func(what any) {
-		x.event("contentBlockDelta", map[string]any{"contentBlockIndex": 0, "delta": what, "p": "abcdef"})
+		x.event("contentBlockDelta", map[string]any{"contentBlockIndex": index, "delta": what, "p": "abcdef"})
+	}
+	end := func() {
+		x.event("contentBlockStop", map[string]any{"contentBlockIndex": index, "p": "ab"})
+		index++
 	}
 	x.event("messageStart", map[string]string{"role": "assistant", "p": "abc"})
+	if thinks {
+		delta(map[string]any{"reasoningContent": map[string]string{"text": thought}})
+		delta(map[string]any{"reasoningContent": map[string]string{"signature": thoughtSign}})
+		end()
+	}
 	x.stream(func(text string) { delta(map[string]string{"text": text}) }, func(c *call) {
-		x.event("contentBlockStart", map[string]any{"contentBlockIndex": 0, "start": map[string]any{"toolUse": converseUse{ToolUseID: api.sim.id("tooluse_"), Name: c.name}}})
+		x.event("contentBlockStart", map[string]any{"contentBlockIndex": index, "start": map[string]any{"toolUse": converseUse{ToolUseID: api.sim.id("tooluse_"), Name: c.name}}})
 		for _, fragment := range c.fragments() {
 			delta(map[string]any{"toolUse": map[string]string{"input": fragment}})
 		}
+		end()
 	})
-	x.event("contentBlockStop", map[string]any{"contentBlockIndex": 0, "p": "ab"})
+	if x.reply.call == nil {
+		end()
+	}
 	x.event("messageStop", map[string]any{"stopReason": stopReason(x.reply), "p": "abcd"})
 	x.event("metadata", map[string]any{"metrics": map[string]int{"latencyMs": 1}, "usage": x.converseUsage()})
 	x.entry.Completed = !x.broken

@@ -119,12 +119,16 @@ func (api cohereAPI) message(r reply) map[string]any {
 	message := map[string]any{"role": "assistant"}
 	if r.call != nil {
 		message["tool_plan"] = coherePlan
-		message["tool_calls"] = []any{api.called(r.call, r.call.arguments)}
+		calls := []any{}
+		for _, c := range r.calls() {
+			calls = append(calls, api.called(c, c.arguments))
+		}
+		message["tool_calls"] = calls
 		return message
 	}
 	content := []any{map[string]string{"type": "text", "text": r.text()}}
 	if r.usage.reasoning > 0 {
-		content = append([]any{map[string]string{"type": "thinking", "thinking": "Let me think."}}, content...)
+		content = append([]any{map[string]string{"type": "thinking", "thinking": thought}}, content...)
 	}
 	message["content"] = content
 	return message
@@ -147,19 +151,22 @@ func (api cohereAPI) stream(x *exchange) {
 	if x.reply.call == nil {
 		if x.reply.usage.reasoning > 0 {
 			send("content-start", 0, content(map[string]string{"type": "thinking", "thinking": ""}))
-			send("content-delta", 0, content(map[string]string{"thinking": "Let me think."}))
+			send("content-delta", 0, content(map[string]string{"thinking": thought}))
 			x.event("content-end", map[string]any{"type": "content-end", "index": 0})
 			index = 1
 		}
 		send("content-start", index, content(map[string]string{"type": "text", "text": ""}))
 	}
 	x.stream(func(text string) { send("content-delta", index, content(map[string]string{"text": text})) }, func(c *call) {
-		send("tool-plan-delta", 0, map[string]string{"tool_plan": coherePlan})
-		send("tool-call-start", 0, map[string]any{"tool_calls": api.called(c, "")})
-		for _, fragment := range c.fragments() {
-			send("tool-call-delta", 0, map[string]any{"tool_calls": map[string]any{"function": map[string]string{"arguments": fragment}}})
+		if index == 0 {
+			send("tool-plan-delta", 0, map[string]string{"tool_plan": coherePlan})
 		}
-		x.event("tool-call-end", map[string]any{"type": "tool-call-end", "index": 0})
+		send("tool-call-start", index, map[string]any{"tool_calls": api.called(c, "")})
+		for _, fragment := range c.fragments() {
+			send("tool-call-delta", index, map[string]any{"tool_calls": map[string]any{"function": map[string]string{"arguments": fragment}}})
+		}
+		x.event("tool-call-end", map[string]any{"type": "tool-call-end", "index": index})
+		index++
 	})
 	if x.reply.call == nil {
 		x.event("content-end", map[string]any{"type": "content-end", "index": index})

@@ -219,25 +219,29 @@ func (g geminiRequest) prompt(provider, model string) prompt {
 // parts returns the whole answer. A call is signed, as those of Google's thinking models are.
 func (api geminiAPI) parts(r reply, request *geminiRequest) (parts []geminiPart) {
 	if request.GenerationConfig.ThinkingConfig.IncludeThoughts && r.usage.reasoning > 0 {
-		thought := "Let me think."
-		parts = append(parts, geminiPart{Text: &thought, Thought: true})
+		shown := thought
+		parts = append(parts, geminiPart{Text: &shown, Thought: true})
 	}
 	if r.call == nil {
 		text := r.text()
 		return append(parts, geminiPart{Text: &text})
 	}
-	return append(parts, api.call(r.call)...)
+	for i, c := range r.calls() {
+		parts = append(parts, api.call(c, i == 0)...)
+	}
+	return parts
 }
 
-// call is cut off with the answer: Google does not send half of one.
-func (api geminiAPI) call(c *call) []geminiPart {
+// call is cut off with the answer: Google does not send half of one. Of calls at once the first is signed.
+func (api geminiAPI) call(c *call, signed bool) []geminiPart {
 	if !json.Valid([]byte(c.arguments)) {
 		return []geminiPart{}
 	}
-	return []geminiPart{{
-		FunctionCall:     &geminiCall{Name: c.name, Args: json.RawMessage(c.arguments)},
-		ThoughtSignature: base64.StdEncoding.EncodeToString([]byte(api.sim.id("signature-"))),
-	}}
+	part := geminiPart{FunctionCall: &geminiCall{Name: c.name, Args: json.RawMessage(c.arguments)}}
+	if signed {
+		part.ThoughtSignature = base64.StdEncoding.EncodeToString([]byte(api.sim.id("signature-")))
+	}
+	return []geminiPart{part}
 }
 
 func (api geminiAPI) stream(x *exchange, request *geminiRequest, answer geminiAnswer) {
@@ -249,13 +253,15 @@ func (api geminiAPI) stream(x *exchange, request *geminiRequest, answer geminiAn
 		x.event("", answer)
 	}
 	if request.GenerationConfig.ThinkingConfig.IncludeThoughts && x.reply.usage.reasoning > 0 {
-		thought := "Let me think."
-		send([]geminiPart{{Text: &thought, Thought: true}}, "", x.geminiUsage(false))
+		shown := thought
+		send([]geminiPart{{Text: &shown, Thought: true}}, "", x.geminiUsage(false))
 	}
+	first := true
 	x.stream(func(text string) {
 		send([]geminiPart{{Text: &text}}, "", x.geminiUsage(false))
 	}, func(c *call) {
-		send(api.call(c), "", x.geminiUsage(false))
+		send(api.call(c, first), "", x.geminiUsage(false))
+		first = false
 	})
 	empty := ""
 	send([]geminiPart{{Text: &empty}}, geminiReason(x.reply), x.geminiUsage(true))

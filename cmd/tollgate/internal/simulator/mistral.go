@@ -88,7 +88,7 @@ func (api mistralAPI) chat(w http.ResponseWriter, r *http.Request) {
 	default:
 		message := map[string]any{"role": "assistant", "content": mistralContent(x.reply), "tool_calls": nil, "prefix": false}
 		if x.reply.call != nil {
-			message["content"], message["tool_calls"] = "", api.calls(x.reply.call)
+			message["content"], message["tool_calls"] = "", api.calls(x.reply.call, x.reply.times)
 		}
 		answer := api.head(x, "chat.completion")
 		answer["choices"] = []any{map[string]any{"index": 0, "message": message, "finish_reason": finishReason(x.reply)}}
@@ -159,13 +159,16 @@ func mistralContent(r reply) any {
 }
 
 func mistralThought() any {
-	return map[string]any{"type": "thinking", "thinking": []any{map[string]string{"type": "text", "text": "Let me think."}}}
+	return map[string]any{"type": "thinking", "thinking": []any{map[string]string{"type": "text", "text": thought}}}
 }
 
 // calls returns the call as it is told, at once also in a stream.
-func (api mistralAPI) calls(c *call) any {
+func (api mistralAPI) calls(c *call, times int) (all []any) {
 	function := map[string]string{"name": c.name, "arguments": c.arguments}
-	return []any{map[string]any{"id": fmt.Sprintf("%09x", api.sim.sequence.Add(1)), "type": "function", "function": function, "index": 0}}
+	for i := range times {
+		all = append(all, map[string]any{"id": fmt.Sprintf("%09x", api.sim.sequence.Add(1)), "type": "function", "function": function, "index": i})
+	}
+	return all
 }
 
 func (api mistralAPI) head(x *exchange, object string) map[string]any {
@@ -185,7 +188,7 @@ func (api mistralAPI) stream(x *exchange) {
 		send(map[string]any{"content": []any{mistralThought()}}, nil)
 	}
 	last := map[string]any{"content": ""}
-	x.stream(func(text string) { send(map[string]any{"content": text}, nil) }, func(c *call) { last["tool_calls"] = api.calls(c) })
+	x.stream(func(text string) { send(map[string]any{"content": text}, nil) }, func(c *call) { last["tool_calls"] = api.calls(c, x.reply.times) })
 	x.mistralUsage(chunk)
 	send(last, finishReason(x.reply))
 	x.raw("", []byte("[DONE]"))

@@ -200,7 +200,9 @@ func (p *prompt) add(content json.RawMessage) {
 		case "tool_use":
 			p.texts = append(p.texts, string(part.Input))
 		default:
-			p.texts, p.last = append(p.texts, part.Text), part.Text
+			if part.Text != "" {
+				p.texts, p.last = append(p.texts, part.Text), part.Text
+			}
 		}
 	}
 }
@@ -236,9 +238,9 @@ func (p *prompt) only(names ...string) {
 func (api openaiAPI) completion(x *exchange) chatCompletion {
 	answer := chatAnswer{Role: "assistant"}
 	if x.reply.call != nil {
-		answer.ToolCalls = []chatToolCall{{
-			ID: api.sim.id("call_"), Type: "function", Function: chatFunction{Name: x.reply.call.name, Arguments: x.reply.call.arguments},
-		}}
+		for _, c := range x.reply.calls() {
+			answer.ToolCalls = append(answer.ToolCalls, chatToolCall{ID: api.sim.id("call_"), Type: "function", Function: chatFunction{Name: c.name, Arguments: c.arguments}})
+		}
 	} else {
 		text := x.reply.text()
 		answer.Content = &text
@@ -270,8 +272,10 @@ func (api openaiAPI) streamChat(x *exchange, withUsage bool) {
 	}
 	empty := ""
 	send(chatDelta{Role: "assistant", Content: &empty}, nil)
+	next := 0
 	x.stream(func(text string) { send(chatDelta{Content: &text}, nil) }, func(c *call) {
-		index := 0
+		index := next
+		next++
 		send(chatDelta{ToolCalls: []chatToolCall{{Index: &index, ID: api.sim.id("call_"), Type: "function", Function: chatFunction{Name: c.name}}}}, nil)
 		for _, fragment := range c.fragments() {
 			send(chatDelta{ToolCalls: []chatToolCall{{Index: &index, Function: chatFunction{Arguments: fragment}}}}, nil)
@@ -295,7 +299,9 @@ func (x *exchange) stream(text func(string), called func(*call)) {
 		x.entry.ReasoningTokens = x.reply.usage.reasoning
 	}
 	if x.reply.call != nil {
-		called(x.reply.call)
+		for _, each := range x.reply.calls() {
+			called(each)
+		}
 		if !x.broken {
 			x.produced(x.reply.usage.output - x.reply.usage.reasoning)
 		}

@@ -20,6 +20,7 @@ type responsesRequest struct {
 		Parameters json.RawMessage `json:"parameters"`
 	} `json:"tools"`
 	ToolChoice json.RawMessage `json:"tool_choice"`
+	Reasoning  *struct{}       `json:"reasoning"`
 }
 
 type response struct {
@@ -54,6 +55,8 @@ type outputItem struct {
 	CallID    string        `json:"call_id,omitempty"`
 	Name      string        `json:"name,omitempty"`
 	Arguments *string       `json:"arguments,omitempty"`
+	Summary   []outputText  `json:"summary,omitempty"` // of thoughts
+	Encrypted string        `json:"encrypted_content,omitempty"`
 }
 
 type outputText struct {
@@ -102,7 +105,7 @@ func (api openaiAPI) responses(w http.ResponseWriter, r *http.Request) {
 		api.streamResponse(x, answer, request)
 		return
 	}
-	answer.finish(x, api.item(x.reply))
+	answer.finish(x, api.items(x.reply, request))
 	api.keep(x, request, answer)
 	x.plain(answer)
 }
@@ -160,8 +163,8 @@ func (api openaiAPI) response(x *exchange, request responsesRequest) response {
 }
 
 // finish turns the answer into the finished one.
-func (a *response) finish(x *exchange, item outputItem) {
-	a.Status, a.Output = item.Status, []outputItem{item}
+func (a *response) finish(x *exchange, items []outputItem) {
+	a.Status, a.Output = items[len(items)-1].Status, items
 	if x.reply.truncated {
 		a.IncompleteDetails = &incompleteDetails{"max_output_tokens"}
 	}
@@ -174,7 +177,19 @@ func (a *response) finish(x *exchange, item outputItem) {
 	a.Usage.OutputTokensDetails.ReasoningTokens = u.reasoning
 }
 
-// item is the finished output.
+// items are the finished output: thoughts where they are asked for, then a text or calls.
+func (api openaiAPI) items(r reply, request responsesRequest) (all []outputItem) {
+	if request.Reasoning != nil && r.usage.reasoning > 0 {
+		summary := []outputText{{Type: "summary_text", Annotations: []struct{}{}, Text: thought}}
+		all = append(all, outputItem{ID: api.sim.id("rs_"), Type: "reasoning", Status: "completed", Summary: summary, Encrypted: thoughtSign})
+	}
+	for range max(1, r.times) {
+		all = append(all, api.item(r))
+	}
+	return all
+}
+
+// item is a text or a call, finished.
 func (api openaiAPI) item(r reply) outputItem {
 	status := "completed"
 	if r.truncated {
@@ -209,39 +224,53 @@ type responseEvent struct {
 func (api openaiAPI) streamResponse(x *exchange, answer response, request responsesRequest) {
 	defer x.end()
 	x.open()
-	zero, sequence := 0, 0
+	sequence := 0
 	send := func(event responseEvent) {
 		event.SequenceNumber = sequence
 		sequence++
 		x.event(event.Type, event)
 	}
-	item := api.item(x.reply)
+	items := api.items(x.reply, request)
 	send(responseEvent{Type: "response.created", Response: &answer})
 	send(responseEvent{Type: "response.in_progress", Response: &answer})
-	started := item
-	started.Status = "in_progress"
-	if x.reply.call != nil {
-		empty := ""
-		started.Arguments = &empty
-	} else {
+	begin := func(index int, started outputItem) {
+		started.Status = "in_progress"
+		send(responseEvent{Type: "response.output_item.added", OutputIndex: &index, Item: &started})
+	}
+	end := func(index int) {
+		send(responseEvent{Type: "response.output_item.done", OutputIndex: &index, Item: &items[index]})
+	}
+	at := 0
+	if items[0].Type == "reasoning" {
+		begin(0, outputItem{ID: items[0].ID, Type: "reasoning"})
+		end(0)
+		at++
+	}
+	if x.reply.call == nil {
+		started := items[at]
 		started.Content = &[]outputText{}
-	}
-	send(responseEvent{Type: "response.output_item.added", OutputIndex: &zero, Item: &started})
-	if x.reply.call != nil {
-		api.streamCall(x, item, send)
+		begin(at, started)
+		api.streamText(x, at, items[at], send)
+		end(at)
 	} else {
-		api.streamText(x, item, send)
+		x.stream(nil, func(c *call) {
+			started, empty := items[at], ""
+			started.Arguments = &empty
+			begin(at, started)
+			api.streamCall(c, at, items[at], send)
+			end(at)
+			at++
+		})
 	}
-	send(responseEvent{Type: "response.output_item.done", OutputIndex: &zero, Item: &item})
-	answer.finish(x, item)
+	answer.finish(x, items)
 	api.keep(x, request, answer)
 	send(responseEvent{Type: "response." + answer.Status, Response: &answer})
 	x.entry.Completed = !x.broken
 }
 
-func (api openaiAPI) streamText(x *exchange, item outputItem, send func(responseEvent)) {
+func (api openaiAPI) streamText(x *exchange, index int, item outputItem, send func(responseEvent)) {
 	zero, none := 0, []struct{}{}
-	at := responseEvent{ItemID: item.ID, OutputIndex: &zero, ContentIndex: &zero}
+	at := responseEvent{ItemID: item.ID, OutputIndex: &index, ContentIndex: &zero}
 	event := at
 	event.Type, event.Part = "response.content_part.added", &outputText{Type: "output_text", Annotations: none}
 	send(event)
@@ -259,12 +288,9 @@ func (api openaiAPI) streamText(x *exchange, item outputItem, send func(response
 	send(event)
 }
 
-func (api openaiAPI) streamCall(x *exchange, item outputItem, send func(responseEvent)) {
-	zero := 0
-	x.stream(nil, func(c *call) {
-		for _, fragment := range c.fragments() {
-			send(responseEvent{Type: "response.function_call_arguments.delta", ItemID: item.ID, OutputIndex: &zero, Delta: &fragment})
-		}
-	})
-	send(responseEvent{Type: "response.function_call_arguments.done", ItemID: item.ID, OutputIndex: &zero, Name: item.Name, Arguments: item.Arguments})
+func (openaiAPI) streamCall(c *call, index int, item outputItem, send func(responseEvent)) {
+	for _, fragment := range c.fragments() {
+		send(responseEvent{Type: "response.function_call_arguments.delta", ItemID: item.ID, OutputIndex: &index, Delta: &fragment})
+	}
+	send(responseEvent{Type: "response.function_call_arguments.done", ItemID: item.ID, OutputIndex: &index, Name: item.Name, Arguments: item.Arguments})
 }

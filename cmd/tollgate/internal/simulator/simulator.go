@@ -68,6 +68,7 @@ type Config struct {
 	Faults  []Fault          // in force from the start
 	Ledger  io.Writer        // receives every entry as a line of JSON; nil keeps them in memory alone
 	Now     func() time.Time // the clock of ledger and answers
+	Record  int              // how many of the last requests are kept at /requests
 }
 
 // Simulator answers as the providers would.
@@ -76,13 +77,14 @@ type Simulator struct {
 	now      func() time.Time
 	ledger   *ledger
 	faults   faults
+	recorder recorder
 	shelf    shelf
 	sequence atomic.Uint64 // makes ids
 }
 
 // New returns a simulator.
 func New(config Config) *Simulator {
-	s := &Simulator{latency: config.Latency, now: config.Now, ledger: newLedger(config.Ledger)}
+	s := &Simulator{latency: config.Latency, now: config.Now, ledger: newLedger(config.Ledger), recorder: recorder{most: config.Record}}
 	for _, fault := range config.Faults {
 		s.faults.add(fault)
 	}
@@ -136,11 +138,12 @@ func (s *Simulator) Handler() http.Handler {
 	mux.HandleFunc("POST "+CoherePath+"/v2/chat", cohereAPI{s}.chat)
 	mux.HandleFunc("GET /ledger", s.ledger.serve)
 	mux.HandleFunc("DELETE /ledger", s.ledger.clear)
+	mux.HandleFunc("GET /requests", s.recorder.serve)
 	mux.HandleFunc("GET /faults", s.faults.list)
 	mux.HandleFunc("POST /faults", s.faults.post)
 	mux.HandleFunc("DELETE /faults", s.faults.clear)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
-	return mux
+	return s.recorder.wrap(mux)
 }
 
 // id returns a new identifier in a provider's manner.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -21,9 +22,10 @@ const (
 )
 
 // Words in a prompt that steer the answer: sim:tokens=50 (length of the answer), sim:cached=1024 and sim:cache_write=2048 (how much
-// of the input the provider calls cached), sim:reasoning=100 (hidden tokens), sim:say=some words (up to the end of the line: the answer).
+// of the input the provider calls cached), sim:reasoning=100 (hidden tokens), sim:calls=2 (how often a tool is called at once), sim:say=some
+// words (up to the end of the line: the answer).
 var (
-	directive = regexp.MustCompile(`sim:(tokens|cached|cache_write|reasoning)=(\d{1,7})`)
+	directive = regexp.MustCompile(`sim:(tokens|cached|cache_write|reasoning|calls)=(\d{1,7})`)
 	sayLine   = regexp.MustCompile(`sim:say=([^\r\n]*)`)
 	piece     = regexp.MustCompile(`\s*\S+`)
 )
@@ -57,6 +59,7 @@ func (u usage) prompt() int { return u.input + u.cached + u.cacheWrite }
 type reply struct {
 	pieces    []string // text, one token each
 	call      *call
+	times     int // of the call, at once
 	truncated bool
 	usage     usage
 }
@@ -65,6 +68,15 @@ type call struct{ name, arguments string }
 
 // text returns the whole text of the answer.
 func (r reply) text() string { return strings.Join(r.pieces, "") }
+
+// calls returns the call as often as it is made.
+func (r reply) calls() []*call { return slices.Repeat([]*call{r.call}, r.times) }
+
+// thought is what the model shows of its thinking, where it is asked to; thoughtSign is how its provider signs it.
+const (
+	thought     = "Let me think."
+	thoughtSign = "c2lnbmVkIGJ5IHRoZSBzaW11bGF0b3I="
+)
 
 // fragments returns the call's arguments in the pieces in which they are streamed.
 func (c *call) fragments() []string {
@@ -96,7 +108,8 @@ func (p prompt) answer() reply {
 	r.usage.reasoning = settings["reasoning"]
 	if chosen := p.chooseTool(); chosen != nil {
 		r.call = &call{name: chosen.Name, arguments: arguments(chosen.Schema)}
-		r.usage.output = tokens(utf8.RuneCountInString(r.call.name + r.call.arguments))
+		r.times = max(1, settings["calls"])
+		r.usage.output = r.times * tokens(utf8.RuneCountInString(r.call.name+r.call.arguments))
 	} else {
 		r.pieces = p.pieces(settings["tokens"])
 		r.usage.output = len(r.pieces)
@@ -110,7 +123,7 @@ func (p prompt) answer() reply {
 
 // truncate cuts the answer to limit tokens: hidden ones are produced first.
 func (r *reply) truncate(limit int) {
-	r.truncated = true
+	r.truncated, r.times = true, min(r.times, 1)
 	r.usage.reasoning = min(r.usage.reasoning, limit)
 	r.usage.output = limit - r.usage.reasoning
 	if r.call == nil {

@@ -98,8 +98,8 @@ func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Er
 		if problem := c.translate(a); problem != nil {
 			return nil, problem
 		}
-	} else if c.try > 1 { // what an attempt before this one left out, this one does not
-		delete(c.w.Header(), droppedField)
+	} else {
+		c.tellDropped(c.foreign)
 	}
 	if c.passage != nil {
 		if problem := c.passage.bound(c, a, hard); problem != nil {

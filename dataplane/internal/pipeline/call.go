@@ -73,6 +73,7 @@ type call struct {
 	attempt attempt
 	world   world
 	plain   plain
+	foreign []string // paths of thoughts that another provider signed, left out by this attempt
 	split   sse.Splitter
 	frames  aws.Splitter
 	stream  meter.Stream

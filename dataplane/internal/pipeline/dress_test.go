@@ -71,3 +71,29 @@ func TestATargetsFieldsReachAProviderOfAnotherFormat(t *testing.T) {
 	g.wait(1)
 	g.balanced()
 }
+
+func TestAStreamOfGoogleStaysOneWhenItsTargetSetsFieldsOrThoughtsAreForeign(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"fields":   `{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}`,
+		"thoughts": `{"contents":[{"role":"user","parts":[{"text":"a"}]},{"role":"model","parts":[{"text":"hm","thought":true,"thoughtSignature":"claudes"},{"text":"b"}]},{"role":"user","parts":[{"text":"hi"}]}]}`,
+	} {
+		asked := make(chan string, 1)
+		target := provider(t, wire.ProviderKind_PROVIDER_KIND_GEMINI, func(w http.ResponseWriter, r *http.Request) {
+			raw, _ := io.ReadAll(r.Body)
+			asked <- r.URL.RequestURI() + " " + string(raw)
+			answering("text/event-stream", "data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"hi\"}]},\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":1,\"candidatesTokenCount\":1}}\n\n")(w, r)
+		})
+		if name == "fields" {
+			target.Parameters = []state.Parameter{{Name: "labels", Value: []byte(`{"team":"x"}`)}}
+		}
+		g := newRig(t, target)
+		got := g.ask("/v1beta/models/fast:streamGenerateContent?alt=sse", body)
+		if sent := <-asked; got.status != http.StatusOK || !strings.Contains(sent, ":streamGenerateContent?alt=sse") || strings.Contains(sent, "claudes") || !strings.HasPrefix(got.body, "data: ") {
+			t.Errorf("%s: %d %s\nasked %s", name, got.status, got.body, sent)
+		}
+		if dropped := got.header.Get("X-Tollgate-Dropped"); (dropped == "contents[1].parts[0]") != (name == "thoughts") {
+			t.Errorf("%s: dropped %q", name, dropped)
+		}
+	}
+}

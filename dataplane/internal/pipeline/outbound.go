@@ -46,10 +46,17 @@ func (c *call) translate(a *attempt) (problem *refusal.Error) {
 	if parameters := a.target.Parameters; len(parameters) > 0 && problem == nil && !c.free() {
 		c.scratch = translate.Dress(nil, c.scratch, a.spoken, parameters, true)
 	}
-	if delete(c.w.Header(), droppedField); len(dropped) > 0 {
-		c.set(droppedField, strings.Join(dropped[:min(len(dropped), droppedMax)], ", "))
-	}
+	c.tellDropped(dropped)
 	return problem
+}
+
+// tellDropped names what this attempt leaves out; what one before it left out, this one does not.
+func (c *call) tellDropped(dropped []string) {
+	if len(dropped) > 0 {
+		c.set(droppedField, strings.Join(dropped[:min(len(dropped), droppedMax)], ", "))
+	} else if c.try > 1 {
+		delete(c.w.Header(), droppedField)
+	}
 }
 
 const (

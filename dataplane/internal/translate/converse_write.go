@@ -67,6 +67,10 @@ func (w *converseWriter) parts(parts []part) {
 	wrote := 0
 	for i := range parts {
 		each := &parts[i]
+		if each.kind == partThinking && isForeign(each.signature) {
+			w.drop(each.path) // as at Anthropic
+			continue
+		}
 		if each.kind != partText || len(each.text) > 0 { // Bedrock refuses empty texts
 			w.dst = append(comma(w.dst, wrote), '{')
 			w.part(each)
@@ -274,7 +278,8 @@ func (w *converseWriter) inference() {
 		}
 	}
 	for _, kind := range [...]optionKind{optSeed, optFrequency, optPresence, optJSON} {
-		if o := w.cv.options[kind]; o.value != nil && string(o.value) != "0" && string(o.value) != "0.0" {
+		said := kind == optJSON && w.cv.options[optSchema].value != nil // by the schema
+		if o := w.cv.options[kind]; o.value != nil && !said && string(o.value) != "0" && string(o.value) != "0.0" {
 			w.lacks(o.path, true)
 		}
 	}

@@ -77,7 +77,7 @@ func (p *parser) appendBlocks(dst []byte, parts []part) []byte {
 	wrote := 0
 	for i := range parts {
 		each := &parts[i]
-		if each.kind == partThinking && len(each.signature) == 0 {
+		if each.kind == partThinking && isForeign(each.signature) {
 			p.drop(each.path) // Anthropic takes its own thoughts alone, and has signed them
 			continue
 		}
@@ -209,7 +209,9 @@ func (p *parser) appendMessagesOptions(dst []byte, cv *conversation, model strin
 			}
 		case optEffort, optBudget, optSchema: // below
 		default:
-			p.lacks(o.path, true)
+			if optionKind(kind) != optJSON || cv.options[optSchema].value == nil { // a schema says it too
+				p.lacks(o.path, true)
+			}
 		}
 	}
 	return p.appendMessagesThinking(dst, cv, model, limit)

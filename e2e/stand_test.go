@@ -66,7 +66,7 @@ func newRig(name string, edges int) (*rig.Rig, error) {
 func rigOptions(dir string, edges int) rig.Options {
 	bin, _ := filepath.Abs(binaries)
 	return rig.Options{
-		Dir: dir, Binaries: bin, Edges: edges,
+		Dir: dir, Binaries: bin, Edges: edges, Simulator: []string{"--record", "5000"},
 		DatabaseURL: os.Getenv("TOLLGATE_TEST_DATABASE_URL"), RedisURL: os.Getenv("TOLLGATE_TEST_REDIS_URL"),
 	}
 }

@@ -81,6 +81,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		Connected: func() bool { return e.subscription.Connected() },
 		LimitPico: func(org, budget wire.ID) (int64, bool) { return store.Current().LimitPico(org, budget) },
 	})
+	book.Restored(recovery.Closed)
 	dialer := egress.New(config.EgressAllow)
 	sender, plain := upstream.New(dialer, nil), upstream.NewPlain(dialer, nil)
 	exchange := pipeline.Exchange(dialer.Client(false, exchangeWithin), dialer.Client(true, exchangeWithin)) //nolint:bodyclose // it only calls; who calls it closes

@@ -19,6 +19,7 @@ import (
 const (
 	segmentSuffix = ".segment"
 	keptSuffix    = ".acked"
+	againSuffix   = ".again" // was kept, and is sent once more
 
 	// keptShare is the part of the disk that kept segments may take: one of so many parts of what is free without them.
 	keptShare = 4
@@ -64,6 +65,21 @@ func openArchive(dir string, keepFor time.Duration, logger *slog.Logger) (*archi
 	return a, nil
 }
 
+// openKept opens a segment that was kept, and returns what it has behind a position.
+func openKept(kept keptSegment, after uint64) (*segment, found, error) {
+	file, err := os.Open(kept.path)
+	if err != nil {
+		return nil, found{}, err
+	}
+	s := &segment{path: kept.path, file: file, epoch: kept.epoch, number: kept.number, size: kept.size, end: kept.size, since: kept.since}
+	between, err := s.look(s.end, after, math.MaxUint64)
+	if err != nil {
+		_ = file.Close()
+		return nil, found{}, err
+	}
+	return s, between, nil
+}
+
 func readKept(path string) (keptSegment, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -92,10 +108,11 @@ func (a *archive) put(s *segment, now time.Time) {
 		return
 	}
 	_ = s.close() // what does not reach the disk now is not needed, unless books are restored
-	one := keptSegment{path: strings.TrimSuffix(s.path, segmentSuffix) + keptSuffix, epoch: s.epoch, number: s.number, size: s.end, since: now}
-	if strings.HasSuffix(s.path, keptSuffix) { // it was brought back: its time goes on
-		one.path, one.since = s.path, s.since
-	} else if err := shelve(s.path, one); err != nil {
+	one := keptSegment{path: strings.TrimSuffix(s.path, filepath.Ext(s.path)) + keptSuffix, epoch: s.epoch, number: s.number, size: s.end, since: now}
+	if !s.since.IsZero() { // it was brought back: its time goes on
+		one.since = s.since
+	}
+	if err := shelve(s.path, one); err != nil {
 		a.logger.Warn("an acked segment is not kept", "path", s.path, "error", err)
 		_ = os.Remove(s.path)
 		return
@@ -173,7 +190,8 @@ func (a *archive) epochs(into map[uint64]bool) {
 	}
 }
 
-// take brings back the epoch's segments that have records behind seq, in order, for the caller to send again.
+// take brings back the epoch's segments that have records behind seq, in order, for the caller to send again. Their names say so, for the next
+// process, until they are acked.
 func (a *archive) take(epoch, seq uint64) (back []*segment, found found) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -181,19 +199,20 @@ func (a *archive) take(epoch, seq uint64) (back []*segment, found found) {
 		if each.epoch != epoch {
 			return false
 		}
-		file, err := os.Open(each.path)
+		s, part, err := openKept(each, seq)
 		if err != nil {
 			a.logger.Error("a kept segment cannot be sent again", "path", each.path, "error", err)
 			return false
 		}
-		s := &segment{path: each.path, file: file, epoch: each.epoch, number: each.number, size: each.size, end: each.size, since: each.since}
-		part, err := s.look(s.end, seq, math.MaxUint64)
-		if err != nil || s.lastSeq <= seq {
-			if err != nil {
-				a.logger.Error("a kept segment cannot be sent again", "path", each.path, "error", err)
-			}
-			_ = file.Close()
+		if s.lastSeq <= seq {
+			_ = s.file.Close()
 			return false
+		}
+		again := strings.TrimSuffix(s.path, keptSuffix) + againSuffix
+		if err := os.Rename(s.path, again); err != nil {
+			a.logger.Error("a kept segment that is sent again would not be by the next process", "path", s.path, "error", err)
+		} else {
+			s.path = again
 		}
 		found.add(part)
 		back = append(back, s)

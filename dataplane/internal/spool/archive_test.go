@@ -130,3 +130,55 @@ func TestKeptUsageGoesWhenItIsOldOrTheDiskIsNeeded(t *testing.T) {
 		t.Errorf("%v are kept for more than an hour", left)
 	}
 }
+
+// The process that has to send again what the books have lost may die before it has.
+func TestUsageThatIsSentAgainOutlivesTheProcess(t *testing.T) {
+	t.Parallel()
+	const each = 2000
+	dir := t.TempDir()
+	s := openKeeping(t, dir, 1, time.Now)
+	for n := range each {
+		mustAppend(t, s, settle(n, 100))
+	}
+	mustAppend(t, s, userLease(7, nil))
+	mustAppend(t, s, userLease(7, func(l *wire.LeaseState) { l.Closed = true }))
+	sendAll(t, s)
+	for n := range each { // the segments of before are kept
+		mustAppend(t, s, settle(each+n, 100))
+	}
+	sendAll(t, s)
+	if again, _, err := s.Rewind(1, 10); err != nil || again != 2*each-10 {
+		t.Fatalf("%d events, %v", again, err)
+	}
+	batch, err := s.NewReader().Next(100)
+	if err != nil || s.Ack(1, batch.Records[99].GetSeq(), 100) != nil {
+		t.Fatal(err)
+	}
+	for epoch := uint64(2); epoch <= 3; epoch++ {
+		closeSpool(t, s)
+		var recovery *Recovery
+		s, recovery, err = Open(Config{Dir: dir, SegmentBytes: 1 << 16, Epoch: epoch, Now: time.Now, KeepFor: time.Hour, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(recovery.Closed) != 1 || recovery.Closed[0].GetSubject() != "user-7" || len(recovery.Leases) != 0 {
+			t.Errorf("leases that were closed meanwhile: %v, that are held: %v", recovery.Closed, recovery.Leases)
+		}
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if left := s.Unacked(); s.Pending() != 2*each-110 || len(left) != 1 || left[1] == 0 {
+		t.Errorf("%d are pending, up to %v", s.Pending(), left)
+	}
+	got := sendAll(t, s)
+	if len(got) != 2*each-110 || got[0] != 110 || got[len(got)-1] != 2*each-1 || s.Pending() != 0 || len(s.Unacked()) != 0 {
+		t.Fatalf("%d events come again, from %d to %d, %d are pending", len(got), got[0], got[len(got)-1], s.Pending())
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*"+againSuffix)); len(left) != 0 {
+		t.Errorf("%v are acked and not put back", left)
+	}
+	closeSpool(t, s)
+	s = openKeeping(t, dir, 4, time.Now)
+	if again, _, err := s.Rewind(1, 0); err != nil || again != 2*each {
+		t.Errorf("once more: %d events, %v", again, err)
+	}
+}

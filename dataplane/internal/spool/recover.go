@@ -19,6 +19,7 @@ import (
 type Recovery struct {
 	PreviousEpoch uint64             // of the newest segment; 0 when the directory was empty
 	Leases        []*wire.LeaseState // totals with everything settled that the records settle
+	Closed        []*wire.LeaseState // were closed behind what is acked: books that were restored to an older state may not know
 	Indeterminate int                // open intents, events in doubt as soon as there is room for them
 	Skipped       int                // places whose bytes were not sound, or absent
 	PowerLost     bool               // the machine stopped under an earlier process: what it wrote last may be missing without a trace
@@ -73,6 +74,9 @@ func (s *Spool) recover() (*Recovery, error) {
 		if err := replay.read(path); err != nil {
 			return nil, err
 		}
+	}
+	if err := replay.again(); err != nil {
+		return nil, err
 	}
 	if err := s.first(); err != nil {
 		return nil, err
@@ -172,6 +176,29 @@ func (r *replay) read(path string) error {
 	return nil
 }
 
+// again takes up what an earlier process was sending once more. Its leases and intents are over.
+func (r *replay) again() error {
+	paths, err := filepath.Glob(filepath.Join(r.spool.dir, "*"+againSuffix))
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		kept, err := readKept(path)
+		if err != nil {
+			return err
+		}
+		in, between, err := openKept(kept, r.spool.acked[kept.epoch])
+		if err != nil {
+			return err
+		}
+		r.spool.pending += between.events
+		r.recovery.Closed = append(r.recovery.Closed, between.closed...)
+		r.spool.sealed = append(r.spool.sealed, in)
+	}
+	slices.SortFunc(r.spool.sealed, func(a, b *segment) int { return compareNumbers(a.number, b.number) })
+	return nil
+}
+
 // scan calls found for each sound record in rising order of seq and returns how many places were unsound. Behind unsound bytes it goes
 // on at the next sound record. A record cut off by the end of what was written counts as unsound, and so do records that are not there:
 // their numbers are missing.
@@ -218,6 +245,10 @@ func (r *replay) take(in *segment, f frame) {
 		return
 	case *wire.SpoolRecord_Event:
 		delete(r.open, eventID(kind.Event))
+	case *wire.SpoolRecord_Lease:
+		if kind.Lease.GetClosed() && f.seq > r.spool.acked[in.epoch] {
+			r.recovery.Closed = append(r.recovery.Closed, kind.Lease)
+		}
 	}
 	r.spool.account(record, in, f.size)
 	if record.GetEvent() != nil && f.seq <= r.spool.acked[in.epoch] {

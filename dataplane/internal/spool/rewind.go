@@ -16,6 +16,19 @@ func (s *Spool) Positions() map[uint64]uint64 {
 	return positions
 }
 
+// Unacked returns, for each epoch of which something is not acked, the seq of its last event.
+func (s *Spool) Unacked() map[uint64]uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := map[uint64]uint64{}
+	for _, each := range append(slices.Clone(s.sealed), s.current) {
+		if each.lastEvent > s.acked[each.epoch] {
+			last[each.epoch] = max(last[each.epoch], each.lastEvent)
+		}
+	}
+	return last
+}
+
 // Rewind takes acks back: the books have nothing of the epoch behind seq any more. Readers that begin from now on send it again, as far as
 // it is still kept. It returns the number of those events, and the leases that were closed meanwhile. It belongs to the goroutine of Ack,
 // and no reader may be in use.

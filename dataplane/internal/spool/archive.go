@@ -72,12 +72,7 @@ func openKept(kept keptSegment, after uint64) (*segment, found, error) {
 		return nil, found{}, err
 	}
 	s := &segment{path: kept.path, file: file, epoch: kept.epoch, number: kept.number, size: kept.size, end: kept.size, since: kept.since}
-	between, err := s.look(s.end, after, math.MaxUint64)
-	if err != nil {
-		_ = file.Close()
-		return nil, found{}, err
-	}
-	return s, between, nil
+	return s, s.look(s.end, after, math.MaxUint64), nil
 }
 
 func readKept(path string) (keptSegment, error) {
@@ -226,20 +221,20 @@ func (a *archive) take(epoch, seq uint64) (back []*segment, found found) {
 type found struct {
 	events uint64
 	closed []*wire.LeaseState // leases that were closed there
+	bad    int                // blocks that could not be read
 }
 
 func (f *found) add(other found) {
 	f.events += other.events
 	f.closed = append(f.closed, other.closed...)
+	f.bad += other.bad
 }
 
 // look reads the segment up to end, and returns what lies behind after and up to last. It learns the seq of the last record and event of a
 // segment that came back.
-func (s *segment) look(end int64, after, last uint64) (between found, err error) {
+func (s *segment) look(end int64, after, last uint64) (between found) {
 	raw := make([]byte, max(end-headBytes, 0))
-	if _, err := s.file.ReadAt(raw, headBytes); err != nil {
-		return found{}, err
-	}
+	between.bad = readAround(s.file, raw, headBytes)
 	returned := s.lastSeq == 0
 	scan(raw, func(f frame, _ int64) {
 		event := eventBytes(f.payload) != nil
@@ -261,7 +256,7 @@ func (s *segment) look(end int64, after, last uint64) (between found, err error)
 			between.closed = append(between.closed, record.GetLease())
 		}
 	})
-	return between, nil
+	return between
 }
 
 func compareNumbers(a, b uint64) int {

@@ -36,7 +36,7 @@ func (s *Spool) NewReader() *Reader {
 	return &Reader{spool: s, buffer: make([]byte, 1<<18), last: map[uint64]uint64{}}
 }
 
-// Next returns up to atMost further events; none when the reader is at the end. It returns early at the end of an epoch and after some MiB:
+// Next returns up to atMost further events; none when the reader is at the end. What cannot be read is an error for a while, and then left out. It returns early at the end of an epoch and after some MiB:
 // what callers write into an event may be long.
 func (r *Reader) Next(atMost int) (Batch, error) {
 	var batch Batch
@@ -51,7 +51,6 @@ func (r *Reader) Next(atMost int) (Batch, error) {
 			continue
 		}
 		if err != nil {
-			r.spool.damaged()
 			return batch, err
 		}
 		r.collect(chunk, atMost, &batch)
@@ -93,7 +92,11 @@ func (r *Reader) read(end int64) ([]byte, error) {
 		want := min(int64(len(r.buffer)), end-r.offset)
 		n, err := r.at.file.ReadAt(r.buffer[:want], r.offset)
 		if err != nil && !(errors.Is(err, io.EOF) && n > 0) {
-			return nil, err
+			if errors.Is(err, os.ErrClosed) || !r.spool.failed(r.at) {
+				return nil, err
+			}
+			r.spool.leftOut(readAround(r.at.file, r.buffer[:want], r.offset))
+			n = int(want)
 		}
 		if _, whole := parseFrame(r.buffer[:n]); whole || int64(n) == end-r.offset || len(r.buffer) > recordBytes {
 			return r.buffer[:n], nil
@@ -139,12 +142,6 @@ func eventBytes(payload []byte) []byte {
 		return nil
 	}
 	return event
-}
-
-func (s *Spool) damaged() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.corrupt++
 }
 
 func (s *Spool) ackedOf(epoch uint64) uint64 {

@@ -129,6 +129,19 @@ func (s *Spool) first() error {
 	return s.writeLeases()
 }
 
+// readFile opens a file and reads what of it can be read.
+func readFile(path string) (file *os.File, raw []byte, bad int, err error) {
+	if file, err = os.Open(path); err != nil {
+		return nil, nil, 0, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, nil, 0, errors.Join(err, file.Close())
+	}
+	raw = make([]byte, info.Size())
+	return file, raw, readAround(file, raw, 0), nil
+}
+
 type replay struct {
 	spool    *Spool
 	open     map[wire.ID]*wire.UsageEvent // intents without a settle, at their last checkpoint
@@ -139,19 +152,20 @@ type replay struct {
 
 // read replays one segment of an earlier process.
 func (r *replay) read(path string) error {
-	raw, err := os.ReadFile(path)
+	file, raw, bad, err := readFile(path)
 	if err != nil {
 		return err
+	}
+	if bad > 0 {
+		r.recovery.Skipped += bad
+		r.spool.logger.Error("parts of a spool segment cannot be read and are left out", "path", path, "blocks", bad)
 	}
 	epoch, number, err := parseHead(raw)
 	if errors.Is(err, errNoSegment) {
 		r.recovery.Skipped++
+		_ = file.Close()
 		r.spool.logger.Error("file in the spool is no segment; set aside", "path", path)
 		return os.Rename(path, path+".damaged")
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return err
 	}
 	in := &segment{path: path, file: file, epoch: epoch, number: number, size: int64(len(raw)), end: headBytes}
 	skipped := scan(raw[headBytes:], func(f frame, offset int64) {
@@ -185,13 +199,19 @@ func (r *replay) again() error {
 	for _, path := range paths {
 		kept, err := readKept(path)
 		if err != nil {
-			return err
+			r.recovery.Skipped++
+			r.spool.logger.Error("a kept segment cannot be sent again; set aside", "path", path, "error", err)
+			if err := os.Rename(path, path+".damaged"); err != nil {
+				return err
+			}
+			continue
 		}
 		in, between, err := openKept(kept, r.spool.acked[kept.epoch])
 		if err != nil {
 			return err
 		}
 		r.spool.pending += between.events
+		r.recovery.Skipped += between.bad
 		r.recovery.Closed = append(r.recovery.Closed, between.closed...)
 		r.spool.sealed = append(r.spool.sealed, in)
 	}

@@ -42,15 +42,12 @@ func (s *Spool) Rewind(epoch, seq uint64) (again uint64, closed []*wire.LeaseSta
 	}
 	back, all := s.archive.take(epoch, seq)
 	for segment, end := range live {
-		part, err := segment.look(end, seq, acked)
-		if err != nil {
-			return 0, nil, err
-		}
-		all.add(part)
+		all.add(segment.look(end, seq, acked))
 	}
 	s.mu.Lock()
 	s.acked[epoch] = seq
 	s.pending += all.events
+	s.corrupt += uint64(all.bad)
 	s.sealed = slices.SortedFunc(slices.Values(append(back, s.sealed...)), func(a, b *segment) int { return compareNumbers(a.number, b.number) })
 	acks := maps.Clone(s.acked)
 	s.mu.Unlock()

@@ -37,6 +37,7 @@ type segment struct {
 	end       int64     // offset behind the last record; guarded by Spool.mu
 	lastSeq   uint64    // of the last record; guarded by Spool.mu
 	lastEvent uint64    // seq of the last event; guarded by Spool.mu
+	failures  int       // to read it; guarded by Spool.mu
 	open      int       // intents in this segment that are not settled yet; guarded by Spool.mu
 	since     time.Time // when it was acked; of one that was kept and came back
 }

@@ -86,3 +86,27 @@ func TestWhatPassesTheBacklogsBoundIsCounted(t *testing.T) {
 		t.Errorf("with room: %v, %v are unrecorded of %d held", err, b.calls, held)
 	}
 }
+
+func TestThatNoneAreLeftIsSaidForAWhile(t *testing.T) {
+	t.Parallel()
+	org := wire.ID{1}
+	b, event := &backlog{}, &wire.UsageEvent{OrgId: org.Bytes(), EventId: make([]byte, 16)}
+	for range 2 {
+		b.put(event)
+		if told := b.unrecorded(); len(told) != 1 || told[0].GetCalls() != 1 {
+			t.Fatalf("one is unrecorded: %v", told)
+		}
+		if err := b.drain(&memory{}); err != nil {
+			t.Fatal(err)
+		}
+		for n := range noneTold - 1 {
+			if told := b.unrecorded(); len(told) != 1 || told[0].GetCalls() != 0 {
+				t.Fatalf("status %d does not say that none are left: %v", n, told)
+			}
+		}
+	}
+	b.unrecorded()
+	if told := b.unrecorded(); len(told) != 0 || len(b.calls) != 0 || len(b.none) != 0 {
+		t.Errorf("it is said for ever: %v", told)
+	}
+}

@@ -90,6 +90,14 @@ func (t *Tariff) Row(used *Tokens) *Tariff {
 	return row.Tier(used.AllInput())
 }
 
+// priorityService is the one service that providers charge more for than for the standard one.
+const priorityService = "priority"
+
+// Guesses says whether the price knows nothing of a service that costs more than what is charged for it: the standard row. A ceiling is no guess.
+func (t *Tariff) Guesses(used *Tokens) bool {
+	return used.Service == priorityService && t.Row(used).Service != priorityService && !t.Ceiling
+}
+
 // Cost returns what the tokens cost at the row that they reach. It saturates instead of overflowing. Where nothing was used and nothing
 // reported, nothing is billed, not even the request. Both planes call it, so that a cost can be checked from an event and its price.
 func (t *Tariff) Cost(used *Tokens) int64 {

@@ -165,3 +165,28 @@ func TestTheWorstCaseKnowsWhichTiersCanBeReached(t *testing.T) {
 		}
 	}
 }
+
+func TestAServiceThatCostsMoreAndHasNoPriceIsAnEstimate(t *testing.T) {
+	t.Parallel()
+	standard := &state.Price{InputPico: 2}
+	listed := &state.Price{InputPico: 2, Services: []*state.Price{{Service: "priority", InputPico: 4}}}
+	ceiling := &state.Price{InputPico: 9, Ceiling: true}
+	for _, c := range []struct {
+		name    string
+		price   *state.Price
+		service string
+		silent  bool // the provider counted nothing
+		want    bool
+	}{
+		{"priority without a row", standard, "priority", false, true},
+		{"priority with a row", listed, "priority", false, false},
+		{"priority at the ceiling", ceiling, "priority", false, false},
+		{"cheaper services at the standard row", listed, "flex", false, false},
+		{"the standard service", standard, "", false, false},
+		{"nothing counted", standard, "", true, true},
+	} {
+		if got := Estimated(c.price, Usage{Input: 1, Service: c.service, Reported: !c.silent}); got != c.want {
+			t.Errorf("%s: %t", c.name, got)
+		}
+	}
+}

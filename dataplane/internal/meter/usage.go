@@ -155,6 +155,12 @@ func Row(p *state.Price, u Usage) *state.Price {
 	return p.Row(&used)
 }
 
+// Estimated says whether what a usage costs is not surely what the provider bills: it counted nothing, or served in a way without a known price.
+func Estimated(p *state.Price, u Usage) bool {
+	used := wire.Tokens(u)
+	return !u.Reported || p.Guesses(&used)
+}
+
 // Fill writes the usage into an event.
 func Fill(event *wire.UsageEvent, u Usage) {
 	event.InputTokens, event.AudioInputTokens, event.ImageInputTokens = u.Input, u.AudioInput, u.ImageInput

@@ -116,7 +116,7 @@ func (p *Pipeline) settle(c *call, a *attempt, e ending) int64 {
 		event.FirstByteUs = max(1, a.firstByte.Sub(a.started).Microseconds())
 	}
 	meter.Fill(event, e.usage)
-	event.Estimated = !e.usage.Reported && cost > 0
+	event.Estimated = cost > 0 && meter.Estimated(a.price, e.usage)
 	event.CostPico, event.SavedPico, event.Waste = cost, meter.Saved(a.price, e.usage), e.waste
 	if e.doubt {
 		event.Charges = a.hold.ChargesInDoubt(0)

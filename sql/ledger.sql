@@ -249,6 +249,7 @@ ON CONFLICT DO NOTHING;
 SELECT event_id, period_start, subject, pico, noted_at
 FROM budget_doubt
 WHERE org_id = $1 AND budget_id = $2 AND released_at IS NULL
+  AND (sqlc.arg(first)::boolean OR noted_at < sqlc.arg(at)::timestamptz OR noted_at = sqlc.arg(at)::timestamptz AND event_id > sqlc.arg(event)::uuid)
 ORDER BY noted_at DESC, event_id
 LIMIT $3;
 

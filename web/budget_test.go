@@ -76,8 +76,8 @@ func budgetDetail() budgetui.Detail {
 			Groups: []budgetui.Choice{{Label: "Key", Href: "/budgets/2?group=virtual_key", Current: true}, {Label: "End user", Href: "/budgets/2?group=end_user"}, {Label: "Model", Href: "/budgets/2?group=model"}},
 		},
 		Holders: []budgetui.Holder{{Edge: "edge-fra-1", Amount: "$0.07", At: component.At(noon, "ago")}, {Edge: "edge-iad-2", Amount: "$0.04", At: component.At(noon, "ago")}},
-		Doubts:  usageui.List{Rows: calls(6)[5:]},
-		Past:    []budgetui.Past{{Period: "19 November 2026", Spent: "$8.40"}, {Period: "18 November 2026", Spent: "$10.02", InDoubt: "$0.02"}},
+		Doubts:  usageui.List{Rows: calls(6)[5:]}, DoubtsPager: component.Pager{Older: "/usage?before=1&outcome=indeterminate"},
+		Past: []budgetui.Past{{Period: "19 November 2026", Spent: "$8.40"}, {Period: "18 November 2026", Spent: "$10.02", InDoubt: "$0.02"}},
 		Raises: []budgetui.Raise{
 			{Amount: "$5.00", Reason: "Launch of the new assistant; agreed with Maya.", State: component.Badge{Text: "in force", Tone: component.OK}, Starts: component.At(noon, "minute"), Ends: component.At(noon.Add(6*time.Hour), "minute"), By: "ada@example.com", EndHref: "/budgets/2/raises/1/end"},
 			{Amount: "$2.00", Reason: "Month-end reports", State: component.Badge{Text: "over", Tone: component.Plain}, Starts: component.At(noon.Add(-99*time.Hour), "minute"), Ends: component.At(noon.Add(-90*time.Hour), "minute"), By: "ada@example.com, ended by tom@example.com"},

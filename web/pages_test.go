@@ -252,6 +252,9 @@ func moneyStories() []story {
 			Lines:    []usageui.Line{{Class: "Input", Tokens: "1,204", Price: "$0.15", Cost: "$0.0001806"}, {Class: "Output", Tokens: "310", Price: "$0.60", Cost: "$0.000186"}},
 			Attempts: calls(2),
 		})},
+		{name: "home-searching", title: "Overview", active: "Overview", content: homeui.Page(homeui.View{
+			Greeting: "Northwind", Figures: figures(), Chart: chart(1, 24, "hour"), Budgets: budgetRows(3), RefusedPager: component.Pager{Older: "/usage?before=1&outcome=refused"},
+		})},
 		{name: "home", title: "Overview", active: "Overview", content: homeui.Page(homeui.View{
 			Greeting: "Northwind", Live: "/live", Figures: figures(), Chart: chart(1, 24, "hour"), Budgets: budgetRows(3), Refused: usageui.List{Rows: calls(5)[1:2]},
 			Edges: []homeui.Edge{{Name: "edge-1", State: component.Badge{Text: "connected", Tone: component.OK}, Note: "38 ms"}, {Name: "edge-2", State: component.Badge{Text: "away", Tone: component.Warn}, Note: "12 behind"}},

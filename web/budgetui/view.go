@@ -143,6 +143,7 @@ type Detail struct {
 	Accounts    *Accounts // nil: it has one account
 	Holders     []Holder
 	Doubts      usageui.List
+	DoubtsPager component.Pager
 	Past        []Past
 	Raises      []Raise
 	History     []Event

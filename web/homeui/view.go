@@ -10,16 +10,17 @@ import (
 
 // View is the overview.
 type View struct {
-	Greeting string
-	Steps    []Step // of the first-steps list; empty when all are done
-	Done     string // "2 of 6 done"
-	Live     string
-	Figures  []component.Stat
-	Chart    component.Chart
-	Quiet    bool // nothing was called in the last 24 hours
-	Budgets  []budgetui.Row
-	Edges    []Edge
-	Refused  usageui.List
+	Greeting     string
+	Steps        []Step // of the first-steps list; empty when all are done
+	Done         string // "2 of 6 done"
+	Live         string
+	Figures      []component.Stat
+	Chart        component.Chart
+	Quiet        bool // nothing was called in the last 24 hours
+	Budgets      []budgetui.Row
+	Edges        []Edge
+	Refused      usageui.List
+	RefusedPager component.Pager
 }
 
 // Step is one of the first steps.

@@ -12,11 +12,19 @@ import (
 // doubtTable is what an operator does with money in doubt.
 func doubtTable(s Services) []endpoint {
 	return []endpoint{
-		getting("/budgets/:id/doubts", authz.BudgetRead, "The latest calls that left something of a budget in doubt",
-			func(ctx context.Context, actor authz.Actor, id ident.Budget) (items[budget.Doubt], error) {
-				all, err := s.Doubts.List(ctx, actor, id)
-				return items[budget.Doubt]{append([]budget.Doubt{}, all...)}, err
-			}),
+		{
+			method: http.MethodGet, path: "/budgets/:id/doubts", permission: authz.BudgetRead, status: http.StatusOK,
+			summary:    "The calls that left something of a budget in doubt, the latest first",
+			parameters: []parameter{{"after", "next of the page before"}},
+			answer:     typeOf[budget.DoubtPage](),
+			serve: func(c *call) (any, error) {
+				id, err := idOf[ident.Budget](c, "id")
+				if err != nil {
+					return nil, err
+				}
+				return s.Doubts.List(c.ctx, c.actor, id, c.query("after"))
+			},
+		},
 		releasing("/budgets/:id/release-doubt", "Take everything out of doubt in a budget, as spent or as not spent", s.Doubts.Release),
 		releasing("/usage/events/:id/release-doubt", "Take what one call left in doubt out of it, in every budget", s.Doubts.ReleaseEvent),
 	}

@@ -1,6 +1,9 @@
 package budget
 
 import (
+	"encoding/base64"
+	"errors"
+	"strings"
 	"time"
 
 	"tollgate.dev/controlplane/internal/fault"
@@ -39,7 +42,35 @@ type Doubt struct {
 	NotedAt     time.Time    `json:"noted_at"`
 }
 
-const doubtsMost = 200 // shown of a budget
+// DoubtPage is some of a budget's doubts, the latest first.
+type DoubtPage struct {
+	Items []Doubt `json:"items"`
+	Next  string  `json:"next"` // for the page behind; empty: there is no more
+}
+
+const doubtsMost = 200 // in a page
+
+// cursor names a doubt's place in the list.
+func (d Doubt) cursor() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(d.NotedAt.Format(time.RFC3339Nano) + " " + d.EventID.String()))
+}
+
+// readDoubtCursor returns where a page begins: behind that doubt. Empty is the beginning.
+func readDoubtCursor(text string) (from Doubt, err error) {
+	if text == "" {
+		return Doubt{}, nil
+	}
+	var wrong fault.Fields
+	raw, badText := base64.RawURLEncoding.DecodeString(text)
+	at, event, _ := strings.Cut(string(raw), " ")
+	var badTime, badID error
+	from.NotedAt, badTime = time.Parse(time.RFC3339Nano, at)
+	from.EventID, badID = ident.Parse[ident.Event](event)
+	if errors.Join(badText, badTime, badID) != nil {
+		wrong.Add("after", "take the text from next of the page before")
+	}
+	return from, wrong.Err()
+}
 
 // clean trims the input and says what is wrong.
 func (r Release) clean() (Release, error) {

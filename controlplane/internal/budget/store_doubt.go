@@ -16,7 +16,7 @@ import (
 
 // doubts are the ledger's books of what is in doubt, inside a transaction that has entered org.
 type doubts interface {
-	Each(ctx context.Context, tx pgx.Tx, org ident.Org, budget ident.Budget, atMost int, see func(event ident.Event, periodStart time.Time, subject string, amount money.Amount, notedAt time.Time)) error
+	Each(ctx context.Context, tx pgx.Tx, org ident.Org, budget ident.Budget, after ident.Event, at time.Time, atMost int, see func(event ident.Event, periodStart time.Time, subject string, amount money.Amount, notedAt time.Time)) error
 	Release(ctx context.Context, tx pgx.Tx, org ident.Org, budget ident.Budget, asSpent bool, now time.Time) (money.Amount, error)
 	ReleaseEvent(ctx context.Context, tx pgx.Tx, org ident.Org, event ident.Event, asSpent bool, now time.Time) (money.Amount, error)
 }
@@ -33,20 +33,30 @@ func NewDoubts(db *tenant.DB, books doubts, now func() time.Time) *DoubtService 
 	return &DoubtService{db: db, books: books, now: now}
 }
 
-// List lists the latest calls that left something of a budget in doubt; what a lost edge held is in doubt too, but of no call.
-func (s *DoubtService) List(ctx context.Context, actor authz.Actor, id ident.Budget) (all []Doubt, err error) {
+// List lists a page of the calls that left something of a budget in doubt, the latest first, behind the page whose Next is after; what a lost
+// edge held is in doubt too, but of no call.
+func (s *DoubtService) List(ctx context.Context, actor authz.Actor, id ident.Budget, after string) (page DoubtPage, err error) {
 	if err := actor.Require(authz.BudgetRead); err != nil {
-		return nil, err
+		return DoubtPage{}, err
 	}
+	from, err := readDoubtCursor(after)
+	if err != nil {
+		return DoubtPage{}, err
+	}
+	page.Items = []Doubt{}
 	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
 		if _, err := get(ctx, tx, actor.Org, id); err != nil {
 			return err
 		}
-		return s.books.Each(ctx, tx, actor.Org, id, doubtsMost, func(event ident.Event, periodStart time.Time, subject string, amount money.Amount, notedAt time.Time) {
-			all = append(all, Doubt{event, periodStart, subject, amount, notedAt})
+		return s.books.Each(ctx, tx, actor.Org, id, from.EventID, from.NotedAt, doubtsMost+1, func(event ident.Event, periodStart time.Time, subject string, amount money.Amount, notedAt time.Time) {
+			page.Items = append(page.Items, Doubt{event, periodStart, subject, amount, notedAt})
 		})
 	})
-	return all, err
+	if len(page.Items) > doubtsMost {
+		page.Items = page.Items[:doubtsMost]
+		page.Next = page.Items[doubtsMost-1].cursor()
+	}
+	return page, err
 }
 
 // Release takes everything out of doubt in a budget, as spent or as free again, with the reason in the audit log. Usage of a lost edge

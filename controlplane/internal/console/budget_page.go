@@ -253,8 +253,11 @@ func (p *budgetPage) doubts(_ context.Context, d *budgetui.Detail) error {
 		WorkspaceID: where.WorkspaceID, AgentID: where.AgentID, VirtualKeyID: where.VirtualKeyID, Model: where.Model,
 		EndUser: where.EndUser, LabelName: where.LabelName, LabelValue: where.LabelValue,
 	}
-	list, _, err := p.callList(p.visit, filter)
+	list, next, err := p.callList(p.visit, filter)
 	d.Doubts = list
+	if next != "" {
+		d.DoubtsPager.Older = "/usage?" + usageQuery(filter, next).Encode()
+	}
 	return err
 }
 

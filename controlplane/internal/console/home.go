@@ -69,12 +69,18 @@ func (c *Console) homeView(v *visit) (homeui.View, error) {
 	if err != nil {
 		return homeui.View{}, err
 	}
-	refused, _, err := c.callList(v, usage.Filter{Limit: homeRefusals, Outcome: "refused"})
+	only := usage.Filter{Limit: homeRefusals, Outcome: "refused"}
+	refused, next, err := c.callList(v, only)
 	if err != nil {
 		return homeui.View{}, err
 	}
+	var older component.Pager
+	if next != "" {
+		older.Older = "/usage?" + usageQuery(only, next).Encode()
+	}
 	return homeui.View{
-		Figures: figures, Chart: sumsOf(spent, s).chart("Cost per agent, last 24 hours", s), Quiet: spent.Total.Events == 0,
+		RefusedPager: older,
+		Figures:      figures, Chart: sumsOf(spent, s).chart("Cost per agent, last 24 hours", s), Quiet: spent.Total.Events == 0,
 		Budgets: nearest(budgets, c.config.Now()), Edges: edgeLines(all), Refused: refused,
 	}, nil
 }

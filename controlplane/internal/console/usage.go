@@ -92,6 +92,34 @@ func usageFilter(v *visit) usage.Filter {
 	return filter
 }
 
+// usageQuery is the address's query of what a filter leaves behind a page. usageFilter reads it.
+func usageQuery(f usage.Filter, before string) url.Values {
+	query := url.Values{}
+	set := func(name, value string) {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	for name, id := range map[string]interface {
+		IsZero() bool
+		String() string
+	}{"workspace_id": f.WorkspaceID, "agent_id": f.AgentID, "virtual_key_id": f.VirtualKeyID} {
+		if !id.IsZero() {
+			query.Set(name, id.String())
+		}
+	}
+	set("before", before)
+	set("outcome", f.Outcome)
+	set("model", f.Model)
+	set("end_user", f.EndUser)
+	set("label_name", f.LabelName)
+	set("label_value", f.LabelValue)
+	if !f.From.IsZero() {
+		query.Set("from", f.From.Format(time.RFC3339))
+	}
+	return query
+}
+
 func filtered(f usage.Filter) bool {
 	return f.Model != "" || f.Outcome != "" || f.Code != "" || !f.AgentID.IsZero() || !f.WorkspaceID.IsZero() || !f.VirtualKeyID.IsZero() || !f.ProviderID.IsZero() || !f.RouteID.IsZero() || f.RunID != "" || f.EndUser != "" || f.LabelName != "" || !f.From.IsZero()
 }

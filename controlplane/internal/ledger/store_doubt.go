@@ -32,9 +32,10 @@ func NoteDoubts(ctx context.Context, tx pgx.Tx, org ident.Org, doubts []Doubt) e
 // Doubts are the books of what is in doubt. Its methods run inside a transaction that has entered org.
 type Doubts struct{}
 
-// Each shows the calls that left something of a budget in doubt that nobody has released, the latest first.
-func (Doubts) Each(ctx context.Context, tx pgx.Tx, org ident.Org, budget ident.Budget, atMost int, see func(ident.Event, time.Time, string, money.Amount, time.Time)) error {
-	rows, err := ledgerdb.New(tx).ListDoubts(ctx, ledgerdb.ListDoubtsParams{OrgID: org, BudgetID: budget, Limit: int32(atMost)})
+// Each shows the calls that left something of a budget in doubt that nobody has released, the latest first: those behind one that was noted at
+// that time, or from the latest for the zero time.
+func (Doubts) Each(ctx context.Context, tx pgx.Tx, org ident.Org, budget ident.Budget, after ident.Event, at time.Time, atMost int, see func(ident.Event, time.Time, string, money.Amount, time.Time)) error {
+	rows, err := ledgerdb.New(tx).ListDoubts(ctx, ledgerdb.ListDoubtsParams{OrgID: org, BudgetID: budget, Limit: int32(atMost), First: at.IsZero(), At: at, Event: after.UUID})
 	if err != nil {
 		return fmt.Errorf("list what is in doubt of budget %s: %w", budget, err)
 	}

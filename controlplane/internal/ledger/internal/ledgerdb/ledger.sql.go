@@ -375,6 +375,7 @@ const listDoubts = `-- name: ListDoubts :many
 SELECT event_id, period_start, subject, pico, noted_at
 FROM budget_doubt
 WHERE org_id = $1 AND budget_id = $2 AND released_at IS NULL
+  AND ($4::boolean OR noted_at < $5::timestamptz OR noted_at = $5::timestamptz AND event_id > $6::uuid)
 ORDER BY noted_at DESC, event_id
 LIMIT $3
 `
@@ -383,6 +384,9 @@ type ListDoubtsParams struct {
 	OrgID    ident.Org
 	BudgetID ident.Budget
 	Limit    int32
+	First    bool
+	At       time.Time
+	Event    uuid.UUID
 }
 
 type ListDoubtsRow struct {
@@ -394,7 +398,14 @@ type ListDoubtsRow struct {
 }
 
 func (q *Queries) ListDoubts(ctx context.Context, arg ListDoubtsParams) ([]ListDoubtsRow, error) {
-	rows, err := q.db.Query(ctx, listDoubts, arg.OrgID, arg.BudgetID, arg.Limit)
+	rows, err := q.db.Query(ctx, listDoubts,
+		arg.OrgID,
+		arg.BudgetID,
+		arg.Limit,
+		arg.First,
+		arg.At,
+		arg.Event,
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,32 @@
+package console
+
+import (
+	"net/http/httptest"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/usage"
+)
+
+// What a list of a page leaves behind is found where its link leads.
+func TestALinkToFurtherCallsKeepsTheFilter(t *testing.T) {
+	t.Parallel()
+	for _, want := range []usage.Filter{
+		{Outcome: "refused"},
+		{
+			Outcome: "indeterminate", From: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), WorkspaceID: ident.New[ident.Workspace](), AgentID: ident.New[ident.Agent](),
+			VirtualKeyID: ident.New[ident.VirtualKey](), Model: "gpt & co", EndUser: "u/1", LabelName: "team", LabelValue: "a=b",
+		},
+	} {
+		request := httptest.NewRequest("GET", "/usage?"+usageQuery(want, "cursor").Encode(), nil)
+		got := usageFilter(&visit{Context: echo.New().NewContext(request, httptest.NewRecorder())})
+		want.Before, want.Limit = "cursor", callsPage
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}

@@ -112,7 +112,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 	e.subscription, err = subscription.New(subscription.Config{
 		Client: client, DataDir: config.DataDir, EdgeID: id, Epoch: epoch, PreviousEpoch: recovery.PreviousEpoch,
 		Version: version, Region: config.Region, Name: config.EdgeName, Store: store, PublicKey: config.SnapshotPublicKey, FleetKey: config.FleetKey,
-		Clock: now, Status: func() *wire.Status { return status(records, requests, limiter, breakers) }, Recall: book.Recall, Logger: logger,
+		Clock: now, Status: func() *wire.Status { return status(records, requests, limiter, breakers) }, Recall: book.Recall, Edges: limiter.Expect, Logger: logger,
 	})
 	if err != nil {
 		return nil, err

@@ -68,6 +68,13 @@ UPDATE edge SET last_seen_at = $2, spool_pending = $3, spool_bytes = $4, in_flig
   spool_corrupt = $12, spool_kept_bytes = $13, rate_uses = $14, open_targets = $15
 WHERE edge_id = $1;
 
+-- name: CountLive :one
+-- @sqlc-vet-disable org-id-required
+-- Edges belong to no organization. A control plane that died could not say that its edges have left.
+SELECT count(*)
+FROM edge
+WHERE connected_at IS NOT NULL AND last_seen_at > $1;
+
 -- name: SaveAck :exec
 INSERT INTO edge_generation (org_id, edge_id, generation, acked_at, lag_ms)
 VALUES ($1, $2, $3, $4, $5)

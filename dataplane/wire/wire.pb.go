@@ -830,6 +830,7 @@ const (
 	LeaseVerdict_LEASE_VERDICT_OK             LeaseVerdict = 1
 	LeaseVerdict_LEASE_VERDICT_EXHAUSTED      LeaseVerdict = 2 // less than need is left
 	LeaseVerdict_LEASE_VERDICT_UNKNOWN_BUDGET LeaseVerdict = 3
+	LeaseVerdict_LEASE_VERDICT_LATER          LeaseVerdict = 4 // the claim is booked; nothing is lent until other edges have told books that may have been restored what they know
 )
 
 // Enum value maps for LeaseVerdict.
@@ -839,12 +840,14 @@ var (
 		1: "LEASE_VERDICT_OK",
 		2: "LEASE_VERDICT_EXHAUSTED",
 		3: "LEASE_VERDICT_UNKNOWN_BUDGET",
+		4: "LEASE_VERDICT_LATER",
 	}
 	LeaseVerdict_value = map[string]int32{
 		"LEASE_VERDICT_UNSPECIFIED":    0,
 		"LEASE_VERDICT_OK":             1,
 		"LEASE_VERDICT_EXHAUSTED":      2,
 		"LEASE_VERDICT_UNKNOWN_BUDGET": 3,
+		"LEASE_VERDICT_LATER":          4,
 	}
 )
 
@@ -1892,6 +1895,7 @@ type Welcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	NowUnixMs     int64                  `protobuf:"varint,1,opt,name=now_unix_ms,json=nowUnixMs,proto3" json:"now_unix_ms,omitempty"` // the control plane's clock, for correcting the edge's
 	HeartbeatMs   uint32                 `protobuf:"varint,2,opt,name=heartbeat_ms,json=heartbeatMs,proto3" json:"heartbeat_ms,omitempty"`
+	LiveEdges     uint32                 `protobuf:"varint,3,opt,name=live_edges,json=liveEdges,proto3" json:"live_edges,omitempty"` // that are connected somewhere, this one included. 0: not said
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1940,6 +1944,13 @@ func (x *Welcome) GetHeartbeatMs() uint32 {
 	return 0
 }
 
+func (x *Welcome) GetLiveEdges() uint32 {
+	if x != nil {
+		return x.LiveEdges
+	}
+	return 0
+}
+
 // Whole says, once on a stream, that everything of which the edge held less at its hello has been sent: what it does not know now does not exist.
 type Whole struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1980,6 +1991,7 @@ func (*Whole) Descriptor() ([]byte, []int) {
 type Heartbeat struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	NowUnixMs     int64                  `protobuf:"varint,1,opt,name=now_unix_ms,json=nowUnixMs,proto3" json:"now_unix_ms,omitempty"`
+	LiveEdges     uint32                 `protobuf:"varint,2,opt,name=live_edges,json=liveEdges,proto3" json:"live_edges,omitempty"` // as in Welcome
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2017,6 +2029,13 @@ func (*Heartbeat) Descriptor() ([]byte, []int) {
 func (x *Heartbeat) GetNowUnixMs() int64 {
 	if x != nil {
 		return x.NowUnixMs
+	}
+	return 0
+}
+
+func (x *Heartbeat) GetLiveEdges() uint32 {
+	if x != nil {
+		return x.LiveEdges
 	}
 	return 0
 }
@@ -4982,7 +5001,8 @@ func (x *UsageAck) GetSeq() uint64 {
 type PositionsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	EdgeId        []byte                 `protobuf:"bytes,1,opt,name=edge_id,json=edgeId,proto3" json:"edge_id,omitempty"`
-	Epochs        []uint64               `protobuf:"varint,2,rep,packed,name=epochs,proto3" json:"epochs,omitempty"` // of which the edge still has records
+	Epochs        []uint64               `protobuf:"varint,2,rep,packed,name=epochs,proto3" json:"epochs,omitempty"`                 // of which the edge still has records
+	ToldBooks     uint64                 `protobuf:"varint,5,opt,name=told_books,json=toldBooks,proto3" json:"told_books,omitempty"` // the books that know all its leases and all its usage of before they began; 1: none yet. 0: an edge of before
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5031,9 +5051,17 @@ func (x *PositionsRequest) GetEpochs() []uint64 {
 	return nil
 }
 
+func (x *PositionsRequest) GetToldBooks() uint64 {
+	if x != nil {
+		return x.ToldBooks
+	}
+	return 0
+}
+
 type PositionsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Positions     []*Position            `protobuf:"bytes,1,rep,name=positions,proto3" json:"positions,omitempty"` // one for each epoch that was asked for
+	Books         uint64                 `protobuf:"varint,5,opt,name=books,proto3" json:"books,omitempty"`        // which books these are: another number after Postgres began anew, as it does when it is restored. 0: not said
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5073,6 +5101,13 @@ func (x *PositionsResponse) GetPositions() []*Position {
 		return x.Positions
 	}
 	return nil
+}
+
+func (x *PositionsResponse) GetBooks() uint64 {
+	if x != nil {
+		return x.Books
+	}
+	return 0
 }
 
 // Position says that the books have every record of the epoch up to and including seq; 0: none.
@@ -5917,13 +5952,17 @@ const file_wire_proto_rawDesc = "" +
 	"\theartbeat\x18\x05 \x01(\v2\x1b.tollgate.wire.v1.HeartbeatH\x00R\theartbeat\x12=\n" +
 	"\aremoval\x18\x06 \x01(\v2!.tollgate.wire.v1.FragmentRemovalH\x00R\aremoval\x12/\n" +
 	"\x05whole\x18\a \x01(\v2\x17.tollgate.wire.v1.WholeH\x00R\x05wholeB\t\n" +
-	"\amessage\"L\n" +
+	"\amessage\"k\n" +
 	"\aWelcome\x12\x1e\n" +
 	"\vnow_unix_ms\x18\x01 \x01(\x03R\tnowUnixMs\x12!\n" +
-	"\fheartbeat_ms\x18\x02 \x01(\rR\vheartbeatMs\"\a\n" +
-	"\x05Whole\"+\n" +
+	"\fheartbeat_ms\x18\x02 \x01(\rR\vheartbeatMs\x12\x1d\n" +
+	"\n" +
+	"live_edges\x18\x03 \x01(\rR\tliveEdges\"\a\n" +
+	"\x05Whole\"J\n" +
 	"\tHeartbeat\x12\x1e\n" +
-	"\vnow_unix_ms\x18\x01 \x01(\x03R\tnowUnixMs\"\xcd\x01\n" +
+	"\vnow_unix_ms\x18\x01 \x01(\x03R\tnowUnixMs\x12\x1d\n" +
+	"\n" +
+	"live_edges\x18\x02 \x01(\rR\tliveEdges\"\xcd\x01\n" +
 	"\bFragment\x12\x1a\n" +
 	"\bmanifest\x18\x01 \x01(\fR\bmanifest\x12\x1c\n" +
 	"\tsignature\x18\x02 \x01(\fR\tsignature\x12'\n" +
@@ -6241,12 +6280,15 @@ const file_wire_proto_rawDesc = "" +
 	"\x05event\x18\x02 \x01(\fR\x05event\"2\n" +
 	"\bUsageAck\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\"C\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"b\n" +
 	"\x10PositionsRequest\x12\x17\n" +
 	"\aedge_id\x18\x01 \x01(\fR\x06edgeId\x12\x16\n" +
-	"\x06epochs\x18\x02 \x03(\x04R\x06epochs\"M\n" +
+	"\x06epochs\x18\x02 \x03(\x04R\x06epochs\x12\x1d\n" +
+	"\n" +
+	"told_books\x18\x05 \x01(\x04R\ttoldBooks\"c\n" +
 	"\x11PositionsResponse\x128\n" +
-	"\tpositions\x18\x01 \x03(\v2\x1a.tollgate.wire.v1.PositionR\tpositions\"2\n" +
+	"\tpositions\x18\x01 \x03(\v2\x1a.tollgate.wire.v1.PositionR\tpositions\x12\x14\n" +
+	"\x05books\x18\x05 \x01(\x04R\x05books\"2\n" +
 	"\bPosition\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\x95\x01\n" +
@@ -6407,12 +6449,13 @@ const file_wire_proto_rawDesc = "" +
 	"\x0fOUTCOME_REFUSED\x10\x02\x12\x1b\n" +
 	"\x17OUTCOME_UPSTREAM_FAILED\x10\x03\x12\x19\n" +
 	"\x15OUTCOME_CLIENT_CLOSED\x10\x04\x12\x19\n" +
-	"\x15OUTCOME_INDETERMINATE\x10\x05*\x82\x01\n" +
+	"\x15OUTCOME_INDETERMINATE\x10\x05*\x9b\x01\n" +
 	"\fLeaseVerdict\x12\x1d\n" +
 	"\x19LEASE_VERDICT_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10LEASE_VERDICT_OK\x10\x01\x12\x1b\n" +
 	"\x17LEASE_VERDICT_EXHAUSTED\x10\x02\x12 \n" +
-	"\x1cLEASE_VERDICT_UNKNOWN_BUDGET\x10\x032\xc5\x02\n" +
+	"\x1cLEASE_VERDICT_UNKNOWN_BUDGET\x10\x03\x12\x17\n" +
+	"\x13LEASE_VERDICT_LATER\x10\x042\xc5\x02\n" +
 	"\vEdgeService\x12I\n" +
 	"\x04Sync\x12\x1d.tollgate.wire.v1.SyncRequest\x1a\x1e.tollgate.wire.v1.SyncResponse(\x010\x01\x12K\n" +
 	"\vReportUsage\x12\x1c.tollgate.wire.v1.UsageBatch\x1a\x1a.tollgate.wire.v1.UsageAck(\x010\x01\x12H\n" +

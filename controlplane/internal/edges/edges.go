@@ -20,6 +20,7 @@ const (
 	fullAtOnce    = 4                      // edges that are being sent full states
 	urgentMax     = 10_000                 // revocations and recalls that wait for one edge
 	pollEvery     = 5 * time.Second        // in case a notification was missed
+	liveFor       = time.Minute            // after its last status an edge counts as connected
 	earlierMax    = 1000                   // epochs that an edge names
 	readBytesMax  = 8 << 20                // one message from an edge
 	gzipBytesMin  = 4 << 10                // smaller messages are not worth compressing

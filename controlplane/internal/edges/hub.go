@@ -60,6 +60,7 @@ func (s *Service) poll(ctx context.Context) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
+		s.countLive(ctx)
 		heads, err := s.publish.Heads(ctx)
 		if err != nil && ctx.Err() == nil {
 			s.logger.ErrorContext(ctx, "the newest generations cannot be read", "error", err)
@@ -83,6 +84,18 @@ func (s *Service) poll(ctx context.Context) error {
 		case <-s.look:
 		}
 	}
+}
+
+// countLive notes how many edges are connected.
+func (s *Service) countLive(ctx context.Context) {
+	live, err := countLive(ctx, s.pool, s.now())
+	if err != nil {
+		if ctx.Err() == nil {
+			s.logger.ErrorContext(ctx, "the connected edges are not counted", "error", err)
+		}
+		return
+	}
+	s.live.Store(live)
 }
 
 // moveAhead takes note of a generation that the books may not know.

@@ -57,6 +57,7 @@ type Service struct {
 	turns    chan struct{}              // one for each full state on its way
 	ended    chan struct{}              // closed when Run ends
 	counted  counters
+	live     atomic.Uint32       // edges that are connected somewhere; 0: not known
 	lagged   func(time.Duration) // never nil
 }
 

@@ -140,7 +140,7 @@ func (s *session) beat() error {
 	if late {
 		return errSlow
 	}
-	return s.send(&wire.SyncResponse{Message: &wire.SyncResponse_Heartbeat{Heartbeat: &wire.Heartbeat{NowUnixMs: s.service.now().UnixMilli()}}})
+	return s.send(&wire.SyncResponse{Message: &wire.SyncResponse_Heartbeat{Heartbeat: &wire.Heartbeat{NowUnixMs: s.service.now().UnixMilli(), LiveEdges: s.service.live.Load()}}})
 }
 
 func (s *session) sendUrgent() error {

@@ -95,6 +95,15 @@ func disconnect(ctx context.Context, pool *pgxpool.Pool, edge ident.Edge, at tim
 	return nil
 }
 
+// countLive counts the edges that are connected somewhere.
+func countLive(ctx context.Context, pool *pgxpool.Pool, now time.Time) (uint32, error) {
+	count, err := edgesdb.New(pool).CountLive(ctx, now.Add(-liveFor))
+	if err != nil {
+		return 0, fmt.Errorf("count connected edges: %w", err)
+	}
+	return uint32(min(count, 1<<30)), nil
+}
+
 func saveStatus(ctx context.Context, pool *pgxpool.Pool, edge ident.Edge, status *wire.Status, now time.Time) error {
 	err := edgesdb.New(pool).SaveStatus(ctx, edgesdb.SaveStatusParams{
 		EdgeID: edge, LastSeenAt: now, SpoolPending: signed(status.GetSpoolPending()), SpoolBytes: signed(status.GetSpoolBytes()),

@@ -40,6 +40,7 @@ func (s *Service) Sync(ctx context.Context, stream *connect.BidiStream[wire.Sync
 		defer limits.writeFreely()
 		return stream.Send(message)
 	}, cancel)
+	s.countLive(ctx)
 	if err := session.welcome(); err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (s *Service) Sync(ctx context.Context, stream *connect.BidiStream[wire.Sync
 
 func (s *session) welcome() error {
 	return s.send(&wire.SyncResponse{Message: &wire.SyncResponse_Welcome{Welcome: &wire.Welcome{
-		NowUnixMs: s.service.now().UnixMilli(), HeartbeatMs: uint32(heartbeat.Milliseconds()),
+		NowUnixMs: s.service.now().UnixMilli(), HeartbeatMs: uint32(heartbeat.Milliseconds()), LiveEdges: s.service.live.Load(),
 	}}})
 }
 

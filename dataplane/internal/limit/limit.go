@@ -228,6 +228,14 @@ func (l *Limiter) late(asks []ask, a answer) {
 	}
 }
 
+// Expect says how many edges live, from whoever knows while Redis has not answered yet: its share is one of so many, never rounded up.
+func (l *Limiter) Expect(edges int) {
+	if redis, shared := l.shared.(*Redis); shared && edges > 0 && redis.circuit.closedAt().IsZero() {
+		redis.before.Store(int64(edges) - 1)
+		redis.alive.Store(int64(edges))
+	}
+}
+
 // Counting returns how calls are counted, since when, and how many edges live as far as is known.
 func (l *Limiter) Counting() (how wire.RateCounting, since time.Time, edges int) {
 	redis, shared := l.shared.(*Redis)

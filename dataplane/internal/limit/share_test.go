@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"tollgate.dev/dataplane/wire"
 )
 
 func TestASilenceOpensTheCircuitAndALateAnswerDoesNot(t *testing.T) {
@@ -151,4 +153,31 @@ func TestAWindowFollowsAnother(t *testing.T) {
 	if text := self.text(60); text != "0=1099511627776," {
 		t.Error(text)
 	}
+}
+
+// An edge that starts while Redis is away hears from elsewhere how many there are.
+func TestAnEdgeThatHasNotReachedRedisYetTakesItsPartOfALimit(t *testing.T) {
+	t.Parallel()
+	away, err := NewRedis("redis://127.0.0.1:1", wire.NewID(time.Now()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = away.Close() })
+	away.Warm(t.Context())
+	l := NewShared(away, time.Now)
+	if got := l.Share(10); got != 10 {
+		t.Errorf("nothing is known of others: %d of 10", got)
+	}
+	l.Expect(3)
+	l.Expect(0) // not said
+	if _, _, edges := l.Counting(); l.Share(10) != 3 || l.Share(2) != 1 || edges != 3 {
+		t.Errorf("three edges: %d of 10, %d of 2, %d edges", l.Share(10), l.Share(2), edges)
+	}
+	away.circuit.answered(time.Now())
+	away.count(2, 0, time.Now())
+	l.Expect(5)
+	if _, _, edges := l.Counting(); edges != 3 {
+		t.Errorf("what others say goes before what Redis says: %d edges", edges)
+	}
+	New(time.Now).Expect(3) // without Redis an edge counts alone
 }

@@ -48,6 +48,7 @@ type Config struct {
 	Clock         clock
 	Status        func() *wire.Status // without the time
 	Recall        func(recall *wire.LeaseRecall)
+	Edges         func(live int) // hears how many there are, from the last good snapshot and the control plane
 	Logger        *slog.Logger
 }
 
@@ -97,6 +98,7 @@ func (s *Subscription) Boot() error {
 		}
 	}
 	s.whole.Store(s.vault.whole())
+	s.config.Edges(s.vault.edges())
 	return nil
 }
 
@@ -224,6 +226,7 @@ func (s *Subscription) stream(ctx context.Context) (welcomed bool, err error) {
 			welcomed = true
 			silence = max(silenceMax*time.Duration(welcome.GetHeartbeatMs())*time.Millisecond, time.Second)
 			s.config.Clock.Learn(time.UnixMilli(welcome.GetNowUnixMs()))
+			s.config.Edges(int(welcome.GetLiveEdges()))
 			s.connected.Store(true)
 			reporting.Go(func() { s.reportStatus(ctx, line) })
 			s.config.Logger.Info("the control plane has answered")
@@ -253,6 +256,7 @@ func (s *Subscription) reportStatus(ctx context.Context, line *line) {
 	defer ticker.Stop()
 	for {
 		status := s.config.Status()
+		s.keepEdges(int(status.GetLiveEdges()))
 		status.NowUnixMs = time.Now().UnixMilli() // uncorrected: the control plane shows the difference
 		if line.send(&wire.SyncRequest{Message: &wire.SyncRequest_Status{Status: status}}) != nil {
 			return
@@ -262,6 +266,16 @@ func (s *Subscription) reportStatus(ctx context.Context, line *line) {
 			return
 		case <-ticker.C:
 		}
+	}
+}
+
+// keepEdges keeps how many edges live, for a start without Redis.
+func (s *Subscription) keepEdges(live int) {
+	if live == 0 || live == s.vault.edges() {
+		return
+	}
+	if err := s.vault.keepEdges(live); err != nil {
+		s.config.Logger.Error("how many edges live is not kept on the disk", "error", err)
 	}
 }
 
@@ -276,6 +290,7 @@ func (s *Subscription) take(line *line, message *wire.SyncResponse) error {
 		s.config.Recall(in.LeaseRecall)
 	case *wire.SyncResponse_Heartbeat:
 		s.config.Clock.Learn(time.UnixMilli(in.Heartbeat.GetNowUnixMs()))
+		s.config.Edges(int(in.Heartbeat.GetLiveEdges()))
 	case *wire.SyncResponse_Removal:
 		return s.remove(line, in.Removal)
 	case *wire.SyncResponse_Whole:

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func (p *plane) Sync(ctx context.Context, stream *connect.BidiStream[wire.SyncRe
 	if p.fence != nil && p.fence(first.GetHello()) {
 		return connect.NewError(connect.CodeFailedPrecondition, errors.New(wire.CodeEdgeFenced))
 	}
-	welcome := &wire.Welcome{NowUnixMs: time.Now().Add(time.Hour).UnixMilli(), HeartbeatMs: 1000}
+	welcome := &wire.Welcome{NowUnixMs: time.Now().Add(time.Hour).UnixMilli(), HeartbeatMs: 1000, LiveEdges: 4}
 	if err := stream.Send(&wire.SyncResponse{Message: &wire.SyncResponse_Welcome{Welcome: welcome}}); err != nil {
 		return err
 	}
@@ -119,6 +120,8 @@ type rig struct {
 	url     string
 	http    *http.Client
 	recalls chan *wire.LeaseRecall
+	edges   atomic.Int64 // that it heard to live
+	counted atomic.Int64 // that its status says
 }
 
 func newRig(t *testing.T) *rig {
@@ -154,7 +157,8 @@ func (r *rig) restart(t *testing.T) {
 	r.sub, err = New(Config{
 		Client: wireconnect.NewEdgeServiceClient(r.http, r.url), DataDir: r.dir, EdgeID: edge, Epoch: 5, PreviousEpoch: 4, Name: "one",
 		Store: r.store, PublicKey: r.plane.key.Public().(ed25519.PublicKey), FleetKey: statetest.FleetKey(), Clock: r.clock,
-		Status: func() *wire.Status { return &wire.Status{Accepting: true} }, Recall: func(recall *wire.LeaseRecall) { r.recalls <- recall },
+		Status: func() *wire.Status { return &wire.Status{Accepting: true, LiveEdges: uint32(r.counted.Load())} }, Recall: func(recall *wire.LeaseRecall) { r.recalls <- recall },
+		Edges:  func(live int) { r.edges.Store(int64(live)) },
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -173,6 +177,17 @@ func (r *rig) run(t *testing.T) (hello *wire.Hello, stop func()) {
 	stop = func() { cancel(); <-done }
 	t.Cleanup(stop)
 	return receive(t, r.plane.hellos), stop
+}
+
+func until(t *testing.T, holds func() bool) {
+	t.Helper()
+	for over := time.After(time.Minute); !holds(); {
+		select {
+		case <-over:
+			t.Fatal("it does not come about")
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }
 
 func receive[T any](t *testing.T, from <-chan T) T {
@@ -390,6 +405,25 @@ func TestDamagedFileFallsBackToTheOneBefore(t *testing.T) {
 	r.restart(t)
 	if got := r.store.Current().Generation(org); got != 6 {
 		t.Errorf("generation %d is in force, want 6", got)
+	}
+}
+
+// The number of edges is known also to one that starts while nobody can be asked.
+func TestHowManyEdgesLiveIsHeardAndKept(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	if got := r.edges.Load(); got != 0 {
+		t.Errorf("%d edges live as far as an empty directory knows", got)
+	}
+	r.counted.Store(7) // Redis knows better than the control plane
+	_, stop := r.run(t)
+	until(t, func() bool { return r.edges.Load() == 4 && r.sub.vault.edges() == 7 })
+	r.plane.out <- &wire.SyncResponse{Message: &wire.SyncResponse_Heartbeat{Heartbeat: &wire.Heartbeat{LiveEdges: 5}}}
+	until(t, func() bool { return r.edges.Load() == 5 })
+	stop()
+	r.restart(t)
+	if got := r.edges.Load(); got != 7 {
+		t.Errorf("%d edges live as far as the next process knows", got)
 	}
 }
 

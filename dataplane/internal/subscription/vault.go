@@ -26,6 +26,7 @@ import (
 //	<org>/<generation>.applying   how often its application has begun and not ended
 //	tombstones
 //	whole                         empty: every organization was received once
+//	edges                         how many live, as last known
 type vault struct {
 	dir  string
 	box  cipher.AEAD
@@ -39,6 +40,7 @@ const (
 	applyingSuffix   = ".applying"
 	tombstonesName   = "tombstones"
 	wholeName        = "whole"
+	edgesName        = "edges"
 	generationDigits = 20
 )
 
@@ -184,6 +186,21 @@ func (v *vault) keepWhole() error { return replaceFile(filepath.Join(v.dir, whol
 func (v *vault) whole() bool {
 	_, err := os.Stat(filepath.Join(v.dir, wholeName))
 	return err == nil
+}
+
+// keepEdges notes how many edges live.
+func (v *vault) keepEdges(edges int) error {
+	return replaceFile(filepath.Join(v.dir, edgesName), strconv.AppendInt(nil, int64(edges), 10))
+}
+
+// edges returns how many lived when that was last known; 0: it never was.
+func (v *vault) edges() int {
+	text, err := os.ReadFile(filepath.Join(v.dir, edgesName))
+	edges, bad := strconv.Atoi(string(text))
+	if err != nil || bad != nil {
+		return 0
+	}
+	return edges
 }
 
 // replaceFile writes a file whole or not at all, and durably.

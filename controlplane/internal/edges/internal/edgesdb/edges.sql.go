@@ -40,6 +40,21 @@ func (q *Queries) ConnectEdge(ctx context.Context, arg ConnectEdgeParams) error 
 	return err
 }
 
+const countLive = `-- name: CountLive :one
+SELECT count(*)
+FROM edge
+WHERE connected_at IS NOT NULL AND last_seen_at > $1
+`
+
+// @sqlc-vet-disable org-id-required
+// Edges belong to no organization. A control plane that died could not say that its edges have left.
+func (q *Queries) CountLive(ctx context.Context, lastSeenAt time.Time) (int64, error) {
+	row := q.db.QueryRow(ctx, countLive, lastSeenAt)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const currentGeneration = `-- name: CurrentGeneration :one
 SELECT generation
 FROM generation

@@ -233,3 +233,49 @@ func TestCallsOfWhomNobodyKnowsAreLookedForInSumsAlone(t *testing.T) {
 		}
 	}
 }
+
+func TestCallsOfARequestAreLookedForNearTheTimeThatItsIDTells(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	actor := f.listed(t, "a")[0]
+	began := time.Now().UTC().AddDate(0, 0, -20)
+	var events []*wire.UsageEvent
+	for i := range 500 {
+		started := began.Add(time.Duration(i) * 30 * time.Minute)
+		events = append(events, event(actor.Org, at(started), func(e *wire.UsageEvent) { id := wire.NewID(started); e.RequestId = id[:] }))
+	}
+	events[100].RequestId, events[101].RequestId = events[99].GetRequestId(), events[99].GetRequestId() // the last began an hour later: that is too late
+	events[7].RequestId = fixed(7)                                                                      // made by others, or from a clock that was wrong
+	f.take(t, f.batch(t, 9, 1, events...))
+	service, spoken := f.overheard(t)
+	for name, check := range map[string]struct {
+		request []byte
+		want    int
+		rows    float64
+	}{
+		"one":       {events[300].GetRequestId(), 1, 10},
+		"retried":   {events[99].GetRequestId(), 2, 10},
+		"without":   {fixed(7), 1, 1500},
+		"not there": {fixed(8), 0, 1500},
+	} {
+		request, _ := ident.FromBytes[ident.Request](check.request)
+		found, _ := calls(t, service, actor, usage.Filter{RequestID: request})
+		read := map[string]float64{}
+		for _, one := range spoken.take() {
+			rowsRead(t, f.db.Tenant, actor.Org, one, read)
+		}
+		var rows float64
+		for table, count := range read {
+			if strings.HasPrefix(table, "usage_event") {
+				rows += count
+			}
+		}
+		if len(found) != check.want || rows > check.rows {
+			t.Errorf("%s: %d calls, %v rows read of events", name, len(found), rows)
+		}
+	}
+	request, _ := ident.FromBytes[ident.Request](events[300].GetRequestId())
+	if found, _ := calls(t, service, actor, usage.Filter{RequestID: request, To: began}); len(found) > 0 {
+		t.Error("a call is found beyond the range")
+	}
+}

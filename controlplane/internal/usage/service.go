@@ -226,8 +226,7 @@ func (s *Service) Event(ctx context.Context, actor authz.Actor, id ident.Event) 
 		}
 		siblings := anything
 		siblings.RequestID = detail.RequestID
-		const around = time.Hour // attempts of one request are close to each other
-		siblings.From, siblings.To = detail.StartedAt.Add(-around), detail.StartedAt.Add(around)
+		siblings.From, siblings.To = detail.StartedAt.Add(-requestMax), detail.StartedAt.Add(requestMax)
 		detail.Attempts, err = events(ctx, tx, actor.Org, siblings, from, ident.Event{})
 		slices.SortFunc(detail.Attempts, func(a, b Event) int { return a.Attempt - b.Attempt })
 		return err

@@ -111,18 +111,14 @@ func events(ctx context.Context, tx pgx.Tx, org ident.Org, f Filter, from place,
 	return all, nil
 }
 
-// whenStarted returns when an event began; zero: there is none. The id that an edge made tells it to the millisecond (RFC 9562 §5.7), and events
+// whenStarted returns when an event began; zero: there is none. The id that an edge made tells it to the millisecond, and events
 // are found by their time: only for another id all of an organization's are looked through.
 func whenStarted(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Event) (time.Time, error) {
-	const (
-		near  = time.Minute
-		years = 200 * 365 * 24 * time.Hour
-	)
-	told := time.UnixMilli(int64(binary.BigEndian.Uint64(id.UUID[:8]) >> 16))
+	const years = 200 * 365 * 24 * time.Hour
 	for _, within := range []struct {
 		middle time.Time
 		span   time.Duration
-	}{{told, near}, {time.Unix(0, 0), years}} {
+	}{{whenMade(id.UUID), clocksApart}, {time.Unix(0, 0), years}} {
 		at, err := usagedb.New(tx).WhenStarted(ctx, usagedb.WhenStartedParams{
 			OrgID: org, Event: id.UUID, FromTime: within.middle.Add(-within.span), Until: within.middle.Add(within.span),
 		})
@@ -134,6 +130,16 @@ func whenStarted(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Event) 
 		}
 	}
 	return time.Time{}, nil
+}
+
+const (
+	clocksApart = time.Minute
+	requestMax  = time.Hour // from a request's beginning to that of its last attempt
+)
+
+// whenMade is the time that an id tells which an edge made (RFC 9562 §5.7).
+func whenMade(id uuid.UUID) time.Time {
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(id[:8]) >> 16)).UTC()
 }
 
 func price(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Price) (*Price, error) {

@@ -32,7 +32,7 @@ ORDER BY sum(x.cost_pico) DESC, sum(x.events) DESC, x.value
 LIMIT sqlc.arg(at_most);
 
 -- name: SumValues :many
--- Sums of a range by some values of one dimension.
+-- Sums of a range by some values of one dimension. A few are looked up by key, for the range holds many more; many are read with all that it holds.
 SELECT x.value, sum(x.events)::bigint AS events, sum(x.input_tokens)::bigint AS input_tokens, sum(x.cached_input_tokens)::bigint AS cached_input_tokens,
   sum(x.cache_write_tokens)::bigint AS cache_write_tokens, sum(x.output_tokens)::bigint AS output_tokens, sum(x.reasoning_tokens)::bigint AS
   reasoning_tokens, sum(x.cost_pico)::numeric AS cost_pico, sum(x.waste_pico)::numeric AS waste_pico, sum(x.saved_pico)::numeric AS saved_pico,
@@ -41,12 +41,35 @@ FROM (
   SELECT s.value, s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico, s.saved_pico,
     s.doubt_pico, s.estimated_events, s.estimated_pico
   FROM usage_slice s
-  WHERE s.org_id = $1 AND s.dimension = sqlc.arg(dimension)::text AND s.name = sqlc.arg(name)::text AND s.value IN (SELECT unnest(sqlc.arg(among)::text[]))
+  WHERE NOT sqlc.arg(few)::boolean AND s.org_id = $1 AND s.dimension = sqlc.arg(dimension)::text AND s.name = sqlc.arg(name)::text AND s.value IN (SELECT unnest(sqlc.arg(among)::text[]))
     AND (s.step = 'week' AND s.start >= sqlc.arg(from_week)::timestamptz AND s.start < sqlc.arg(until_week)::timestamptz
       OR s.step = 'day' AND s.start >= sqlc.arg(from_day)::timestamptz AND s.start < sqlc.arg(from_week)::timestamptz
       OR s.step = 'day' AND s.start >= sqlc.arg(until_week)::timestamptz AND s.start < sqlc.arg(until_day)::timestamptz
       OR s.step = 'hour' AND s.start >= sqlc.arg(from_time)::timestamptz AND s.start < sqlc.arg(from_day)::timestamptz
       OR s.step = 'hour' AND s.start >= sqlc.arg(until_day)::timestamptz AND s.start < sqlc.arg(until)::timestamptz)
+  UNION ALL
+  SELECT v.value, k.events, k.input_tokens, k.cached_input_tokens, k.cache_write_tokens, k.output_tokens, k.reasoning_tokens, k.cost_pico, k.waste_pico, k.saved_pico,
+    k.doubt_pico, k.estimated_events, k.estimated_pico
+  FROM (
+    SELECT 'week' AS step, generate_series(sqlc.arg(from_week)::timestamptz, sqlc.arg(until_week)::timestamptz, interval '168 hours') AS start, sqlc.arg(until_week)::timestamptz AS until
+    UNION ALL
+    SELECT 'day', generate_series(sqlc.arg(from_day)::timestamptz, sqlc.arg(from_week)::timestamptz, interval '24 hours'), sqlc.arg(from_week)::timestamptz
+    UNION ALL
+    SELECT 'day', generate_series(sqlc.arg(until_week)::timestamptz, sqlc.arg(until_day)::timestamptz, interval '24 hours'), sqlc.arg(until_day)::timestamptz
+    UNION ALL
+    SELECT 'hour', generate_series(sqlc.arg(from_time)::timestamptz, sqlc.arg(from_day)::timestamptz, interval '1 hour'), sqlc.arg(from_day)::timestamptz
+    UNION ALL
+    SELECT 'hour', generate_series(sqlc.arg(until_day)::timestamptz, sqlc.arg(until)::timestamptz, interval '1 hour'), sqlc.arg(until)::timestamptz
+  ) t
+  CROSS JOIN (SELECT unnest(sqlc.arg(among)::text[]) AS value) v
+  CROSS JOIN LATERAL (
+    SELECT s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico, s.saved_pico,
+      s.doubt_pico, s.estimated_events, s.estimated_pico
+    FROM usage_slice s
+    WHERE s.org_id = $1 AND s.step = t.step AND s.dimension = sqlc.arg(dimension)::text AND s.name = sqlc.arg(name)::text AND s.start = t.start AND s.value = v.value
+    LIMIT 1
+  ) k
+  WHERE sqlc.arg(few)::boolean AND t.start < t.until
   UNION ALL
   SELECT (CASE sqlc.arg(dimension)::text
     WHEN 'agent' THEN u.agent_id::text WHEN 'workspace' THEN u.workspace_id::text WHEN 'virtual_key' THEN u.virtual_key_id::text

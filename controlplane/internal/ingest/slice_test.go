@@ -196,3 +196,24 @@ func TestAPageOfSpendReadsAFewRowsForEachGroupAndDayAndNoEvents(t *testing.T) {
 		}
 	}
 }
+
+// A few values are looked up by key, many are read with all that a range holds.
+func TestSumsOfManyValuesAreThoseOfAFew(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	actor := f.listed(t, "a")[0]
+	workspace, _ := ident.FromBytes[ident.Workspace](fixed(1))
+	began := time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
+	var events []*wire.UsageEvent
+	for i := range 900 {
+		events = append(events, event(actor.Org, at(began.Add(time.Duration(i)*time.Hour)), func(e *wire.UsageEvent) { e.EndUser, e.CostPico = fmt.Sprint("user-", i%300), int64(i) }))
+	}
+	f.take(t, f.batch(t, 9, 1, events...))
+	f.fold(t)
+	for _, limit := range []int{150, 250, 1000} {
+		query := usage.SpendQuery{From: began.Add(3 * time.Hour), To: began.Add(890 * time.Hour), GroupBy: usage.ByEndUser, Limit: limit}
+		if found, want := f.spend(t, actor, query, usage.Where{}), f.spend(t, actor, query, usage.Where{WorkspaceID: workspace}); found != want {
+			t.Errorf("%d groups:\n%s\n%s", limit, found, want)
+		}
+	}
+}

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	slicesMax = 1_000_000
-	hoursRows = 100_000
+	slicesMax   = 1_000_000
+	hoursRows   = 100_000
+	lookedUpMax = 200 // values of some dozen rows each
 )
 
 // slicesOf lists sums by hour or day and value, from a place on.
@@ -91,7 +92,7 @@ func (s *Spend) dearest(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQu
 	if err != nil {
 		return nil, fmt.Errorf("list what %s spent most on: %w", org, err)
 	}
-	asked.Among = keys
+	asked.Among, asked.Few = keys, len(keys) <= lookedUpMax
 	rows, err := usagedb.New(tx).SumValues(ctx, asked)
 	if err != nil {
 		return nil, fmt.Errorf("sum groups of %s: %w", org, err)

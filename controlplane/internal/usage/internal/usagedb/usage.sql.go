@@ -1297,23 +1297,46 @@ FROM (
   SELECT s.value, s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico, s.saved_pico,
     s.doubt_pico, s.estimated_events, s.estimated_pico
   FROM usage_slice s
-  WHERE s.org_id = $1 AND s.dimension = $2::text AND s.name = $3::text AND s.value IN (SELECT unnest($4::text[]))
-    AND (s.step = 'week' AND s.start >= $5::timestamptz AND s.start < $6::timestamptz
-      OR s.step = 'day' AND s.start >= $7::timestamptz AND s.start < $5::timestamptz
-      OR s.step = 'day' AND s.start >= $6::timestamptz AND s.start < $8::timestamptz
-      OR s.step = 'hour' AND s.start >= $9::timestamptz AND s.start < $7::timestamptz
-      OR s.step = 'hour' AND s.start >= $8::timestamptz AND s.start < $10::timestamptz)
+  WHERE NOT $2::boolean AND s.org_id = $1 AND s.dimension = $3::text AND s.name = $4::text AND s.value IN (SELECT unnest($5::text[]))
+    AND (s.step = 'week' AND s.start >= $6::timestamptz AND s.start < $7::timestamptz
+      OR s.step = 'day' AND s.start >= $8::timestamptz AND s.start < $6::timestamptz
+      OR s.step = 'day' AND s.start >= $7::timestamptz AND s.start < $9::timestamptz
+      OR s.step = 'hour' AND s.start >= $10::timestamptz AND s.start < $8::timestamptz
+      OR s.step = 'hour' AND s.start >= $9::timestamptz AND s.start < $11::timestamptz)
   UNION ALL
-  SELECT (CASE $2::text
+  SELECT v.value, k.events, k.input_tokens, k.cached_input_tokens, k.cache_write_tokens, k.output_tokens, k.reasoning_tokens, k.cost_pico, k.waste_pico, k.saved_pico,
+    k.doubt_pico, k.estimated_events, k.estimated_pico
+  FROM (
+    SELECT 'week' AS step, generate_series($6::timestamptz, $7::timestamptz, interval '168 hours') AS start, $7::timestamptz AS until
+    UNION ALL
+    SELECT 'day', generate_series($8::timestamptz, $6::timestamptz, interval '24 hours'), $6::timestamptz
+    UNION ALL
+    SELECT 'day', generate_series($7::timestamptz, $9::timestamptz, interval '24 hours'), $9::timestamptz
+    UNION ALL
+    SELECT 'hour', generate_series($10::timestamptz, $8::timestamptz, interval '1 hour'), $8::timestamptz
+    UNION ALL
+    SELECT 'hour', generate_series($9::timestamptz, $11::timestamptz, interval '1 hour'), $11::timestamptz
+  ) t
+  CROSS JOIN (SELECT unnest($5::text[]) AS value) v
+  CROSS JOIN LATERAL (
+    SELECT s.events, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_pico, s.waste_pico, s.saved_pico,
+      s.doubt_pico, s.estimated_events, s.estimated_pico
+    FROM usage_slice s
+    WHERE s.org_id = $1 AND s.step = t.step AND s.dimension = $3::text AND s.name = $4::text AND s.start = t.start AND s.value = v.value
+    LIMIT 1
+  ) k
+  WHERE $2::boolean AND t.start < t.until
+  UNION ALL
+  SELECT (CASE $3::text
     WHEN 'agent' THEN u.agent_id::text WHEN 'workspace' THEN u.workspace_id::text WHEN 'virtual_key' THEN u.virtual_key_id::text
     WHEN 'provider' THEN u.provider_id::text WHEN 'route' THEN u.route_id::text WHEN 'model' THEN u.model WHEN 'outcome' THEN u.outcome
     WHEN 'tagged' THEN u.outcome ELSE u.value END)::text, u.events, u.input_tokens, u.cached_input_tokens, u.cache_write_tokens, u.output_tokens, u.reasoning_tokens, u.cost_pico, u.waste_pico, u.saved_pico,
     u.doubt_pico, u.estimated_events, u.estimated_pico
   FROM usage_fresh u
-  WHERE u.org_id = $1 AND u.source = $11::text AND u.name = $3::text
-    AND u.start >= $9::timestamptz AND u.start < $10::timestamptz
+  WHERE u.org_id = $1 AND u.source = $12::text AND u.name = $4::text
+    AND u.start >= $10::timestamptz AND u.start < $11::timestamptz
 ) x
-WHERE x.value IN (SELECT unnest($4::text[]))
+WHERE x.value IN (SELECT unnest($5::text[]))
 GROUP BY x.value
 ORDER BY x.value
 LIMIT 1000
@@ -1321,6 +1344,7 @@ LIMIT 1000
 
 type SumValuesParams struct {
 	OrgID     ident.Org
+	Few       bool
 	Dimension string
 	Name      string
 	Among     []string
@@ -1349,10 +1373,11 @@ type SumValuesRow struct {
 	EstimatedPico     money.Amount
 }
 
-// Sums of a range by some values of one dimension.
+// Sums of a range by some values of one dimension. A few are looked up by key, for the range holds many more; many are read with all that it holds.
 func (q *Queries) SumValues(ctx context.Context, arg SumValuesParams) ([]SumValuesRow, error) {
 	rows, err := q.db.Query(ctx, sumValues,
 		arg.OrgID,
+		arg.Few,
 		arg.Dimension,
 		arg.Name,
 		arg.Among,

@@ -105,7 +105,7 @@ var owners = []house.Owner{
 	{Dependency: "cel.dev/cel-go", Rooms: []string{"dataplane/wire/condition/*.go"}},
 	{Dependency: "github.com/stripe/stripe-go", Rooms: []string{"controlplane/internal/billing/*.go"}},
 	{Dependency: "github.com/coder/websocket", Rooms: []string{"dataplane/internal/socket/*.go", "cmd/tollgate/internal/simulator/realtime.go", "dataplane/internal/pipeline/*_test.go", "e2e/*_test.go"}},
-	{Dependency: "github.com/redis/go-redis/v9", Rooms: []string{"dataplane/internal/limit/*.go"}},
+	{Dependency: "github.com/redis/go-redis/v9", Rooms: []string{"dataplane/internal/limit/*.go", "dataplane/internal/cache/redis.go"}}, // two clients: a long answer on its way must not delay a count
 	{Dependency: "github.com/riverqueue/river", Rooms: []string{"controlplane/internal/work/*.go"}},
 	{Dependency: "github.com/wneessen/go-mail", Rooms: []string{"controlplane/internal/channel/mail.go"}},
 	{Dependency: "github.com/emersion/go-smtp", Rooms: []string{"controlplane/internal/channel/*_test.go", "e2e/*_test.go"}},

@@ -33,4 +33,5 @@ const (
 	CodeUnsupportedFormat   = "unsupported_media_type"
 	CodeUpstreamUnavailable = "upstream_unavailable" // every target is held back at the moment
 	CodeDeadlineExceeded    = "deadline_exceeded"
+	CodeCacheHit            = "cache_hit" // no failure: a kept answer served the call
 )

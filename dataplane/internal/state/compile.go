@@ -29,7 +29,7 @@ func (e *Invalid) Error() string {
 // base is everything of an organization but its keys.
 type base struct {
 	org        *Org
-	workspaces map[wire.ID]string              // names
+	workspaces map[wire.ID]workspace
 	agents     map[wire.ID]string              // names
 	conditions map[string]*condition.Condition // of its routes, by their text
 	providers  map[wire.ID]*Provider
@@ -48,7 +48,7 @@ type base struct {
 
 func newBase() *base {
 	return &base{
-		workspaces: map[wire.ID]string{}, agents: map[wire.ID]string{}, conditions: map[string]*condition.Condition{}, providers: map[wire.ID]*Provider{}, routes: map[wire.ID]routeSet{},
+		workspaces: map[wire.ID]workspace{}, agents: map[wire.ID]string{}, conditions: map[string]*condition.Condition{}, providers: map[wire.ID]*Provider{}, routes: map[wire.ID]routeSet{},
 		budgets: map[scope][]*Budget{}, guardrails: map[scope][]*Guardrail{}, budgetByID: map[wire.ID]*Budget{}, prices: wire.NewTariffs(),
 		effective: map[wire.ID]map[string]*Route{}, sharedBudgets: map[holder][]*Budget{}, sharedGuardrails: map[holder][]*Guardrail{},
 		rateLimits: map[scope][]*RateLimit{}, sharedRateLimits: map[holder][]*RateLimit{},
@@ -223,7 +223,13 @@ func (c *compiler) organization(in *wire.Organization) {
 func (c *compiler) workspace(in *wire.Workspace) {
 	id := c.id("id", in.GetId())
 	c.unique("id", "workspace "+string(id[:]))
-	c.base.workspaces[id] = c.text("name", in.GetName())
+	c.base.workspaces[id] = workspace{name: c.text("name", in.GetName()), cacheEpoch: in.GetCacheEpoch()}
+}
+
+// workspace is what keys take over of their workspace.
+type workspace struct {
+	name       string
+	cacheEpoch uint32
 }
 
 // compileKey compiles one virtual key against the base.
@@ -242,11 +248,11 @@ func (c *compiler) compileKey(each *item) *Key {
 		c.fail("hash", "the hash has %d bytes, want %d", len(in.GetHash()), len(key.hash))
 	}
 	key.hash = [32]byte(in.GetHash())
-	name, ok := c.base.workspaces[key.WorkspaceID]
+	place, ok := c.base.workspaces[key.WorkspaceID]
 	if !ok {
 		c.fail("workspace_id", "there is no workspace %s", key.WorkspaceID)
 	}
-	key.Workspace, key.Agent = name, c.base.agents[key.AgentID]
+	key.Workspace, key.CacheEpoch, key.Agent = place.name, place.cacheEpoch, c.base.agents[key.AgentID]
 	if at := in.GetExpiresUnixMs(); at < 0 {
 		c.fail("expires_unix_ms", "the time is negative")
 	} else if at > 0 {

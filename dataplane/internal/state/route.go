@@ -17,6 +17,7 @@ type Route struct {
 	Targets     []Target   // at least one
 	Tree        *plan.Tree // decides their order; nil: as they stand
 	Reliability Reliability
+	Cache       *Cache // nil: no answer is kept
 }
 
 // Target is one model at one provider.
@@ -44,6 +45,7 @@ func (c *compiler) route(in *wire.Route) {
 	workspace := c.optionalID("workspace_id", in.GetWorkspaceId())
 	out := &Route{ID: c.id("id", in.GetId()), Name: c.text("name", in.GetName()), Version: in.GetVersion(), Strategy: in.GetStrategy()}
 	out.Reliability = c.reliability(in.GetReliability())
+	out.Cache = c.cache(in.GetCache())
 	if len(in.GetTargets()) == 0 {
 		c.fail("targets", "a route needs a target")
 	}

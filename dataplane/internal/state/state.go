@@ -70,6 +70,7 @@ type Key struct {
 	Name          string
 	Workspace     string // its name
 	Agent         string // its name; empty: none
+	CacheEpoch    uint32 // of its workspace: answers that were kept under another one are forgotten
 	Org           *Org
 	Revoked       bool
 	ExpiresAt     time.Time           // zero: never

@@ -66,7 +66,7 @@ func variables() []variable {
 		{name: "TOLLGATE_SPOOL_KEEP", help: "how long usage is kept after the control plane has it, for a database that is restored to an older state: 0 to 168h. At most a quarter of the free disk is used", fallback: "24h", set: setSpoolKeep},
 		{name: "TOLLGATE_EDGE_NAME", help: "as the console shows it", fallback: "edge", set: func(c *Config, text string) error { c.EdgeName = text; return nil }},
 		{name: "TOLLGATE_REGION", help: "where it stands", fallback: "local", set: func(c *Config, text string) error { c.Region = text; return nil }},
-		{name: "TOLLGATE_REDIS_URL", help: "redis://… for limits that hold across edges; without it each edge counts alone", set: setRedis},
+		{name: "TOLLGATE_REDIS_URL", help: "redis://… for limits that hold across edges and for answers that routes keep; without it each edge counts alone and none is kept", set: setRedis},
 		{name: "TOLLGATE_BODY_MAX_BYTES", help: "the largest request body", fallback: strconv.Itoa(10 << 20), set: setBodyMax},
 		{name: "TOLLGATE_EGRESS_ALLOW", help: "private ranges in which providers may be, such as 10.1.0.0/16,127.0.0.0/8; only for providers on a private network", set: setEgressAllow},
 		{name: "TOLLGATE_LOG_LEVEL", help: "debug, info, warn or error", fallback: "info", set: func(c *Config, text string) error { return c.LogLevel.UnmarshalText([]byte(text)) }},

@@ -19,6 +19,7 @@ import (
 	"tollgate.dev/dataplane/internal/azure"
 	"tollgate.dev/dataplane/internal/breaker"
 	"tollgate.dev/dataplane/internal/budget"
+	"tollgate.dev/dataplane/internal/cache"
 	"tollgate.dev/dataplane/internal/clock"
 	"tollgate.dev/dataplane/internal/google"
 	"tollgate.dev/dataplane/internal/handle"
@@ -97,10 +98,14 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		return nil, err
 	}
 	breakers := breaker.New(time.Now, observed.Registry())
+	answers, err := e.answers(config, now.Now, observed.Registry())
+	if err != nil {
+		return nil, err
+	}
 	requests := pipeline.New(pipeline.Config{
 		Authenticator: authenticate.New([]byte(config.KeyPepper.Reveal()), func(hash [32]byte) *state.Key { return store.Current().Key(hash) }),
 		Limiter:       limiter, Gates: queue.New(limiter.Share, observed.Registry()), Breakers: breakers, Book: pipeline.Leases(book), Spool: records, Sender: pipeline.Providers(sender),
-		Plain: plain, Handles: handles,
+		Plain: plain, Handles: handles, Cache: answers,
 		Prices: func(org wire.ID, catalog, model string) wire.Schedule {
 			return store.Current().Prices(org, catalog, model)
 		},
@@ -154,6 +159,21 @@ func (e *edge) limiter(config Config, id wire.ID, now func() time.Time) (*limit.
 	limiter := limit.NewShared(shared, now)
 	e.runs = append(e.runs, shared.Run, limiter.Run)
 	return limiter, nil
+}
+
+// answers keeps answers in Redis where there is one; nil: none is kept.
+func (e *edge) answers(config Config, now func() time.Time, registry prometheus.Registerer) (answers *cache.Cache, err error) {
+	if config.RedisURL.Reveal() == "" {
+		return answers, nil
+	}
+	store, err := cache.NewRedis(config.RedisURL.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("TOLLGATE_REDIS_URL: %w", err)
+	}
+	answers = cache.New(store, config.FleetKey, now)
+	answers.Register(registry)
+	e.runs = append(e.runs, answers.Run)
+	return answers, nil
 }
 
 // readiness never asks whether the control plane is there: an edge serves without it.

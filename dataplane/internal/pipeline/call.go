@@ -48,6 +48,7 @@ type call struct {
 
 	timeout time.Duration // that the caller asks for; 0: none
 	bounds  bounds
+	memo    memo
 	passage *passage    // the request goes to a provider as it is; nil: to a route
 	kept    handle.Kept // what of a provider's the request is about, or goes on from; zero: nothing
 
@@ -135,6 +136,7 @@ func (c *call) restore(keep *call) {
 	c.grant, c.usedInput, c.usedOutput, c.waited = limit.Grant{}, 0, 0, 0
 	c.timeout, c.bounds, c.permit, c.failure, c.nearest = 0, bounds{}, breaker.Permit{}, failure{}, nearest{}
 	c.tries, c.try, c.pool, c.barred, c.recorded, c.committed, c.status = nil, 0, 0, false, false, false, 0
+	c.memo = memo{}
 	c.attempt, c.world, c.split, c.frames, c.stream = attempt{}, world{}, keep.split, keep.frames, meter.Stream{}
 	c.edits, c.pieces, c.fields, c.scratch, c.out = keep.edits, keep.pieces, keep.fields, keep.scratch, keep.out
 	clear(c.values[:])

@@ -20,6 +20,7 @@ import (
 	"tollgate.dev/dataplane/internal/azure"
 	"tollgate.dev/dataplane/internal/breaker"
 	"tollgate.dev/dataplane/internal/buffer"
+	"tollgate.dev/dataplane/internal/cache"
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/google"
 	"tollgate.dev/dataplane/internal/guardrail"
@@ -40,6 +41,7 @@ type Config struct {
 	Seen          *route.Seen  // of targets; nil: a fresh one
 	Breakers      *breaker.Breakers
 	Book          Book
+	Cache         *cache.Cache // of answers; nil: none is kept
 	Spool         Spool
 	Sender        Sender
 	Plain         Plain                                                  // for what is no POST of a known dialect
@@ -129,6 +131,7 @@ func (p *Pipeline) order() []stage {
 		{"limit", p.limit},               // requests, tokens, concurrent calls; what the call did not use goes back at its end
 		{"guardrail", p.guardrail},       // what goes in
 		{"route", p.route},               // which targets, in which order
+		{"cache", p.recall},              // what is kept of the first of them answers, and no further stage is asked
 		{"attempt", p.attempt},           // for each target: place at the provider → budget → intent → translate → upstream → guardrail out → meter → settle
 	}
 }
@@ -158,6 +161,9 @@ func (p *Pipeline) walk(w http.ResponseWriter, r *http.Request, d dialect.Dialec
 	for i := range stages {
 		if problem := stages[i].run(c); problem != nil {
 			p.refuse(c, problem)
+			return
+		}
+		if c.committed {
 			return
 		}
 	}

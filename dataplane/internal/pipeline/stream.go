@@ -241,6 +241,7 @@ func (f *flow) deliver(watch *watch) *cut {
 		err = flush(c.w)
 	}
 	if err == nil {
+		c.recordStream(c.out)
 		return nil
 	}
 	if why := watch.reason(); why != nil {
@@ -257,6 +258,13 @@ func (f *flow) commit() {
 	}
 	f.p.describeLimits(c)
 	c.describe(f.a, f.left, f.hard)
+	c.setStreamHead()
+	c.set("Trailer", streamTrailers)
+	c.status, c.committed = http.StatusOK, true
+	c.w.WriteHeader(http.StatusOK)
+}
+
+func (c *call) setStreamHead() {
 	if c.ask.Array {
 		c.set("Content-Type", "application/json; charset=utf-8")
 	} else {
@@ -264,9 +272,6 @@ func (f *flow) commit() {
 	}
 	c.set("Cache-Control", "no-cache")
 	c.set("X-Accel-Buffering", "no")
-	c.set("Trailer", streamTrailers)
-	c.status, c.committed = http.StatusOK, true
-	c.w.WriteHeader(http.StatusOK)
 }
 
 // end handles the end of the provider's stream.
@@ -322,8 +327,10 @@ func (f *flow) whole(watch *watch) (bool, *refusal.Error) {
 	if gone != nil {
 		e.outcome, e.code = gone.outcome, gone.code
 	}
-	f.settle(e)
-	f.c.code = e.code
+	cost := f.settle(e)
+	if f.c.code = e.code; e.outcome == wire.Outcome_OUTCOME_OK {
+		f.p.keepAnswer(f.c, f.a, f.c.memo.body, cost)
+	}
 	return false, nil
 }
 
@@ -331,17 +338,18 @@ func (f *flow) whole(watch *watch) (bool, *refusal.Error) {
 const streamTrailers = "X-Tollgate-Cost-Usd, X-Tollgate-Budget-Remaining-Usd"
 
 // settle ends the attempt and tells a caller that reads trailers what it cost and what is left.
-func (f *flow) settle(e ending) {
+func (f *flow) settle(e ending) (cost int64) {
 	left, hard := f.a.hold.LeftPico()
-	cost := f.p.settle(f.c, f.a, e)
+	cost = f.p.settle(f.c, f.a, e)
 	if !f.c.committed {
-		return
+		return cost
 	}
 	header := f.c.w.Header() // trailers leave when the call has ended and its own memory is used again
 	header["X-Tollgate-Cost-Usd"] = []string{string(refusal.AppendUSD(nil, cost))}
 	if hard {
 		header["X-Tollgate-Budget-Remaining-Usd"] = []string{string(refusal.AppendUSD(nil, max(left+f.a.worst-cost, 0)))}
 	}
+	return cost
 }
 
 func (f *flow) usage() meter.Usage { return f.p.believed(f.a, f.c.stream.Usage()) }

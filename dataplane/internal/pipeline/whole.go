@@ -59,6 +59,7 @@ func (p *Pipeline) whole(c *call, a *attempt, watch *watch, answer *Answer) (aga
 	if problem != nil {
 		return false, problem
 	}
+	p.keepAnswer(c, a, out, cost)
 	p.describeLimits(c)
 	c.describe(a, left+a.worst-cost, hard)
 	c.set("X-Tollgate-Cost-Usd", string(refusal.AppendUSD(nil, cost)))

@@ -11,8 +11,12 @@ RETURNING version;
 UPDATE route SET archived_at = now()
 WHERE org_id = $1 AND route_id = $2 AND archived_at IS NULL;
 
+-- name: ForgetAnswers :execrows
+UPDATE route SET cache_epoch = cache_epoch + 1
+WHERE org_id = $1 AND route_id = $2 AND archived_at IS NULL;
+
 -- name: GetRoute :one
-SELECT r.route_id, r.workspace_id, w.name AS workspace_name, r.name, r.strategy, r.spec, r.version, r.created_at, r.archived_at
+SELECT r.route_id, r.workspace_id, w.name AS workspace_name, r.name, r.strategy, r.spec, r.version, r.cache_epoch, r.created_at, r.archived_at
 FROM route r LEFT JOIN workspace w ON w.org_id = r.org_id AND w.workspace_id = r.workspace_id
 WHERE r.org_id = $1 AND r.route_id = $2;
 
@@ -24,7 +28,7 @@ WHERE org_id = $1 AND route_id = $2 AND archived_at IS NULL
 FOR UPDATE;
 
 -- name: ListRoutes :many
-SELECT r.route_id, r.workspace_id, w.name AS workspace_name, r.name, r.strategy, r.spec, r.version, r.created_at, r.archived_at
+SELECT r.route_id, r.workspace_id, w.name AS workspace_name, r.name, r.strategy, r.spec, r.version, r.cache_epoch, r.created_at, r.archived_at
 FROM route r LEFT JOIN workspace w ON w.org_id = r.org_id AND w.workspace_id = r.workspace_id
 WHERE r.org_id = $1 AND r.archived_at IS NULL
 ORDER BY r.name, r.route_id

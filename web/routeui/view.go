@@ -53,6 +53,8 @@ type Form struct {
 	Error     string // of the targets as a whole
 	Variables []Variable
 	Reliable  Reliability
+	Cache     Cache
+	PurgeHref string // forgets what is kept; empty: nothing is
 }
 
 // Special are the fields that only some strategies have; which are seen, the style sheet decides by what is chosen.

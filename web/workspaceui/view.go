@@ -23,7 +23,8 @@ type Row struct {
 // Form creates or renames a workspace.
 type Form struct {
 	component.Form
-	Title string
-	Name  component.Field
-	Slug  component.Field
+	Title     string
+	PurgeHref string // forgets the answers that are kept for it; empty: a new one
+	Name      component.Field
+	Slug      component.Field
 }

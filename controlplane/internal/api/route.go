@@ -60,6 +60,17 @@ func routeTable(s Services) []endpoint {
 			},
 		},
 		{
+			method: http.MethodPost, path: "/routes/:id/purge-cache", permission: authz.RouteWrite, status: http.StatusOK,
+			summary: "Forget every answer that edges keep for a route", answer: typeOf[route.Route](),
+			serve: func(c *call) (any, error) {
+				id, err := idOf[ident.Route](c, "id")
+				if err != nil {
+					return nil, err
+				}
+				return s.Routes.Purge(c.ctx, c.actor, id)
+			},
+		},
+		{
 			method: http.MethodPost, path: "/routes/:id/restore", permission: authz.RouteWrite, status: http.StatusOK,
 			summary: "Make an older version of a route its newest one", body: typeOf[restoring](), answer: typeOf[route.Route](),
 			serve: func(c *call) (any, error) {

@@ -102,6 +102,17 @@ func workspaceTable(s Services) []endpoint {
 			func(ctx context.Context, actor authz.Actor, id ident.Workspace, in nameChange) (workspace.Workspace, error) {
 				return s.Workspaces.Rename(ctx, actor, id, in.Name)
 			}),
+		{
+			method: http.MethodPost, path: "/workspaces/:id/purge-cache", permission: authz.WorkspaceWrite, status: http.StatusOK,
+			summary: "Forget every answer that edges keep for a workspace's calls", answer: typeOf[workspace.Workspace](),
+			serve: func(c *call) (any, error) {
+				id, err := idOf[ident.Workspace](c, "id")
+				if err != nil {
+					return nil, err
+				}
+				return s.Workspaces.Purge(c.ctx, c.actor, id)
+			},
+		},
 		listing("/agents", authz.AgentRead, "All agents", s.Agents.List),
 		creating("/agents", authz.AgentWrite, "Create an agent", s.Agents.Create),
 		getting("/agents/:id", authz.AgentRead, "One agent", s.Agents.Get),

@@ -127,6 +127,9 @@ func (c *Console) editRoute(v *visit) error {
 		where = found.WorkspaceName
 	}
 	form := routeui.Form{Title: found.Name, Links: routeLinks(id, "")}
+	if found.Cache != nil {
+		form.PurgeHref = "/routes/" + id.String() + "/purge-cache"
+	}
 	form.Workspace = component.Field{Name: "workspace_id", Label: "Where", Disabled: true, Options: []component.Option{{Label: where}}}
 	return c.routeForm(v, form, in, unread, "Save", func() (string, string, error) {
 		changed, err := c.Routes.Update(ctx, v.actor, id, in)
@@ -278,8 +281,10 @@ func (c *Console) routeForm(v *visit, form routeui.Form, in route.Input, unread 
 	for _, one := range providers {
 		e.providers = append(e.providers, component.Option{Value: one.ID.String(), Label: one.Name})
 	}
-	form.Form = v.frameOf("route-form", submit, "/routes", wrong, "name", "workspace_id", "aliases", "time_zone", "strategy", "targets", "sticky_by", "canary", "reliability")
+	form.Form = v.frameOf("route-form", submit, "/routes", wrong, "name", "workspace_id", "aliases", "time_zone", "strategy", "targets", "sticky_by", "canary", "reliability", "cache")
 	e.fill(&form, in)
 	form.Reliable = reliabilityFields(v, in.Reliability, wrong)
+	form.Cache = cacheFields(v, in.Cache, wrong)
+	form.Cache.PurgeHref = form.PurgeHref
 	return c.draw(v, view{Title: form.Title, Active: "/routes", Crumbs: under("Routes", "/routes"), Status: status, Content: routeui.FormPage(form), Fragment: routeui.Edit(form)})
 }

@@ -283,7 +283,7 @@ func spendFigures(s usage.Spend) []component.Stat {
 		{Label: "Calls", Value: grouped(s.Total.Events), Note: "refusals included", TestID: "spend-events"},
 		{Label: "Tokens", Value: grouped(tokensOf(s.Total.Figures)), Note: grouped(s.Total.CachedInputTokens) + " read from caches", TestID: "spend-tokens"},
 		{Label: "Wasted", Value: s.Total.Waste.USD(), Note: cmp.Or(strings.Join(parts, " · "), "on answers that nobody got"), TestID: "spend-waste"},
-		{Label: "Saved by caches", Value: s.Total.Saved.USD(), Note: "against plain input", TestID: "spend-saved"},
+		{Label: "Saved by caches", Value: s.Total.Saved.USD(), Note: "kept answers, and cached input against plain", TestID: "spend-saved"},
 	}
 }
 

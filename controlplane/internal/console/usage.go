@@ -315,6 +315,8 @@ func outcomeText(one usage.Event) string {
 		rule = " “" + one.Rule + "”"
 	}
 	switch {
+	case one.Code == "cache_hit":
+		return "A kept answer served the call. No provider was asked; the answer had cost " + one.Saved.USD() + "."
 	case one.Code == "budget_exhausted":
 		return "Refused: the budget" + rule + " had less left than this call could cost at most."
 	case one.Code == "budget_unavailable":

@@ -94,9 +94,31 @@ func (c *Console) editWorkspace(v *visit) error {
 		status = http.StatusUnprocessableEntity
 	}
 	form := workspaceui.Form{
-		Form: v.frameOf("workspace-form", "Rename", "/workspaces", wrong, "name"), Title: found.Name,
+		Form: v.frameOf("workspace-form", "Rename", "/workspaces", wrong, "name"), Title: found.Name, PurgeHref: "/workspaces/" + id.String() + "/purge-cache",
 		Name: component.Field{Name: "name", Label: "Name", Value: name, Error: wrong.of("name")},
 		Slug: component.Field{Name: "slug", Label: "Slug", Value: found.Slug, Disabled: true, Mono: true, Help: "Never changes."},
 	}
 	return c.draw(v, view{Title: found.Name, Active: "/workspaces", Crumbs: under("Workspaces", "/workspaces"), Status: status, Content: workspaceui.FormPage(form), Fragment: workspaceui.Edit(form)})
+}
+
+// purgeWorkspace forgets what edges keep for the workspace's calls.
+func (c *Console) purgeWorkspace(v *visit) error {
+	ctx, id := v.Request().Context(), idOf[ident.Workspace](v, "id")
+	found, err := c.Workspaces.Get(ctx, v.actor, id)
+	if err != nil {
+		return err
+	}
+	if err := v.actor.Require(authz.WorkspaceWrite); err != nil {
+		return err
+	}
+	back := "/workspaces/" + id.String()
+	if v.posted() {
+		if _, err := c.Workspaces.Purge(ctx, v.actor, id); err != nil {
+			return err
+		}
+		return c.done(v, back, "The kept answers of “"+found.Name+"” are forgotten.")
+	}
+	return c.ask(v, "/workspaces", component.Confirm{
+		Title: "Forget the kept answers of “" + found.Name + "”?", Text: "Its calls of every route are asked of providers again, within a second on every edge, and paid for again.", Submit: "Forget them", Cancel: back,
+	})
 }

@@ -6,5 +6,5 @@ import (
 )
 
 func workspaceBody(in workspace.Workspace) *wire.ItemBody {
-	return &wire.ItemBody{Body: &wire.ItemBody_Workspace{Workspace: &wire.Workspace{Id: in.ID.Bytes(), Name: in.Name, Slug: in.Slug}}}
+	return &wire.ItemBody{Body: &wire.ItemBody_Workspace{Workspace: &wire.Workspace{Id: in.ID.Bytes(), Name: in.Name, Slug: in.Slug, CacheEpoch: uint32(max(in.CacheEpoch, 0))}}}
 }

@@ -61,7 +61,7 @@ func (s *Service) clean(in Input) (Input, fault.Fields) {
 func routeOf(in Input) Route {
 	return Route{
 		WorkspaceID: in.WorkspaceID, Name: in.Name, Aliases: in.Aliases, Strategy: in.Strategy, Targets: in.Targets, StickyBy: in.StickyBy, Trial: in.Trial,
-		TimeZone: in.TimeZone, Reliability: in.Reliability,
+		TimeZone: in.TimeZone, Reliability: in.Reliability, Cache: in.Cache,
 	}
 }
 
@@ -115,6 +115,23 @@ func (s *Service) Archive(ctx context.Context, actor authz.Actor, id ident.Route
 		}
 		return audit.Entry{Action: "route.archive", SubjectID: id.UUID, SubjectName: before.Name, Before: before}, nil
 	})
+}
+
+// Purge forgets every answer that edges keep for a route. It is no new version: canaries go on.
+func (s *Service) Purge(ctx context.Context, actor authz.Actor, id ident.Route) (purged Route, err error) {
+	if err := actor.Require(authz.RouteWrite); err != nil {
+		return Route{}, err
+	}
+	err = s.db.Change(ctx, actor, func(tx pgx.Tx) (audit.Entry, error) {
+		if _, err := getForUpdate(ctx, tx, actor.Org, id); err != nil {
+			return audit.Entry{}, err
+		}
+		if purged, err = forgetAnswers(ctx, tx, actor.Org, id); err != nil {
+			return audit.Entry{}, err
+		}
+		return audit.Entry{Action: "route.purge_cache", SubjectID: id.UUID, SubjectName: purged.Name}, nil
+	})
+	return purged, err
 }
 
 // Get returns one route, archived ones too.

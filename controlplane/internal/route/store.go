@@ -139,6 +139,13 @@ func archive(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Route) erro
 	return nil
 }
 
+func forgetAnswers(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Route) (Route, error) {
+	if _, err := routedb.New(tx).ForgetAnswers(ctx, routedb.ForgetAnswersParams{OrgID: org, RouteID: id}); err != nil {
+		return Route{}, fmt.Errorf("forget the answers of route %s: %w", id, err)
+	}
+	return get(ctx, tx, org, id)
+}
+
 func get(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Route) (Route, error) {
 	queries := routedb.New(tx)
 	row, err := queries.GetRoute(ctx, routedb.GetRouteParams{OrgID: org, RouteID: id})
@@ -182,7 +189,7 @@ func fromRow(row routedb.GetRouteRow, targets []Target) (Route, error) {
 	}
 	found := routeOf(in)
 	found.ID, found.WorkspaceID, found.Name, found.Version = row.RouteID, row.WorkspaceID, row.Name, int(row.Version)
-	found.CreatedAt, found.ArchivedAt = row.CreatedAt, row.ArchivedAt
+	found.CacheEpoch, found.CreatedAt, found.ArchivedAt = int(row.CacheEpoch), row.CreatedAt, row.ArchivedAt
 	if row.WorkspaceName != nil {
 		found.WorkspaceName = *row.WorkspaceName
 	}

@@ -56,6 +56,20 @@ func (s *Service) Rename(ctx context.Context, actor authz.Actor, id ident.Worksp
 	return renamed, err
 }
 
+// Purge forgets every answer that edges keep for the workspace's calls.
+func (s *Service) Purge(ctx context.Context, actor authz.Actor, id ident.Workspace) (purged Workspace, err error) {
+	if err := actor.Require(authz.WorkspaceWrite); err != nil {
+		return Workspace{}, err
+	}
+	err = s.db.Change(ctx, actor, func(tx pgx.Tx) (audit.Entry, error) {
+		if purged, err = forgetAnswers(ctx, tx, actor.Org, id); err != nil {
+			return audit.Entry{}, err
+		}
+		return audit.Entry{Action: "workspace.purge_cache", SubjectID: id.UUID, SubjectName: purged.Name}, nil
+	})
+	return purged, err
+}
+
 // Get returns one workspace, archived ones too.
 func (s *Service) Get(ctx context.Context, actor authz.Actor, id ident.Workspace) (found Workspace, err error) {
 	if err := actor.Require(authz.WorkspaceRead); err != nil {

@@ -47,6 +47,14 @@ func update(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Workspace, n
 	return fromRow(workspacedb.GetWorkspaceRow(row)), nil
 }
 
+func forgetAnswers(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Workspace) (Workspace, error) {
+	row, err := workspacedb.New(tx).ForgetAnswers(ctx, workspacedb.ForgetAnswersParams{OrgID: org, WorkspaceID: id})
+	if err != nil {
+		return Workspace{}, missing(err, id)
+	}
+	return fromRow(workspacedb.GetWorkspaceRow(row)), nil
+}
+
 func get(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Workspace) (Workspace, error) {
 	row, err := workspacedb.New(tx).GetWorkspace(ctx, workspacedb.GetWorkspaceParams{OrgID: org, WorkspaceID: id})
 	if err != nil {
@@ -56,7 +64,7 @@ func get(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Workspace) (Wor
 }
 
 func fromRow(row workspacedb.GetWorkspaceRow) Workspace {
-	return Workspace{ID: row.WorkspaceID, Name: row.Name, Slug: row.Slug, CreatedAt: row.CreatedAt, ArchivedAt: row.ArchivedAt}
+	return Workspace{ID: row.WorkspaceID, Name: row.Name, Slug: row.Slug, CacheEpoch: int(row.CacheEpoch), CreatedAt: row.CreatedAt, ArchivedAt: row.ArchivedAt}
 }
 
 func missing(err error, id ident.Workspace) error {

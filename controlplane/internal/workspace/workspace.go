@@ -16,7 +16,8 @@ import (
 type Workspace struct {
 	ID         ident.Workspace `json:"id"`
 	Name       string          `json:"name"`
-	Slug       string          `json:"slug"` // unique in the organization; never changes
+	Slug       string          `json:"slug"`        // unique in the organization; never changes
+	CacheEpoch int             `json:"cache_epoch"` // how often the answers kept for its calls were forgotten
 	CreatedAt  time.Time       `json:"created_at"`
 	ArchivedAt *time.Time      `json:"archived_at,omitempty"`
 }

@@ -61,6 +61,24 @@ func (q *Queries) DeleteTargets(ctx context.Context, arg DeleteTargetsParams) er
 	return err
 }
 
+const forgetAnswers = `-- name: ForgetAnswers :execrows
+UPDATE route SET cache_epoch = cache_epoch + 1
+WHERE org_id = $1 AND route_id = $2 AND archived_at IS NULL
+`
+
+type ForgetAnswersParams struct {
+	OrgID   ident.Org
+	RouteID ident.Route
+}
+
+func (q *Queries) ForgetAnswers(ctx context.Context, arg ForgetAnswersParams) (int64, error) {
+	result, err := q.db.Exec(ctx, forgetAnswers, arg.OrgID, arg.RouteID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const forgetVersions = `-- name: ForgetVersions :exec
 DELETE FROM route_version
 WHERE org_id = $1 AND route_id = $2 AND version <= $3
@@ -78,7 +96,7 @@ func (q *Queries) ForgetVersions(ctx context.Context, arg ForgetVersionsParams) 
 }
 
 const getRoute = `-- name: GetRoute :one
-SELECT r.route_id, r.workspace_id, w.name AS workspace_name, r.name, r.strategy, r.spec, r.version, r.created_at, r.archived_at
+SELECT r.route_id, r.workspace_id, w.name AS workspace_name, r.name, r.strategy, r.spec, r.version, r.cache_epoch, r.created_at, r.archived_at
 FROM route r LEFT JOIN workspace w ON w.org_id = r.org_id AND w.workspace_id = r.workspace_id
 WHERE r.org_id = $1 AND r.route_id = $2
 `
@@ -96,6 +114,7 @@ type GetRouteRow struct {
 	Strategy      string
 	Spec          []byte
 	Version       int32
+	CacheEpoch    int32
 	CreatedAt     time.Time
 	ArchivedAt    *time.Time
 }
@@ -111,6 +130,7 @@ func (q *Queries) GetRoute(ctx context.Context, arg GetRouteParams) (GetRouteRow
 		&i.Strategy,
 		&i.Spec,
 		&i.Version,
+		&i.CacheEpoch,
 		&i.CreatedAt,
 		&i.ArchivedAt,
 	)
@@ -312,7 +332,7 @@ func (q *Queries) ListProviderNames(ctx context.Context, arg ListProviderNamesPa
 }
 
 const listRoutes = `-- name: ListRoutes :many
-SELECT r.route_id, r.workspace_id, w.name AS workspace_name, r.name, r.strategy, r.spec, r.version, r.created_at, r.archived_at
+SELECT r.route_id, r.workspace_id, w.name AS workspace_name, r.name, r.strategy, r.spec, r.version, r.cache_epoch, r.created_at, r.archived_at
 FROM route r LEFT JOIN workspace w ON w.org_id = r.org_id AND w.workspace_id = r.workspace_id
 WHERE r.org_id = $1 AND r.archived_at IS NULL
 ORDER BY r.name, r.route_id
@@ -327,6 +347,7 @@ type ListRoutesRow struct {
 	Strategy      string
 	Spec          []byte
 	Version       int32
+	CacheEpoch    int32
 	CreatedAt     time.Time
 	ArchivedAt    *time.Time
 }
@@ -348,6 +369,7 @@ func (q *Queries) ListRoutes(ctx context.Context, orgID ident.Org) ([]ListRoutes
 			&i.Strategy,
 			&i.Spec,
 			&i.Version,
+			&i.CacheEpoch,
 			&i.CreatedAt,
 			&i.ArchivedAt,
 		); err != nil {

@@ -15,7 +15,7 @@ import (
 const archiveWorkspace = `-- name: ArchiveWorkspace :one
 UPDATE workspace SET archived_at = now()
 WHERE org_id = $1 AND workspace_id = $2 AND archived_at IS NULL
-RETURNING workspace_id, name, slug, created_at, archived_at
+RETURNING workspace_id, name, slug, cache_epoch, created_at, archived_at
 `
 
 type ArchiveWorkspaceParams struct {
@@ -27,6 +27,7 @@ type ArchiveWorkspaceRow struct {
 	WorkspaceID ident.Workspace
 	Name        string
 	Slug        string
+	CacheEpoch  int32
 	CreatedAt   time.Time
 	ArchivedAt  *time.Time
 }
@@ -38,6 +39,41 @@ func (q *Queries) ArchiveWorkspace(ctx context.Context, arg ArchiveWorkspacePara
 		&i.WorkspaceID,
 		&i.Name,
 		&i.Slug,
+		&i.CacheEpoch,
+		&i.CreatedAt,
+		&i.ArchivedAt,
+	)
+	return i, err
+}
+
+const forgetAnswers = `-- name: ForgetAnswers :one
+UPDATE workspace SET cache_epoch = cache_epoch + 1
+WHERE org_id = $1 AND workspace_id = $2 AND archived_at IS NULL
+RETURNING workspace_id, name, slug, cache_epoch, created_at, archived_at
+`
+
+type ForgetAnswersParams struct {
+	OrgID       ident.Org
+	WorkspaceID ident.Workspace
+}
+
+type ForgetAnswersRow struct {
+	WorkspaceID ident.Workspace
+	Name        string
+	Slug        string
+	CacheEpoch  int32
+	CreatedAt   time.Time
+	ArchivedAt  *time.Time
+}
+
+func (q *Queries) ForgetAnswers(ctx context.Context, arg ForgetAnswersParams) (ForgetAnswersRow, error) {
+	row := q.db.QueryRow(ctx, forgetAnswers, arg.OrgID, arg.WorkspaceID)
+	var i ForgetAnswersRow
+	err := row.Scan(
+		&i.WorkspaceID,
+		&i.Name,
+		&i.Slug,
+		&i.CacheEpoch,
 		&i.CreatedAt,
 		&i.ArchivedAt,
 	)
@@ -45,7 +81,7 @@ func (q *Queries) ArchiveWorkspace(ctx context.Context, arg ArchiveWorkspacePara
 }
 
 const getWorkspace = `-- name: GetWorkspace :one
-SELECT workspace_id, name, slug, created_at, archived_at
+SELECT workspace_id, name, slug, cache_epoch, created_at, archived_at
 FROM workspace
 WHERE org_id = $1 AND workspace_id = $2
 `
@@ -59,6 +95,7 @@ type GetWorkspaceRow struct {
 	WorkspaceID ident.Workspace
 	Name        string
 	Slug        string
+	CacheEpoch  int32
 	CreatedAt   time.Time
 	ArchivedAt  *time.Time
 }
@@ -70,6 +107,7 @@ func (q *Queries) GetWorkspace(ctx context.Context, arg GetWorkspaceParams) (Get
 		&i.WorkspaceID,
 		&i.Name,
 		&i.Slug,
+		&i.CacheEpoch,
 		&i.CreatedAt,
 		&i.ArchivedAt,
 	)
@@ -79,7 +117,7 @@ func (q *Queries) GetWorkspace(ctx context.Context, arg GetWorkspaceParams) (Get
 const insertWorkspace = `-- name: InsertWorkspace :one
 INSERT INTO workspace (org_id, workspace_id, name, slug)
 VALUES ($1, $2, $3, $4)
-RETURNING workspace_id, name, slug, created_at, archived_at
+RETURNING workspace_id, name, slug, cache_epoch, created_at, archived_at
 `
 
 type InsertWorkspaceParams struct {
@@ -93,6 +131,7 @@ type InsertWorkspaceRow struct {
 	WorkspaceID ident.Workspace
 	Name        string
 	Slug        string
+	CacheEpoch  int32
 	CreatedAt   time.Time
 	ArchivedAt  *time.Time
 }
@@ -109,6 +148,7 @@ func (q *Queries) InsertWorkspace(ctx context.Context, arg InsertWorkspaceParams
 		&i.WorkspaceID,
 		&i.Name,
 		&i.Slug,
+		&i.CacheEpoch,
 		&i.CreatedAt,
 		&i.ArchivedAt,
 	)
@@ -116,7 +156,7 @@ func (q *Queries) InsertWorkspace(ctx context.Context, arg InsertWorkspaceParams
 }
 
 const listWorkspaces = `-- name: ListWorkspaces :many
-SELECT workspace_id, name, slug, created_at, archived_at
+SELECT workspace_id, name, slug, cache_epoch, created_at, archived_at
 FROM workspace
 WHERE org_id = $1 AND archived_at IS NULL
 ORDER BY name, workspace_id
@@ -127,6 +167,7 @@ type ListWorkspacesRow struct {
 	WorkspaceID ident.Workspace
 	Name        string
 	Slug        string
+	CacheEpoch  int32
 	CreatedAt   time.Time
 	ArchivedAt  *time.Time
 }
@@ -144,6 +185,7 @@ func (q *Queries) ListWorkspaces(ctx context.Context, orgID ident.Org) ([]ListWo
 			&i.WorkspaceID,
 			&i.Name,
 			&i.Slug,
+			&i.CacheEpoch,
 			&i.CreatedAt,
 			&i.ArchivedAt,
 		); err != nil {
@@ -160,7 +202,7 @@ func (q *Queries) ListWorkspaces(ctx context.Context, orgID ident.Org) ([]ListWo
 const updateWorkspace = `-- name: UpdateWorkspace :one
 UPDATE workspace SET name = $3
 WHERE org_id = $1 AND workspace_id = $2 AND archived_at IS NULL
-RETURNING workspace_id, name, slug, created_at, archived_at
+RETURNING workspace_id, name, slug, cache_epoch, created_at, archived_at
 `
 
 type UpdateWorkspaceParams struct {
@@ -173,6 +215,7 @@ type UpdateWorkspaceRow struct {
 	WorkspaceID ident.Workspace
 	Name        string
 	Slug        string
+	CacheEpoch  int32
 	CreatedAt   time.Time
 	ArchivedAt  *time.Time
 }
@@ -184,6 +227,7 @@ func (q *Queries) UpdateWorkspace(ctx context.Context, arg UpdateWorkspaceParams
 		&i.WorkspaceID,
 		&i.Name,
 		&i.Slug,
+		&i.CacheEpoch,
 		&i.CreatedAt,
 		&i.ArchivedAt,
 	)

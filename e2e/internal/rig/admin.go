@@ -142,6 +142,7 @@ type Event struct {
 	OutputTokens  int64  `json:"output_tokens"`
 	Streamed      bool   `json:"streamed"`
 	CostPico      string `json:"cost_pico"`
+	SavedPico     string `json:"saved_pico"`
 	Units         struct {
 		Images     int64 `json:"images"`
 		Characters int64 `json:"characters"`

@@ -102,6 +102,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 	if err != nil {
 		return nil, err
 	}
+	seen := route.NewSeen(canaryStopped(observed.Registry(), logger))
 	requests := pipeline.New(pipeline.Config{
 		Authenticator: authenticate.New([]byte(config.KeyPepper.Reveal()), func(hash [32]byte) *state.Key { return store.Current().Key(hash) }),
 		Limiter:       limiter, Gates: queue.New(limiter.Share, observed.Registry()), Breakers: breakers, Book: pipeline.Leases(book), Spool: records, Sender: pipeline.Providers(sender),
@@ -111,13 +112,13 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		},
 		Roles: aws.NewRoles(exchange, now.Now), Apps: azure.NewApps(exchange, now.Now), Accounts: google.NewAccounts(exchange, now.Now),
 		Registry: observed.Registry(), Observe: observed.Attempt, Logger: logger, Now: now.Now, BodyBytesMax: config.BodyMaxBytes,
-		Seen: route.NewSeen(canaryStopped(observed.Registry(), logger)),
+		Seen: seen,
 	})
 	e.requests = requests
 	e.subscription, err = subscription.New(subscription.Config{
 		Client: client, DataDir: config.DataDir, EdgeID: id, Epoch: epoch, PreviousEpoch: recovery.PreviousEpoch,
 		Version: version, Region: config.Region, Name: config.EdgeName, Store: store, PublicKey: config.SnapshotPublicKey, FleetKey: config.FleetKey,
-		Clock: now, Status: func() *wire.Status { return status(records, requests, limiter, breakers) }, Recall: book.Recall, Edges: limiter.Expect, Logger: logger,
+		Clock: now, Status: func() *wire.Status { return status(records, requests, limiter, breakers, seen) }, Recall: book.Recall, Edges: limiter.Expect, Logger: logger,
 	})
 	if err != nil {
 		return nil, err
@@ -136,13 +137,13 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 // exchangeWithin bounds a call that exchanges a credential for a token.
 const exchangeWithin = 15 * time.Second
 
-func status(records *spool.Spool, requests *pipeline.Pipeline, limiter *limit.Limiter, breakers *breaker.Breakers) *wire.Status {
+func status(records *spool.Spool, requests *pipeline.Pipeline, limiter *limit.Limiter, breakers *breaker.Breakers, seen *route.Seen) *wire.Status {
 	counting, since, edges := limiter.Counting()
 	return &wire.Status{
 		RateCounting: counting, RateCountingUnixMs: max(since.UnixMilli(), 0), LiveEdges: uint32(max(edges, 0)), RateUses: limiter.Uses(),
 		SpoolBytes: records.Bytes(), SpoolPending: records.Pending(), Accepting: records.HasRoom(),
 		SpoolCorrupt: records.Corrupt(), SpoolKeptBytes: records.KeptBytes(), Unrecorded: requests.Unrecorded(),
-		OpenTargets: breakers.Open(), InFlight: uint64(requests.InFlight()), RequestsTotal: uint64(requests.Total()),
+		OpenTargets: breakers.Open(), StoppedCanaries: stoppedCanaries(seen), InFlight: uint64(requests.InFlight()), RequestsTotal: uint64(requests.Total()),
 	}
 }
 

@@ -18,11 +18,12 @@ func routeStories() []story {
 			Aliases:   component.Field{Name: "aliases", Label: "Other names", Value: "gpt-4, claude", Mono: true, Optional: true, Help: "With commas. Callers may write each of them too."},
 			TimeZone:  component.Field{Name: "time_zone", Label: "Time zone of conditions", Value: "Europe/Berlin", Optional: true},
 			Strategy:  component.Field{Name: "strategy", Label: "Which target answers", Value: "weighted", Options: strategies()},
-			Special:   special("root"), Nodes: []routeui.Node{target("0", "gpt-4o-mini", ""), nested},
+			Special:   special("root"), Nodes: []routeui.Node{target("0", "gpt-4o-mini", ""), nested}, Cache: keeping(),
+			Stops: []routeui.Stop{{Edge: "edge-1", Group: "cheap", Why: "50.0 % of its calls failed, and 0.0 % of those at the first target", Since: component.At(noon, "ago")}},
 			Variables: []routeui.Variable{{Name: "prompt_chars", Type: "int", Help: "characters of everything that the model reads"}, {Name: "labels", Type: "map", Help: "what the caller labels the call with"}},
 		})},
 		{name: "routes-tree", title: "Routes", active: "Routes", content: routeui.Page(routeui.List{MayAdd: true, HasProvider: true, Rows: []routeui.Row{
-			{ID: "r1", Name: "smart", Aliases: "gpt-4, claude", Href: "/routes/1", ArchiveHref: "/routes/1/archive", Workspace: "every workspace", Strategy: "by condition", Targets: []routeui.Target{
+			{ID: "r1", Name: "smart", Stops: []routeui.Stop{{Edge: "edge-1", Group: "cheap", Why: "half of its calls failed"}}, Aliases: "gpt-4, claude", Href: "/routes/1", ArchiveHref: "/routes/1/archive", Workspace: "every workspace", Strategy: "by condition", Targets: []routeui.Target{
 				{Provider: "openai", Model: "gpt-4o-mini", When: "prompt_chars < 300"},
 				{Group: "europe", Strategy: "by weight", When: "else", Targets: []routeui.Target{{Provider: "azure", Model: "gpt-4o", Share: "75%"}, {Group: "cheap", Strategy: "canary", Share: "25%", Targets: []routeui.Target{{Provider: "mistral", Model: "mistral-large"}, {Provider: "mistral", Model: "mistral-next", Share: "5%"}}}}},
 			}},
@@ -52,6 +53,15 @@ func strategies() []component.Option {
 		{Value: "conditional", Label: "By condition", Help: "The first whose condition holds."}, {Value: "latency", Label: "Quickest", Help: "Who answered quickly of late."},
 		{Value: "cost", Label: "Cheapest", Help: "For the call's expected tokens."}, {Value: "sticky", Label: "Sticky", Help: "The same end user, the same target."},
 		{Value: "canary", Label: "Canary", Help: "A share tries the second of two."},
+	}
+}
+
+// keeping is the section of a route that keeps answers.
+func keeping() routeui.Cache {
+	return routeui.Cache{
+		Open: true, Summary: "The same call again is answered for nothing.", PurgeHref: "/routes/1/purge-cache",
+		Mode: component.Field{Name: "cache.mode", Label: "Which answers serve again", Value: "exact", Options: []component.Option{{Value: "off", Label: "None", Help: "Nothing is kept."}, {Value: "exact", Label: "Of the same call"}}},
+		TTL:  component.Field{Name: "cache.ttl_seconds", Label: "Kept for", Value: "10m", Error: "enter a time between 1s and 720h, such as 10m"}, PerEndUser: component.Field{Name: "cache.per_end_user", Label: "Each end user has answers of their own", Value: "yes"},
 	}
 }
 

@@ -25,6 +25,15 @@ type Row struct {
 	Workspace   string
 	Strategy    string
 	Targets     []Target
+	Stops       []Stop
+}
+
+// Stop is a canary of the version in force that an edge has stopped.
+type Stop struct {
+	Edge  string
+	Group string // empty: the route itself
+	Why   string
+	Since component.Moment
 }
 
 // Target is one place that a route leads to, or a group of them.
@@ -54,6 +63,7 @@ type Form struct {
 	Variables []Variable
 	Reliable  Reliability
 	Cache     Cache
+	Stops     []Stop
 	PurgeHref string // forgets what is kept; empty: nothing is
 }
 

@@ -22,11 +22,15 @@ func (c *Console) routes(v *visit) error {
 	if err != nil {
 		return err
 	}
+	stopped, err := c.stoppedCanaries(v)
+	if err != nil {
+		return err
+	}
 	list := routeui.List{MayAdd: v.actor.May(authz.RouteWrite), HasProvider: len(providers) > 0}
 	for _, one := range all {
 		row := routeui.Row{
 			ID: one.ID.String(), Name: one.Name, Aliases: strings.Join(one.Aliases, ", "), Workspace: "every workspace",
-			Strategy: strategyText(one.Strategy, one.StickyBy), Targets: placesOf(one.Strategy, one.Trial, one.Targets),
+			Strategy: strategyText(one.Strategy, one.StickyBy), Targets: placesOf(one.Strategy, one.Trial, one.Targets), Stops: stopsOf(stopped[one.ID], one),
 		}
 		if !one.WorkspaceID.IsZero() {
 			row.Workspace = one.WorkspaceName
@@ -126,7 +130,11 @@ func (c *Console) editRoute(v *visit) error {
 	if !found.WorkspaceID.IsZero() {
 		where = found.WorkspaceName
 	}
-	form := routeui.Form{Title: found.Name, Links: routeLinks(id, "")}
+	stopped, err := c.stoppedCanaries(v)
+	if err != nil {
+		return err
+	}
+	form := routeui.Form{Title: found.Name, Links: routeLinks(id, ""), Stops: stopsOf(stopped[id], found)}
 	if found.Cache != nil {
 		form.PurgeHref = "/routes/" + id.String() + "/purge-cache"
 	}

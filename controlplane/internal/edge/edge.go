@@ -10,32 +10,33 @@ import (
 
 // Edge is one edge as an organization sees it.
 type Edge struct {
-	ID             ident.Edge   `json:"id"`
-	Name           string       `json:"name"`
-	Region         string       `json:"region"`
-	Version        string       `json:"version"`
-	Connected      bool         `json:"connected"`
-	LastSeenAt     time.Time    `json:"last_seen_at"`
-	Generation     uint64       `json:"generation"`         // of this organization, as last acked; 0: none yet
-	Current        uint64       `json:"current_generation"` // of this organization
-	AckedAt        *time.Time   `json:"acked_at"`
-	LagMS          int64        `json:"lag_ms"`          // from the commit to the ack
-	NackGeneration uint64       `json:"nack_generation"` // 0: nothing is refused
-	NackPath       string       `json:"nack_path"`
-	NackReason     string       `json:"nack_reason"`
-	SpoolPending   int64        `json:"spool_pending"` // records that are not yet committed here
-	SpoolBytes     int64        `json:"spool_bytes"`
-	SpoolKept      int64        `json:"spool_kept_bytes"` // of usage that is committed here and kept for books that are restored
-	SpoolCorrupt   int64        `json:"spool_corrupt"`    // places that were damaged or could not be read, since its process began
-	Unrecorded     int64        `json:"unrecorded_calls"` // of this organization, in the last 30 days: served without room to record them
-	InFlight       int64        `json:"in_flight"`
-	Requests       int64        `json:"requests"`
-	ClockSkewMS    int64        `json:"clock_skew_ms"` // the edge's clock before ours
-	Accepting      bool         `json:"accepting"`
-	RateCounting   string       `json:"rate_counting"`       // of rate limits: "together", "share" (the shared counters are away), "alone" (there are none); empty: not said
-	CountingSince  *time.Time   `json:"rate_counting_since"` // since when
-	LiveEdges      int          `json:"live_edges"`          // as it knows them; its share is one of so many
-	OpenTargets    []OpenTarget `json:"open_targets"`        // of this organization: models from which it holds calls back
+	ID              ident.Edge      `json:"id"`
+	Name            string          `json:"name"`
+	Region          string          `json:"region"`
+	Version         string          `json:"version"`
+	Connected       bool            `json:"connected"`
+	LastSeenAt      time.Time       `json:"last_seen_at"`
+	Generation      uint64          `json:"generation"`         // of this organization, as last acked; 0: none yet
+	Current         uint64          `json:"current_generation"` // of this organization
+	AckedAt         *time.Time      `json:"acked_at"`
+	LagMS           int64           `json:"lag_ms"`          // from the commit to the ack
+	NackGeneration  uint64          `json:"nack_generation"` // 0: nothing is refused
+	NackPath        string          `json:"nack_path"`
+	NackReason      string          `json:"nack_reason"`
+	SpoolPending    int64           `json:"spool_pending"` // records that are not yet committed here
+	SpoolBytes      int64           `json:"spool_bytes"`
+	SpoolKept       int64           `json:"spool_kept_bytes"` // of usage that is committed here and kept for books that are restored
+	SpoolCorrupt    int64           `json:"spool_corrupt"`    // places that were damaged or could not be read, since its process began
+	Unrecorded      int64           `json:"unrecorded_calls"` // of this organization, in the last 30 days: served without room to record them
+	InFlight        int64           `json:"in_flight"`
+	Requests        int64           `json:"requests"`
+	ClockSkewMS     int64           `json:"clock_skew_ms"` // the edge's clock before ours
+	Accepting       bool            `json:"accepting"`
+	RateCounting    string          `json:"rate_counting"`       // of rate limits: "together", "share" (the shared counters are away), "alone" (there are none); empty: not said
+	CountingSince   *time.Time      `json:"rate_counting_since"` // since when
+	LiveEdges       int             `json:"live_edges"`          // as it knows them; its share is one of so many
+	OpenTargets     []OpenTarget    `json:"open_targets"`        // of this organization: models from which it holds calls back
+	StoppedCanaries []StoppedCanary `json:"stopped_canaries"`    // of this organization, since its process began
 }
 
 // OpenTarget is a model at a provider that an edge does not call for a while, because it keeps failing or has asked for it.
@@ -49,6 +50,15 @@ type OpenTarget struct {
 	Reason     string         `json:"reason"`    // of the last failure
 	Since      time.Time      `json:"since"`
 	ProbeAt    time.Time      `json:"probe_at"` // from when on one call may try it
+}
+
+// StoppedCanary is a canary that an edge gives nothing any more, because it did worse than its route allows.
+type StoppedCanary struct {
+	RouteID ident.Route `json:"route_id"`
+	Version int         `json:"version"` // of the route; a newer one is tried anew
+	Group   string      `json:"group"`   // its path; empty: the route itself
+	Reason  string      `json:"reason"`
+	At      time.Time   `json:"at"`
 }
 
 // Problem says why an organization's newest generation is not pushed.

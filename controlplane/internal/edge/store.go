@@ -33,10 +33,10 @@ func list(ctx context.Context, tx pgx.Tx, org ident.Org, now time.Time) ([]Edge,
 			InFlight: row.InFlight, Requests: row.Requests, ClockSkewMS: row.ClockSkewMs, Accepting: row.Accepting,
 			RateCounting: row.RateCounting, CountingSince: row.RateCountingSince, LiveEdges: int(row.LiveEdges),
 		}
-		all[i].OpenTargets = []OpenTarget{}
+		all[i].OpenTargets, all[i].StoppedCanaries = []OpenTarget{}, []StoppedCanary{}
 		if all[i].Connected {
-			if err := json.Unmarshal(row.OpenTargets, &all[i].OpenTargets); err != nil {
-				return nil, fmt.Errorf("read the open targets of edge %s: %w", row.EdgeID, err)
+			if err := errors.Join(json.Unmarshal(row.OpenTargets, &all[i].OpenTargets), json.Unmarshal(row.StoppedCanaries, &all[i].StoppedCanaries)); err != nil {
+				return nil, fmt.Errorf("read what edge %s says of targets: %w", row.EdgeID, err)
 			}
 		}
 		if row.LagMs != nil {

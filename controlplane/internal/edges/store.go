@@ -111,7 +111,7 @@ func saveStatus(ctx context.Context, pool *pgxpool.Pool, edge ident.Edge, status
 		ClockSkewMs: status.GetNowUnixMs() - now.UnixMilli(), Accepting: status.GetAccepting(),
 		RateCounting: rateCounting(status.GetRateCounting()), RateCountingSince: since(status.GetRateCountingUnixMs()), LiveEdges: int32(min(status.GetLiveEdges(), 1<<30)),
 		SpoolCorrupt: signed(status.GetSpoolCorrupt()), SpoolKeptBytes: signed(status.GetSpoolKeptBytes()),
-		RateUses: rateUses(status.GetRateUses()), OpenTargets: openTargets(status.GetOpenTargets()),
+		RateUses: rateUses(status.GetRateUses()), OpenTargets: openTargets(status.GetOpenTargets()), StoppedCanaries: stoppedCanaries(status.GetStoppedCanaries()),
 	})
 	if err != nil {
 		return fmt.Errorf("save status of edge %s: %w", edge, err)

@@ -185,8 +185,8 @@ func (p *Pipeline) serveKept(c *call, kept *cache.Kept, age time.Duration) *refu
 		c.setStreamHead()
 	} else {
 		c.set("Content-Type", jsonType)
-		c.set("Content-Length", strconv.Itoa(len(kept.Body)))
 	}
+	c.set("Content-Length", strconv.Itoa(len(kept.Body))) // of a stream too: it is here already
 	c.status, c.committed = http.StatusOK, true
 	c.w.WriteHeader(http.StatusOK)
 	_ = p.write(c, kept.Body) // the caller may be gone

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -108,6 +109,7 @@ func TestTheSameQuestionIsAnsweredOnceAndForNothingAfterwards(t *testing.T) {
 				{hit, "X-Tollgate-Cost-Usd", "0"},
 				{hit, "X-Tollgate-Provider", "prov"},
 				{hit, "X-Tollgate-Attempts", "0"},
+				{hit, "Content-Length", strconv.Itoa(len(hit.body))},
 				{hit, "Content-Type", miss.header.Get("Content-Type")},
 				{hit, "X-Ratelimit-Remaining-Requests", "8"},
 			} {

@@ -2,6 +2,7 @@ package route
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,7 +34,7 @@ type trial struct {
 	mu      sync.Mutex
 	base    arm
 	canary  arm
-	stopped bool
+	stopped *Stopped // nil: it goes on
 }
 
 // arm is the attempts at one side.
@@ -60,7 +61,23 @@ func (s *Seen) Stopped(r *state.Route, path string) bool {
 	one := found.(*trial) //nolint:forcetypeassert // only trials are stored
 	one.mu.Lock()
 	defer one.mu.Unlock()
-	return one.stopped
+	return one.stopped != nil
+}
+
+// Stops returns every canary that is stopped, of the newest version of its route that any is stopped of.
+func (s *Seen) Stops() (all []Stopped) {
+	newest := map[wire.ID]uint32{}
+	s.trials.Range(func(_, found any) bool {
+		one := found.(*trial) //nolint:forcetypeassert // only trials are stored
+		one.mu.Lock()
+		defer one.mu.Unlock()
+		if one.stopped != nil {
+			all = append(all, *one.stopped)
+			newest[one.stopped.Route] = max(newest[one.stopped.Route], one.stopped.Version)
+		}
+		return true
+	})
+	return slices.DeleteFunc(all, func(s Stopped) bool { return s.Version < newest[s.Route] })
 }
 
 // judge counts an attempt on the side of every canary that it belongs to, and stops those that do worse than is allowed.
@@ -72,29 +89,31 @@ func (s *Seen) judge(org wire.ID, r *state.Route, t *state.Target, took time.Dur
 		}
 		found, _ := s.trials.LoadOrStore(trialKey{r.ID, r.Version, group.Path}, &trial{})
 		one := found.(*trial) //nolint:forcetypeassert // only trials are stored
-		if reason := one.add(group.Canary, side, took, failed); reason != "" && s.onStop != nil {
-			s.onStop(Stopped{Org: org, Route: r.ID, Name: r.Name, Version: r.Version, Path: group.Path, Reason: reason, At: now})
+		stop := Stopped{Org: org, Route: r.ID, Name: r.Name, Version: r.Version, Path: group.Path, At: now}
+		if one.add(group.Canary, side, took, failed, &stop) && s.onStop != nil {
+			s.onStop(stop)
 		}
 	})
 }
 
-// add counts an attempt and returns why the canary is stopped by it; empty: it is not.
-func (t *trial) add(bounds *plan.Canary, side int, took time.Duration, failed bool) string {
+// add counts an attempt and says whether the canary is stopped by it, and why: that is written into stop.
+func (t *trial) add(bounds *plan.Canary, side int, took time.Duration, failed bool, stop *Stopped) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	arms := [...]*arm{&t.base, &t.canary}
 	arms[side].add(took, failed)
-	if t.stopped || t.canary.calls < uint64(bounds.Calls) || t.base.calls < uint64(bounds.Calls) {
-		return ""
+	if t.stopped != nil || t.canary.calls < uint64(bounds.Calls) || t.base.calls < uint64(bounds.Calls) {
+		return false
 	}
-	reason := t.worse(bounds)
-	t.stopped = reason != ""
+	if stop.Reason = t.worse(bounds); stop.Reason != "" {
+		t.stopped = stop
+	}
 	for _, each := range arms { // what was long ago counts ever less
 		if each.calls >= uint64(bounds.Calls)*remembered {
 			each.calls, each.failed, each.took = each.calls/2, each.failed/2, each.took/2
 		}
 	}
-	return reason
+	return t.stopped != nil
 }
 
 // remembered is how many times the calls that a canary is judged by are remembered.

@@ -125,6 +125,16 @@ func TestACanaryThatFailsMoreOftenIsStoppedOnce(t *testing.T) {
 	if seen.Stopped(&saved, "") {
 		t.Error("another version is stopped too")
 	}
+	if told := seen.Stops(); len(told) != 1 || told[0] != stops[0] {
+		t.Errorf("told %+v", told)
+	}
+	for range 20 {
+		seen.Observe(wire.ID{9}, &saved, &saved.Targets[0], time.Second, 0, now)
+		seen.Observe(wire.ID{9}, &saved, &saved.Targets[1], time.Second, 500, now)
+	}
+	if told := seen.Stops(); len(told) != 1 || told[0].Version != saved.Version {
+		t.Errorf("of two versions told %+v", told)
+	}
 }
 
 func TestACanaryWithinItsBoundsGoesOn(t *testing.T) {

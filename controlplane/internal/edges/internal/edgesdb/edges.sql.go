@@ -306,7 +306,7 @@ func (q *Queries) SaveNack(ctx context.Context, arg SaveNackParams) error {
 const saveStatus = `-- name: SaveStatus :exec
 UPDATE edge SET last_seen_at = $2, spool_pending = $3, spool_bytes = $4, in_flight = $5, requests = $6, clock_skew_ms = $7, accepting = $8,
   rate_counting = $9, rate_counting_since = $10, live_edges = $11,
-  spool_corrupt = $12, spool_kept_bytes = $13, rate_uses = $14, open_targets = $15
+  spool_corrupt = $12, spool_kept_bytes = $13, rate_uses = $14, open_targets = $15, stopped_canaries = $16
 WHERE edge_id = $1
 `
 
@@ -326,6 +326,7 @@ type SaveStatusParams struct {
 	SpoolKeptBytes    int64
 	RateUses          []byte
 	OpenTargets       []byte
+	StoppedCanaries   []byte
 }
 
 // @sqlc-vet-disable org-id-required
@@ -347,6 +348,7 @@ func (q *Queries) SaveStatus(ctx context.Context, arg SaveStatusParams) error {
 		arg.SpoolKeptBytes,
 		arg.RateUses,
 		arg.OpenTargets,
+		arg.StoppedCanaries,
 	)
 	return err
 }

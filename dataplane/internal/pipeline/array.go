@@ -18,3 +18,14 @@ func (f *flow) shut(dst []byte) []byte {
 	}
 	return append(dst, ']')
 }
+
+// setStreamHead sets the header fields of an answer that comes in pieces.
+func (c *call) setStreamHead() {
+	if c.ask.Array {
+		c.set("Content-Type", "application/json; charset=utf-8")
+	} else {
+		c.set("Content-Type", "text/event-stream; charset=utf-8")
+	}
+	c.set("Cache-Control", "no-cache")
+	c.set("X-Accel-Buffering", "no")
+}

@@ -264,16 +264,6 @@ func (f *flow) commit() {
 	c.w.WriteHeader(http.StatusOK)
 }
 
-func (c *call) setStreamHead() {
-	if c.ask.Array {
-		c.set("Content-Type", "application/json; charset=utf-8")
-	} else {
-		c.set("Content-Type", "text/event-stream; charset=utf-8")
-	}
-	c.set("Cache-Control", "no-cache")
-	c.set("X-Accel-Buffering", "no")
-}
-
 // end handles the end of the provider's stream.
 func (f *flow) end(err error, watch *watch) (bool, *refusal.Error) {
 	c := f.c

@@ -93,6 +93,7 @@ func (e *edge) serve(ctx context.Context, listener net.Listener) error {
 		if err := door.Shutdown(patience); err != nil {
 			_ = door.Close()
 		}
+		e.requests.EndMirrors()
 		e.requests.Flush()
 		e.sendOut(behind)
 		return nil

@@ -46,11 +46,12 @@ type call struct {
 	target  *state.Route
 	targets []*state.Target
 
-	timeout time.Duration // that the caller asks for; 0: none
-	bounds  bounds
-	memo    memo
-	passage *passage    // the request goes to a provider as it is; nil: to a route
-	kept    handle.Kept // what of a provider's the request is about, or goes on from; zero: nothing
+	timeout  time.Duration // that the caller asks for; 0: none
+	bounds   bounds
+	memo     memo
+	mirrored bool        // it repeats another one, and nobody gets its answer
+	passage  *passage    // the request goes to a provider as it is; nil: to a route
+	kept     handle.Kept // what of a provider's the request is about, or goes on from; zero: nothing
 
 	grant      limit.Grant // what it took from rate limits
 	usedInput  int64       // tokens, of all its attempts
@@ -136,7 +137,7 @@ func (c *call) restore(keep *call) {
 	c.grant, c.usedInput, c.usedOutput, c.waited = limit.Grant{}, 0, 0, 0
 	c.timeout, c.bounds, c.permit, c.failure, c.nearest = 0, bounds{}, breaker.Permit{}, failure{}, nearest{}
 	c.tries, c.try, c.pool, c.barred, c.recorded, c.committed, c.status = nil, 0, 0, false, false, false, 0
-	c.memo = memo{}
+	c.memo, c.mirrored = memo{}, false
 	c.attempt, c.world, c.split, c.frames, c.stream = attempt{}, world{}, keep.split, keep.frames, meter.Stream{}
 	c.edits, c.pieces, c.fields, c.scratch, c.out = keep.edits, keep.pieces, keep.fields, keep.scratch, keep.out
 	clear(c.values[:])

@@ -90,6 +90,7 @@ type Pipeline struct {
 	drains   chan struct{} // closed when the edge stops
 	drained  sync.Once
 	sessions sync.WaitGroup
+	mirrors  *mirrors
 }
 
 // stage is one step. It refuses, or leaves what it found in the call.
@@ -112,7 +113,7 @@ func New(config Config) *Pipeline {
 	if config.Seen == nil {
 		config.Seen = route.NewSeen(nil)
 	}
-	p := &Pipeline{Config: config, metrics: newMetrics(config.Registry), floods: floods{kind: map[refusalKind]*flood{}}}
+	p := &Pipeline{Config: config, metrics: newMetrics(config.Registry), floods: floods{kind: map[refusalKind]*flood{}}, mirrors: newMirrors(config.Registry)}
 	p.drains = make(chan struct{})
 	p.calls.New = func() any { return newCall() }
 	p.stages, p.passes, p.keeps = p.order(), p.passing(), p.keeping()
@@ -190,6 +191,7 @@ func (p *Pipeline) finish(c *call) {
 	}
 	c.grant.Settle(c.usedInput, c.usedOutput, p.Now())
 	p.metrics.end(c)
+	p.mirror(c)
 	c.end()
 	p.calls.Put(c)
 }

@@ -74,7 +74,10 @@ func (c *call) fill(event *wire.UsageEvent, id *wire.ID) {
 func (c *call) fillAttempt(event *wire.UsageEvent, a *attempt) {
 	c.fill(event, &a.id)
 	event.ProviderId, event.ProviderModel = a.target.Provider.ID[:], a.target.Model
-	if c.target.Tree != nil {
+	switch {
+	case c.mirrored:
+		event.RoutePath = mirrorPath
+	case c.target.Tree != nil:
 		event.RoutePath = c.target.Tree.Path(a.target.Index)
 	}
 	event.Attempt, event.StartedUnixUs = c.try, a.started.UnixMicro()
@@ -117,7 +120,7 @@ func (p *Pipeline) settle(c *call, a *attempt, e ending) int64 {
 	}
 	meter.Fill(event, e.usage)
 	event.Estimated = cost > 0 && meter.Estimated(a.price, e.usage)
-	event.CostPico, event.SavedPico, event.Waste = cost, meter.Saved(a.price, e.usage), e.waste
+	event.CostPico, event.SavedPico, event.Waste = cost, meter.Saved(a.price, e.usage), e.waste || c.mirrored
 	if e.doubt {
 		event.Charges = a.hold.ChargesInDoubt(0)
 	} else {

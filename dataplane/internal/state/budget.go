@@ -10,6 +10,7 @@ import (
 type Budget struct {
 	ID        wire.ID
 	Name      string
+	Scope     wire.Scope
 	Soft      bool  // never refuses
 	LimitPico int64 // shown in refusals; the ledger decides
 	Period    wire.Period
@@ -19,7 +20,7 @@ type Budget struct {
 
 func (c *compiler) budget(in *wire.Budget) {
 	out := &Budget{
-		ID: c.id("id", in.GetId()), Name: c.text("name", in.GetName()), Soft: in.GetSoft(),
+		ID: c.id("id", in.GetId()), Name: c.text("name", in.GetName()), Scope: in.GetScope(), Soft: in.GetSoft(),
 		LimitPico: in.GetLimitPico(), Period: in.GetPeriod(), Zone: c.zone(in.GetTimeZone()),
 	}
 	if out.LimitPico < 0 {

@@ -17,7 +17,8 @@ type Route struct {
 	Targets     []Target   // at least one
 	Tree        *plan.Tree // decides their order; nil: as they stand
 	Reliability Reliability
-	Cache       *Cache // nil: no answer is kept
+	Cache       *Cache  // nil: no answer is kept
+	Mirror      *Mirror // nil: no call is repeated elsewhere
 }
 
 // Target is one model at one provider.
@@ -45,13 +46,13 @@ func (c *compiler) route(in *wire.Route) {
 	workspace := c.optionalID("workspace_id", in.GetWorkspaceId())
 	out := &Route{ID: c.id("id", in.GetId()), Name: c.text("name", in.GetName()), Version: in.GetVersion(), Strategy: in.GetStrategy()}
 	out.Reliability = c.reliability(in.GetReliability())
-	out.Cache = c.cache(in.GetCache())
+	out.Cache, out.Mirror = c.cache(in.GetCache()), c.mirror(in.GetMirror())
 	if len(in.GetTargets()) == 0 {
 		c.fail("targets", "a route needs a target")
 	}
 	var weights uint64
 	for i, target := range in.GetTargets() {
-		out.Targets = append(out.Targets, c.target(i, target))
+		out.Targets = append(out.Targets, c.target(indexed("targets", i, ""), i, target))
 		weights += uint64(target.GetWeight())
 	}
 	switch out.Strategy {
@@ -110,17 +111,17 @@ func (c *compiler) condition(text string) (*condition.Condition, error) {
 	return compiled, nil
 }
 
-func (c *compiler) target(i int, in *wire.Target) Target {
-	id := c.id(indexed("targets", i, "provider_id"), in.GetProviderId())
+func (c *compiler) target(at string, i int, in *wire.Target) Target {
+	id := c.id(at+".provider_id", in.GetProviderId())
 	provider := c.base.providers[id]
 	if provider == nil {
-		c.fail(indexed("targets", i, "provider_id"), "there is no provider %s", id)
+		c.fail(at+".provider_id", "there is no provider %s", id)
 	}
-	model := c.text(indexed("targets", i, "model"), in.GetModel())
+	model := c.text(at+".model", in.GetModel())
 	var parameters []Parameter
 	for j, each := range in.GetParameters() {
 		if err := plan.CheckParameter(each.GetName(), each.GetValue()); err != nil {
-			c.fail(indexed("targets", i, indexed("parameters", j, "")), "%v", err)
+			c.fail(at+"."+indexed("parameters", j, ""), "%v", err)
 		}
 		parameters = append(parameters, Parameter{each.GetName(), each.GetValue(), each.GetOverride()})
 	}

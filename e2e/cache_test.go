@@ -65,11 +65,13 @@ func TestACallIsAnsweredWithWhatAnotherEdgeHasKept(t *testing.T) {
 		return nil
 	})
 	p.savedAsItCost(t)
-	other := newProject(t, p.house)
-	other.keeping(t)
-	if got := other.askKept(t.Context(), 0, "Name a bird."); got.Status != http.StatusOK || got.Header.Get("X-Tollgate-Cache") != "miss" {
-		t.Errorf("another workspace: %d %v", got.Status, got.Header)
-	}
+	t.Run("another workspace", func(t *testing.T) {
+		other := newProject(t, p.house)
+		other.keeping(t)
+		if got := other.askKept(t.Context(), 0, "Name a bird."); got.Status != http.StatusOK || got.Header.Get("X-Tollgate-Cache") != "miss" {
+			t.Errorf("%d %v", got.Status, got.Header)
+		}
+	})
 	p.purged(t, route)
 	p.spendShowsSavings(t)
 	p.house.Redis.Kill()

@@ -203,7 +203,7 @@ func formStories() []story {
 			Workspace: component.Field{Name: "workspace_id", Label: "Where", Options: []component.Option{{Label: "Every workspace"}, {Value: "1", Label: "Research"}}},
 			Strategy:  component.Field{Name: "strategy", Label: "Which target answers", Value: "fallback", Options: []component.Option{{Value: "fallback", Label: "In order", Help: "The next one when a target fails."}, {Value: "weighted", Label: "By weight", Help: "Shared among the targets."}}},
 			Aliases:   component.Field{Name: "aliases", Label: "Other names", Mono: true, Optional: true}, TimeZone: component.Field{Name: "time_zone", Label: "Time zone of conditions", Optional: true},
-			Special: special("root"), Cache: keeping(), Nodes: []routeui.Node{target("0", "gpt-4o-mini", ""), target("1", "", "Enter the model's name at the provider")},
+			Special: special("root"), Cache: keeping(), Mirror: mirroring(), Nodes: []routeui.Node{target("0", "gpt-4o-mini", ""), target("1", "", "Enter the model's name at the provider")},
 		})},
 		{name: "virtual-key-created", title: "Your new key", active: "Virtual keys", content: virtualkeyui.CreatedPage(virtualkeyui.Created{
 			Name: "support-bot production", Key: "tg_live_9fK2mQx7LpVb3Rt8WzYc1Nd5Hs6Jg4Ae0000",

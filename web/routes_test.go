@@ -18,8 +18,8 @@ func routeStories() []story {
 			Aliases:   component.Field{Name: "aliases", Label: "Other names", Value: "gpt-4, claude", Mono: true, Optional: true, Help: "With commas. Callers may write each of them too."},
 			TimeZone:  component.Field{Name: "time_zone", Label: "Time zone of conditions", Value: "Europe/Berlin", Optional: true},
 			Strategy:  component.Field{Name: "strategy", Label: "Which target answers", Value: "weighted", Options: strategies()},
-			Special:   special("root"), Nodes: []routeui.Node{target("0", "gpt-4o-mini", ""), nested}, Cache: keeping(),
-			Stops: []routeui.Stop{{Edge: "edge-1", Group: "cheap", Why: "50.0 % of its calls failed, and 0.0 % of those at the first target", Since: component.At(noon, "ago")}},
+			Special:   special("root"), Nodes: []routeui.Node{target("0", "gpt-4o-mini", ""), nested}, Cache: keeping(), Mirror: mirroring(),
+			Stops:     []routeui.Stop{{Edge: "edge-1", Group: "cheap", Why: "50.0 % of its calls failed, and 0.0 % of those at the first target", Since: component.At(noon, "ago")}},
 			Variables: []routeui.Variable{{Name: "prompt_chars", Type: "int", Help: "characters of everything that the model reads"}, {Name: "labels", Type: "map", Help: "what the caller labels the call with"}},
 		})},
 		{name: "routes-tree", title: "Routes", active: "Routes", content: routeui.Page(routeui.List{MayAdd: true, HasProvider: true, Rows: []routeui.Row{
@@ -36,7 +36,7 @@ func routeStories() []story {
 			Title: "smart", Links: links, Action: "/routes/1/try", Key: component.Field{Name: "key", Label: "Virtual key", Options: []component.Option{{Label: "none"}, {Value: "1", Label: "nightly (Research)"}}},
 			Fields: []component.Field{{Name: "prompt_chars", Label: "Characters of the prompt", Value: "300", Optional: true, InputMode: "numeric"}, {Name: "labels", Label: "Labels", Optional: true, Mono: true, Help: "tier=gold, team=web"}},
 			Stream: component.Field{Name: "stream", Label: "Streamed", Value: "on"}, Tools: component.Field{Name: "tools", Label: "Brings tools", Value: "on"},
-			Result: &routeui.Tried{Version: "3", See: `prompt_chars = 300`, Targets: []routeui.Place{{Provider: "azure", Model: "gpt-4o", Group: "europe", Cost: "$0.0052"}}, Steps: []routeui.Step{
+			Result: &routeui.Tried{Version: "3", See: `prompt_chars = 300`, Notes: []string{"For 10m0s a kept answer of azure / gpt-4o serves the same call for nothing."}, Targets: []routeui.Place{{Provider: "azure", Model: "gpt-4o", Group: "europe", Cost: "$0.0052"}}, Steps: []routeui.Step{
 				{Node: "openai/gpt-4o-mini", When: "prompt_chars < 300", Verdict: "not held", Why: "prompt_chars = 300"}, {Node: "europe", Verdict: "otherwise", Good: true, Why: "no condition before it held"},
 				{Group: "europe", Node: "mistral/mistral-large", Verdict: "left out", Why: "no price is known for it"},
 			}},
@@ -53,6 +53,15 @@ func strategies() []component.Option {
 		{Value: "conditional", Label: "By condition", Help: "The first whose condition holds."}, {Value: "latency", Label: "Quickest", Help: "Who answered quickly of late."},
 		{Value: "cost", Label: "Cheapest", Help: "For the call's expected tokens."}, {Value: "sticky", Label: "Sticky", Help: "The same end user, the same target."},
 		{Value: "canary", Label: "Canary", Help: "A share tries the second of two."},
+	}
+}
+
+// mirroring is the section of a route that repeats calls.
+func mirroring() routeui.Mirror {
+	return routeui.Mirror{
+		Open: true, Summary: "A share of the calls is repeated elsewhere.", Label: "tollgate_mirror=smart", BudgetHref: "/budgets/new?scope=label&scope_value=tollgate_mirror%3Dsmart",
+		Provider: component.Field{Name: "mirror.provider_id", Label: "Provider", Options: []component.Option{{Label: "None"}, {Value: "1", Label: "openai"}}}, Model: component.Field{Name: "mirror.model", Label: "Model", Value: "gpt-5-mini", Mono: true},
+		Share: component.Field{Name: "mirror.share_per_mille", Label: "Share of the calls", Value: "1", Suffix: "%"},
 	}
 }
 

@@ -22,6 +22,7 @@ type Tried struct {
 	Refused string
 	Steps   []Step
 	See     string // what conditions see of the call; empty: there are none
+	Notes   []string
 }
 
 // Place is a target in the order in which they are tried.

@@ -63,6 +63,7 @@ type Form struct {
 	Variables []Variable
 	Reliable  Reliability
 	Cache     Cache
+	Mirror    Mirror
 	Stops     []Stop
 	PurgeHref string // forgets what is kept; empty: nothing is
 }

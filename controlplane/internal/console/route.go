@@ -289,10 +289,11 @@ func (c *Console) routeForm(v *visit, form routeui.Form, in route.Input, unread 
 	for _, one := range providers {
 		e.providers = append(e.providers, component.Option{Value: one.ID.String(), Label: one.Name})
 	}
-	form.Form = v.frameOf("route-form", submit, "/routes", wrong, "name", "workspace_id", "aliases", "time_zone", "strategy", "targets", "sticky_by", "canary", "reliability", "cache")
+	form.Form = v.frameOf("route-form", submit, "/routes", wrong, "name", "workspace_id", "aliases", "time_zone", "strategy", "targets", "sticky_by", "canary", "reliability", "cache", "mirror")
 	e.fill(&form, in)
 	form.Reliable = reliabilityFields(v, in.Reliability, wrong)
 	form.Cache = cacheFields(v, in.Cache, wrong)
 	form.Cache.PurgeHref = form.PurgeHref
+	form.Mirror = mirrorFields(v, in, e.providers, wrong)
 	return c.draw(v, view{Title: form.Title, Active: "/routes", Crumbs: under("Routes", "/routes"), Status: status, Content: routeui.FormPage(form), Fragment: routeui.Edit(form)})
 }

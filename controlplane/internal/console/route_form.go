@@ -29,6 +29,7 @@ func routeInput(v *visit) (in route.Input, unread mends) {
 	place, _ := ident.Parse[ident.Workspace](v.FormValue("workspace_id"))
 	in = route.Input{Name: v.FormValue("name"), WorkspaceID: place, Strategy: route.Strategy(v.FormValue("strategy")), TimeZone: v.FormValue("time_zone")}
 	in.Reliability, in.Cache = reliabilityInput(v), cacheInput(v)
+	in.Mirror = mirrorInput(v)
 	in.Aliases = strings.FieldsFunc(v.FormValue("aliases"), func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
 	values, err := v.FormParams()
 	if err != nil {

@@ -115,7 +115,7 @@ func tryFields(v *visit, zone string, wrong mends) []component.Field {
 }
 
 func tried(result dryrun.Result) *routeui.Tried {
-	out := &routeui.Tried{Version: strconv.Itoa(result.Version), Refused: sentence(result.Refused), See: result.See}
+	out := &routeui.Tried{Version: strconv.Itoa(result.Version), Refused: sentence(result.Refused), See: result.See, Notes: result.Notes}
 	for _, target := range result.Targets {
 		out.Targets = append(out.Targets, routeui.Place{Provider: target.Provider, Model: target.Model, Group: target.Group, Cost: "$" + target.Expected.Decimal()})
 	}

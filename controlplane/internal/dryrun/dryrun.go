@@ -43,6 +43,7 @@ type Result struct {
 	Refused string   `json:"refused"` // why the call would be refused; empty: it would not
 	Steps   []Step   `json:"steps"`   // what was decided, in order
 	See     string   `json:"see"`     // what conditions see of the call
+	Notes   []string `json:"notes"`   // what else happens to the call
 }
 
 // Target is one that would be tried.

@@ -58,7 +58,21 @@ func (s *Service) Run(ctx context.Context, actor authz.Actor, id ident.Route, in
 	if err != nil {
 		return Result{}, err
 	}
-	return result(found, tree, world), nil
+	out := result(found, tree, world)
+	out.Notes = notes(found, out.Targets)
+	return out, nil
+}
+
+// notes says what a route does beside choosing a target.
+func notes(found route.Route, targets []Target) []string {
+	all := []string{}
+	if found.Cache != nil && len(targets) > 0 {
+		all = append(all, fmt.Sprintf("For %s a kept answer of %s / %s serves the same call for nothing.", time.Duration(found.Cache.TTLSeconds)*time.Second, targets[0].Provider, targets[0].Model))
+	}
+	if m := found.Mirror; m != nil {
+		all = append(all, fmt.Sprintf("%d.%d%% of the calls that were answered are put to %s / %s too, if a hard budget for the label %s=%s holds them.", m.SharePerMille/10, m.SharePerMille%10, m.ProviderName, m.Model, route.MirrorLabel, found.Name))
+	}
+	return all
 }
 
 // pricesOf returns what the targets cost at a time, as edges find it.

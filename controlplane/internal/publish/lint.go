@@ -68,6 +68,11 @@ func (s *source) lintRoutes() error {
 			}
 			weights += target.GetWeight()
 		}
+		if mirror := in.GetMirror(); mirror != nil {
+			if _, there := known[string(mirror.GetTarget().GetProviderId())]; !there {
+				return wrong("route", id, "mirror.target.provider_id", "there is no provider %x", mirror.GetTarget().GetProviderId())
+			}
+		}
 		var invalid *plan.Invalid
 		switch in.GetStrategy() {
 		case wire.RouteStrategy_ROUTE_STRATEGY_FALLBACK:

@@ -50,8 +50,9 @@ type Route struct {
 	TimeZone      string          `json:"time_zone,omitempty"` // IANA name, of hours and weekdays in conditions; empty: UTC
 	Reliability   Reliability     `json:"reliability,omitzero"`
 	Cache         *Cache          `json:"cache,omitempty"` // none: no answer is kept
-	CacheEpoch    int             `json:"cache_epoch"`     // how often its kept answers were forgotten
-	Version       int             `json:"version"`         // how often it was saved
+	Mirror        *Mirror         `json:"mirror,omitempty"`
+	CacheEpoch    int             `json:"cache_epoch"` // how often its kept answers were forgotten
+	Version       int             `json:"version"`     // how often it was saved
 	CreatedAt     time.Time       `json:"created_at"`
 	ArchivedAt    *time.Time      `json:"archived_at,omitempty"`
 }
@@ -97,13 +98,14 @@ type Input struct {
 	TimeZone    string          `json:"time_zone,omitempty"`
 	Reliability Reliability     `json:"reliability,omitzero"`
 	Cache       *Cache          `json:"cache,omitempty"`
+	Mirror      *Mirror         `json:"mirror,omitempty"`
 }
 
 // Input returns what the route was saved as.
 func (r Route) Input() Input {
 	return Input{
 		Name: r.Name, WorkspaceID: r.WorkspaceID, Aliases: r.Aliases, Strategy: r.Strategy, Targets: r.Targets, StickyBy: r.StickyBy, Trial: r.Trial,
-		TimeZone: r.TimeZone, Reliability: r.Reliability, Cache: r.Cache,
+		TimeZone: r.TimeZone, Reliability: r.Reliability, Cache: r.Cache, Mirror: r.Mirror,
 	}
 }
 
@@ -131,6 +133,7 @@ func (in Input) clean() (Input, fault.Fields) {
 	cleanStrategy(&wrong, "", in.Strategy, in.StickyBy, in.Trial)
 	in.Reliability.check(&wrong)
 	in.Cache.check(&wrong)
+	in.Mirror = in.Mirror.clean(&wrong)
 	count := 0
 	each(in.Targets, "", func(string, *Target) { count++ })
 	if count == 0 || count > plan.TargetsMax {

@@ -35,7 +35,7 @@ func (s *Service) Create(ctx context.Context, actor authz.Actor, in Input) (crea
 		if err := judgeWorkspace(ctx, tx, &wrong, actor.Org, in.WorkspaceID); err != nil {
 			return audit.Entry{}, err
 		}
-		if err := judgeTargets(ctx, tx, &wrong, actor.Org, in.Targets); err != nil {
+		if err := judgeTargets(ctx, tx, &wrong, actor.Org, &in); err != nil {
 			return audit.Entry{}, err
 		}
 		if err := wrong.Err(); err != nil {
@@ -61,7 +61,7 @@ func (s *Service) clean(in Input) (Input, fault.Fields) {
 func routeOf(in Input) Route {
 	return Route{
 		WorkspaceID: in.WorkspaceID, Name: in.Name, Aliases: in.Aliases, Strategy: in.Strategy, Targets: in.Targets, StickyBy: in.StickyBy, Trial: in.Trial,
-		TimeZone: in.TimeZone, Reliability: in.Reliability, Cache: in.Cache,
+		TimeZone: in.TimeZone, Reliability: in.Reliability, Cache: in.Cache, Mirror: in.Mirror,
 	}
 }
 
@@ -86,7 +86,7 @@ func (s *Service) save(ctx context.Context, actor authz.Actor, id ident.Route, a
 		}
 		in, wrong := s.clean(in)
 		in.WorkspaceID = before.WorkspaceID
-		if err := judgeTargets(ctx, tx, &wrong, actor.Org, in.Targets); err != nil {
+		if err := judgeTargets(ctx, tx, &wrong, actor.Org, &in); err != nil {
 			return audit.Entry{}, err
 		}
 		if err := wrong.Err(); err != nil {

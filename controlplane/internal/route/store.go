@@ -53,8 +53,8 @@ func judgeWorkspace(ctx context.Context, tx pgx.Tx, wrong *fault.Fields, org ide
 }
 
 // judgeTargets notes the targets whose provider is not the organization's, and keeps the others from being archived until the commit.
-func judgeTargets(ctx context.Context, tx pgx.Tx, wrong *fault.Fields, org ident.Org, targets []Target) (err error) {
-	each(targets, "", func(place string, target *Target) {
+func judgeTargets(ctx context.Context, tx pgx.Tx, wrong *fault.Fields, org ident.Org, in *Input) (err error) {
+	in.everyTarget(func(place string, target *Target) {
 		_, failed := routedb.New(tx).HoldProvider(ctx, routedb.HoldProviderParams{OrgID: org, ProviderID: target.ProviderID})
 		if errors.Is(failed, pgx.ErrNoRows) {
 			wrong.Add(place+".provider_id", "choose a provider of this organization")
@@ -93,7 +93,7 @@ func insertParts(ctx context.Context, tx pgx.Tx, actor authz.Actor, id ident.Rou
 		}
 	}
 	position := int32(0)
-	each(in.Targets, "", func(_ string, target *Target) {
+	in.everyTarget(func(_ string, target *Target) {
 		failed := queries.InsertTarget(ctx, routedb.InsertTargetParams{
 			OrgID: actor.Org, RouteID: id, Position: position, ProviderID: target.ProviderID, Model: target.Model, Weight: int32(target.Weight),
 		})
@@ -180,7 +180,7 @@ func fromRow(row routedb.GetRouteRow, targets []Target) (Route, error) {
 			return Route{}, fmt.Errorf("read route %s: %w", row.RouteID, err)
 		}
 		at := 0
-		each(in.Targets, "", func(_ string, target *Target) {
+		in.everyTarget(func(_ string, target *Target) {
 			if at < len(targets) {
 				target.ProviderName = targets[at].ProviderName
 			}

@@ -39,6 +39,10 @@ const versionsKept = 200
 func (in Input) spec() []byte {
 	saved := in
 	saved.Targets = nameless(in.Targets)
+	if in.Mirror != nil {
+		mirror := *in.Mirror
+		mirror.ProviderName, saved.Mirror = "", &mirror
+	}
 	text, _ := json.Marshal(saved) //nolint:errchkjson // texts, numbers, and raw JSON that was checked
 	return text
 }

@@ -1,0 +1,50 @@
+package console
+
+import (
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/route"
+	"tollgate.dev/web/component"
+	"tollgate.dev/web/routeui"
+)
+
+const (
+	mirrorProvider = "mirror.provider_id"
+	mirrorModel    = "mirror.model"
+	mirrorShare    = "mirror.share_per_mille"
+)
+
+// mirrorInput reads the section of the form; nil: no provider is chosen. What cannot be read is refused by the noun.
+func mirrorInput(v *visit) *route.Mirror {
+	provider, err := ident.Parse[ident.Provider](v.FormValue(mirrorProvider))
+	if err != nil {
+		return nil
+	}
+	in := &route.Mirror{ProviderID: provider, Model: v.FormValue(mirrorModel)}
+	if share, err := strconv.ParseFloat(strings.TrimSpace(v.FormValue(mirrorShare)), 64); err == nil && math.Abs(share) <= 100 {
+		in.SharePerMille = int(math.Round(10 * share))
+	}
+	return in
+}
+
+// mirrorFields fills the section of the form.
+func mirrorFields(v *visit, in route.Input, providers []component.Option, wrong mends) routeui.Mirror {
+	section := routeui.Mirror{Summary: "Off: no call is repeated elsewhere.", Label: route.MirrorLabel + "=" + in.Name}
+	provider, model, share := "", "", "1"
+	if m := in.Mirror; m != nil {
+		section.Open, section.Summary = true, "A share of the calls is repeated elsewhere."
+		provider, model, share = m.ProviderID.String(), m.Model, strconv.FormatFloat(float64(m.SharePerMille)/10, 'f', -1, 64)
+	}
+	if v.posted() {
+		share = v.FormValue(mirrorShare)
+	}
+	section.BudgetHref = "/budgets/new?" + url.Values{"scope": {"label"}, "scope_value": {section.Label}}.Encode()
+	section.Provider = component.Field{Name: mirrorProvider, Label: "Provider", Value: provider, Error: wrong.of(mirrorProvider), Options: append([]component.Option{{Label: "None"}}, providers...)}
+	section.Model = component.Field{Name: mirrorModel, Label: "Model", Value: model, Error: wrong.of(mirrorModel), Mono: true, Optional: true, Placeholder: "gpt-5-mini"}
+	section.Share = component.Field{Name: mirrorShare, Label: "Share of the calls", Value: share, Suffix: "%", InputMode: "decimal", Error: wrong.of(mirrorShare)}
+	return section
+}

@@ -189,14 +189,16 @@ func TestAStreamOfACloudThatBreaksNeverEndsCleanly(t *testing.T) {
 	}
 }
 
-// TestEmbeddingsReachTheCloudsThatHaveThemInOpenAIsFormat asks each for embeddings and compares what was counted with what was billed.
+// TestEmbeddingsReachTheCloudsThatHaveThem asks each for embeddings and compares what was counted with what was billed.
 func TestEmbeddingsReachTheCloudsThatHaveThemInOpenAIsFormat(t *testing.T) {
 	p := newProject(t, stand(t))
 	all := map[string]cloud{
 		"azure-embed":     {"azure", embedder, "azure-key-simulated", nil},
 		"azure-app-embed": {"azure", embedder, entraApp("secret-simulated"), rig.Object{"api_version": "2024-10-21"}},
 		"mistral-embed":   {"mistral", "mistral-embed", "mistral-key-simulated", nil},
+		"cohere-embed":    {"cohere", "embed-v4.0", "cohere-key-simulated", nil},
 	}
+	p.price(t, "embed-v4.0", "", rig.Object{"catalog": "cohere", "input_usd": "0.12"})
 	p.withClouds(t, all)
 	for name, each := range all {
 		got := ask(t.Context(), http.MethodPost, p.house.Edges[1].URL+"/v1/embeddings", p.key, `{"model":"`+name+`","input":["a text","and another"],"encoding_format":"base64"}`)
@@ -205,4 +207,22 @@ func TestEmbeddingsReachTheCloudsThatHaveThemInOpenAIsFormat(t *testing.T) {
 		}
 	}
 	p.billedAsReported(t, p.keyID, len(all))
+}
+
+// TestCallersOfGooglesAPICountTokensForNothing asks Gemini, Vertex AI, which count themselves, and another provider, for which the edge estimates.
+func TestCallersOfGooglesAPICountTokensForNothing(t *testing.T) {
+	p := newProject(t, stand(t))
+	p.withClouds(t, map[string]cloud{"vertex": {"vertex", geminiOld, serviceAccount(t, p.house), rig.Object{"region": "global"}}})
+	keyID, key := p.newKey(t, rig.Object{"name": p.name + "-counts"})
+	for model, said := range map[string]string{gemini: "", "vertex": "", openAIModel: "estimated"} {
+		got := ask(t.Context(), http.MethodPost, p.house.Edges[0].URL+"/v1beta/models/"+model+":countTokens", key, `{"contents":[{"role":"user","parts":[{"text":"Twenty letters here."}]}]}`)
+		if got.Status != http.StatusOK || !strings.HasPrefix(got.Body, `{"totalTokens":5`) || got.Header.Get("X-Tollgate-Token-Count") != said {
+			t.Errorf("%s: %d %s %v", model, got.Status, got.Body, got.Header)
+		}
+	}
+	for _, event := range p.events(t, keyID, 3) {
+		if event.Outcome != "ok" || event.CostPico != "0" || event.Dialect != "gemini_count_tokens" {
+			t.Errorf("%+v", event)
+		}
+	}
 }

@@ -28,7 +28,8 @@ func settingRows() []feature {
 				toConverse: `additionalModelRequestFields.thinking.type~enabled`, toGemini: `generationConfig.thinkingConfig~(thinkingLevel|thinkingBudget)`,
 			},
 		},
-		signed("Claude's signed thoughts", claudesSign, claudesSign, map[string]string{toMistral: thinkingThere, toCohere: thinkingThere,
+		signed("Claude's signed thoughts", claudesSign, claudesSign, map[string]string{
+			toMistral: thinkingThere, toCohere: thinkingThere,
 			toMessages: `messages.1.content.0.thinking~hm messages.1.content.0.signature~^` + claudesSign + `$`, toConverse: `messages.1.content.0.reasoningContent.reasoningText.signature~^` + claudesSign + `$`,
 		}),
 		signed("Google's signed thoughts", "gemini."+googlesSign, googlesSign, map[string]string{toMistral: thinkingThere, toCohere: thinkingThere, toGemini: `contents.1.parts.*.thoughtSignature~^` + googlesSign + `$`}),

@@ -22,11 +22,11 @@ type ServiceAccount struct {
 
 // GoogleTokenURI is where Google gives tokens. A key file can name it or its former address alone, and it is what is called either way: a
 // file whose address is followed would have an edge call, and trust, whatever its author likes.
-const GoogleTokenURI = "https://oauth2.googleapis.com/token"
+const GoogleTokenURI = "https://oauth2.googleapis.com/token" //nolint:gosec // an address
 
 const (
 	serviceAccountType = "service_account"
-	formerTokenURI     = "https://accounts.google.com/o/oauth2/token"
+	formerTokenURI     = "https://accounts.google.com/o/oauth2/token" //nolint:gosec // an address
 	rsaBitsMin         = 2048
 )
 

@@ -60,7 +60,7 @@ func TestAServiceAccountIsReadFromItsKeyFileAndNamesNoAddressOfItsOwn(t *testing
 	if text := fmt.Sprintf("%v %+v %#v %s", account, account, account, account); strings.Contains(text, "PRIVATE") {
 		t.Errorf("it prints: %s", text)
 	}
-	weak, err := rsa.GenerateKey(rand.Reader, 1024)
+	weak, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // to be refused
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,10 +69,22 @@ func TestAServiceAccountIsReadFromItsKeyFileAndNamesNoAddressOfItsOwn(t *testing
 		t.Fatal(err)
 	}
 	for _, wrong := range [][2]string{
-		{"type", "authorized_user"}, {"type", "external_account"}, {"client_email", ""}, {"client_email", "a b@c"}, {"project_id", "../x"}, {"private_key_id", "a\r\nb"},
-		{"token_uri", "http://oauth2.googleapis.com/token"}, {"token_uri", "https://oauth2.googleapis.com.evil.example/token"}, {"token_uri", "https://oauth2.googleapis.com@evil.example/token"},
-		{"token_uri", "http://169.254.169.254/token"}, {"token_uri", "http://127.0.0.1:8420/vertex/token"}, {"universe_domain", "evil.example"},
-		{"private_key", ""}, {"private_key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}, {"private_key", pemOf(t, weak)}, {"private_key", pemOf(t, curve)},
+		{"type", "authorized_user"},
+		{"type", "external_account"},
+		{"client_email", ""},
+		{"client_email", "a b@c"},
+		{"project_id", "../x"},
+		{"private_key_id", "a\r\nb"},
+		{"token_uri", "http://oauth2.googleapis.com/token"},
+		{"token_uri", "https://oauth2.googleapis.com.evil.example/token"},
+		{"token_uri", "https://oauth2.googleapis.com@evil.example/token"},
+		{"token_uri", "http://169.254.169.254/token"},
+		{"token_uri", "http://127.0.0.1:8420/vertex/token"},
+		{"universe_domain", "evil.example"},
+		{"private_key", ""},
+		{"private_key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"},
+		{"private_key", pemOf(t, weak)},
+		{"private_key", pemOf(t, curve)},
 	} {
 		if _, err := ParseServiceAccount(with(wrong[0], wrong[1])); err == nil || !strings.Contains(err.Error(), wrong[0]) || wrong[1] != "" && len(wrong[1]) > 12 && strings.Contains(err.Error(), wrong[1]) {
 			t.Errorf("%q: %v", wrong, err)

@@ -20,9 +20,10 @@ const (
 	OpenAITranslation
 	OpenAIModeration
 	Rerank
-	Proxy           // to a provider as it is, at a path that is no dialect's
-	AnthropicProxy  // the same, to one that speaks as Anthropic does
-	GeminiGenerate  // model and streaming stand in the path, not in the body
+	Proxy          // to a provider as it is, at a path that is no dialect's
+	AnthropicProxy // the same, to one that speaks as Anthropic does
+	GeminiGenerate // model and streaming stand in the path, not in the body
+	GeminiCountTokens
 	BedrockConverse // no caller speaks this one and those below; providers do
 	MistralChat
 	CohereChat
@@ -49,6 +50,8 @@ func (d Dialect) String() string {
 		return "proxy"
 	case GeminiGenerate:
 		return "gemini_generate"
+	case GeminiCountTokens:
+		return "gemini_count_tokens"
 	case OpenAIImages:
 		return "openai_images"
 	case OpenAIImageEdits:
@@ -114,7 +117,9 @@ func (d Dialect) Path() string {
 	case OpenAIStored:
 		return "/v1/responses/{id}"
 	case GeminiGenerate:
-		return "/v1beta/models/{model}:generateContent"
+		return "/v1beta/models/{model}:" + GeminiWhole
+	case GeminiCountTokens:
+		return "/v1beta/models/{model}:" + GeminiCount
 	default:
 		return ""
 	}
@@ -125,12 +130,18 @@ func (d Dialect) IsAnthropic() bool {
 	return d == AnthropicMessages || d == AnthropicCountTokens || d == AnthropicProxy
 }
 
+// IsGoogle says whether callers of the dialect read errors in Google's shape, and name the model in the path.
+func (d Dialect) IsGoogle() bool { return d == GeminiGenerate || d == GeminiCountTokens }
+
+// Counts says whether requests of the dialect ask how many tokens another one would have.
+func (d Dialect) Counts() bool { return d == AnthropicCountTokens || d == GeminiCountTokens }
+
 // IsFree says whether providers answer requests of the dialect for nothing.
-func (d Dialect) IsFree() bool { return d == AnthropicCountTokens || d == OpenAIModeration }
+func (d Dialect) IsFree() bool { return d.Counts() || d == OpenAIModeration }
 
 // HasOutput says whether answers of the dialect are made of tokens.
 func (d Dialect) HasOutput() bool {
-	return d != OpenAIEmbeddings && d != CohereEmbed && d != AnthropicCountTokens && !d.IsProxy() && !d.IsTask() && !d.IsKept()
+	return d != OpenAIEmbeddings && d != CohereEmbed && !d.Counts() && !d.IsProxy() && !d.IsTask() && !d.IsKept()
 }
 
 // IsKept says whether requests of the dialect are about what a provider keeps.

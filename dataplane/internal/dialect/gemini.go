@@ -6,6 +6,7 @@ import "strings"
 const (
 	GeminiWhole  = "generateContent"
 	GeminiStream = "streamGenerateContent"
+	GeminiCount  = "countTokens"
 )
 
 // GeminiPath takes the path of a request apart: `/v1beta/models/{model}:{verb}`, or the same below /v1.

@@ -62,6 +62,8 @@ func Routes() []Route {
 		{http.MethodPost, geminiPrefix + dialect.GeminiStream, dialect.GeminiGenerate, true},
 		{http.MethodPost, geminiFirst + dialect.GeminiWhole, dialect.GeminiGenerate, true},
 		{http.MethodPost, geminiFirst + dialect.GeminiStream, dialect.GeminiGenerate, true},
+		{http.MethodPost, geminiPrefix + dialect.GeminiCount, dialect.GeminiCountTokens, true},
+		{http.MethodPost, geminiFirst + dialect.GeminiCount, dialect.GeminiCountTokens, true},
 		{http.MethodGet, "/v1/models", dialect.None, false},
 		{http.MethodGet, geminiModels, dialect.None, false},
 		{http.MethodGet, "/healthz", dialect.None, false},

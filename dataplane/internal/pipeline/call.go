@@ -214,7 +214,7 @@ func (p *Pipeline) ask(c *call) *refusal.Error {
 	if c.ask, problem = translate.Read(c.dialect, c.body.B, &c.scan); problem != nil {
 		return problem
 	}
-	if c.dialect == dialect.GeminiGenerate {
+	if c.dialect.IsGoogle() {
 		if problem = c.ask.ReadGeminiPath(c.r.URL); problem != nil {
 			return problem
 		}

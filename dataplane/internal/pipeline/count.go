@@ -28,7 +28,11 @@ func (p *Pipeline) countHere(c *call) *refusal.Error {
 	p.describeLimits(c)
 	c.set("X-Tollgate-Cost-Usd", "0")
 	c.set("X-Tollgate-Token-Count", "estimated")
-	c.out = append(strconv.AppendInt(append(c.out[:0], `{"input_tokens":`...), meter.Tokens(text), 10), '}')
+	name := `{"input_tokens":`
+	if c.dialect.IsGoogle() {
+		name = `{"totalTokens":`
+	}
+	c.out = append(strconv.AppendInt(append(c.out[:0], name...), meter.Tokens(text), 10), '}')
 	c.set("Content-Type", "application/json")
 	c.set("Content-Length", strconv.Itoa(len(c.out)))
 	c.status, c.committed = http.StatusOK, true

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"tollgate.dev/dataplane/wire"
@@ -41,4 +42,30 @@ func TestTokensOfAModelWhoseProviderDoesNotCountAreEstimatedAndSaidSo(t *testing
 		t.Errorf("event %v", e)
 	}
 	g.balanced()
+}
+
+const googleCountAsk = `{"contents":[{"role":"user","parts":[{"text":"twenty bytes of text"}]}]}`
+
+func TestGooglesCallersCountTokensAsOthersDo(t *testing.T) {
+	t.Parallel()
+	var path string
+	g := newRig(t, provider(t, wire.ProviderKind_PROVIDER_KIND_GEMINI, func(w http.ResponseWriter, r *http.Request) {
+		path = r.URL.Path
+		answering("application/json", `{"totalTokens":17}`)(w, r)
+	}))
+	g.purse.limit = 0
+	s := g.ask("/v1beta/models/fast:countTokens", googleCountAsk)
+	if s.status != http.StatusOK || s.body != `{"totalTokens":17}` || path != "/v1beta/models/fast-2:countTokens" || s.header.Get("X-Tollgate-Cost-Usd") != "0" {
+		t.Errorf("%s: %+v", path, s)
+	}
+	if e := g.event(); e.GetOutcome() != wire.Outcome_OUTCOME_OK || e.GetCostPico() != 0 || e.GetInputTokens() != 0 || e.GetDialect() != "gemini_count_tokens" {
+		t.Errorf("event %v", e)
+	}
+	other := newRig(t, openAI(t, func(http.ResponseWriter, *http.Request) { t.Error("the provider is called") }))
+	if s := other.ask("/v1beta/models/fast:countTokens", googleCountAsk); s.status != http.StatusOK || s.body != `{"totalTokens":5}` || s.header.Get("X-Tollgate-Token-Count") != "estimated" {
+		t.Errorf("%+v", s)
+	}
+	if s := other.ask("/v1beta/models/fast:countTokens", `{"generateContentRequest":{"model":"models/x","contents":[]}}`); s.status != http.StatusBadRequest || !strings.Contains(s.body, "generateContentRequest") || !strings.Contains(s.body, "INVALID_ARGUMENT") {
+		t.Errorf("%+v", s)
+	}
 }

@@ -32,7 +32,7 @@ func (p *Pipeline) route(c *call) *refusal.Error {
 		problem := refusal.New(http.StatusBadRequest, wire.CodeNoConditionHeld, "None of the conditions of this route holds for the call, and it has no target for all others. Ask an admin to add one.")
 		problem.Param = "model"
 		return problem
-	case !c.world.reached && c.dialect == dialect.AnthropicCountTokens:
+	case !c.world.reached && c.dialect.Counts():
 		return nil // none counts: countHere does
 	case !c.world.reached:
 		return translate.Mismatch(c.dialect, c.target)

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/scan"
 	"tollgate.dev/dataplane/internal/translate"
@@ -46,7 +45,7 @@ func (c *call) dress(a *attempt) *refusal.Error {
 		return translate.Malformed(err)
 	}
 	var problem *refusal.Error
-	if c.ask, problem = translate.Read(c.dialect, c.body.B, &c.scan); problem == nil && c.dialect == dialect.GeminiGenerate {
+	if c.ask, problem = translate.Read(c.dialect, c.body.B, &c.scan); problem == nil && c.dialect.IsGoogle() {
 		problem = c.ask.ReadGeminiPath(c.r.URL) // what stands in the path is asked for as before
 	}
 	return problem

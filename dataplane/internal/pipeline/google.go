@@ -16,10 +16,14 @@ func pathGemini(c *call, a *attempt) string {
 }
 
 func geminiVerb(c *call) string {
-	if c.ask.Stream {
+	switch {
+	case c.dialect == dialect.GeminiCountTokens:
+		return ":" + dialect.GeminiCount
+	case c.ask.Stream:
 		return ":" + dialect.GeminiStream + "?alt=sse"
+	default:
+		return ":" + dialect.GeminiWhole
 	}
-	return ":" + dialect.GeminiWhole
 }
 
 func admitGemini(_ context.Context, _ *Pipeline, c *call, _ *upstream.Request, credential *state.Credential) error {

@@ -222,7 +222,7 @@ func (p *Pipeline) refuse(c *call, problem *refusal.Error) {
 }
 
 func (p *Pipeline) authenticate(c *call) *refusal.Error {
-	if c.dialect == dialect.GeminiGenerate && translate.KeyInURL(c.r.URL) {
+	if c.dialect.IsGoogle() && translate.KeyInURL(c.r.URL) {
 		return translate.RefuseKeyInURL()
 	}
 	var problem *refusal.Error
@@ -328,7 +328,7 @@ func appendGoogles(dst []byte, names []string) []byte {
 		}
 		dst = refusal.AppendString(append(dst, `{"name":`...), "models/"+name)
 		dst = refusal.AppendString(append(dst, `,"displayName":`...), name)
-		dst = append(dst, `,"supportedGenerationMethods":["generateContent","streamGenerateContent"]}`...)
+		dst = append(dst, `,"supportedGenerationMethods":["generateContent","streamGenerateContent","countTokens"]}`...)
 	}
 	return append(dst, `]}`...)
 }

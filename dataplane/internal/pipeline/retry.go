@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"tollgate.dev/dataplane/internal/breaker"
-	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
@@ -32,7 +31,7 @@ type failure struct {
 // pool that the provider lets through. Targets that are held back are left out, unless there is no other.
 func (p *Pipeline) attempt(c *call) *refusal.Error {
 	c.identify()
-	if c.dialect == dialect.AnthropicCountTokens && len(c.targets) == 0 {
+	if c.dialect.Counts() && len(c.targets) == 0 {
 		return p.countHere(c)
 	}
 	c.pool = c.firstCredential()

@@ -238,8 +238,10 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 		if strings.HasPrefix(r.URL.Path, "/v1/responses/") {
 			d = dialect.OpenAIStored
 		}
-		if _, _, ok := dialect.GeminiPath(r.URL.Path); ok {
-			d = dialect.GeminiGenerate
+		if _, verb, ok := dialect.GeminiPath(r.URL.Path); ok {
+			if d = dialect.GeminiGenerate; verb == dialect.GeminiCount {
+				d = dialect.GeminiCountTokens
+			}
 		}
 		g.pipeline.Serve(w, r, d)
 	}))

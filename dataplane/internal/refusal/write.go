@@ -29,7 +29,7 @@ func Write(w http.ResponseWriter, d dialect.Dialect, requestID string, e *Error)
 // https://platform.openai.com/docs/guides/error-codes, https://docs.anthropic.com/en/api/errors and https://google.aip.dev/193, with
 // Tollgate's own members beside theirs.
 func AppendBody(dst []byte, d dialect.Dialect, requestID string, e *Error) []byte {
-	if d == dialect.GeminiGenerate {
+	if d.IsGoogle() {
 		return e.appendGoogles(dst, requestID)
 	}
 	if d.IsAnthropic() {

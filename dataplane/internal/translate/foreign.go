@@ -28,7 +28,7 @@ func BringsForeign(d dialect.Dialect, body []byte, target *state.Target) bool {
 		return has(`"`+signedThoughts) || has(`"`+redactedThoughts)
 	case dialect.AnthropicMessages, dialect.AnthropicCountTokens:
 		return has(`"`+googlesMark) || has(`"signature":""`) || has(`"signature": ""`)
-	case dialect.GeminiGenerate:
+	case dialect.GeminiGenerate, dialect.GeminiCountTokens:
 		return (has(`"thoughtSignature"`) || has(`"thought_signature"`)) && has(`"thought"`)
 	default:
 		return false
@@ -43,7 +43,7 @@ func WithoutForeign(dst, body []byte, d dialect.Dialect) (out []byte, dropped []
 		return f.within(dst, body, "messages", f.chatMessage), f.dropped
 	case dialect.OpenAIResponses:
 		return f.within(dst, body, "input", f.responsesItem), f.dropped
-	case dialect.GeminiGenerate:
+	case dialect.GeminiGenerate, dialect.GeminiCountTokens:
 		return f.within(dst, body, "contents", f.pieces("parts", isForeignPart)), f.dropped
 	default:
 		return f.within(dst, body, "messages", f.pieces("content", isForeignBlock)), f.dropped

@@ -91,7 +91,7 @@ func tongues(t *state.Target) []dialect.Dialect {
 }
 
 var (
-	googleTongues = [...]dialect.Dialect{dialect.GeminiGenerate}
+	googleTongues = [...]dialect.Dialect{dialect.GeminiGenerate, dialect.GeminiCountTokens}
 	openAITongues = [...]dialect.Dialect{
 		dialect.OpenAIChat, dialect.OpenAIEmbeddings, dialect.OpenAIImages, dialect.OpenAIImageEdits, dialect.OpenAISpeech,
 		dialect.OpenAITranscription, dialect.OpenAITranslation, dialect.OpenAIModeration, dialect.Rerank,
@@ -121,6 +121,9 @@ func Spoken(d dialect.Dialect, t *state.Target) dialect.Dialect {
 	all := tongues(t)
 	if slices.Contains(all, d) {
 		return d
+	}
+	if d == dialect.OpenAIEmbeddings {
+		return embedder(all)
 	}
 	if from := formats[d]; len(all) == 0 || from == nil || from.read == nil {
 		return dialect.None

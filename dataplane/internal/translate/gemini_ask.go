@@ -42,7 +42,9 @@ func (a *Ask) readGemini(reader *reader) {
 	if r.Fields[scan.Model].End > 0 {
 		reader.refuse(scan.Model, "model stands in the path; leave it out of the body")
 	}
-	if !r.Has(body, scan.Contents) {
+	if whole := scan.Lookup(body, "generateContentRequest"); whole != nil && a.Dialect == dialect.GeminiCountTokens {
+		reader.note(&scan.Error{Reason: "generateContentRequest names its model again; send contents, systemInstruction and tools as they are", Field: "generateContentRequest", Line: 1, Column: 1})
+	} else if !r.Has(body, scan.Contents) {
 		reader.note(&scan.Error{Reason: "contents is missing", Field: scan.Contents.String(), Line: 1, Column: 1})
 	}
 	a.Unbounded = r.Media > 0 || r.Has(body, scan.CachedContent) || bringsOwnTools(r.Bytes(body, scan.Tools))

@@ -28,6 +28,7 @@ type Ask struct {
 	IncludeUsage bool  // the caller wants OpenAI's extra usage chunk
 	Tools        bool  // the request brings tools
 	Unbounded    bool  // the body does not tell how large the input is: images, files, stored conversations
+	Packed       bool  // embeddings are wanted as base64; known once they are asked for in another format
 	EndUser      []byte
 	Task         *Task // what is no conversation; nil: a conversation or embeddings
 }
@@ -39,7 +40,7 @@ const choicesMax = 128
 func Read(d dialect.Dialect, body []byte, r *scan.Result) (Ask, *refusal.Error) {
 	ask := Ask{Dialect: d, Choices: 1}
 	reader := reader{body: body, r: r}
-	if d == dialect.GeminiGenerate {
+	if d.IsGoogle() {
 		ask.readGemini(&reader)
 		return ask, reader.problem
 	}
@@ -236,7 +237,7 @@ const boundMax = 1 << 40 // tokens; keeps products in range
 // output (0: leave). The edits refer to scratch, which comes back longer.
 func (a *Ask) Rewrite(edits []scan.Edit, scratch, body []byte, r *scan.Result, target *state.Target, limit int64) ([]scan.Edit, []byte) {
 	w := writer{edits: edits, scratch: scratch, r: r}
-	if a.Dialect == dialect.GeminiGenerate {
+	if a.Dialect.IsGoogle() {
 		if limit > 0 {
 			w.limitGemini(body, limit)
 		}

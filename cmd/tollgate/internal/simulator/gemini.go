@@ -120,12 +120,16 @@ func (api geminiAPI) serve(w http.ResponseWriter, r *http.Request) {
 	case len(request.Contents) == 0:
 		api.refuse(w, http.StatusBadRequest, "* GenerateContentRequest.contents: contents is not specified")
 		return
-	case strings.HasPrefix(model, missingModel), !streamed && verb != "generateContent":
+	case strings.HasPrefix(model, missingModel), !streamed && verb != "generateContent" && verb != "countTokens":
 		api.refuse(w, http.StatusNotFound, "models/"+model+" is not found for API version v1beta, or is not supported for "+verb+".")
 		return
 	}
 	if problem := request.problem(api.provider, model); problem != "" {
 		api.refuse(w, http.StatusBadRequest, problem)
+		return
+	}
+	if verb == "countTokens" {
+		writeJSON(w, http.StatusOK, map[string]int{"totalTokens": request.prompt(api.provider, model).answer().usage.prompt()})
 		return
 	}
 	x := api.sim.begin(w, r, request.prompt(api.provider, model), streamed, func(status int) { api.refuse(w, status, "The request failed.") })

@@ -136,6 +136,7 @@ func (s *Simulator) Handler() http.Handler {
 	mux.HandleFunc("POST "+MistralPath+"/v1/chat/completions", mistralAPI{s}.chat)
 	mux.HandleFunc("POST "+MistralPath+"/v1/embeddings", openaiAPI{s, "mistral", bearer}.embeddings)
 	mux.HandleFunc("POST "+CoherePath+"/v2/chat", cohereAPI{s}.chat)
+	mux.HandleFunc("POST "+CoherePath+"/v2/embed", cohereAPI{s}.embed)
 	mux.HandleFunc("GET /ledger", s.ledger.serve)
 	mux.HandleFunc("DELETE /ledger", s.ledger.clear)
 	mux.HandleFunc("GET /requests", s.recorder.serve)

@@ -130,7 +130,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		Pipeline: requests, Metrics: observed.Handler(), Now: now.Now,
 		Ready: func() error { return readiness(e.subscription, records) },
 	}))
-	e.runs = append(e.runs, records.Run, requests.Run, book.Run, sender.Run, plain.Run, breakers.Run, e.subscription.Run, report.New(records, client, id, book.Restored, logger).Run)
+	e.runs = append(e.runs, records.Run, requests.Run, book.Run, sender.Run, plain.Run, breakers.Run, e.subscription.Run, report.New(records, client, id, book, logger).Run)
 	return e, nil
 }
 

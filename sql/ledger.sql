@@ -64,7 +64,7 @@ FOR SHARE;
 
 -- name: ListLeases :many
 SELECT l.budget_id, l.period_start, l.subject, l.lease_no, l.granted_total, l.returned_total, l.settled_total, l.doubted_total,
-  l.presumed_total, l.closed
+  l.presumed_total, l.ahead_total, l.closed
 FROM (
   SELECT unnest(sqlc.arg(budgets)::pg_catalog.uuid[]) AS budget,
     unnest(sqlc.arg(starts)::timestamptz[]) AS start,
@@ -104,8 +104,8 @@ WHERE p.org_id = $1 AND p.budget_id = u.budget AND p.period_start = u.start AND 
 
 -- name: SaveLeases :exec
 INSERT INTO budget_lease (org_id, budget_id, period_start, subject, edge_id, lease_no, granted_total, returned_total, settled_total,
-  doubted_total, presumed_total, closed, updated_at)
-SELECT $1, u.budget, u.start, u.subject, sqlc.arg(edge_id)::uuid, u.number, u.granted, u.returned, u.settled, u.doubted, u.presumed, u.closed,
+  doubted_total, presumed_total, ahead_total, closed, updated_at)
+SELECT $1, u.budget, u.start, u.subject, sqlc.arg(edge_id)::uuid, u.number, u.granted, u.returned, u.settled, u.doubted, u.presumed, u.ahead, u.closed,
   sqlc.arg(updated_at)
 FROM (
   SELECT unnest(sqlc.arg(budgets)::pg_catalog.uuid[]) AS budget,
@@ -117,11 +117,13 @@ FROM (
     unnest(sqlc.arg(settled)::bigint[]) AS settled,
     unnest(sqlc.arg(doubted)::bigint[]) AS doubted,
     unnest(sqlc.arg(presumed)::bigint[]) AS presumed,
+    unnest(sqlc.arg(ahead)::bigint[]) AS ahead,
     unnest(sqlc.arg(closed)::boolean[]) AS closed
 ) AS u
 ON CONFLICT (org_id, budget_id, period_start, subject, edge_id, lease_no) DO UPDATE SET
   granted_total = excluded.granted_total, returned_total = excluded.returned_total, settled_total = excluded.settled_total,
-  doubted_total = excluded.doubted_total, presumed_total = excluded.presumed_total, closed = excluded.closed, updated_at = excluded.updated_at;
+  doubted_total = excluded.doubted_total, presumed_total = excluded.presumed_total, ahead_total = excluded.ahead_total,
+  closed = excluded.closed, updated_at = excluded.updated_at;
 
 -- name: DropEmptyLeases :execrows
 -- Waits for nobody, so that it needs no place in the lock order.
@@ -288,3 +290,54 @@ WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND subject = $4 AND 
 UPDATE budget_period SET in_doubt = in_doubt - sqlc.arg(pico)::numeric,
   spent = spent + CASE WHEN sqlc.arg(as_spent)::boolean THEN sqlc.arg(pico)::numeric ELSE 0 END
 WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND subject = $4;
+
+-- name: WhichBooks :one
+-- @sqlc-vet-disable org-id-required
+-- Speaks of the books as a whole. A restored Postgres has begun anew. Lend is null while nobody has decided.
+SELECT b.books, v.lend
+FROM (SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint AS books) AS b LEFT JOIN vouched v ON v.books = b.books;
+
+-- name: Vouch :exec
+-- @sqlc-vet-disable org-id-required
+-- Speaks of the books as a whole. What was said before is overruled only with over.
+INSERT INTO vouched AS v (books, lend) VALUES ($1, $2)
+ON CONFLICT (books) DO UPDATE SET lend = excluded.lend, at = excluded.at WHERE v.lend <> excluded.lend AND sqlc.arg(over)::boolean;
+
+-- name: IsBroken :one
+-- @sqlc-vet-disable org-id-required
+-- Speaks of the books as a whole. Whether since those with that number there were some that could not be lent from in the end: what edges told
+-- them hides what may still be missing.
+SELECT EXISTS (SELECT FROM vouched WHERE books > $1 AND NOT lend)::boolean AS broken;
+
+-- name: CountMissing :one
+-- How many grants the books do not have.
+SELECT count(*)
+FROM (
+  SELECT unnest(sqlc.arg(budgets)::pg_catalog.uuid[]) AS budget,
+    unnest(sqlc.arg(starts)::timestamptz[]) AS start,
+    unnest(sqlc.arg(subjects)::text[]) AS subject,
+    unnest(sqlc.arg(edges)::pg_catalog.uuid[]) AS edge,
+    unnest(sqlc.arg(numbers)::bigint[]) AS number,
+    unnest(sqlc.arg(granted)::bigint[]) AS granted
+) AS u
+WHERE NOT EXISTS (
+  SELECT FROM budget_lease l
+  WHERE l.org_id = $1 AND l.budget_id = u.budget AND l.period_start = u.start AND l.subject = u.subject AND l.edge_id = u.edge AND l.lease_no = u.number
+    AND l.granted_total >= u.granted
+);
+
+-- name: SaveTold :exec
+-- @sqlc-vet-disable org-id-required
+-- Edges belong to no organization. What an edge has told it does not take back: its next process goes on from the same leases.
+INSERT INTO edge_told AS t (edge_id, seen, told) VALUES ($1, sqlc.arg(books)::bigint, sqlc.arg(told)::bigint)
+ON CONFLICT (edge_id) DO UPDATE SET seen = excluded.seen, told = CASE WHEN excluded.told = excluded.seen THEN excluded.told ELSE t.told END
+WHERE t.seen <> excluded.seen OR excluded.told = excluded.seen AND t.told <> excluded.told;
+
+-- name: CountUntold :one
+-- @sqlc-vet-disable org-id-required
+-- Edges belong to no organization. How many that were connected as far as these books know, or have come since they began, have not told them
+-- all. Edges of before, which tell nothing, have no row.
+SELECT count(*)
+FROM edge_told t LEFT JOIN edge e USING (edge_id)
+WHERE t.told <> sqlc.arg(books)::bigint AND (t.seen = sqlc.arg(books)::bigint OR e.connected_at IS NOT NULL)
+  AND NOT EXISTS (SELECT FROM edge_epoch p WHERE p.edge_id = e.edge_id AND p.epoch = e.epoch AND p.fenced_at IS NOT NULL);

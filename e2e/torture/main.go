@@ -52,7 +52,7 @@ func run(binaries string, kills, restores int, seed uint64, pace time.Duration) 
 	}
 	fmt.Printf("seed %d: %s\n", seed, report.Load())
 	if restores > 0 {
-		fmt.Printf("restores %d, after which %d events came again\n", restores, report.Restored)
+		fmt.Printf("restores %d, after which %d events came again and nothing was lent for at most %s\n", restores, report.Restored, report.LentAfter.Round(100*time.Millisecond))
 	}
 	fmt.Println(report.Line())
 	if !report.Exact() {

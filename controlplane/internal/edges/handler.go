@@ -12,6 +12,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/dataplane/wire"
 	"tollgate.dev/dataplane/wire/wireconnect"
 )
@@ -42,11 +43,19 @@ func (s *Service) ReportUsage(ctx context.Context, stream *connect.BidiStream[wi
 	return s.reporter.ReportUsage(ctx, stream)
 }
 
-// Positions asks who takes usage how far the books are.
+// Positions asks who takes usage how far the books are, and who lends which books these are.
 func (s *Service) Positions(ctx context.Context, request *connect.Request[wire.PositionsRequest]) (*connect.Response[wire.PositionsResponse], error) {
 	out, err := s.reporter.Positions(ctx, request.Msg)
 	if err != nil {
 		return nil, err
+	}
+	edge, err := ident.FromBytes[ident.Edge](request.Msg.GetEdgeId())
+	if err == nil {
+		out.Books, err = s.lender.Told(ctx, edge, request.Msg.GetToldBooks())
+	}
+	if err != nil {
+		s.logger.ErrorContext(ctx, "what an edge has told is not written down", "edge_id", edge, "error", err)
+		return nil, connect.NewError(connect.CodeUnavailable, errors.New("the books cannot be read now"))
 	}
 	return connect.NewResponse(out), nil
 }

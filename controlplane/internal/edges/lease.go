@@ -83,6 +83,8 @@ func verdictOf(verdict ledger.Verdict) wire.LeaseVerdict {
 		return wire.LeaseVerdict_LEASE_VERDICT_OK
 	case ledger.Exhausted:
 		return wire.LeaseVerdict_LEASE_VERDICT_EXHAUSTED
+	case ledger.Later:
+		return wire.LeaseVerdict_LEASE_VERDICT_LATER
 	default:
 		return wire.LeaseVerdict_LEASE_VERDICT_UNKNOWN_BUDGET
 	}

@@ -27,9 +27,10 @@ type publisher interface {
 	Push(fragment *publish.Fragment, generation uint64, hash []byte) []*wire.Fragment
 }
 
-// lender answers the claims of an edge.
+// lender answers the claims of an edge, and hears whether the books know all that the edge does.
 type lender interface {
 	Claim(ctx context.Context, edge ident.Edge, claims []ledger.Claim) ([]ledger.Grant, error)
+	Told(ctx context.Context, edge ident.Edge, told uint64) (books uint64, err error)
 }
 
 // reporter takes usage.

@@ -60,6 +60,7 @@ const (
 	OK Verdict = iota
 	Exhausted
 	UnknownBudget
+	Later // nothing is lent until every edge has told these books what it knows
 )
 
 // Grant is the state of a lease after a claim.

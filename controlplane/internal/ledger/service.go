@@ -37,6 +37,7 @@ type Service struct {
 	logger   *slog.Logger
 	returns  *returns
 	patience time.Duration // recallWait
+	vouched  *vouched
 
 	granted, exhausted, unknown atomic.Uint64
 }
@@ -54,6 +55,7 @@ func (s *Service) count(claims []Claim, grants []Grant) {
 		switch {
 		case grants[i].Verdict == Exhausted:
 			s.exhausted.Add(1)
+		case grants[i].Verdict == Later:
 		case grants[i].Verdict == UnknownBudget:
 			s.unknown.Add(1)
 		case claims[i].Need > 0:
@@ -64,7 +66,7 @@ func (s *Service) count(claims []Claim, grants []Grant) {
 
 // New returns a Service over the pool. Whoever carries the jobs hands them to Fold.
 func New(pool *pgxpool.Pool, now func() time.Time, logger *slog.Logger) *Service {
-	return &Service{pool: pool, db: tenant.New(pool), now: now, logger: logger, returns: newReturns(), patience: recallWait}
+	return &Service{pool: pool, db: tenant.New(pool), now: now, logger: logger, returns: newReturns(), patience: recallWait, vouched: new(vouched)}
 }
 
 // Claim answers an edge's claims in their order. A budget without enough left is Exhausted only after the other edges that hold
@@ -106,7 +108,12 @@ func (s *Service) claimAll(ctx context.Context, edge ident.Edge, claims []Claim,
 func (s *Service) claimOrg(ctx context.Context, edge ident.Edge, claims []Claim, order []int, grants []Grant) error {
 	var returned []Key
 	err := errGuard
-	for try := 1; try <= guardMax && (errors.Is(err, errGuard) || errors.Is(err, errFolded)); try++ { // a raise ended after the limit was read: it is read again
+	for try := 1; try <= guardMax && (errors.Is(err, errGuard) || errors.Is(err, errFolded) || errors.Is(err, errNewBooks)); try++ { // a raise ended after the limit was read: it is read again
+		if errors.Is(err, errNewBooks) {
+			if err := s.compare(ctx); err != nil {
+				return err
+			}
+		}
 		err = s.db.Write(ctx, claims[order[0]].Org, func(tx pgx.Tx) (err error) {
 			returned, err = s.answer(ctx, tx, edge, claims, order, grants, try < guardMax)
 			return err
@@ -115,6 +122,7 @@ func (s *Service) claimOrg(ctx context.Context, edge ident.Edge, claims []Claim,
 	if err != nil {
 		return err
 	}
+	s.vouched.memory.note(edge, claims, grants, order, s.now())
 	for _, key := range returned {
 		s.returns.announce(key)
 	}
@@ -126,6 +134,10 @@ func (s *Service) answer(ctx context.Context, tx pgx.Tx, edge ident.Edge, claims
 	lines := make([]Line, len(order))
 	for n, i := range order {
 		lines[n] = claims[i].Line
+	}
+	whole, err := s.vouched.ask(ctx, tx, s.now(), s.logger)
+	if err != nil {
+		return nil, err
 	}
 	books, err := openBooks(ctx, tx, edge, lines, s.now(), true)
 	if err != nil {
@@ -141,7 +153,7 @@ func (s *Service) answer(ctx context.Context, tx pgx.Tx, edge ident.Edge, claims
 			closed++
 		}
 	}
-	if err := s.decide(ctx, books, claims, order, grants, lend); err != nil {
+	if err := s.decide(ctx, books, claims, order, grants, lend, whole); err != nil {
 		return nil, err
 	}
 	if err := books.save(ctx); err != nil || closed == 0 {
@@ -165,8 +177,8 @@ func (s *Service) hear(ctx context.Context, books *books, claim Claim) (back boo
 	return returned.Leased < 0
 }
 
-// decide grants what may be granted and writes the answers.
-func (s *Service) decide(ctx context.Context, books *books, claims []Claim, order []int, grants []Grant, lend bool) error {
+// decide grants what may be granted and writes the answers. From books that may have been restored nothing is granted until they are whole.
+func (s *Service) decide(ctx context.Context, books *books, claims []Claim, order []int, grants []Grant, lend, whole bool) error {
 	var asking []Key
 	for _, i := range order {
 		if book, held := books.of(claims[i].Line); book != nil && !book.archived && held.Asks(claims[i].Claim) {
@@ -188,6 +200,8 @@ func (s *Service) decide(ctx context.Context, books *books, claims []Claim, orde
 		switch {
 		case book.archived:
 			verdict = UnknownBudget
+		case !whole && held.Asks(claim.Claim):
+			verdict = Later
 		case claim.Need > 0 && held.Closed, !lend && held.Asks(claim.Claim):
 			verdict = Exhausted
 		case held.Asks(claim.Claim):

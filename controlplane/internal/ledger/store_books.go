@@ -198,7 +198,7 @@ func (b *books) readLeases(ctx context.Context) error {
 	}
 	for _, row := range rows {
 		stored := lease.Lease{
-			Granted: row.GrantedTotal, Returned: row.ReturnedTotal, Settled: row.SettledTotal, Doubted: row.DoubtedTotal, Presumed: row.PresumedTotal, Closed: row.Closed,
+			Granted: row.GrantedTotal, Returned: row.ReturnedTotal, Settled: row.SettledTotal, Doubted: row.DoubtedTotal, Presumed: row.PresumedTotal, Ahead: row.AheadTotal, Closed: row.Closed,
 		}
 		b.leases[Line{Key{b.org, row.BudgetID, row.PeriodStart.UTC(), row.Subject}, row.LeaseNo}] = &held{stored, stored, true}
 	}
@@ -264,7 +264,7 @@ func (b *books) save(ctx context.Context) error {
 		p.Subjects, p.Numbers = append(p.Subjects, line.Subject), append(p.Numbers, line.LeaseNo)
 		p.Granted, p.Returned = append(p.Granted, held.Granted), append(p.Returned, held.Returned)
 		p.Settled, p.Doubted = append(p.Settled, held.Settled), append(p.Doubted, held.Doubted)
-		p.Presumed, p.Closed = append(p.Presumed, held.Presumed), append(p.Closed, held.Closed)
+		p.Presumed, p.Ahead, p.Closed = append(p.Presumed, held.Presumed), append(p.Ahead, held.Ahead), append(p.Closed, held.Closed)
 	}
 	if len(p.Budgets) == 0 {
 		return nil

@@ -21,6 +21,8 @@ var unowned = map[string]string{
 	"sessions":           "a session belongs to a person, and is looked up before the organization is known",
 	"edge":               "edges serve every organization",
 	"edge_epoch":         "edges serve every organization",
+	"edge_told":          "edges serve every organization",
+	"vouched":            "says of the books as a whole that they may be lent from",
 	"usage_reject":       "a record that cannot be read belongs to no known organization",
 	"model_price":        "the price catalog is the platform's",
 	"goose_db_version":   "the migrations' own",

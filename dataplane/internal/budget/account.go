@@ -42,6 +42,8 @@ type account struct {
 	recalled  bool
 	answering bool    // a hand-back waits for its answer
 	asking    bool    // a claim is on its way
+	retell    bool    // the ledger may have forgotten the lease: it is to be told of it
+	telling   bool    // the claim on its way does so
 	closing   bool    // nothing is taken from it any more; it is forgotten once the ledger has closed the lease
 	queued    urgency // where it waits for the next exchange; guarded by Book.mu
 	waiters   []*waiter
@@ -202,7 +204,7 @@ func (a *account) tick(now time.Time) (wants bool) {
 	a.perSecond = (min(a.perSecond, claimPicoLimit)*(smoothing-1) + min(a.recent, claimPicoLimit)) / smoothing
 	a.recent = 0
 	need, _ := a.shortage(now)
-	return need > 0 || a.answering || a.closing || a.spare(now) > 0
+	return need > 0 || a.answering || a.retell || a.closing || a.spare(now) > 0
 }
 
 // claim returns what to ask of the ledger and what to hand back, or nil. A hand-back is written to the spool by record before it is said.
@@ -221,10 +223,10 @@ func (a *account) claim(now time.Time, fresh func() int64, record func(*wire.Lea
 	}
 	a.recalled = a.recalled && need > 0 // what the waiters leave goes back after them
 	closing := a.closing && a.granted == a.returned+a.settled
-	if need == 0 && !a.answering && !closing || !a.known(fresh, record) {
+	if need == 0 && !a.answering && !a.retell && !closing || !a.known(fresh, record) {
 		return nil
 	}
-	a.asking = true
+	a.asking, a.telling = true, a.retell
 	if need > 0 {
 		a.askedAt = now.UnixNano()
 	}
@@ -306,14 +308,14 @@ func (a *account) handBack(pico int64, record func(*wire.LeaseState) error) {
 func (a *account) answer(grant *wire.LeaseGrant, now time.Time, record func(*wire.LeaseState) error) (forget bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.asking = false
+	a.asking, a.retell = false, a.retell && !a.telling
 	a.remaining, a.told = max(grant.GetRemainingPico(), 0), true
 	if grant.GetClosed() {
 		return a.closed(record)
 	}
 	a.answering = a.answering && grant.GetReturnedTotalPico() < a.returned
 	refused := grant.GetVerdict() != wire.LeaseVerdict_LEASE_VERDICT_OK
-	if refused {
+	if refused && grant.GetVerdict() != wire.LeaseVerdict_LEASE_VERDICT_LATER {
 		a.refusedAt = now.UnixNano()
 	}
 	if total := grant.GetGrantedTotalPico(); total > a.granted && !a.grow(total, record) {

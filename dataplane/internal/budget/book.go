@@ -4,6 +4,8 @@ import (
 	"context"
 	"hash/maphash"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -124,19 +126,9 @@ func recovered(lease *wire.LeaseState) *account {
 	return a
 }
 
-// Restored says that the ledger was restored to an older state. Every account tells its totals again, and leases that were closed meanwhile
-// are closed again, so that the ledger holds nothing for them.
+// Restored says that the ledger may have been restored to an older state. Every account tells its totals again, and leases that were closed
+// meanwhile are closed again, so that the ledger holds nothing for them.
 func (b *Book) Restored(closed []*wire.LeaseState) {
-	for i := range b.shards {
-		shard := &b.shards[i]
-		shard.mu.RLock()
-		for _, a := range shard.accounts {
-			a.mu.Lock()
-			a.answering = a.answering || a.leased
-			a.mu.Unlock()
-		}
-		shard.mu.RUnlock()
-	}
 	for _, lease := range closed {
 		if a := recovered(lease); a != nil {
 			a.touched.Store(b.now().UnixNano())
@@ -146,6 +138,35 @@ func (b *Book) Restored(closed []*wire.LeaseState) {
 			b.mu.Unlock()
 		}
 	}
+	for _, a := range b.all() {
+		a.mu.Lock()
+		a.retell, a.telling = a.leased, false
+		a.mu.Unlock()
+		b.nudge(a, soon)
+	}
+}
+
+// Told says whether the ledger has heard of every lease since the last Restored.
+func (b *Book) Told() bool {
+	return !slices.ContainsFunc(b.all(), func(a *account) bool {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return a.retell
+	})
+}
+
+// all returns every account of which the ledger may know, those that are closing too.
+func (b *Book) all() []*account {
+	b.mu.Lock()
+	all := slices.Collect(maps.Keys(b.closing))
+	b.mu.Unlock()
+	for i := range b.shards {
+		shard := &b.shards[i]
+		shard.mu.RLock()
+		all = slices.AppendSeq(all, maps.Values(shard.accounts))
+		shard.mu.RUnlock()
+	}
+	return all
 }
 
 func (b *Book) now() time.Time { return b.config.Now() }

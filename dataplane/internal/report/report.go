@@ -26,8 +26,9 @@ const (
 	retryFirst    = 500 * time.Millisecond
 	retryMost     = 30 * time.Second
 	settled       = time.Minute // a stream that lived this long ends the series of retries
-	askEvery      = 30 * time.Second
-	askWithin     = 10 * time.Second
+	askEvery      = 5 * time.Second
+	askSoon       = 500 * time.Millisecond // until the books have been told all
+	askWithin     = 5 * time.Second
 )
 
 // Reporter sends what is in the spool. Make one with New.
@@ -35,14 +36,25 @@ type Reporter struct {
 	spool  *spool.Spool
 	client wireconnect.EdgeServiceClient
 	edge   wire.ID
-	behind func(closed []*wire.LeaseState)
+	purse  purse
 	logger *slog.Logger
+
+	books uint64            // that answered last
+	owed  map[uint64]uint64 // by epoch, the seq up to which they must have everything before others may be lent what is left in them
+	whole bool              // they have said that they do
+	said  uint64            // what they were last told
 }
 
-// New returns a Reporter for the edge's spool. The client adds the edge's token by itself. behind is told that the books have lost what they
-// had acked, and which leases were closed meanwhile.
-func New(spool *spool.Spool, client wireconnect.EdgeServiceClient, edge wire.ID, behind func(closed []*wire.LeaseState), logger *slog.Logger) *Reporter {
-	return &Reporter{spool: spool, client: client, edge: edge, behind: behind, logger: logger}
+// purse is who holds the edge's leases.
+type purse interface {
+	Restored(closed []*wire.LeaseState) // the books may have lost what they had acked; these leases were closed meanwhile
+	Told() bool                         // all leases since then
+}
+
+// New returns a Reporter for the edge's spool. The client adds the edge's token by itself. The purse is told when the books may have been
+// restored to an older state.
+func New(spool *spool.Spool, client wireconnect.EdgeServiceClient, edge wire.ID, purse purse, logger *slog.Logger) *Reporter {
+	return &Reporter{spool: spool, client: client, edge: edge, purse: purse, logger: logger}
 }
 
 // Run sends until ctx is done. Between streams it waits 0.5 s to 30 s, with full jitter.
@@ -58,11 +70,28 @@ func (r *Reporter) Run(ctx context.Context) error {
 		}
 		wait := time.Duration(rand.Int64N(int64(min(retryMost, retryFirst<<min(attempt, 6)))))
 		r.logger.Warn("usage stream ended", "error", err, "retry_in", wait, "pending", r.spool.Pending())
+		r.rest(ctx, wait, errors.Is(err, errAsk))
+	}
+}
+
+// rest waits between two streams. Meanwhile it goes on asking the books, which is little to ask: other edges may be lent nothing before this
+// one has told them all. Where it has to send what they lost for that, or they were away and are back, it waits no longer.
+func (r *Reporter) rest(ctx context.Context, wait time.Duration, away bool) {
+	for until := time.Now().Add(wait); ; {
+		left := time.Until(until)
+		if left <= 0 {
+			return
+		}
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-time.After(wait):
+			return
+		case <-time.After(min(left, askSoon+time.Duration(rand.Int64N(int64(askSoon))))):
 		}
+		behind, err := r.ask(ctx)
+		if err == nil && (away || len(behind) > 0 || !r.whole) {
+			return
+		}
+		away = err != nil
 	}
 }
 

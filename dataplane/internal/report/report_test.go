@@ -89,7 +89,7 @@ func TestEveryEventArrivesWhateverTheStreamDoes(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() {
-		_ = report.New(s, client, wire.ID{1}, func([]*wire.LeaseState) {}, slog.New(slog.DiscardHandler)).Run(ctx)
+		_ = report.New(s, client, wire.ID{1}, nothingLeased{}, slog.New(slog.DiscardHandler)).Run(ctx)
 	})
 	for range events {
 		appendEvent(t, s)
@@ -114,7 +114,7 @@ func TestEventsWaitForTheControlPlane(t *testing.T) {
 	nobody := wireconnect.NewEdgeServiceClient(http.DefaultClient, "http://127.0.0.1:1")
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if err := report.New(s, nobody, wire.ID{1}, func([]*wire.LeaseState) {}, slog.New(slog.DiscardHandler)).Run(ctx); err != nil {
+	if err := report.New(s, nobody, wire.ID{1}, nothingLeased{}, slog.New(slog.DiscardHandler)).Run(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if s.Pending() != 1 {
@@ -166,3 +166,9 @@ func waitUntil(t *testing.T, done func() bool) {
 		<-time.After(5 * time.Millisecond)
 	}
 }
+
+// nothingLeased is a purse without leases.
+type nothingLeased struct{}
+
+func (nothingLeased) Restored([]*wire.LeaseState) {}
+func (nothingLeased) Told() bool                  { return true }

@@ -12,6 +12,7 @@ type Lease struct {
 	Settled  int64
 	Doubted  int64 // of Settled: in doubt only because the edge was declared lost, and not used up by usage that came after all
 	Presumed int64 // was Doubted, is released as spent, and not used up by usage that came after all
+	Ahead    int64 // usage of grants that the books do not know yet: they were restored from an older copy
 	Closed   bool  // the edge forgets it: nothing more is granted
 }
 
@@ -49,13 +50,18 @@ func (l *Lease) Hear(claim Claim) (adopted, back Move) {
 }
 
 // adopt takes the edge's word for a lease that the books know less of: they were restored from an older copy, or the lease was closed and
-// deleted and the edge did not hear of it. What the edge holds is leased; usage of it that still comes is spent all the same.
+// deleted and the edge did not hear of it. All that was granted and neither handed back nor settled in these books is leased, so that what was
+// spent stays taken until its usage comes again; usage that came before this is settled now.
 func (l *Lease) adopt(claim Claim) Move {
 	before := l.Outstanding()
 	l.Granted, l.Returned = claim.GrantedTotal, max(l.Returned, claim.ReturnedTotal)
-	holds := max(l.Granted-l.Returned-claim.SettledTotal, 0)
-	l.Settled = l.Granted - l.Returned - holds
-	return Move{Leased: holds - before}
+	arrived := min(l.Ahead, max(l.Outstanding(), 0))
+	l.Settled += arrived
+	l.Ahead -= arrived
+	if l.Settled == 0 && claim.Closing && l.Granted-l.Returned <= claim.SettledTotal {
+		l.Settled = l.Granted - l.Returned // nothing of it is left: it may have come and been forgotten, and would be leased for ever
+	}
+	return Move{Leased: l.Outstanding() - before}
 }
 
 // takeBack books what the edge has handed back since its last claim, never more than it holds.
@@ -94,7 +100,8 @@ func (l *Lease) Doubt() Move {
 }
 
 // Settle books usage. It leaves the lease but for what the edge says is uncovered, and as far as the lease reaches, then what is in doubt
-// because the edge was declared lost, then what of that was released as spent, and so is counted already; the rest is spent all the same.
+// because the edge was declared lost, then what of that was released as spent, and so is counted already; the rest is spent all the same, and is
+// of grants that these books do not know.
 func (l *Lease) Settle(spent, inDoubt, uncovered int64) Move {
 	total := max(Saturated(spent, inDoubt)-uncovered, 0)
 	covered := min(total, max(l.Outstanding(), 0))
@@ -103,6 +110,7 @@ func (l *Lease) Settle(spent, inDoubt, uncovered int64) Move {
 	l.Doubted -= found
 	known := min(total-covered-found, l.Presumed)
 	l.Presumed -= known
+	l.Ahead = Saturated(l.Ahead, total-covered-found-known)
 	return Move{Spent: spent - known, Leased: -covered, InDoubt: inDoubt - found}
 }
 

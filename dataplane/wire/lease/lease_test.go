@@ -35,7 +35,7 @@ func TestTotalsBookEachMovementOnce(t *testing.T) {
 			t.Errorf("hand-back %d moved %+v", i, got)
 		}
 	}
-	if got := l.Settle(60, 20, 0); got != (Move{Spent: 60, Leased: -70, InDoubt: 20}) {
+	if got := l.Settle(60, 20, 10); got != (Move{Spent: 60, Leased: -70, InDoubt: 20}) || l.Ahead != 0 {
 		t.Errorf("a settlement past the lease moved %+v", got)
 	}
 	if got := l.takeBack(100); got != (Move{}) {
@@ -52,6 +52,26 @@ func TestTotalsBookEachMovementOnce(t *testing.T) {
 	}
 	if got := l.Settle(9, 0, 4); got != (Move{Spent: 9, InDoubt: -5}) || !l.Empty() {
 		t.Errorf("moved %+v, not empty: %+v", got, l)
+	}
+}
+
+// Books that were restored hear of a lease and of its usage in any order.
+func TestUsageOfAGrantThatTheBooksDoNotKnowLeavesItWhicheverComesFirst(t *testing.T) {
+	t.Parallel()
+	for at := range 4 {
+		l, leased, spent := Lease{Granted: 10, Settled: 4}, int64(6), int64(4)
+		for i := range 4 {
+			move := Move{}
+			if i == at {
+				move, _ = l.Hear(Claim{GrantedTotal: 30, ReturnedTotal: 5, SettledTotal: 19})
+			} else {
+				move = l.Settle(5, 0, 0)
+			}
+			leased, spent = leased+move.Leased, spent+move.Spent
+		}
+		if leased != 6 || spent != 19 || l != (Lease{Granted: 30, Returned: 5, Settled: 19}) {
+			t.Errorf("the lease after %d events: leased %d, spent %d, %+v", at, leased, spent, l)
+		}
 	}
 }
 

@@ -239,11 +239,28 @@ func (t *torture) compareSums(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.report.OvershootPico = over.Int64()
+	if t.report.OvershootPico = over.Int64(); t.report.OvershootPico > 0 {
+		if err := t.sayOvershoot(ctx); err != nil {
+			return err
+		}
+	}
 	if err := t.deadlocks(ctx); err != nil {
 		return err
 	}
 	return t.compareShown(ctx)
+}
+
+// sayOvershoot says which budgets are overspent, and what their leases are.
+func (t *torture) sayOvershoot(ctx context.Context) error {
+	rows, err := t.rig.Texts(ctx, `
+		SELECT b.name, p.spent, p.leased, p.in_doubt, b.limit_pico,
+		  (SELECT string_agg(format('edge %s granted %s returned %s settled %s, last heard of at %s', l.edge_id, l.granted_total, l.returned_total, l.settled_total, l.updated_at), '; ')
+		   FROM budget_lease l WHERE l.org_id = p.org_id AND l.budget_id = p.budget_id AND l.period_start = p.period_start)
+		FROM budget_period p JOIN budget b USING (org_id, budget_id) WHERE p.spent + p.leased + p.in_doubt > b.limit_pico`)
+	for _, row := range rows {
+		t.say("overspent: %s spent %s leased %s in doubt %s of %s: %s", row[0], row[1], row[2], row[3], row[4], row[5])
+	}
+	return err
 }
 
 // deadlocks counts them where Postgres does, and in its log, because a killed Postgres forgets its counts.

@@ -2,7 +2,9 @@ package torture
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"tollgate.dev/e2e/internal/rig"
 )
@@ -22,15 +24,8 @@ func (t *torture) rewind(ctx context.Context, meanwhile func() error) error {
 	if err := meanwhile(); err != nil {
 		return err
 	}
-	const (
-		events = "SELECT count(*) FROM usage_event"
-		cost   = "SELECT coalesce(sum(greatest(cost_pico, bound_pico)), 0) FROM usage_event"
-	)
+	const events = "SELECT count(*) FROM usage_event"
 	before, err := t.number(ctx, events)
-	if err != nil {
-		return err
-	}
-	spent, err := t.number(ctx, cost)
 	if err != nil {
 		return err
 	}
@@ -41,14 +36,33 @@ func (t *torture) rewind(ctx context.Context, meanwhile func() error) error {
 	if err != nil {
 		return err
 	}
-	left, err := t.number(ctx, cost)
-	if err != nil {
+	t.report.Restored += int(max(before.Int64()-after.Int64(), 0))
+	t.say("Postgres is back at %s of %s events: %s", after, before, t.load)
+	if err := t.change(ctx); err != nil {
 		return err
 	}
-	t.report.Restored += int(max(before.Int64()-after.Int64(), 0))
-	t.report.forgottenPico += max(spent.Int64()-left.Int64(), 0)
-	t.say("Postgres is back at %s of %s events: %s", after, before, t.load)
-	return t.change(ctx)
+	return t.lent(ctx)
+}
+
+// lent waits until the restored books are lent from: every edge has told what it knows.
+func (t *torture) lent(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lentWithin)
+	defer cancel()
+	began := time.Now()
+	err := rig.Until(ctx, func() error {
+		rows, err := t.rig.Texts(ctx, "SELECT count(*) FROM vouched WHERE lend AND books = (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint")
+		if err == nil && rows[0][0] != "1" {
+			err = errors.New("an edge has not told what it knows")
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("nothing is lent after a restore: %w", err)
+	}
+	took := time.Since(began)
+	t.report.LentAfter = max(t.report.LentAfter, took)
+	t.say("it is lent again after %s: %s", took.Round(100*time.Millisecond), t.load)
+	return nil
 }
 
 // change makes a change of configuration and waits until every edge runs it.

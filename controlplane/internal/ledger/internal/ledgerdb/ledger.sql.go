@@ -76,6 +76,66 @@ func (q *Queries) CountActiveEdges(ctx context.Context, arg CountActiveEdgesPara
 	return items, nil
 }
 
+const countMissing = `-- name: CountMissing :one
+SELECT count(*)
+FROM (
+  SELECT unnest($2::pg_catalog.uuid[]) AS budget,
+    unnest($3::timestamptz[]) AS start,
+    unnest($4::text[]) AS subject,
+    unnest($5::pg_catalog.uuid[]) AS edge,
+    unnest($6::bigint[]) AS number,
+    unnest($7::bigint[]) AS granted
+) AS u
+WHERE NOT EXISTS (
+  SELECT FROM budget_lease l
+  WHERE l.org_id = $1 AND l.budget_id = u.budget AND l.period_start = u.start AND l.subject = u.subject AND l.edge_id = u.edge AND l.lease_no = u.number
+    AND l.granted_total >= u.granted
+)
+`
+
+type CountMissingParams struct {
+	OrgID    ident.Org
+	Budgets  []pgtype.UUID
+	Starts   []time.Time
+	Subjects []string
+	Edges    []pgtype.UUID
+	Numbers  []int64
+	Granted  []int64
+}
+
+// How many grants the books do not have.
+func (q *Queries) CountMissing(ctx context.Context, arg CountMissingParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countMissing,
+		arg.OrgID,
+		arg.Budgets,
+		arg.Starts,
+		arg.Subjects,
+		arg.Edges,
+		arg.Numbers,
+		arg.Granted,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countUntold = `-- name: CountUntold :one
+SELECT count(*)
+FROM edge_told t LEFT JOIN edge e USING (edge_id)
+WHERE t.told <> $1::bigint AND (t.seen = $1::bigint OR e.connected_at IS NOT NULL)
+  AND NOT EXISTS (SELECT FROM edge_epoch p WHERE p.edge_id = e.edge_id AND p.epoch = e.epoch AND p.fenced_at IS NOT NULL)
+`
+
+// @sqlc-vet-disable org-id-required
+// Edges belong to no organization. How many that were connected as far as these books know, or have come since they began, have not told them
+// all. Edges of before, which tell nothing, have no row.
+func (q *Queries) CountUntold(ctx context.Context, books int64) (int64, error) {
+	row := q.db.QueryRow(ctx, countUntold, books)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const doubtsOfEvent = `-- name: DoubtsOfEvent :many
 SELECT budget_id, period_start, subject
 FROM budget_doubt
@@ -317,6 +377,20 @@ func (q *Queries) FoldAccounts(ctx context.Context, arg FoldAccountsParams) (int
 	return accounts, err
 }
 
+const isBroken = `-- name: IsBroken :one
+SELECT EXISTS (SELECT FROM vouched WHERE books > $1 AND NOT lend)::boolean AS broken
+`
+
+// @sqlc-vet-disable org-id-required
+// Speaks of the books as a whole. Whether since those with that number there were some that could not be lent from in the end: what edges told
+// them hides what may still be missing.
+func (q *Queries) IsBroken(ctx context.Context, books int64) (bool, error) {
+	row := q.db.QueryRow(ctx, isBroken, books)
+	var broken bool
+	err := row.Scan(&broken)
+	return broken, err
+}
+
 const listBeyond = `-- name: ListBeyond :many
 SELECT l.period_start, l.subject, l.edge_id, l.lease_no
 FROM (
@@ -523,7 +597,7 @@ func (q *Queries) ListHolders(ctx context.Context, arg ListHoldersParams) ([]Lis
 
 const listLeases = `-- name: ListLeases :many
 SELECT l.budget_id, l.period_start, l.subject, l.lease_no, l.granted_total, l.returned_total, l.settled_total, l.doubted_total,
-  l.presumed_total, l.closed
+  l.presumed_total, l.ahead_total, l.closed
 FROM (
   SELECT unnest($3::pg_catalog.uuid[]) AS budget,
     unnest($4::timestamptz[]) AS start,
@@ -553,6 +627,7 @@ type ListLeasesRow struct {
 	SettledTotal  int64
 	DoubtedTotal  int64
 	PresumedTotal int64
+	AheadTotal    int64
 	Closed        bool
 }
 
@@ -582,6 +657,7 @@ func (q *Queries) ListLeases(ctx context.Context, arg ListLeasesParams) ([]ListL
 			&i.SettledTotal,
 			&i.DoubtedTotal,
 			&i.PresumedTotal,
+			&i.AheadTotal,
 			&i.Closed,
 		); err != nil {
 			return nil, err
@@ -1019,8 +1095,8 @@ func (q *Queries) ReleaseLeases(ctx context.Context, arg ReleaseLeasesParams) er
 
 const saveLeases = `-- name: SaveLeases :exec
 INSERT INTO budget_lease (org_id, budget_id, period_start, subject, edge_id, lease_no, granted_total, returned_total, settled_total,
-  doubted_total, presumed_total, closed, updated_at)
-SELECT $1, u.budget, u.start, u.subject, $2::uuid, u.number, u.granted, u.returned, u.settled, u.doubted, u.presumed, u.closed,
+  doubted_total, presumed_total, ahead_total, closed, updated_at)
+SELECT $1, u.budget, u.start, u.subject, $2::uuid, u.number, u.granted, u.returned, u.settled, u.doubted, u.presumed, u.ahead, u.closed,
   $3
 FROM (
   SELECT unnest($4::pg_catalog.uuid[]) AS budget,
@@ -1032,11 +1108,13 @@ FROM (
     unnest($10::bigint[]) AS settled,
     unnest($11::bigint[]) AS doubted,
     unnest($12::bigint[]) AS presumed,
-    unnest($13::boolean[]) AS closed
+    unnest($13::bigint[]) AS ahead,
+    unnest($14::boolean[]) AS closed
 ) AS u
 ON CONFLICT (org_id, budget_id, period_start, subject, edge_id, lease_no) DO UPDATE SET
   granted_total = excluded.granted_total, returned_total = excluded.returned_total, settled_total = excluded.settled_total,
-  doubted_total = excluded.doubted_total, presumed_total = excluded.presumed_total, closed = excluded.closed, updated_at = excluded.updated_at
+  doubted_total = excluded.doubted_total, presumed_total = excluded.presumed_total, ahead_total = excluded.ahead_total,
+  closed = excluded.closed, updated_at = excluded.updated_at
 `
 
 type SaveLeasesParams struct {
@@ -1052,6 +1130,7 @@ type SaveLeasesParams struct {
 	Settled   []int64
 	Doubted   []int64
 	Presumed  []int64
+	Ahead     []int64
 	Closed    []bool
 }
 
@@ -1069,6 +1148,7 @@ func (q *Queries) SaveLeases(ctx context.Context, arg SaveLeasesParams) error {
 		arg.Settled,
 		arg.Doubted,
 		arg.Presumed,
+		arg.Ahead,
 		arg.Closed,
 	)
 	return err
@@ -1119,6 +1199,25 @@ func (q *Queries) SavePeriods(ctx context.Context, arg SavePeriodsParams) (int64
 	return result.RowsAffected(), nil
 }
 
+const saveTold = `-- name: SaveTold :exec
+INSERT INTO edge_told AS t (edge_id, seen, told) VALUES ($1, $2::bigint, $3::bigint)
+ON CONFLICT (edge_id) DO UPDATE SET seen = excluded.seen, told = CASE WHEN excluded.told = excluded.seen THEN excluded.told ELSE t.told END
+WHERE t.seen <> excluded.seen OR excluded.told = excluded.seen AND t.told <> excluded.told
+`
+
+type SaveToldParams struct {
+	EdgeID ident.Edge
+	Books  int64
+	Told   int64
+}
+
+// @sqlc-vet-disable org-id-required
+// Edges belong to no organization. What an edge has told it does not take back: its next process goes on from the same leases.
+func (q *Queries) SaveTold(ctx context.Context, arg SaveToldParams) error {
+	_, err := q.db.Exec(ctx, saveTold, arg.EdgeID, arg.Books, arg.Told)
+	return err
+}
+
 const shareTerms = `-- name: ShareTerms :many
 SELECT budget_id, period, time_zone
 FROM budget
@@ -1157,4 +1256,41 @@ func (q *Queries) ShareTerms(ctx context.Context, arg ShareTermsParams) ([]Share
 		return nil, err
 	}
 	return items, nil
+}
+
+const vouch = `-- name: Vouch :exec
+INSERT INTO vouched AS v (books, lend) VALUES ($1, $2)
+ON CONFLICT (books) DO UPDATE SET lend = excluded.lend, at = excluded.at WHERE v.lend <> excluded.lend AND $3::boolean
+`
+
+type VouchParams struct {
+	Books int64
+	Lend  bool
+	Over  bool
+}
+
+// @sqlc-vet-disable org-id-required
+// Speaks of the books as a whole. What was said before is overruled only with over.
+func (q *Queries) Vouch(ctx context.Context, arg VouchParams) error {
+	_, err := q.db.Exec(ctx, vouch, arg.Books, arg.Lend, arg.Over)
+	return err
+}
+
+const whichBooks = `-- name: WhichBooks :one
+SELECT b.books, v.lend
+FROM (SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint AS books) AS b LEFT JOIN vouched v ON v.books = b.books
+`
+
+type WhichBooksRow struct {
+	Books int64
+	Lend  *bool
+}
+
+// @sqlc-vet-disable org-id-required
+// Speaks of the books as a whole. A restored Postgres has begun anew. Lend is null while nobody has decided.
+func (q *Queries) WhichBooks(ctx context.Context) (WhichBooksRow, error) {
+	row := q.db.QueryRow(ctx, whichBooks)
+	var i WhichBooksRow
+	err := row.Scan(&i.Books, &i.Lend)
+	return i, err
 }

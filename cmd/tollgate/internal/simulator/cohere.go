@@ -2,7 +2,6 @@ package simulator
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -49,14 +48,9 @@ func (api cohereAPI) chat(w http.ResponseWriter, r *http.Request) {
 		api.refuse(w, http.StatusUnauthorized, "invalid api token")
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyBytesMax))
-	if err != nil {
-		api.refuse(w, http.StatusBadRequest, err.Error())
-		return
-	}
 	var request cohereRequest
-	if problem := strictly(body, &request); problem != "" {
-		api.refuse(w, http.StatusUnprocessableEntity, problem)
+	if status, problem := readStrictly(w, r, &request); problem != "" {
+		api.refuse(w, status, problem)
 		return
 	}
 	if strings.HasPrefix(request.Model, missingModel) {

@@ -1,7 +1,6 @@
 package simulator
 
 import (
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,14 +24,9 @@ func (api cohereAPI) embed(w http.ResponseWriter, r *http.Request) {
 		api.refuse(w, http.StatusUnauthorized, "invalid api token")
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyBytesMax))
-	if err != nil {
-		api.refuse(w, http.StatusBadRequest, err.Error())
-		return
-	}
 	var request cohereEmbedRequest
-	if problem := strictly(body, &request); problem != "" {
-		api.refuse(w, http.StatusUnprocessableEntity, problem)
+	if status, problem := readStrictly(w, r, &request); problem != "" {
+		api.refuse(w, status, problem)
 		return
 	}
 	switch {

@@ -3,7 +3,6 @@ package simulator
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"regexp"
 	"strings"
@@ -66,14 +65,9 @@ func (api mistralAPI) chat(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusUnauthorized, map[string]string{"detail": "Unauthorized"})
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyBytesMax))
-	if err != nil {
-		api.refuse(w, http.StatusBadRequest, err.Error())
-		return
-	}
 	var request mistralRequest
-	if problem := strictly(body, &request); problem != "" {
-		api.refuse(w, http.StatusUnprocessableEntity, problem)
+	if status, problem := readStrictly(w, r, &request); problem != "" {
+		api.refuse(w, status, problem)
 		return
 	}
 	if problem := request.problem(); problem != "" {

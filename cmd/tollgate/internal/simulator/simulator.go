@@ -180,6 +180,15 @@ func strictly(raw []byte, into any) string {
 	return ""
 }
 
+// readStrictly reads such a body, and says with which status what is wrong with it is told.
+func readStrictly(w http.ResponseWriter, r *http.Request, into any) (status int, problem string) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyBytesMax))
+	if err != nil {
+		return http.StatusBadRequest, err.Error()
+	}
+	return http.StatusUnprocessableEntity, strictly(body, into)
+}
+
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	raw, err := json.Marshal(body)
 	if err != nil { // our own types: cannot happen

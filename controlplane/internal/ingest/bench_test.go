@@ -40,7 +40,7 @@ const (
 	benchBatch     = 4000 // records, as an edge sends them that has more than it can send at once
 	benchWarm      = 100  // batches before the clock starts, so that sums are there to be added to and what is pending has found its level
 	benchLooks     = 8    // at what is pending
-	benchGrowth    = 0.02 // of what comes in in the second half may be more pending at its end than at its beginning
+	benchGrowth    = 0.02 // of what the second half takes in may be more pending at its end than at its beginning
 )
 
 // crowd makes events of many organizations.
@@ -227,7 +227,7 @@ func BenchmarkIngest(b *testing.B) {
 		if elapsed < time.Minute {
 			say = b.Logf
 		}
-		say("NOT SUSTAINED: of what came in in the second half only %.1f %% were folded", 100*late)
+		say("NOT SUSTAINED: only %.1f %% of what came with the second half were folded", 100*late)
 	}
 }
 

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -74,6 +75,16 @@ func (b *backlog) add(left *pending, now time.Time) {
 	}
 	one.ids = append(one.ids, left.id)
 	b.kept += one.kept.size() - before
+}
+
+// keeps lists what is pending of an organization that the sums are kept of, in order.
+func (b *backlog) keeps(org ident.Org) []int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if one := b.orgs[org]; one != nil {
+		return slices.Sorted(slices.Values(one.ids))
+	}
+	return nil
 }
 
 // forget lets the sums of what was taken be read.

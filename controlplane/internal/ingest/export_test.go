@@ -13,3 +13,6 @@ func (f *Folder) FoldTaken(ctx context.Context) error {
 		}
 	}
 }
+
+// Sweep folds what the process does not keep the sums of.
+func (f *Folder) Sweep(ctx context.Context) error { return f.sweep(ctx) }

@@ -34,7 +34,7 @@ func (f *Folder) Run(ctx context.Context) error {
 	for range foldsAtOnce {
 		running.Go(func() { f.repeat(ctx, lookEvery, f.foldDue) })
 	}
-	f.repeat(ctx, sweepEvery, f.Fold)
+	f.repeat(ctx, sweepEvery, f.sweep)
 	running.Wait()
 	return nil
 }
@@ -55,7 +55,12 @@ func (f *Folder) repeat(ctx context.Context, every time.Duration, fold func(cont
 }
 
 // Fold folds all that is pending and then every hour that is over, in transactions of bounded size. Several replicas may do so at once.
-func (f *Folder) Fold(ctx context.Context) error {
+func (f *Folder) Fold(ctx context.Context) error { return f.foldAll(ctx, nobody) }
+
+// sweep does so but for what this process keeps the sums of, which it folds by itself.
+func (f *Folder) sweep(ctx context.Context) error { return f.foldAll(ctx, f.service.backlog.keeps) }
+
+func (f *Folder) foldAll(ctx context.Context, kept func(ident.Org) []int64) error {
 	until, err := overUntil(ctx, f.service.pool)
 	if err != nil {
 		return err
@@ -65,12 +70,14 @@ func (f *Folder) Fold(ctx context.Context) error {
 		return err
 	}
 	for _, org := range orgs {
-		if err := f.foldOrg(ctx, org, until); err != nil {
+		if err := f.foldOrg(ctx, org, until, kept); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+func nobody(ident.Org) []int64 { return nil }
 
 // foldDue folds what this process took in, one organization after the other, until none is due.
 func (f *Folder) foldDue(ctx context.Context) error {
@@ -113,14 +120,14 @@ func (f *Folder) foldTaken(ctx context.Context, org ident.Org, what taken) (done
 			return done, err
 		}
 	}
-	return foldOne(ctx, f.service.pool, org, time.Time{})
+	return foldOne(ctx, f.service.pool, org, time.Time{}, nobody)
 }
 
 // foldOrg folds what is pending of one organization and its hours that begin before until. While another is at it, it leaves that to it.
-func (f *Folder) foldOrg(ctx context.Context, org ident.Org, until time.Time) error {
+func (f *Folder) foldOrg(ctx context.Context, org ident.Org, until time.Time, kept func(ident.Org) []int64) error {
 	for {
 		calling, cancel := context.WithTimeout(ctx, foldMax)
-		done, err := foldOne(calling, f.service.pool, org, until)
+		done, err := foldOne(calling, f.service.pool, org, until, kept)
 		cancel()
 		if err == nil && done.busy {
 			f.service.backlog.putBack(org, 0, time.Now(), time.Now())

@@ -143,7 +143,14 @@ func TestWhatIsKeptInMemoryIsFoldedOnce(t *testing.T) {
 			t.Errorf("%d: %v", i, differ)
 		}
 	}
-	if err := folder.FoldTaken(t.Context()); err != nil || f.service.Waits().Unfolded != 0 {
+	f.take(t, f.batch(t, 90, 1, event(actor.Org), event(actor.Org)))
+	if err := f.correctForNothing(t, event(actor.Org), 7); err != nil {
+		t.Fatal(err)
+	}
+	if err := folder.Sweep(t.Context()); err != nil || f.rowsIn(t, actor.Org, "usage_pending") != 1 || f.pending(t) != 2 {
+		t.Errorf("%d events are pending after the sweep, %v", f.pending(t), err)
+	}
+	if err := folder.FoldTaken(t.Context()); err != nil || f.pending(t) != 0 || f.service.Waits().Unfolded != 0 {
 		t.Errorf("%d events are not folded, %v", f.service.Waits().Unfolded, err)
 	}
 	if f.rowsIn(t, actor.Org, "usage_slice") == 0 {
@@ -211,8 +218,11 @@ func TestFoldingAndLateUsageAtOnceCountEachEventOnce(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+random.IntN(30))*time.Millisecond) // killed in the middle of it
 				fold := f.service.Folder().Fold
-				if replica == 0 { // the one that takes in
+				switch replica { // the one that takes in
+				case 0:
 					fold = f.service.Folder().FoldTaken
+				case 1:
+					fold = f.service.Folder().Sweep
 				}
 				if err := fold(ctx); err != nil && ctx.Err() == nil {
 					t.Error(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -39,10 +40,10 @@ type foldedPart struct {
 	busy   bool // another folds the organization: nothing was done
 }
 
-// foldOne folds some of what is pending of an organization or, when nothing is, its next hour that begins before until.
-func foldOne(ctx context.Context, pool *pgxpool.Pool, org ident.Org, until time.Time) (done foldedPart, err error) {
+// foldOne folds some of what is pending of an organization, but for some numbers, or, when nothing is, its next hour that begins before until.
+func foldOne(ctx context.Context, pool *pgxpool.Pool, org ident.Org, until time.Time, but func(ident.Org) []int64) (done foldedPart, err error) {
 	err = folding(ctx, pool, org, &done, func(f *fold, folded time.Time) error {
-		if done.events, done.rest, err = f.pending(ctx, folded); err != nil || done.events > 0 {
+		if done.events, done.rest, err = f.pending(ctx, folded, but(org)); err != nil || done.events > 0 {
 			done.more = true
 			return err
 		}
@@ -106,11 +107,15 @@ type fold struct {
 }
 
 // pending adds a bounded part of what is pending to the sums and says how many events that was and whether some is left. Days and slices get what is of hours that are folded already.
-func (f *fold) pending(ctx context.Context, folded time.Time) (events int, rest bool, err error) {
+func (f *fold) pending(ctx context.Context, folded time.Time, but []int64) (events int, rest bool, err error) {
 	rows, err := f.ListPending(ctx, f.org)
 	if err != nil {
 		return 0, false, fmt.Errorf("list what is pending of %s: %w", f.org, err)
 	}
+	rows = slices.DeleteFunc(rows, func(row ingestdb.ListPendingRow) bool {
+		_, not := slices.BinarySearch(but, row.PendingID)
+		return not
+	})
 	var ids []int64
 	for len(rows) > len(ids) && events < foldEventsMax {
 		events += int(rows[len(ids)].Lines)

@@ -77,6 +77,10 @@ func (*foreign) elements(dst, array []byte, path string, each rewriting) []byte 
 		before := len(dst)
 		dst = comma(dst, wrote)
 		open := len(dst)
+		if element[0] != '{' { // it is the provider's to refuse
+			dst, wrote, i = append(dst, element...), wrote+1, i+1
+			return
+		}
 		if dst = each(dst, element, path+"["+strconv.Itoa(i)+"]"); len(dst) == open {
 			dst = dst[:before]
 		} else {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/scan"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
 )
@@ -46,4 +47,26 @@ func TestThoughtsOfAnotherProviderAreLeftOutAndNamedWhereTheFormatIsTheSame(t *t
 	if BringsForeign(dialect.OpenAIChat, []byte(`{"messages":[{"reasoning_content":"x"}]}`), imitates) {
 		t.Error("a server that imitates OpenAI's API loses its own thoughts")
 	}
+}
+
+func FuzzWithoutForeign(f *testing.F) {
+	dialects := []dialect.Dialect{dialect.OpenAIChat, dialect.OpenAIResponses, dialect.AnthropicMessages, dialect.GeminiGenerate}
+	f.Add(uint8(0), []byte(`{"messages":[{"reasoning_content":"a","content":"b"},7,{}]}`))
+	f.Add(uint8(1), []byte(`{"input":[{"encrypted_content":"thinking.x"}]}`))
+	f.Add(uint8(2), []byte(`{"messages":[{"content":[{"type":"thinking","signature":"gemini.x"},[]]},"x"]}`))
+	f.Add(uint8(3), []byte(`{"contents":[{"parts":[{"thought":true,"thoughtSignature":"x"}]},null]}`))
+	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
+		var r scan.Result
+		if r.Scan(body) != nil {
+			return
+		}
+		d := dialects[int(which)%len(dialects)]
+		out, _ := WithoutForeign(nil, body, d)
+		if !json.Valid(out) {
+			t.Fatalf("%s becomes %s", body, out)
+		}
+		if again, dropped := WithoutForeign(nil, out, d); len(dropped) > 0 || string(again) != string(out) {
+			t.Fatalf("%s becomes %s, and then %s without %v", body, out, again, dropped)
+		}
+	})
 }

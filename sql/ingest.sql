@@ -641,3 +641,11 @@ SELECT make_usage_partition(sqlc.arg(day)::date)::boolean AS made;
 -- @sqlc-vet-disable org-id-required
 -- Retention is the platform's.
 SELECT drop_usage_before(sqlc.arg(day)::date)::text[] AS dropped;
+
+-- name: SettlementCost :many
+-- What an event has cost that ends the doubt of another one, by its id and when that one was made: to the millisecond, which is when this one is said
+-- to have begun.
+SELECT cost_pico
+FROM usage_event
+WHERE org_id = $1 AND started_at = sqlc.arg(started)::timestamptz AND event_id = sqlc.arg(event)::uuid
+LIMIT 1;

@@ -341,3 +341,16 @@ SELECT count(*)
 FROM edge_told t LEFT JOIN edge e USING (edge_id)
 WHERE t.told <> sqlc.arg(books)::bigint AND (t.seen = sqlc.arg(books)::bigint OR e.connected_at IS NOT NULL)
   AND NOT EXISTS (SELECT FROM edge_epoch p WHERE p.edge_id = e.edge_id AND p.epoch = e.epoch AND p.fenced_at IS NOT NULL);
+
+-- name: EventDoubts :many
+-- What one call left in doubt, released since or not.
+SELECT budget_id, period_start, subject, pico, (released_at IS NOT NULL)::boolean AS released, coalesce(as_spent, false)::boolean AS as_spent
+FROM budget_doubt
+WHERE org_id = $1 AND event_id = $2
+ORDER BY budget_id, period_start, subject
+LIMIT 1000;
+
+-- name: SettleAccount :exec
+-- The account is locked.
+UPDATE budget_period SET in_doubt = in_doubt - sqlc.arg(ended)::numeric, spent = greatest(spent + sqlc.arg(spent)::numeric, 0)
+WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND subject = $4;

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"time"
@@ -62,4 +63,24 @@ func (id ID) String() string {
 	text[23] = '-'
 	hex.Encode(text[24:36], id[10:16])
 	return string(text[:])
+}
+
+// SettlingID returns the id of the event that ends the doubt of another one. Whoever learns what that one has cost writes the same event, so that
+// it counts once.
+func SettlingID(event ID) ID {
+	sum := sha256.Sum256(append([]byte("settling "), event[:]...))
+	next := event
+	copy(next[6:], sum[:])
+	next[6] = next[6]&0x0f | 0x70
+	next[8] = next[8]&0x3f | 0x80
+	return next
+}
+
+// Time returns when a UUIDv7 was made, to the millisecond.
+func (id ID) Time() time.Time {
+	ms := int64(0)
+	for _, b := range id[:6] {
+		ms = ms<<8 | int64(b)
+	}
+	return time.UnixMilli(ms).UTC()
 }

@@ -4570,6 +4570,8 @@ type UsageEvent struct {
 	Characters           int64                  `protobuf:"varint,54,opt,name=characters,proto3" json:"characters,omitempty"`                                                     // to be spoken
 	AudioMs              int64                  `protobuf:"varint,55,opt,name=audio_ms,json=audioMs,proto3" json:"audio_ms,omitempty"`                                            // of sound that was heard
 	Searches             int64                  `protobuf:"varint,56,opt,name=searches,proto3" json:"searches,omitempty"`                                                         // of a reranker
+	SettlesEventId       []byte                 `protobuf:"bytes,57,opt,name=settles_event_id,json=settlesEventId,proto3" json:"settles_event_id,omitempty"`                      // of an event that left something in doubt, and whose cost this one is: SettlingID of it names this one
+	DoubtEndedPico       int64                  `protobuf:"varint,58,opt,name=doubt_ended_pico,json=doubtEndedPico,proto3" json:"doubt_ended_pico,omitempty"`                     // what that event had left in doubt
 	Count                uint64                 `protobuf:"varint,52,opt,name=count,proto3" json:"count,omitempty"`                                                               // refusals of one key by one rule that are counted together; 0: this is one
 	RouteVersion         uint32                 `protobuf:"varint,66,opt,name=route_version,json=routeVersion,proto3" json:"route_version,omitempty"`                             // 0: not known
 	RoutePath            string                 `protobuf:"bytes,67,opt,name=route_path,json=routePath,proto3" json:"route_path,omitempty"`                                       // the groups of the route that led to the target, e.g. "europe/cheap"; empty: none
@@ -4939,6 +4941,20 @@ func (x *UsageEvent) GetAudioMs() int64 {
 func (x *UsageEvent) GetSearches() int64 {
 	if x != nil {
 		return x.Searches
+	}
+	return 0
+}
+
+func (x *UsageEvent) GetSettlesEventId() []byte {
+	if x != nil {
+		return x.SettlesEventId
+	}
+	return nil
+}
+
+func (x *UsageEvent) GetDoubtEndedPico() int64 {
+	if x != nil {
+		return x.DoubtEndedPico
 	}
 	return 0
 }
@@ -6442,7 +6458,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x11_audio_input_picoB\x14\n" +
 	"\x12_audio_output_picoB\x13\n" +
 	"\x11_image_input_picoB\x14\n" +
-	"\x12_image_output_pico\"\x8f\x0e\n" +
+	"\x12_image_output_pico\"\xe3\x0e\n" +
 	"\n" +
 	"UsageEvent\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\fR\aeventId\x12\x15\n" +
@@ -6504,7 +6520,9 @@ const file_wire_proto_rawDesc = "" +
 	"characters\x186 \x01(\x03R\n" +
 	"characters\x12\x19\n" +
 	"\baudio_ms\x187 \x01(\x03R\aaudioMs\x12\x1a\n" +
-	"\bsearches\x188 \x01(\x03R\bsearches\x12\x14\n" +
+	"\bsearches\x188 \x01(\x03R\bsearches\x12(\n" +
+	"\x10settles_event_id\x189 \x01(\fR\x0esettlesEventId\x12(\n" +
+	"\x10doubt_ended_pico\x18: \x01(\x03R\x0edoubtEndedPico\x12\x14\n" +
 	"\x05count\x184 \x01(\x04R\x05count\x12#\n" +
 	"\rroute_version\x18B \x01(\rR\frouteVersion\x12\x1d\n" +
 	"\n" +

@@ -337,6 +337,8 @@ func outcomeText(one usage.Event) string {
 		return "The provider failed (" + one.Code + "). The tokens are what it reported before."
 	case one.Outcome == "client_closed":
 		return "The caller hung up. The call is charged up to what was produced."
+	case one.Code == "batch_pending":
+		return "A batch was begun. What it costs is booked when it has ended and somebody asks for it; until then at most what was set aside is in doubt."
 	case one.Outcome == "indeterminate":
 		return "The edge stopped while the call was under way. The cost is what was seen; at most it is what was set aside."
 	default:

@@ -40,6 +40,7 @@ type event struct {
 	provider  ident.Provider
 	price     ident.Price
 	discount  ident.Price
+	settles   ident.Event // whose doubt it ends; zero: none
 	started   time.Time
 	outcome   string
 	count     int64  // what it counts for: 1, or refusals that are counted together
@@ -109,7 +110,7 @@ func chargesOf(raw []byte, count int) []byte {
 }
 
 func (e *event) readAll() error {
-	for _, step := range []func() error{e.readIDs, e.readFigures, e.readTexts, e.readCharges} {
+	for _, step := range []func() error{e.readIDs, e.readFigures, e.readSettled, e.readTexts, e.readCharges} {
 		if err := step(); err != nil {
 			return err
 		}

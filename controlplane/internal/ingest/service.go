@@ -262,6 +262,9 @@ func (s *Service) charge(ctx context.Context, tx pgx.Tx, edge ident.Edge, added 
 	if err := ledger.NoteDoubts(ctx, tx, org, doubtsOf(added)); err != nil {
 		return err
 	}
+	if err := s.settleDoubts(ctx, tx, org, added); err != nil {
+		return err
+	}
 	for _, each := range unknown {
 		s.logger.WarnContext(ctx, "a charge names an unknown budget", "org_id", org, "budget_id", each.Budget, "spent_pico_usd", each.Spent, "doubt_pico_usd", each.InDoubt)
 	}

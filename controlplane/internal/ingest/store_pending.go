@@ -137,8 +137,11 @@ func (e *event) line() line {
 	}
 }
 
-// doubt is what an event may have cost beyond what it is known to.
+// doubt is what an event may have cost beyond what it is known to; below zero: it ends the doubt of another one.
 func (e *event) doubt() int64 {
+	if !e.settles.IsZero() {
+		return -e.in.GetDoubtEndedPico()
+	}
 	if e.outcome != indeterminate {
 		return 0
 	}

@@ -113,3 +113,38 @@ func release(ctx context.Context, queries *ledgerdb.Queries, key Key, amount mon
 	}
 	return nil
 }
+
+// SettleDoubt ends what one call left in doubt with what it has cost after all, in every budget that it was held in. What was released before
+// is corrected. A call that left nothing in doubt changes nothing.
+func SettleDoubt(ctx context.Context, tx pgx.Tx, org ident.Org, event ident.Event, cost money.Amount, now time.Time) error {
+	queries := ledgerdb.New(tx)
+	rows, err := queries.EventDoubts(ctx, ledgerdb.EventDoubtsParams{OrgID: org, EventID: event})
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	keys := make([]Key, len(rows))
+	for i, row := range rows {
+		keys[i] = Key{org, row.BudgetID, row.PeriodStart, row.Subject}
+	}
+	budgets, starts, subjects := columns(keys)
+	if _, err := queries.LockPeriods(ctx, ledgerdb.LockPeriodsParams{OrgID: org, Budgets: budgets, Starts: starts, Subjects: subjects}); err != nil {
+		return fmt.Errorf("lock accounts: %w", err)
+	}
+	if _, err := queries.ReleaseEvent(ctx, ledgerdb.ReleaseEventParams{OrgID: org, EventID: event, At: now, Spent: false}); err != nil {
+		return fmt.Errorf("settle event %s: %w", event, err)
+	}
+	for i, row := range rows {
+		ended, spent := money.FromPico(row.Pico), cost
+		if row.Released {
+			ended = money.Amount{}
+		}
+		if row.Released && row.AsSpent {
+			spent = cost.Sub(money.FromPico(row.Pico))
+		}
+		err := queries.SettleAccount(ctx, ledgerdb.SettleAccountParams{OrgID: org, BudgetID: keys[i].Budget, PeriodStart: keys[i].PeriodStart, Subject: keys[i].Subject, Ended: ended, Spent: spent})
+		if err != nil {
+			return fmt.Errorf("settle %s of budget %s: %w", cost, keys[i].Budget, err)
+		}
+	}
+	return nil
+}

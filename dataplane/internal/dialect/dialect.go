@@ -28,9 +28,11 @@ const (
 	MistralChat
 	CohereChat
 	CohereEmbed
-	OpenAIRealtime            // a connection over which both sides speak
-	OpenAIStored              // of answers that a provider keeps; this one and those below ask it for what it keeps, and what they ask for costs nothing
-	Count          int = iota // how many there are, None included
+	OpenAIRealtime // a connection over which both sides speak
+	OpenAIStored   // of answers that a provider keeps; this one and those below ask it for what it keeps, and what they ask for costs nothing
+	OpenAIFiles
+	OpenAIBatches
+	Count int = iota // how many there are, None included
 )
 
 // String returns the name as it stands in usage events.
@@ -78,6 +80,10 @@ func (d Dialect) String() string {
 		return "openai_realtime"
 	case OpenAIStored:
 		return "openai_stored_responses"
+	case OpenAIFiles:
+		return "openai_files"
+	case OpenAIBatches:
+		return "openai_batches"
 	default:
 		return ""
 	}
@@ -116,6 +122,10 @@ func (d Dialect) Path() string {
 		return "/v1/realtime"
 	case OpenAIStored:
 		return "/v1/responses/{id}"
+	case OpenAIFiles:
+		return "/v1/files"
+	case OpenAIBatches:
+		return "/v1/batches"
 	case GeminiGenerate:
 		return "/v1beta/models/{model}:" + GeminiWhole
 	case GeminiCountTokens:
@@ -145,7 +155,7 @@ func (d Dialect) HasOutput() bool {
 }
 
 // IsKept says whether requests of the dialect are about what a provider keeps.
-func (d Dialect) IsKept() bool { return d == OpenAIStored }
+func (d Dialect) IsKept() bool { return d == OpenAIStored || d == OpenAIFiles || d == OpenAIBatches }
 
 // IsProxy says whether nothing is known of what stands at the path.
 func (d Dialect) IsProxy() bool { return d == Proxy || d == AnthropicProxy }

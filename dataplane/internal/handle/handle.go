@@ -21,6 +21,9 @@ type Kind uint8
 // The kinds. An id of one kind never opens as another.
 const (
 	Response Kind = 1
+	File     Kind = 2
+	Batch    Kind = 3
+	Note     Kind = 4 // what the edge writes for itself where a provider keeps it
 )
 
 // prefix is how the ids of a kind begin, as providers' own do: clients tell them apart by it.
@@ -28,6 +31,12 @@ func (k Kind) prefix() string {
 	switch k {
 	case Response:
 		return "resp_"
+	case File:
+		return "file-"
+	case Batch:
+		return "batch_"
+	case Note:
+		return "tg-"
 	default:
 		return "kept_"
 	}
@@ -53,7 +62,7 @@ type Sealer struct {
 const (
 	version  = 1
 	idBytes  = 16
-	nameMost = 256 // bytes of a provider's name for something
+	nameMost = 320 // bytes of a provider's name for something, or of a note: sealed it has 511, and metadata have room for 512
 	textMost = 1 << 10
 )
 

@@ -42,7 +42,7 @@ func TestAnIDOpensForNobodyElse(t *testing.T) {
 		"another organization": func() (Kept, bool) { return s.Open(Owner{wire.ID{5}, wire.ID{4}}, Response, id) },
 		"another workspace":    func() (Kept, bool) { return s.Open(Owner{wire.ID{3}, wire.ID{5}}, Response, id) },
 		"the two exchanged":    func() (Kept, bool) { return s.Open(Owner{wire.ID{4}, wire.ID{3}}, Response, id) },
-		"another kind":         func() (Kept, bool) { return s.Open(owner, 9, "kept_"+id[len("resp_"):]) },
+		"another kind":         func() (Kept, bool) { return s.Open(owner, File, "file-"+id[len("resp_"):]) },
 		"another fleet":        func() (Kept, bool) { return sealer(t, 8).Open(owner, Response, id) },
 		"a provider's own":     func() (Kept, bool) { return s.Open(owner, Response, kept().Name) },
 		"none":                 func() (Kept, bool) { return s.Open(owner, Response, "") },

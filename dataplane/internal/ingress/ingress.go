@@ -57,6 +57,15 @@ func Routes() []Route {
 		{http.MethodDelete, keptResponse, dialect.OpenAIStored, true},
 		{http.MethodPost, keptResponse + "/cancel", dialect.OpenAIStored, true},
 		{http.MethodGet, keptResponse + "/input_items", dialect.OpenAIStored, true},
+		{http.MethodPost, files, dialect.OpenAIFiles, true},
+		{http.MethodGet, files, dialect.OpenAIFiles, true},
+		{http.MethodGet, files + "/{id}", dialect.OpenAIFiles, true},
+		{http.MethodGet, files + "/{id}/content", dialect.OpenAIFiles, true},
+		{http.MethodDelete, files + "/{id}", dialect.OpenAIFiles, true},
+		{http.MethodPost, batches, dialect.OpenAIBatches, true},
+		{http.MethodGet, batches, dialect.OpenAIBatches, true},
+		{http.MethodGet, batches + "/{id}", dialect.OpenAIBatches, true},
+		{http.MethodPost, batches + "/{id}/cancel", dialect.OpenAIBatches, true},
 		{AnyMethod, dialect.Proxy.Path(), dialect.Proxy, true},
 		{http.MethodPost, geminiPrefix + dialect.GeminiWhole, dialect.GeminiGenerate, true},
 		{http.MethodPost, geminiPrefix + dialect.GeminiStream, dialect.GeminiGenerate, true},
@@ -80,10 +89,14 @@ const (
 )
 
 // Where what a provider keeps is found: its id is a part of the path.
-const keptResponse = "/v1/responses/{id}"
+const (
+	keptResponse = "/v1/responses/{id}"
+	files        = "/v1/files"
+	batches      = "/v1/batches"
+)
 
 // keptPlaces are the paths before such an id.
-var keptPlaces = [...]string{"/v1/responses/"}
+var keptPlaces = [...]string{"/v1/responses/", files + "/", batches + "/"}
 
 // named returns the path as the table has it.
 func named(path string) string {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"tollgate.dev/dataplane/internal/dialect"
-	"tollgate.dev/dataplane/internal/handle"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/route"
 	"tollgate.dev/dataplane/internal/scan"
@@ -26,7 +25,7 @@ func (p *Pipeline) route(c *call) *refusal.Error {
 	switch {
 	case len(c.targets) > 0:
 		return nil
-	case c.kept.Kind == handle.Response:
+	case c.kept.Kind != 0:
 		return elsewhere(c)
 	case unmet:
 		problem := refusal.New(http.StatusBadRequest, wire.CodeNoConditionHeld, "None of the conditions of this route holds for the call, and it has no target for all others. Ask an admin to add one.")

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"bytes"
 	"net/http"
 	"net/url"
 	"slices"
@@ -17,17 +16,13 @@ import (
 	"tollgate.dev/dataplane/wire"
 )
 
-// keeping is the way of a request about what a provider keeps: it names no model and works nothing, so that it costs nothing.
+// keeping is the way of a request about what a provider keeps. All but a batch names no model and works nothing, so that it costs nothing.
 func (p *Pipeline) keeping() []stage {
 	return []stage{
 		{"authenticate", p.authenticate},
-		{"kept", p.enterKept}, // whose it is, and where
 		{"room", p.room},
 		{"read", p.read},
-		{"ask", func(c *call) *refusal.Error {
-			c.ask = translate.Ask{Dialect: c.dialect, Choices: 1}
-			return nil
-		}},
+		{"kept", p.enterKept}, // whose it is, and where
 		{"price", p.pricePassage},
 		{"limit", p.limit},
 		{"guardrail", p.guardPassage},
@@ -39,29 +34,6 @@ func (c *call) owner() handle.Owner {
 	return handle.Owner{Org: c.key.Org.ID, Workspace: c.key.WorkspaceID}
 }
 
-// enterKept finds what the request is about. Where another workspace's id is concerned, or a provider that the key does not reach, nothing is
-// there.
-func (p *Pipeline) enterKept(c *call) *refusal.Error {
-	id, action, _ := strings.Cut(strings.TrimPrefix(c.r.URL.Path, dialect.OpenAIResponses.Path()+"/"), "/")
-	query, problem := keptQuery(c.r.URL.RawQuery)
-	if problem != nil {
-		return problem
-	}
-	kept, ok := p.Handles.Open(c.owner(), handle.Response, id)
-	provider := providerByID(c.key, kept.Provider)
-	if !ok || provider == nil || !keeps(provider) || action != "" && action != "cancel" && action != "input_items" {
-		return notKept("")
-	}
-	c.kept = kept
-	path := dialect.OpenAIResponses.Path() + "/" + url.PathEscape(kept.Name)
-	if action != "" {
-		path += "/" + action
-	}
-	path, query = keptAt(provider, path, query)
-	c.passage = &passage{provider: provider, path: path, query: query, id: id}
-	return nil
-}
-
 // keptQuery lets the parameters of lists through, and refuses what would make an answer of another shape.
 func keptQuery(raw string) (string, *refusal.Error) {
 	query, sound := strippedQuery(raw)
@@ -71,9 +43,9 @@ func keptQuery(raw string) (string, *refusal.Error) {
 	}
 	for name := range values {
 		switch name {
-		case "limit", "order", "after", "before", "include", "include[]":
+		case "limit", "order", "after", "before", "include", "include[]", "purpose":
 		default:
-			problem := refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest, "The query's "+name+" is not known here: limit, order, after, before and include are.")
+			problem := refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest, "The query's "+name+" is not known here: limit, order, after, before, include and purpose are.")
 			problem.Param = cleaned(name, endUserMax)
 			return "", problem
 		}
@@ -110,7 +82,7 @@ func keeps(provider *state.Provider) bool {
 
 func notKept(param string) *refusal.Error {
 	problem := refusal.New(http.StatusNotFound, wire.CodeNotFound,
-		"There is no answer of this id here. An id is good in the workspace in which the answer was made, as the edge gave it, while its provider keeps the answer and this key may call it.")
+		"There is nothing of this id here. An id is good in the workspace in which it was given, as the edge gave it, while the provider keeps what it names and this key may call the provider.")
 	problem.Param = param
 	return problem
 }
@@ -129,8 +101,11 @@ func providerByID(key *state.Key, id wire.ID) *state.Provider {
 
 // bind finds the answer that a conversation goes on from: only the provider that keeps it can.
 func (p *Pipeline) bind(c *call) *refusal.Error {
-	if c.dialect != dialect.OpenAIResponses || !slices.ContainsFunc(c.target.Targets, func(t state.Target) bool { return keeps(t.Provider) }) {
+	if !slices.ContainsFunc(c.target.Targets, func(t state.Target) bool { return keeps(t.Provider) }) {
 		return nil // where nothing is kept, the translation says so
+	}
+	if c.dialect != dialect.OpenAIResponses {
+		return p.bindFiles(c)
 	}
 	if c.scan.Has(c.body.B, scan.Conversation) {
 		problem := refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest,
@@ -143,14 +118,14 @@ func (p *Pipeline) bind(c *call) *refusal.Error {
 		return translate.Malformed(err)
 	}
 	if id == nil {
-		return nil
+		return p.bindFiles(c)
 	}
 	kept, ok := p.Handles.Open(c.owner(), handle.Response, string(id))
 	if !ok {
 		return notKept(scan.PreviousResponseID.String())
 	}
 	c.kept = kept
-	return nil
+	return p.bindFiles(c)
 }
 
 // mayUse says whether a call may go to a provider: one that goes on from what another keeps may not.
@@ -165,8 +140,10 @@ func elsewhere(c *call) *refusal.Error {
 		where = "the provider " + provider.Name
 	}
 	problem := refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest,
-		"The answer that previous_response_id names is kept by "+where+", and the model "+c.target.Name+" does not lead there. Name a model that does, or send the whole conversation as input.")
-	problem.Param = scan.PreviousResponseID.String()
+		"What the request goes on from is kept by "+where+", and the model "+c.target.Name+" does not lead there. Name a model that does, or send everything that it needs.")
+	if problem.Param = scan.PreviousResponseID.String(); c.kept.Kind == handle.File {
+		problem.Param = "file_id"
+	}
 	return problem
 }
 
@@ -191,15 +168,19 @@ func (c *call) credential(a *attempt) *state.Credential {
 // firstCredential returns which of a provider's credentials is asked with first: the one that made what the call is about, since another
 // may belong to another account, or else any.
 func (c *call) firstCredential() uint64 {
-	if i := c.keptWith(); i >= 0 {
+	switch i := c.keptWith(); {
+	case i >= 0:
 		return uint64(i)
+	case c.dialect.IsKept(): // what is made and what is listed is of one account
+		return 0
+	default:
+		return c.random()
 	}
-	return c.random()
 }
 
 // credentials returns with how many credentials a provider may be asked.
 func (c *call) credentials(provider *state.Provider) int {
-	if c.keptWith() >= 0 {
+	if c.keptWith() >= 0 || c.dialect.IsKept() {
 		return 1
 	}
 	return max(1, len(provider.Credentials))
@@ -215,19 +196,6 @@ func (c *call) keptWith() int {
 // keeps says whether the attempt's answers have ids under which the provider keeps them.
 func (c *call) keeps(a *attempt) bool {
 	return c.passage == nil && c.dialect == dialect.OpenAIResponses && a.spoken == dialect.OpenAIResponses
-}
-
-// handed returns an answer with the ids that the caller may use in place of the provider's. What goes as it is stays as it is.
-func (p *Pipeline) handed(c *call, a *attempt, body []byte) []byte {
-	if !c.dialect.IsKept() && !c.keeps(a) || len(body) == 0 || !scan.Valid(body) {
-		return body
-	}
-	edits := p.handEdits(c, a, body, 0)
-	if len(edits) == 0 {
-		return body
-	}
-	c.out = scan.Splice(c.out[:0], body, edits)
-	return c.out
 }
 
 // hand returns an event with the ids that the caller may use.
@@ -250,26 +218,4 @@ func (f *flow) hand(event sse.Event) []byte {
 	f.handed = scan.Splice(append(f.handed, "data: "...), event.Data, edits)
 	f.handed = append(f.handed, "\n\n"...)
 	return f.handed
-}
-
-// handEdits returns what to change in an object that begins at so many bytes of a body.
-func (p *Pipeline) handEdits(c *call, a *attempt, object []byte, at int) (edits []scan.Edit) {
-	scan.Each(object, func(key, value []byte) {
-		if name := string(key); name != "id" && name != scan.PreviousResponseID.String() || len(value) < 3 || value[0] != '"' {
-			return
-		}
-		own := string(scan.Unescape(nil, value[1:len(value)-1]))
-		id := p.Handles.Seal(c.owner(), handle.Kept{Kind: handle.Response, Provider: a.target.Provider.ID, Credential: a.account, Name: own})
-		begin := at + cap(object) - cap(value)
-		edits = append(edits, scan.Edit{Start: begin, End: begin + len(value), Text: refusal.AppendString(nil, id)})
-	})
-	return edits
-}
-
-// disguised returns a provider's words about what it keeps, with the id that the caller knows.
-func (c *call) disguised(body []byte) []byte {
-	if !c.dialect.IsKept() {
-		return body
-	}
-	return bytes.ReplaceAll(body, []byte(c.kept.Name), []byte(c.passage.id))
 }

@@ -20,7 +20,7 @@ func (p *Pipeline) limit(c *call) *refusal.Error {
 	if c.ask.Task != nil { // files are no text
 		estimate.InputTokens = meter.Tokens(c.ask.Task.TextBytes)
 	}
-	if c.dialect.IsFree() {
+	if c.dialect.IsFree() || c.dialect.IsKept() { // what is read of a file, and what is to come of a batch, is no call
 		estimate.InputTokens = 0
 	}
 	problem := p.Limiter.Admit(&c.grant, c.key, &facts, estimate, c.started)

@@ -87,6 +87,7 @@ type Pipeline struct {
 	passes   []stage
 	keeps    []stage
 	speaks   []stage
+	settled  recently      // batches whose cost is in the books
 	drains   chan struct{} // closed when the edge stops
 	drained  sync.Once
 	sessions sync.WaitGroup

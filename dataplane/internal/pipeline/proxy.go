@@ -25,10 +25,11 @@ const ProxyPrefix = "/proxy/"
 // passage is a request that goes to a provider as it is.
 type passage struct {
 	provider *state.Provider
-	path     string // behind the base URL, as the caller escaped it
-	query    string // without what could be a credential
-	works    bool   // it may make the provider work: no read and no removal
-	id       string // of what the request is about, as the caller knows it; empty: it goes as it is
+	path     string  // behind the base URL, as the caller escaped it
+	query    string  // without what could be a credential
+	works    bool    // it may make the provider work: no read and no removal
+	errand   *errand // what is asked for of what a provider keeps; nil: it goes as it is
+	id       string  // of what the request is about, as the caller knows it; empty: it goes as it is
 	route    state.Route
 }
 
@@ -191,6 +192,9 @@ func (p *Pipeline) askPassage(c *call) *refusal.Error {
 // organization charges for what has none.
 func (p *Pipeline) pricePassage(c *call) *refusal.Error {
 	g, model := c.passage, cleaned(string(c.ask.Model), endUserMax)
+	if c.target != nil { // of a batch
+		return nil
+	}
 	for _, name := range usable(c.key) {
 		route := c.key.Routes[name]
 		for i := range route.Targets {
@@ -238,6 +242,10 @@ func (c *call) free() bool { return c.dialect.IsFree() || c.passage != nil && !c
 // bound sets what the request can use at most. Nothing can be set in the body, which goes as it is.
 func (g *passage) bound(c *call, a *attempt, hard bool) *refusal.Error {
 	a.limit = 0
+	if g.errand != nil && g.errand.batch != nil {
+		a.input, a.output = g.errand.batch.Input, g.errand.batch.Output
+		return nil
+	}
 	named := len(c.ask.Model) > 0
 	switch {
 	case !g.works, !named && a.price.RequestPico > 0: // nothing, or an amount for each request
@@ -290,13 +298,23 @@ func (p *Pipeline) guardPassage(c *call) *refusal.Error {
 func (p *Pipeline) passOn(ctx context.Context, c *call, a *attempt) (*upstream.Request, error) {
 	g := c.passage
 	c.pieces = c.pieces[:0]
-	if !c.dialect.IsKept() {
+	if g.errand != nil && g.errand.batch != nil {
+		g.errand.body = p.batchBody(c, a)
+	}
+	if g.errand == nil {
 		c.pieces = append(c.pieces, c.body.B)
+	} else if len(g.errand.body) > 0 {
+		c.pieces = append(c.pieces, g.errand.body)
 	}
 	c.fields = c.fields[:0]
 	c.field("User-Agent", "tollgate")
 	c.field("X-Client-Request-Id", a.idText)
-	for _, name := range [...]string{"Content-Type", "Accept", "Idempotency-Key", "Range", "If-None-Match", "If-Match"} {
+	if g.errand != nil && len(g.errand.body) > 0 {
+		c.field("Content-Type", g.errand.contentType)
+	} else {
+		c.carry("Content-Type")
+	}
+	for _, name := range [...]string{"Accept", "Idempotency-Key", "Range", "If-None-Match", "If-Match"} {
 		c.carry(name)
 	}
 	path := g.path

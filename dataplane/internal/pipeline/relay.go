@@ -39,7 +39,7 @@ func (p *Pipeline) relay(c *call, a *attempt, watch *watch, request *upstream.Re
 		}
 	}
 	kind := strings.ToLower(answer.ContentType)
-	if c.r.Method != http.MethodHead && (strings.Contains(kind, "json") || c.checker.Active() && strings.HasPrefix(kind, "text/")) {
+	if c.r.Method != http.MethodHead && (c.jsonComes(kind) || c.checker.Active() && (strings.HasPrefix(kind, "text/") || c.dialect.IsKept())) {
 		return p.relayWhole(c, a, &answer)
 	}
 	p.relayBytes(c, a, watch, &answer, response.ContentLength, c.atBound(a))
@@ -85,6 +85,7 @@ func (p *Pipeline) relayWhole(c *call, a *attempt, answer *Answer) (bool, *refus
 	if c.answer.ScanAnswer(body.B) == nil && !c.free() {
 		e.usage = p.usageIn(c, a, body.B)
 	}
+	c.leaveInDoubt(&e)
 	v := c.checker.Check(body.B, []scan.Value{{Start: 0, End: len(body.B)}})
 	var problem *refusal.Error
 	if v.Flagged != nil {

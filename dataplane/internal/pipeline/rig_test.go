@@ -235,8 +235,10 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 			return
 		}
 		d := routes[r.URL.Path]
-		if strings.HasPrefix(r.URL.Path, "/v1/responses/") {
-			d = dialect.OpenAIStored
+		for prefix, kept := range map[string]dialect.Dialect{"/v1/responses/": dialect.OpenAIStored, "/v1/files": dialect.OpenAIFiles, "/v1/batches": dialect.OpenAIBatches} {
+			if strings.HasPrefix(r.URL.Path, prefix) {
+				d = kept
+			}
 		}
 		if _, verb, ok := dialect.GeminiPath(r.URL.Path); ok {
 			if d = dialect.GeminiGenerate; verb == dialect.GeminiCount {

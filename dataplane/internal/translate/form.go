@@ -13,9 +13,28 @@ import (
 
 // formPart is one field or file of a form.
 type formPart struct {
-	name string
-	file bool
-	at   scan.Value // of its content in the body
+	name     string
+	file     bool
+	filename string
+	at       scan.Value // of its content in the body
+}
+
+// Part is one field or file of a form.
+type Part struct {
+	Name     string
+	File     bool
+	Filename string
+	Content  []byte
+}
+
+// Form takes a form apart. What is in it stays in the body.
+func Form(contentType string, body []byte) ([]Part, *refusal.Error) {
+	found, problem := readForm(contentType, body)
+	parts := make([]Part, len(found))
+	for i, one := range found {
+		parts[i] = Part{one.name, one.file, one.filename, body[one.at.Start:one.at.End]}
+	}
+	return parts, problem
 }
 
 const partsMax = 64
@@ -69,7 +88,7 @@ func readPart(head []byte) (formPart, bool) {
 		if err != nil || kind != "form-data" || one.name != "" {
 			return formPart{}, false
 		}
-		_, one.file = parameters["filename"]
+		one.filename, one.file = parameters["filename"]
 		one.name = parameters["name"]
 	}
 	return one, one.name != ""

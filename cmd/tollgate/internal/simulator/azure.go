@@ -33,6 +33,8 @@ func (s *Simulator) azure(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+AzurePath+"/openai/responses", api.dated(api.responses))
 	mux.HandleFunc("GET "+AzurePath+"/openai/v1/realtime", api.realtime)
 	mux.HandleFunc("GET "+AzurePath+"/openai/realtime", api.dated(api.realtime))
+	api.filesAt(mux, AzurePath+"/openai/v1", undated)
+	api.filesAt(mux, AzurePath+"/openai", api.dated)
 	api.storedAt(mux, AzurePath+"/openai/v1/responses", undated)
 	api.storedAt(mux, AzurePath+"/openai/responses", api.dated)
 	mux.HandleFunc("POST "+AzurePath+"/entra/{tenant}/oauth2/v2.0/token", giveToken)

@@ -79,6 +79,7 @@ type Simulator struct {
 	faults   faults
 	recorder recorder
 	shelf    shelf
+	cabinet  cabinet
 	sequence atomic.Uint64 // makes ids
 }
 
@@ -98,6 +99,7 @@ func (s *Simulator) Handler() http.Handler {
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/chat/completions", openai.chat)
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/responses", openai.responses)
 	mux.HandleFunc("GET "+OpenAIPath+"/v1/realtime", openai.realtime)
+	openai.filesAt(mux, OpenAIPath+"/v1", undated)
 	openai.storedAt(mux, OpenAIPath+"/v1/responses", undated)
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/embeddings", openai.embeddings)
 	mux.HandleFunc("POST "+OpenAIPath+"/v1/images/generations", openai.images)

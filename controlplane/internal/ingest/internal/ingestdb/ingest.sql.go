@@ -1629,6 +1629,41 @@ func (q *Queries) SetQuick(ctx context.Context) error {
 	return err
 }
 
+const settlementCost = `-- name: SettlementCost :many
+SELECT cost_pico
+FROM usage_event
+WHERE org_id = $1 AND started_at = $2::timestamptz AND event_id = $3::uuid
+LIMIT 1
+`
+
+type SettlementCostParams struct {
+	OrgID   ident.Org
+	Started time.Time
+	Event   uuid.UUID
+}
+
+// What an event has cost that ends the doubt of another one, by its id and when that one was made: to the millisecond, which is when this one is said
+// to have begun.
+func (q *Queries) SettlementCost(ctx context.Context, arg SettlementCostParams) ([]int64, error) {
+	rows, err := q.db.Query(ctx, settlementCost, arg.OrgID, arg.Started, arg.Event)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var cost_pico int64
+		if err := rows.Scan(&cost_pico); err != nil {
+			return nil, err
+		}
+		items = append(items, cost_pico)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const sliceHour = `-- name: SliceHour :exec
 INSERT INTO usage_slice (org_id, step, dimension, name, start, value, events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, waste_pico, saved_pico,
   doubt_pico, estimated_events, estimated_pico)

@@ -236,6 +236,56 @@ func (q *Queries) EnsurePeriods(ctx context.Context, arg EnsurePeriodsParams) er
 	return err
 }
 
+const eventDoubts = `-- name: EventDoubts :many
+SELECT budget_id, period_start, subject, pico, (released_at IS NOT NULL)::boolean AS released, coalesce(as_spent, false)::boolean AS as_spent
+FROM budget_doubt
+WHERE org_id = $1 AND event_id = $2
+ORDER BY budget_id, period_start, subject
+LIMIT 1000
+`
+
+type EventDoubtsParams struct {
+	OrgID   ident.Org
+	EventID ident.Event
+}
+
+type EventDoubtsRow struct {
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+	Subject     string
+	Pico        int64
+	Released    bool
+	AsSpent     bool
+}
+
+// What one call left in doubt, released since or not.
+func (q *Queries) EventDoubts(ctx context.Context, arg EventDoubtsParams) ([]EventDoubtsRow, error) {
+	rows, err := q.db.Query(ctx, eventDoubts, arg.OrgID, arg.EventID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EventDoubtsRow
+	for rows.Next() {
+		var i EventDoubtsRow
+		if err := rows.Scan(
+			&i.BudgetID,
+			&i.PeriodStart,
+			&i.Subject,
+			&i.Pico,
+			&i.Released,
+			&i.AsSpent,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const findFolded = `-- name: FindFolded :many
 SELECT DISTINCT p.budget_id, p.period_start
 FROM (
@@ -1215,6 +1265,33 @@ type SaveToldParams struct {
 // Edges belong to no organization. What an edge has told it does not take back: its next process goes on from the same leases.
 func (q *Queries) SaveTold(ctx context.Context, arg SaveToldParams) error {
 	_, err := q.db.Exec(ctx, saveTold, arg.EdgeID, arg.Books, arg.Told)
+	return err
+}
+
+const settleAccount = `-- name: SettleAccount :exec
+UPDATE budget_period SET in_doubt = in_doubt - $5::numeric, spent = greatest(spent + $6::numeric, 0)
+WHERE org_id = $1 AND budget_id = $2 AND period_start = $3 AND subject = $4
+`
+
+type SettleAccountParams struct {
+	OrgID       ident.Org
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+	Subject     string
+	Ended       money.Amount
+	Spent       money.Amount
+}
+
+// The account is locked.
+func (q *Queries) SettleAccount(ctx context.Context, arg SettleAccountParams) error {
+	_, err := q.db.Exec(ctx, settleAccount,
+		arg.OrgID,
+		arg.BudgetID,
+		arg.PeriodStart,
+		arg.Subject,
+		arg.Ended,
+		arg.Spent,
+	)
 	return err
 }
 

@@ -1,0 +1,84 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"tollgate.dev/e2e/internal/rig"
+)
+
+// batchLine is one request of a batch.
+const batchLine = `{"custom_id":"1","method":"POST","url":"/v1/chat/completions","body":{"model":"` + openAIModel + `","max_tokens":16,"messages":[{"role":"user","content":"Say something."}]}}`
+
+// TestTheOfficialSDKHasFilesKeptAndBatchesWorkedThrough compares what the provider billed for the lines of a batch with the books, which have
+// what they can cost in doubt until the batch has ended.
+func TestTheOfficialSDKHasFilesKeptAndBatchesWorkedThrough(t *testing.T) {
+	p := newProject(t, stand(t))
+	var other *project
+	t.Run("another", func(t *testing.T) { other = newProject(t, p.house) })
+	budget := p.create(t, "/budgets", rig.Object{"name": p.name, "scope": "virtual_key", "scope_id": p.keyID, "limit_usd": "5", "period": "month", "time_zone": "UTC", "mode": "hard"})
+	p.acknowledged(t)
+	before := len(p.bills(t))
+	var found struct {
+		Name         string
+		Same, Listed bool
+		Strangers    int
+		Metadata     map[string]string
+		Counts       struct{ Total, Completed, Failed int }
+		Results      []bool
+		Batches      []bool
+		Refusals     map[string]string
+	}
+	runSDK(t, "files.mjs", p.house.Edges[0], p.key, openAIModel+" "+other.key+" "+p.house.Edges[1].URL, &found)
+	if found.Name != "lines.jsonl" || !found.Same || !found.Listed || found.Strangers != 0 || fmt.Sprint(found.Metadata) != "map[team:blue]" || found.Counts.Completed != 2 ||
+		fmt.Sprint(found.Results, found.Batches) != "[true true] [true]" {
+		t.Errorf("%+v", found)
+	}
+	for what, want := range map[string]string{
+		"file": "404 not_found", "content": "404 not_found", "begins": "404 not_found", "batch": "404 not_found", "cancels": "404 not_found", "line": "404 model_not_found", "gone": "404 null",
+	} {
+		if found.Refusals[what] != want {
+			t.Errorf("%s: %s, want %s", what, found.Refusals[what], want)
+		}
+	}
+	var input, output int64
+	for _, bill := range p.bills(t)[before:] {
+		input, output = input+bill.InputTokens, output+bill.OutputTokens
+	}
+	ctx, cancel := contextOf(t, patience)
+	defer cancel()
+	must(t, rig.Until(ctx, func() error { // the batch's cost, and nothing in doubt
+		var booked, read, cost, spent, inDoubt int64
+		err := p.house.Row(ctx, "SELECT input_tokens, output_tokens, cost_pico FROM usage_event WHERE virtual_key_id = $1 AND dialect = 'openai_batches' AND outcome = 'ok' AND cost_pico > 0", []any{p.keyID}, &booked, &read, &cost)
+		if err == nil {
+			err = p.house.Row(ctx, "SELECT sum(spent)::bigint, sum(in_doubt)::bigint FROM budget_period WHERE budget_id = $1", []any{budget}, &spent, &inDoubt)
+		}
+		if err == nil && (booked != input || read != output || spent != cost || inDoubt != 0) {
+			err = fmt.Errorf("the books have %d and %d tokens for %d pico-USD, spent %d, in doubt %d; the provider billed %d and %d", booked, read, cost, spent, inDoubt, input, output)
+		}
+		return err
+	}))
+}
+
+// batchFile has the provider keep a file for a batch and returns its id.
+func (p *project) batchFile(t *testing.T) string {
+	t.Helper()
+	return p.made(t, "/v1/files", formOf("purpose", "batch", "file", "@"+batchLine))
+}
+
+// begunBatch has the provider begin a batch and returns its id.
+func (p *project) begunBatch(t *testing.T) string {
+	t.Helper()
+	return p.made(t, "/v1/batches", `{"input_file_id":"`+p.batchFile(t)+`","endpoint":"/v1/chat/completions","completion_window":"24h"}`)
+}
+
+// made calls with the project's key and returns the id of what was made.
+func (p *project) made(t *testing.T, path, body string) string {
+	t.Helper()
+	answer := p.asks(t, way{}, http.MethodPost, path, p.key, body)
+	var made struct{ ID string }
+	must(t, json.Unmarshal([]byte(answer.Body), &made))
+	return made.ID
+}

@@ -823,6 +823,65 @@ func (Outcome) EnumDescriptor() ([]byte, []int) {
 	return file_wire_proto_rawDescGZIP(), []int{13}
 }
 
+// RunSource says how the run of a call was known. Each goes before the ones after it.
+type RunSource int32
+
+const (
+	RunSource_RUN_SOURCE_UNSPECIFIED RunSource = 0 // not said: an edge of before
+	RunSource_RUN_SOURCE_TRACE       RunSource = 1 // the trace id of traceparent
+	RunSource_RUN_SOURCE_HEADER      RunSource = 2 // x-tollgate-run-id
+	RunSource_RUN_SOURCE_SESSION     RunSource = 3 // a conversation or session that the caller's own format names
+	RunSource_RUN_SOURCE_TOOL        RunSource = 4 // the first call of a tool in the conversation
+	RunSource_RUN_SOURCE_CALL        RunSource = 5 // nothing: the call is a run of its own
+)
+
+// Enum value maps for RunSource.
+var (
+	RunSource_name = map[int32]string{
+		0: "RUN_SOURCE_UNSPECIFIED",
+		1: "RUN_SOURCE_TRACE",
+		2: "RUN_SOURCE_HEADER",
+		3: "RUN_SOURCE_SESSION",
+		4: "RUN_SOURCE_TOOL",
+		5: "RUN_SOURCE_CALL",
+	}
+	RunSource_value = map[string]int32{
+		"RUN_SOURCE_UNSPECIFIED": 0,
+		"RUN_SOURCE_TRACE":       1,
+		"RUN_SOURCE_HEADER":      2,
+		"RUN_SOURCE_SESSION":     3,
+		"RUN_SOURCE_TOOL":        4,
+		"RUN_SOURCE_CALL":        5,
+	}
+)
+
+func (x RunSource) Enum() *RunSource {
+	p := new(RunSource)
+	*p = x
+	return p
+}
+
+func (x RunSource) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RunSource) Descriptor() protoreflect.EnumDescriptor {
+	return file_wire_proto_enumTypes[14].Descriptor()
+}
+
+func (RunSource) Type() protoreflect.EnumType {
+	return &file_wire_proto_enumTypes[14]
+}
+
+func (x RunSource) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RunSource.Descriptor instead.
+func (RunSource) EnumDescriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{14}
+}
+
 type LeaseVerdict int32
 
 const (
@@ -862,11 +921,11 @@ func (x LeaseVerdict) String() string {
 }
 
 func (LeaseVerdict) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[14].Descriptor()
+	return file_wire_proto_enumTypes[15].Descriptor()
 }
 
 func (LeaseVerdict) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[14]
+	return &file_wire_proto_enumTypes[15]
 }
 
 func (x LeaseVerdict) Number() protoreflect.EnumNumber {
@@ -875,7 +934,7 @@ func (x LeaseVerdict) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LeaseVerdict.Descriptor instead.
 func (LeaseVerdict) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{14}
+	return file_wire_proto_rawDescGZIP(), []int{15}
 }
 
 type SyncRequest struct {
@@ -4575,6 +4634,7 @@ type UsageEvent struct {
 	Count                uint64                 `protobuf:"varint,52,opt,name=count,proto3" json:"count,omitempty"`                                                               // refusals of one key by one rule that are counted together; 0: this is one
 	RouteVersion         uint32                 `protobuf:"varint,66,opt,name=route_version,json=routeVersion,proto3" json:"route_version,omitempty"`                             // 0: not known
 	RoutePath            string                 `protobuf:"bytes,67,opt,name=route_path,json=routePath,proto3" json:"route_path,omitempty"`                                       // the groups of the route that led to the target, e.g. "europe/cheap"; empty: none
+	RunSource            RunSource              `protobuf:"varint,73,opt,name=run_source,json=runSource,proto3,enum=tollgate.wire.v1.RunSource" json:"run_source,omitempty"`      // how the run was known
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
 }
@@ -4978,6 +5038,13 @@ func (x *UsageEvent) GetRoutePath() string {
 		return x.RoutePath
 	}
 	return ""
+}
+
+func (x *UsageEvent) GetRunSource() RunSource {
+	if x != nil {
+		return x.RunSource
+	}
+	return RunSource_RUN_SOURCE_UNSPECIFIED
 }
 
 // Charge is what an event takes from one budget. spent + doubt leaves the edge's lease.
@@ -6458,7 +6525,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x11_audio_input_picoB\x14\n" +
 	"\x12_audio_output_picoB\x13\n" +
 	"\x11_image_input_picoB\x14\n" +
-	"\x12_image_output_pico\"\xe3\x0e\n" +
+	"\x12_image_output_pico\"\x9f\x0f\n" +
 	"\n" +
 	"UsageEvent\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\fR\aeventId\x12\x15\n" +
@@ -6526,7 +6593,9 @@ const file_wire_proto_rawDesc = "" +
 	"\x05count\x184 \x01(\x04R\x05count\x12#\n" +
 	"\rroute_version\x18B \x01(\rR\frouteVersion\x12\x1d\n" +
 	"\n" +
-	"route_path\x18C \x01(\tR\troutePath\x1a9\n" +
+	"route_path\x18C \x01(\tR\troutePath\x12:\n" +
+	"\n" +
+	"run_source\x18I \x01(\x0e2\x1b.tollgate.wire.v1.RunSourceR\trunSource\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf0\x01\n" +
@@ -6720,7 +6789,14 @@ const file_wire_proto_rawDesc = "" +
 	"\x0fOUTCOME_REFUSED\x10\x02\x12\x1b\n" +
 	"\x17OUTCOME_UPSTREAM_FAILED\x10\x03\x12\x19\n" +
 	"\x15OUTCOME_CLIENT_CLOSED\x10\x04\x12\x19\n" +
-	"\x15OUTCOME_INDETERMINATE\x10\x05*\x9b\x01\n" +
+	"\x15OUTCOME_INDETERMINATE\x10\x05*\x96\x01\n" +
+	"\tRunSource\x12\x1a\n" +
+	"\x16RUN_SOURCE_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10RUN_SOURCE_TRACE\x10\x01\x12\x15\n" +
+	"\x11RUN_SOURCE_HEADER\x10\x02\x12\x16\n" +
+	"\x12RUN_SOURCE_SESSION\x10\x03\x12\x13\n" +
+	"\x0fRUN_SOURCE_TOOL\x10\x04\x12\x13\n" +
+	"\x0fRUN_SOURCE_CALL\x10\x05*\x9b\x01\n" +
 	"\fLeaseVerdict\x12\x1d\n" +
 	"\x19LEASE_VERDICT_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10LEASE_VERDICT_OK\x10\x01\x12\x1b\n" +
@@ -6745,7 +6821,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 	return file_wire_proto_rawDescData
 }
 
-var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 15)
+var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 16)
 var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
 var file_wire_proto_goTypes = []any{
 	(BreakerState)(0),         // 0: tollgate.wire.v1.BreakerState
@@ -6762,111 +6838,112 @@ var file_wire_proto_goTypes = []any{
 	(TokenClass)(0),           // 11: tollgate.wire.v1.TokenClass
 	(PriceKind)(0),            // 12: tollgate.wire.v1.PriceKind
 	(Outcome)(0),              // 13: tollgate.wire.v1.Outcome
-	(LeaseVerdict)(0),         // 14: tollgate.wire.v1.LeaseVerdict
-	(*SyncRequest)(nil),       // 15: tollgate.wire.v1.SyncRequest
-	(*Hello)(nil),             // 16: tollgate.wire.v1.Hello
-	(*Held)(nil),              // 17: tollgate.wire.v1.Held
-	(*Ack)(nil),               // 18: tollgate.wire.v1.Ack
-	(*Nack)(nil),              // 19: tollgate.wire.v1.Nack
-	(*Status)(nil),            // 20: tollgate.wire.v1.Status
-	(*OpenTarget)(nil),        // 21: tollgate.wire.v1.OpenTarget
-	(*StoppedCanary)(nil),     // 22: tollgate.wire.v1.StoppedCanary
-	(*Unrecorded)(nil),        // 23: tollgate.wire.v1.Unrecorded
-	(*RateUses)(nil),          // 24: tollgate.wire.v1.RateUses
-	(*RateUse)(nil),           // 25: tollgate.wire.v1.RateUse
-	(*SyncResponse)(nil),      // 26: tollgate.wire.v1.SyncResponse
-	(*Welcome)(nil),           // 27: tollgate.wire.v1.Welcome
-	(*Whole)(nil),             // 28: tollgate.wire.v1.Whole
-	(*Heartbeat)(nil),         // 29: tollgate.wire.v1.Heartbeat
-	(*Fragment)(nil),          // 30: tollgate.wire.v1.Fragment
-	(*Manifest)(nil),          // 31: tollgate.wire.v1.Manifest
-	(*Item)(nil),              // 32: tollgate.wire.v1.Item
-	(*ItemBody)(nil),          // 33: tollgate.wire.v1.ItemBody
-	(*FragmentRemoval)(nil),   // 34: tollgate.wire.v1.FragmentRemoval
-	(*Revocation)(nil),        // 35: tollgate.wire.v1.Revocation
-	(*LeaseRecall)(nil),       // 36: tollgate.wire.v1.LeaseRecall
-	(*Organization)(nil),      // 37: tollgate.wire.v1.Organization
-	(*Workspace)(nil),         // 38: tollgate.wire.v1.Workspace
-	(*Agent)(nil),             // 39: tollgate.wire.v1.Agent
-	(*VirtualKey)(nil),        // 40: tollgate.wire.v1.VirtualKey
-	(*Provider)(nil),          // 41: tollgate.wire.v1.Provider
-	(*Credential)(nil),        // 42: tollgate.wire.v1.Credential
-	(*Route)(nil),             // 43: tollgate.wire.v1.Route
-	(*Mirror)(nil),            // 44: tollgate.wire.v1.Mirror
-	(*Cache)(nil),             // 45: tollgate.wire.v1.Cache
-	(*Reliability)(nil),       // 46: tollgate.wire.v1.Reliability
-	(*Target)(nil),            // 47: tollgate.wire.v1.Target
-	(*Parameter)(nil),         // 48: tollgate.wire.v1.Parameter
-	(*RouteNode)(nil),         // 49: tollgate.wire.v1.RouteNode
-	(*Canary)(nil),            // 50: tollgate.wire.v1.Canary
-	(*Budget)(nil),            // 51: tollgate.wire.v1.Budget
-	(*RateLimit)(nil),         // 52: tollgate.wire.v1.RateLimit
-	(*Guardrail)(nil),         // 53: tollgate.wire.v1.Guardrail
-	(*Price)(nil),             // 54: tollgate.wire.v1.Price
-	(*UsageEvent)(nil),        // 55: tollgate.wire.v1.UsageEvent
-	(*Charge)(nil),            // 56: tollgate.wire.v1.Charge
-	(*UsageBatch)(nil),        // 57: tollgate.wire.v1.UsageBatch
-	(*UsageRecord)(nil),       // 58: tollgate.wire.v1.UsageRecord
-	(*UsageAck)(nil),          // 59: tollgate.wire.v1.UsageAck
-	(*PositionsRequest)(nil),  // 60: tollgate.wire.v1.PositionsRequest
-	(*PositionsResponse)(nil), // 61: tollgate.wire.v1.PositionsResponse
-	(*Position)(nil),          // 62: tollgate.wire.v1.Position
-	(*LeaseRequest)(nil),      // 63: tollgate.wire.v1.LeaseRequest
-	(*LeaseClaim)(nil),        // 64: tollgate.wire.v1.LeaseClaim
-	(*LeaseGrant)(nil),        // 65: tollgate.wire.v1.LeaseGrant
-	(*LeaseResponse)(nil),     // 66: tollgate.wire.v1.LeaseResponse
-	(*SpoolRecord)(nil),       // 67: tollgate.wire.v1.SpoolRecord
-	(*Intent)(nil),            // 68: tollgate.wire.v1.Intent
-	(*Checkpoint)(nil),        // 69: tollgate.wire.v1.Checkpoint
-	(*LeaseState)(nil),        // 70: tollgate.wire.v1.LeaseState
-	nil,                       // 71: tollgate.wire.v1.UsageEvent.LabelsEntry
+	(RunSource)(0),            // 14: tollgate.wire.v1.RunSource
+	(LeaseVerdict)(0),         // 15: tollgate.wire.v1.LeaseVerdict
+	(*SyncRequest)(nil),       // 16: tollgate.wire.v1.SyncRequest
+	(*Hello)(nil),             // 17: tollgate.wire.v1.Hello
+	(*Held)(nil),              // 18: tollgate.wire.v1.Held
+	(*Ack)(nil),               // 19: tollgate.wire.v1.Ack
+	(*Nack)(nil),              // 20: tollgate.wire.v1.Nack
+	(*Status)(nil),            // 21: tollgate.wire.v1.Status
+	(*OpenTarget)(nil),        // 22: tollgate.wire.v1.OpenTarget
+	(*StoppedCanary)(nil),     // 23: tollgate.wire.v1.StoppedCanary
+	(*Unrecorded)(nil),        // 24: tollgate.wire.v1.Unrecorded
+	(*RateUses)(nil),          // 25: tollgate.wire.v1.RateUses
+	(*RateUse)(nil),           // 26: tollgate.wire.v1.RateUse
+	(*SyncResponse)(nil),      // 27: tollgate.wire.v1.SyncResponse
+	(*Welcome)(nil),           // 28: tollgate.wire.v1.Welcome
+	(*Whole)(nil),             // 29: tollgate.wire.v1.Whole
+	(*Heartbeat)(nil),         // 30: tollgate.wire.v1.Heartbeat
+	(*Fragment)(nil),          // 31: tollgate.wire.v1.Fragment
+	(*Manifest)(nil),          // 32: tollgate.wire.v1.Manifest
+	(*Item)(nil),              // 33: tollgate.wire.v1.Item
+	(*ItemBody)(nil),          // 34: tollgate.wire.v1.ItemBody
+	(*FragmentRemoval)(nil),   // 35: tollgate.wire.v1.FragmentRemoval
+	(*Revocation)(nil),        // 36: tollgate.wire.v1.Revocation
+	(*LeaseRecall)(nil),       // 37: tollgate.wire.v1.LeaseRecall
+	(*Organization)(nil),      // 38: tollgate.wire.v1.Organization
+	(*Workspace)(nil),         // 39: tollgate.wire.v1.Workspace
+	(*Agent)(nil),             // 40: tollgate.wire.v1.Agent
+	(*VirtualKey)(nil),        // 41: tollgate.wire.v1.VirtualKey
+	(*Provider)(nil),          // 42: tollgate.wire.v1.Provider
+	(*Credential)(nil),        // 43: tollgate.wire.v1.Credential
+	(*Route)(nil),             // 44: tollgate.wire.v1.Route
+	(*Mirror)(nil),            // 45: tollgate.wire.v1.Mirror
+	(*Cache)(nil),             // 46: tollgate.wire.v1.Cache
+	(*Reliability)(nil),       // 47: tollgate.wire.v1.Reliability
+	(*Target)(nil),            // 48: tollgate.wire.v1.Target
+	(*Parameter)(nil),         // 49: tollgate.wire.v1.Parameter
+	(*RouteNode)(nil),         // 50: tollgate.wire.v1.RouteNode
+	(*Canary)(nil),            // 51: tollgate.wire.v1.Canary
+	(*Budget)(nil),            // 52: tollgate.wire.v1.Budget
+	(*RateLimit)(nil),         // 53: tollgate.wire.v1.RateLimit
+	(*Guardrail)(nil),         // 54: tollgate.wire.v1.Guardrail
+	(*Price)(nil),             // 55: tollgate.wire.v1.Price
+	(*UsageEvent)(nil),        // 56: tollgate.wire.v1.UsageEvent
+	(*Charge)(nil),            // 57: tollgate.wire.v1.Charge
+	(*UsageBatch)(nil),        // 58: tollgate.wire.v1.UsageBatch
+	(*UsageRecord)(nil),       // 59: tollgate.wire.v1.UsageRecord
+	(*UsageAck)(nil),          // 60: tollgate.wire.v1.UsageAck
+	(*PositionsRequest)(nil),  // 61: tollgate.wire.v1.PositionsRequest
+	(*PositionsResponse)(nil), // 62: tollgate.wire.v1.PositionsResponse
+	(*Position)(nil),          // 63: tollgate.wire.v1.Position
+	(*LeaseRequest)(nil),      // 64: tollgate.wire.v1.LeaseRequest
+	(*LeaseClaim)(nil),        // 65: tollgate.wire.v1.LeaseClaim
+	(*LeaseGrant)(nil),        // 66: tollgate.wire.v1.LeaseGrant
+	(*LeaseResponse)(nil),     // 67: tollgate.wire.v1.LeaseResponse
+	(*SpoolRecord)(nil),       // 68: tollgate.wire.v1.SpoolRecord
+	(*Intent)(nil),            // 69: tollgate.wire.v1.Intent
+	(*Checkpoint)(nil),        // 70: tollgate.wire.v1.Checkpoint
+	(*LeaseState)(nil),        // 71: tollgate.wire.v1.LeaseState
+	nil,                       // 72: tollgate.wire.v1.UsageEvent.LabelsEntry
 }
 var file_wire_proto_depIdxs = []int32{
-	16, // 0: tollgate.wire.v1.SyncRequest.hello:type_name -> tollgate.wire.v1.Hello
-	18, // 1: tollgate.wire.v1.SyncRequest.ack:type_name -> tollgate.wire.v1.Ack
-	19, // 2: tollgate.wire.v1.SyncRequest.nack:type_name -> tollgate.wire.v1.Nack
-	20, // 3: tollgate.wire.v1.SyncRequest.status:type_name -> tollgate.wire.v1.Status
-	17, // 4: tollgate.wire.v1.Hello.held:type_name -> tollgate.wire.v1.Held
+	17, // 0: tollgate.wire.v1.SyncRequest.hello:type_name -> tollgate.wire.v1.Hello
+	19, // 1: tollgate.wire.v1.SyncRequest.ack:type_name -> tollgate.wire.v1.Ack
+	20, // 2: tollgate.wire.v1.SyncRequest.nack:type_name -> tollgate.wire.v1.Nack
+	21, // 3: tollgate.wire.v1.SyncRequest.status:type_name -> tollgate.wire.v1.Status
+	18, // 4: tollgate.wire.v1.Hello.held:type_name -> tollgate.wire.v1.Held
 	1,  // 5: tollgate.wire.v1.Status.rate_counting:type_name -> tollgate.wire.v1.RateCounting
-	24, // 6: tollgate.wire.v1.Status.rate_uses:type_name -> tollgate.wire.v1.RateUses
-	23, // 7: tollgate.wire.v1.Status.unrecorded:type_name -> tollgate.wire.v1.Unrecorded
-	21, // 8: tollgate.wire.v1.Status.open_targets:type_name -> tollgate.wire.v1.OpenTarget
-	22, // 9: tollgate.wire.v1.Status.stopped_canaries:type_name -> tollgate.wire.v1.StoppedCanary
+	25, // 6: tollgate.wire.v1.Status.rate_uses:type_name -> tollgate.wire.v1.RateUses
+	24, // 7: tollgate.wire.v1.Status.unrecorded:type_name -> tollgate.wire.v1.Unrecorded
+	22, // 8: tollgate.wire.v1.Status.open_targets:type_name -> tollgate.wire.v1.OpenTarget
+	23, // 9: tollgate.wire.v1.Status.stopped_canaries:type_name -> tollgate.wire.v1.StoppedCanary
 	0,  // 10: tollgate.wire.v1.OpenTarget.state:type_name -> tollgate.wire.v1.BreakerState
-	25, // 11: tollgate.wire.v1.RateUses.all:type_name -> tollgate.wire.v1.RateUse
-	27, // 12: tollgate.wire.v1.SyncResponse.welcome:type_name -> tollgate.wire.v1.Welcome
-	30, // 13: tollgate.wire.v1.SyncResponse.fragment:type_name -> tollgate.wire.v1.Fragment
-	35, // 14: tollgate.wire.v1.SyncResponse.revocation:type_name -> tollgate.wire.v1.Revocation
-	36, // 15: tollgate.wire.v1.SyncResponse.lease_recall:type_name -> tollgate.wire.v1.LeaseRecall
-	29, // 16: tollgate.wire.v1.SyncResponse.heartbeat:type_name -> tollgate.wire.v1.Heartbeat
-	34, // 17: tollgate.wire.v1.SyncResponse.removal:type_name -> tollgate.wire.v1.FragmentRemoval
-	28, // 18: tollgate.wire.v1.SyncResponse.whole:type_name -> tollgate.wire.v1.Whole
-	32, // 19: tollgate.wire.v1.Fragment.upserts:type_name -> tollgate.wire.v1.Item
-	37, // 20: tollgate.wire.v1.ItemBody.organization:type_name -> tollgate.wire.v1.Organization
-	38, // 21: tollgate.wire.v1.ItemBody.workspace:type_name -> tollgate.wire.v1.Workspace
-	39, // 22: tollgate.wire.v1.ItemBody.agent:type_name -> tollgate.wire.v1.Agent
-	40, // 23: tollgate.wire.v1.ItemBody.virtual_key:type_name -> tollgate.wire.v1.VirtualKey
-	41, // 24: tollgate.wire.v1.ItemBody.provider:type_name -> tollgate.wire.v1.Provider
-	43, // 25: tollgate.wire.v1.ItemBody.route:type_name -> tollgate.wire.v1.Route
-	51, // 26: tollgate.wire.v1.ItemBody.budget:type_name -> tollgate.wire.v1.Budget
-	53, // 27: tollgate.wire.v1.ItemBody.guardrail:type_name -> tollgate.wire.v1.Guardrail
-	54, // 28: tollgate.wire.v1.ItemBody.price:type_name -> tollgate.wire.v1.Price
-	52, // 29: tollgate.wire.v1.ItemBody.rate_limit:type_name -> tollgate.wire.v1.RateLimit
+	26, // 11: tollgate.wire.v1.RateUses.all:type_name -> tollgate.wire.v1.RateUse
+	28, // 12: tollgate.wire.v1.SyncResponse.welcome:type_name -> tollgate.wire.v1.Welcome
+	31, // 13: tollgate.wire.v1.SyncResponse.fragment:type_name -> tollgate.wire.v1.Fragment
+	36, // 14: tollgate.wire.v1.SyncResponse.revocation:type_name -> tollgate.wire.v1.Revocation
+	37, // 15: tollgate.wire.v1.SyncResponse.lease_recall:type_name -> tollgate.wire.v1.LeaseRecall
+	30, // 16: tollgate.wire.v1.SyncResponse.heartbeat:type_name -> tollgate.wire.v1.Heartbeat
+	35, // 17: tollgate.wire.v1.SyncResponse.removal:type_name -> tollgate.wire.v1.FragmentRemoval
+	29, // 18: tollgate.wire.v1.SyncResponse.whole:type_name -> tollgate.wire.v1.Whole
+	33, // 19: tollgate.wire.v1.Fragment.upserts:type_name -> tollgate.wire.v1.Item
+	38, // 20: tollgate.wire.v1.ItemBody.organization:type_name -> tollgate.wire.v1.Organization
+	39, // 21: tollgate.wire.v1.ItemBody.workspace:type_name -> tollgate.wire.v1.Workspace
+	40, // 22: tollgate.wire.v1.ItemBody.agent:type_name -> tollgate.wire.v1.Agent
+	41, // 23: tollgate.wire.v1.ItemBody.virtual_key:type_name -> tollgate.wire.v1.VirtualKey
+	42, // 24: tollgate.wire.v1.ItemBody.provider:type_name -> tollgate.wire.v1.Provider
+	44, // 25: tollgate.wire.v1.ItemBody.route:type_name -> tollgate.wire.v1.Route
+	52, // 26: tollgate.wire.v1.ItemBody.budget:type_name -> tollgate.wire.v1.Budget
+	54, // 27: tollgate.wire.v1.ItemBody.guardrail:type_name -> tollgate.wire.v1.Guardrail
+	55, // 28: tollgate.wire.v1.ItemBody.price:type_name -> tollgate.wire.v1.Price
+	53, // 29: tollgate.wire.v1.ItemBody.rate_limit:type_name -> tollgate.wire.v1.RateLimit
 	2,  // 30: tollgate.wire.v1.VirtualKey.priority:type_name -> tollgate.wire.v1.Priority
 	3,  // 31: tollgate.wire.v1.Provider.kind:type_name -> tollgate.wire.v1.ProviderKind
-	42, // 32: tollgate.wire.v1.Provider.credentials:type_name -> tollgate.wire.v1.Credential
+	43, // 32: tollgate.wire.v1.Provider.credentials:type_name -> tollgate.wire.v1.Credential
 	4,  // 33: tollgate.wire.v1.Route.strategy:type_name -> tollgate.wire.v1.RouteStrategy
-	47, // 34: tollgate.wire.v1.Route.targets:type_name -> tollgate.wire.v1.Target
-	49, // 35: tollgate.wire.v1.Route.root:type_name -> tollgate.wire.v1.RouteNode
-	46, // 36: tollgate.wire.v1.Route.reliability:type_name -> tollgate.wire.v1.Reliability
-	45, // 37: tollgate.wire.v1.Route.cache:type_name -> tollgate.wire.v1.Cache
-	44, // 38: tollgate.wire.v1.Route.mirror:type_name -> tollgate.wire.v1.Mirror
-	47, // 39: tollgate.wire.v1.Mirror.target:type_name -> tollgate.wire.v1.Target
-	48, // 40: tollgate.wire.v1.Target.parameters:type_name -> tollgate.wire.v1.Parameter
+	48, // 34: tollgate.wire.v1.Route.targets:type_name -> tollgate.wire.v1.Target
+	50, // 35: tollgate.wire.v1.Route.root:type_name -> tollgate.wire.v1.RouteNode
+	47, // 36: tollgate.wire.v1.Route.reliability:type_name -> tollgate.wire.v1.Reliability
+	46, // 37: tollgate.wire.v1.Route.cache:type_name -> tollgate.wire.v1.Cache
+	45, // 38: tollgate.wire.v1.Route.mirror:type_name -> tollgate.wire.v1.Mirror
+	48, // 39: tollgate.wire.v1.Mirror.target:type_name -> tollgate.wire.v1.Target
+	49, // 40: tollgate.wire.v1.Target.parameters:type_name -> tollgate.wire.v1.Parameter
 	4,  // 41: tollgate.wire.v1.RouteNode.strategy:type_name -> tollgate.wire.v1.RouteStrategy
-	49, // 42: tollgate.wire.v1.RouteNode.nodes:type_name -> tollgate.wire.v1.RouteNode
+	50, // 42: tollgate.wire.v1.RouteNode.nodes:type_name -> tollgate.wire.v1.RouteNode
 	5,  // 43: tollgate.wire.v1.RouteNode.sticky:type_name -> tollgate.wire.v1.RouteSticky
-	50, // 44: tollgate.wire.v1.RouteNode.canary:type_name -> tollgate.wire.v1.Canary
+	51, // 44: tollgate.wire.v1.RouteNode.canary:type_name -> tollgate.wire.v1.Canary
 	6,  // 45: tollgate.wire.v1.Budget.scope:type_name -> tollgate.wire.v1.Scope
 	7,  // 46: tollgate.wire.v1.Budget.period:type_name -> tollgate.wire.v1.Period
 	6,  // 47: tollgate.wire.v1.RateLimit.scope:type_name -> tollgate.wire.v1.Scope
@@ -6875,33 +6952,34 @@ var file_wire_proto_depIdxs = []int32{
 	6,  // 50: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
 	10, // 51: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
 	12, // 52: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
-	71, // 53: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
+	72, // 53: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
 	13, // 54: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
-	56, // 55: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
-	58, // 56: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
-	62, // 57: tollgate.wire.v1.PositionsResponse.positions:type_name -> tollgate.wire.v1.Position
-	64, // 58: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
-	14, // 59: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
-	65, // 60: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
-	68, // 61: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
-	55, // 62: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
-	69, // 63: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
-	70, // 64: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
-	55, // 65: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
-	55, // 66: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
-	15, // 67: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
-	57, // 68: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
-	63, // 69: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
-	60, // 70: tollgate.wire.v1.EdgeService.Positions:input_type -> tollgate.wire.v1.PositionsRequest
-	26, // 71: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
-	59, // 72: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
-	66, // 73: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
-	61, // 74: tollgate.wire.v1.EdgeService.Positions:output_type -> tollgate.wire.v1.PositionsResponse
-	71, // [71:75] is the sub-list for method output_type
-	67, // [67:71] is the sub-list for method input_type
-	67, // [67:67] is the sub-list for extension type_name
-	67, // [67:67] is the sub-list for extension extendee
-	0,  // [0:67] is the sub-list for field type_name
+	57, // 55: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
+	14, // 56: tollgate.wire.v1.UsageEvent.run_source:type_name -> tollgate.wire.v1.RunSource
+	59, // 57: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
+	63, // 58: tollgate.wire.v1.PositionsResponse.positions:type_name -> tollgate.wire.v1.Position
+	65, // 59: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
+	15, // 60: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
+	66, // 61: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
+	69, // 62: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
+	56, // 63: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
+	70, // 64: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
+	71, // 65: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
+	56, // 66: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
+	56, // 67: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
+	16, // 68: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
+	58, // 69: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
+	64, // 70: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
+	61, // 71: tollgate.wire.v1.EdgeService.Positions:input_type -> tollgate.wire.v1.PositionsRequest
+	27, // 72: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
+	60, // 73: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
+	67, // 74: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
+	62, // 75: tollgate.wire.v1.EdgeService.Positions:output_type -> tollgate.wire.v1.PositionsResponse
+	72, // [72:76] is the sub-list for method output_type
+	68, // [68:72] is the sub-list for method input_type
+	68, // [68:68] is the sub-list for extension type_name
+	68, // [68:68] is the sub-list for extension extendee
+	0,  // [0:68] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -6948,7 +7026,7 @@ func file_wire_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
-			NumEnums:      15,
+			NumEnums:      16,
 			NumMessages:   57,
 			NumExtensions: 0,
 			NumServices:   1,

@@ -34,17 +34,18 @@ type call struct {
 	requestID   wire.ID
 	requestText string
 
-	key     *state.Key
-	sum     [32]byte // of the key, to see whether it is revoked meanwhile
-	runID   string
-	endUser string
-	labels  map[string]string
-	body    *buffer.Buffer
-	scan    scan.Result
-	ask     translate.Ask
-	checker guardrail.Checker
-	target  *state.Route
-	targets []*state.Target
+	key       *state.Key
+	sum       [32]byte // of the key, to see whether it is revoked meanwhile
+	runID     string
+	runSource wire.RunSource
+	endUser   string
+	labels    map[string]string
+	body      *buffer.Buffer
+	scan      scan.Result
+	ask       translate.Ask
+	checker   guardrail.Checker
+	target    *state.Route
+	targets   []*state.Target
 
 	timeout  time.Duration // that the caller asks for; 0: none
 	bounds   bounds
@@ -131,6 +132,7 @@ func (c *call) end() {
 
 func (c *call) restore(keep *call) {
 	c.w, c.r, c.ctx, c.key, c.target, c.open, c.passage = nil, nil, nil, nil, nil, nil, nil
+	c.runSource = wire.RunSource_RUN_SOURCE_UNSPECIFIED
 	c.runID, c.endUser, c.labels, c.body, c.requestText, c.code = "", "", nil, nil, "", ""
 	c.scan, c.answer, c.ask, c.checker, c.targets = keep.scan, keep.answer, translate.Ask{}, keep.checker, keep.targets
 	c.kept = handle.Kept{}
@@ -175,7 +177,7 @@ func (c *call) set(name, value string) {
 func (c *call) identify() {
 	c.set("X-Tollgate-Request-Id", c.requestText)
 	if c.runID != "" {
-		c.set("X-Tollgate-Run-Id", c.runID)
+		c.set(runField, c.runID)
 	}
 }
 
@@ -219,5 +221,6 @@ func (p *Pipeline) ask(c *call) *refusal.Error {
 			return problem
 		}
 	}
+	c.inferRun()
 	return c.readBodyLabels()
 }

@@ -18,7 +18,6 @@ const (
 	labelsMax     = 32
 	labelNameMax  = 64  // bytes
 	labelValueMax = 512 // bytes
-	runIDMax      = 128 // bytes
 	endUserMax    = 256 // bytes
 	labelPrefix   = "X-Tollgate-Label-"
 	timeoutField  = "X-Tollgate-Timeout-Ms"
@@ -27,14 +26,8 @@ const (
 // readHeaders reads the run, the end user and the labels that the caller sends as header fields.
 func (c *call) readHeaders() *refusal.Error {
 	header := c.r.Header
-	c.runID = c.requestText
-	if trace := traceID(first(header, "Traceparent")); trace != "" {
-		c.runID = trace
-	} else if run := first(header, "X-Tollgate-Run-Id"); run != "" {
-		if len(run) > runIDMax || !visible(run) {
-			return badHeader("x-tollgate-run-id must be at most 128 visible ASCII characters.")
-		}
-		c.runID = run
+	if problem := c.readRun(); problem != nil {
+		return problem
 	}
 	if text := first(header, timeoutField); text != "" {
 		ms, err := strconv.ParseUint(text, 10, 32)
@@ -59,7 +52,8 @@ func (c *call) readHeaders() *refusal.Error {
 // readBodyLabels reads the labels and the end user that stand in the body. What the header fields say goes first.
 func (c *call) readBodyLabels() (problem *refusal.Error) {
 	if c.endUser == "" && len(c.ask.EndUser) > 0 {
-		c.endUser = cleaned(string(c.ask.EndUser), endUserMax)
+		user, _ := claudeUser(c.ask.EndUser)
+		c.endUser = cleaned(user, endUserMax)
 	}
 	if !c.scan.Has(c.body.B, scan.Metadata) {
 		return nil

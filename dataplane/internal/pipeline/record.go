@@ -54,7 +54,7 @@ func (c *call) fill(event *wire.UsageEvent, id *wire.ID) {
 	if !c.key.AgentID.IsZero() {
 		event.AgentId = c.key.AgentID[:]
 	}
-	event.RunId, event.EndUser, event.Labels = c.runID, c.endUser, c.labels
+	event.RunId, event.RunSource, event.EndUser, event.Labels = c.runID, c.runSource, c.endUser, c.labels
 	event.Dialect, event.Streamed = c.dialect.String(), c.ask.Stream
 	if c.passage != nil && !c.dialect.IsKept() {
 		event.Dialect = dialect.Proxy.String()

@@ -24,15 +24,16 @@ const (
 
 // flow is one streamed answer under way.
 type flow struct {
-	p      *Pipeline
-	c      *call
-	a      *attempt
-	window *guardrail.Window // nil: nothing is held back
-	cost   int64
-	left   int64 // of the tightest budget when the stream began
-	hard   bool  // there is such a budget
-	over   bool  // the stream has come to its own end
-	failed bool  // the provider has said so itself, in an event that went on to the caller
+	p       *Pipeline
+	c       *call
+	a       *attempt
+	window  *guardrail.Window // nil: nothing is held back
+	cost    int64
+	left    int64 // of the tightest budget when the stream began
+	hard    bool  // there is such a budget
+	over    bool  // the stream has come to its own end
+	failed  bool  // the provider has said so itself, in an event that went on to the caller
+	unnamed bool  // the run was not known when the answer began
 
 	events  splitter
 	carrier *translate.Stream // nil: the provider speaks the caller's format
@@ -235,6 +236,7 @@ func (f *flow) deliver(watch *watch) *cut {
 	if len(c.out) == 0 {
 		return nil
 	}
+	c.nameRun(c.out)
 	f.commit()
 	err := f.p.write(c, c.out)
 	if err == nil {
@@ -259,7 +261,13 @@ func (f *flow) commit() {
 	f.p.describeLimits(c)
 	c.describe(f.a, f.left, f.hard)
 	c.setStreamHead()
-	c.set("Trailer", streamTrailers)
+	if c.opensRun() {
+		f.unnamed = true
+		delete(c.w.Header(), runField)
+		c.set("Trailer", streamTrailers+", "+runField)
+	} else {
+		c.set("Trailer", streamTrailers)
+	}
 	c.status, c.committed = http.StatusOK, true
 	c.w.WriteHeader(http.StatusOK)
 }
@@ -336,6 +344,9 @@ func (f *flow) settle(e ending) (cost int64) {
 	}
 	header := f.c.w.Header() // trailers leave when the call has ended and its own memory is used again
 	header["X-Tollgate-Cost-Usd"] = []string{string(refusal.AppendUSD(nil, cost))}
+	if f.unnamed {
+		header[runField] = []string{f.c.runID}
+	}
 	if hard {
 		header["X-Tollgate-Budget-Remaining-Usd"] = []string{string(refusal.AppendUSD(nil, max(left+f.a.worst-cost, 0)))}
 	}

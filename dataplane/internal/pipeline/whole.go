@@ -54,6 +54,7 @@ func (p *Pipeline) whole(c *call, a *attempt, watch *watch, answer *Answer) (aga
 	} else if c.keeps(a) {
 		out = p.handed(c, a, body.B)
 	}
+	c.nameRun(out)
 	left, hard := a.hold.LeftPico()
 	cost := p.settle(c, a, e)
 	if problem != nil {

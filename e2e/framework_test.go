@@ -71,6 +71,28 @@ func TestFrameworks(t *testing.T) {
 				}
 			}
 			p.billedAsReported(t, p.keyID, len(formats)*callsAsked)
+			p.loopsAreRuns(t, len(formats)*2)
 		})
+	}
+}
+
+// loopsAreRuns fails unless the key's calls that belong to loops with a tool are two for each of so many runs, told by the tool's call.
+func (p *project) loopsAreRuns(t *testing.T, loops int) {
+	t.Helper()
+	turns := map[string]int{}
+	for _, event := range p.events(t, p.keyID, 1) {
+		if event.RunSource == "tool" {
+			turns[event.RunID]++
+		} else if event.RunSource != "call" {
+			t.Errorf("a run is known by %q: %+v", event.RunSource, event)
+		}
+	}
+	if len(turns) != loops {
+		t.Errorf("%d runs of loops, want %d: %v", len(turns), loops, turns)
+	}
+	for run, count := range turns {
+		if count != 2 {
+			t.Errorf("run %s has %d calls, want 2", run, count)
+		}
 	}
 }

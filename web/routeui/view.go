@@ -124,6 +124,7 @@ type Version struct {
 	Who         string
 	What        string // e.g. "brought back version 3"
 	Now         bool
+	CallsHref   string // empty: may not
 	RestoreHref string // empty: may not
 	Changes     []Change
 }

@@ -7,9 +7,10 @@ import "tollgate.dev/web/component"
 // Page is the list of calls with its filters.
 type Page struct {
 	Filters []component.Field
-	Range   string // kept while filtering
-	Clear   string // where the filters are taken off; empty: none is set
-	Live    string // where the list listens; empty: not the newest page
+	Kept    []component.Option // filters that have no field, by name
+	Only    []string           // what those let through
+	Clear   string             // where the filters are taken off; empty: none is set
+	Live    string             // where the list listens; empty: not the newest page
 	List    List
 	Pager   component.Pager
 }
@@ -60,6 +61,7 @@ type Detail struct {
 type Fact struct {
 	Name string
 	Text string
+	Href string           // empty: no link
 	At   component.Moment // in the place of Text
 	Mono bool
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	"tollgate.dev/controlplane/internal/authz"
@@ -35,6 +36,8 @@ func usageTable(s Services) []endpoint {
 				{"virtual_key_id", "with this key"},
 				{"provider_id", "at this provider"},
 				{"route_id", "by this route"},
+				{"route_version", "by this version of the route; route_id must be given"},
+				{"route_path", "through these groups of the route, such as europe/cheap; route_id must be given"},
 				{"run_id", "of this run"},
 				{"end_user", "of this end user"},
 				{"label_name", "with this label"},
@@ -129,12 +132,26 @@ func filterOf(c *call) (usage.Filter, error) {
 		RequestID: queryID[ident.Request](c, "request_id", &wrong), WorkspaceID: queryID[ident.Workspace](c, "workspace_id", &wrong),
 		AgentID: queryID[ident.Agent](c, "agent_id", &wrong), VirtualKeyID: queryID[ident.VirtualKey](c, "virtual_key_id", &wrong),
 		ProviderID: queryID[ident.Provider](c, "provider_id", &wrong), RouteID: queryID[ident.Route](c, "route_id", &wrong),
+		RouteVersion: versionOf(c, &wrong), RoutePath: c.query("route_path"),
 		RunID: c.query("run_id"), EndUser: c.query("end_user"), LabelName: c.query("label_name"), LabelValue: c.query("label_value"),
 	}
 	if c.query("limit") != "" {
 		filter.Limit = limitOf(c, &wrong)
 	}
 	return filter, wrong.Err()
+}
+
+// versionOf reads the version of a route; 0: every one.
+func versionOf(c *call, wrong *fault.Fields) int32 {
+	text := c.query("route_version")
+	if text == "" {
+		return 0
+	}
+	version, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || version < 1 {
+		wrong.Add("route_version", "write a number from 1 on")
+	}
+	return int32(version)
 }
 
 func queryID[ID idText](c *call, name string, wrong *fault.Fields) (id ID) {

@@ -205,6 +205,9 @@ func (c *Console) routeVersions(v *visit) error {
 	}
 	for _, one := range page.Items {
 		row := routeui.Version{Number: strconv.Itoa(one.Version), When: component.At(one.SavedAt, "ago"), Who: one.ActorName, Now: one.Version == found.Version}
+		if v.actor.May(authz.UsageRead) {
+			row.CallsHref = "/usage?route_id=" + id.String() + "&route_version=" + row.Number
+		}
 		if one.Restores > 0 {
 			row.What = "brought back version " + strconv.Itoa(one.Restores)
 		}

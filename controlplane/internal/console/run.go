@@ -23,7 +23,7 @@ func (c *Console) run(v *visit) error {
 func runView(found usage.RunDetail) usageui.Run {
 	shown := usageui.Run{
 		ID: found.RunID, Missing: int(found.Events) - counted(found.Calls), First: component.At(found.FirstAt, "moment"),
-		Facts: facts("Agent", found.AgentName, "Virtual key", found.VirtualKeyName, "Workspace", found.WorkspaceName, "~Run", found.RunID),
+		Facts: facts("Agent", found.AgentName, "Virtual key", found.VirtualKeyName, "Workspace", found.WorkspaceName, "~Run", found.RunID, "Known by", runSourceText(sourceOf(found.Calls))),
 		Figures: []component.Stat{
 			{Label: "Cost", Value: found.Cost.USD(), TestID: "run-cost"},
 			{Label: "Steps", Value: grouped(found.Steps), Note: grouped(found.Events) + " attempts and refusals", TestID: "run-steps"},
@@ -38,6 +38,14 @@ func runView(found usage.RunDetail) usageui.Run {
 		shown.Calls.Rows = append(shown.Calls.Rows, row)
 	}
 	return shown
+}
+
+// sourceOf says how a run was known, as its first call that is shown says it.
+func sourceOf(calls []usage.Event) string {
+	if len(calls) == 0 {
+		return ""
+	}
+	return calls[0].RunSource
 }
 
 // counted is how many calls some events stand for.

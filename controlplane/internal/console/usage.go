@@ -43,7 +43,10 @@ func (c *Console) usage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	page := usageui.Page{List: list}
+	page := usageui.Page{List: list, Kept: keptFilters(filter)}
+	if page.Only, err = c.onlyOf(v, filter); err != nil {
+		return err
+	}
 	if page.Filters, err = c.usageFields(v); err != nil {
 		return err
 	}
@@ -75,53 +78,6 @@ func (c *Console) usageLive(v *visit) error {
 		}
 		return []part{{"calls", usageui.Rows(list)}}, nil
 	})
-}
-
-// usageFilter reads the filters of the address. What cannot be read filters nothing.
-func usageFilter(v *visit) usage.Filter {
-	filter := usage.Filter{Limit: callsPage, Before: v.QueryParam("before"), Model: v.QueryParam("model"), Outcome: v.QueryParam("outcome"), Code: v.QueryParam("code")}
-	filter.AgentID, _ = ident.Parse[ident.Agent](v.QueryParam("agent_id"))
-	filter.WorkspaceID, _ = ident.Parse[ident.Workspace](v.QueryParam("workspace_id"))
-	filter.VirtualKeyID, _ = ident.Parse[ident.VirtualKey](v.QueryParam("virtual_key_id"))
-	filter.ProviderID, _ = ident.Parse[ident.Provider](v.QueryParam("provider_id"))
-	filter.RouteID, _ = ident.Parse[ident.Route](v.QueryParam("route_id"))
-	filter.RunID, filter.EndUser = v.QueryParam("run_id"), v.QueryParam("end_user")
-	filter.LabelName, filter.LabelValue = v.QueryParam("label_name"), v.QueryParam("label_value")
-	filter.From, _ = time.Parse(time.RFC3339, v.QueryParam("from"))
-	filter.To, _ = time.Parse(time.RFC3339, v.QueryParam("to"))
-	return filter
-}
-
-// usageQuery is the address's query of what a filter leaves behind a page. usageFilter reads it.
-func usageQuery(f usage.Filter, before string) url.Values {
-	query := url.Values{}
-	set := func(name, value string) {
-		if value != "" {
-			query.Set(name, value)
-		}
-	}
-	for name, id := range map[string]interface {
-		IsZero() bool
-		String() string
-	}{"workspace_id": f.WorkspaceID, "agent_id": f.AgentID, "virtual_key_id": f.VirtualKeyID} {
-		if !id.IsZero() {
-			query.Set(name, id.String())
-		}
-	}
-	set("before", before)
-	set("outcome", f.Outcome)
-	set("model", f.Model)
-	set("end_user", f.EndUser)
-	set("label_name", f.LabelName)
-	set("label_value", f.LabelValue)
-	if !f.From.IsZero() {
-		query.Set("from", f.From.Format(time.RFC3339))
-	}
-	return query
-}
-
-func filtered(f usage.Filter) bool {
-	return f.Model != "" || f.Outcome != "" || f.Code != "" || !f.AgentID.IsZero() || !f.WorkspaceID.IsZero() || !f.VirtualKeyID.IsZero() || !f.ProviderID.IsZero() || !f.RouteID.IsZero() || f.RunID != "" || f.EndUser != "" || f.LabelName != "" || !f.From.IsZero()
 }
 
 func (c *Console) callList(v *visit, filter usage.Filter) (usageui.List, string, error) {
@@ -175,40 +131,6 @@ func orDash(text string) string {
 	return text
 }
 
-// usageFields are the filters above the list, each with what can be chosen.
-func (c *Console) usageFields(v *visit) ([]component.Field, error) {
-	ctx := v.Request().Context()
-	field := func(name, label, every string) component.Field {
-		return component.Field{Name: name, Label: label, Value: v.QueryParam(name), Options: []component.Option{{Label: every}}}
-	}
-	outcome, agent, key, provider := field("outcome", "Outcome", "Every outcome"), field("agent_id", "Agent", "Every agent"), field("virtual_key_id", "Virtual key", "Every key"), field("provider_id", "Provider", "Every provider")
-	for _, one := range []string{"ok", "refused", "upstream_failed", "client_closed", "indeterminate"} {
-		outcome.Options = append(outcome.Options, component.Option{Value: one, Label: outcomeBadge(one).Text})
-	}
-	agents, err := c.Agents.List(ctx, v.actor)
-	if err != nil {
-		return nil, err
-	}
-	for _, one := range agents {
-		agent.Options = append(agent.Options, component.Option{Value: one.ID.String(), Label: one.Name})
-	}
-	keys, err := c.VirtualKeys.List(ctx, v.actor)
-	if err != nil {
-		return nil, err
-	}
-	for _, one := range keys {
-		key.Options = append(key.Options, component.Option{Value: one.ID.String(), Label: one.Name})
-	}
-	providers, err := c.Providers.List(ctx, v.actor)
-	if err != nil {
-		return nil, err
-	}
-	for _, one := range providers {
-		provider.Options = append(provider.Options, component.Option{Value: one.ID.String(), Label: one.Name})
-	}
-	return []component.Field{outcome, agent, key, provider}, nil
-}
-
 func (c *Console) call(v *visit) error {
 	ctx := v.Request().Context()
 	found, err := c.Usage.Event(ctx, v.actor, idOf[ident.Event](v, "id"))
@@ -244,9 +166,14 @@ func callDetail(one usage.Detail, edgeName string) usageui.Detail {
 	if one.Bound.Sign() > 0 {
 		d.Reserved = one.Bound.USD()
 	}
-	d.Caller = facts("Agent", one.AgentName, "Virtual key", one.VirtualKeyName, "Workspace", one.WorkspaceName, "End user", one.EndUser, "~Run", one.RunID, "~Request", one.RequestID.String(), "~Call", one.ID.String())
-	d.Answer = facts("Dialect", one.Dialect, "~Model asked", one.Model, "Provider", one.ProviderName, "~Model called", one.ProviderModel, "Status", number(int64(one.HTTPStatus)), "~Code", one.Code, "Rule", one.Rule,
+	d.Caller = facts("Agent", one.AgentName, "Virtual key", one.VirtualKeyName, "Workspace", one.WorkspaceName, "End user", one.EndUser, "~Run", one.RunID, "Run known by", runSourceText(one.RunSource), "~Request", one.RequestID.String(), "~Call", one.ID.String())
+	link(d.Caller, "Run", runHref(one.Event))
+	d.Answer = facts("Dialect", one.Dialect, "~Model asked", one.Model, "Route’s version", number(int64(one.RouteVersion)), "~Route’s groups", one.RoutePath, "Provider", one.ProviderName, "~Model called", one.ProviderModel, "Status", number(int64(one.HTTPStatus)), "~Code", one.Code, "Rule", one.Rule,
 		"Attempt", number(int64(one.Attempt)), "Streamed", yes(one.Streamed), "Edge", edgeName, "~Edge id", one.EdgeID.String(), "Generation", grouped(int64(one.Generation)))
+	if !one.RouteID.IsZero() {
+		link(d.Answer, "Route’s version", "/usage?"+url.Values{"route_id": {one.RouteID.String()}, "route_version": {number(int64(one.RouteVersion))}}.Encode())
+		link(d.Answer, "Route’s groups", "/usage?"+url.Values{"route_id": {one.RouteID.String()}, "route_path": {one.RoutePath}}.Encode())
+	}
 	d.Timing = append([]usageui.Fact{{Name: "Began", At: component.At(one.StartedAt, "moment")}}, facts("First byte", tookOrNothing(one.FirstByteUS), "Took", tookOrNothing(one.DurationUS))...)
 	d.Timing = append(d.Timing, usageui.Fact{Name: "Arrived here", At: component.At(one.RecordedAt, "moment")})
 	d.Labels = labelFacts(one.Labels)
@@ -285,6 +212,41 @@ func facts(pairs ...string) []usageui.Fact {
 		list = append(list, usageui.Fact{Name: name, Text: text, Mono: mono})
 	}
 	return list
+}
+
+// link makes a link of a fact, if it is there.
+func link(list []usageui.Fact, name, href string) {
+	for i := range list {
+		if list[i].Name == name {
+			list[i].Href = href
+		}
+	}
+}
+
+// runHref is where a call's run is shown; a call that is a run of its own has no page.
+func runHref(one usage.Event) string {
+	if one.RunID == "" || one.RunID == one.RequestID.String() {
+		return ""
+	}
+	return "/runs/" + url.PathEscape(one.RunID)
+}
+
+// runSourceText says how a run was known.
+func runSourceText(source string) string {
+	switch source {
+	case "trace":
+		return "the caller’s trace"
+	case "header":
+		return "the caller’s X-Tollgate-Run-Id"
+	case "session":
+		return "the caller’s session or conversation"
+	case "tool":
+		return "its first call of a tool"
+	case "call":
+		return "nothing: the call is a run of its own"
+	default:
+		return ""
+	}
 }
 
 func number(n int64) string {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/usage"
 	"tollgate.dev/dataplane/wire"
@@ -46,7 +47,7 @@ func passes(f *usage.Filter, e *usage.Event) bool {
 		(f.Code == "" || f.Code == e.Code) && (f.LabelName == "" || labeled && value == f.LabelValue) &&
 		(f.AgentID.IsZero() || f.AgentID == e.AgentID) && (f.VirtualKeyID.IsZero() || f.VirtualKeyID == e.VirtualKeyID) &&
 		(f.WorkspaceID.IsZero() || f.WorkspaceID == e.WorkspaceID) && (f.ProviderID.IsZero() || f.ProviderID == e.ProviderID) &&
-		(f.RouteID.IsZero() || f.RouteID == e.RouteID)
+		(f.RouteID.IsZero() || f.RouteID == e.RouteID) && (f.RouteVersion == 0 || f.RouteVersion == e.RouteVersion) && (f.RoutePath == "" || f.RoutePath == e.RoutePath)
 }
 
 func TestCallsAreTheSameByTheHoursOfSumsAsAmongAll(t *testing.T) {
@@ -93,6 +94,9 @@ func TestCallsAreTheSameByTheHoursOfSumsAsAmongAll(t *testing.T) {
 			{WorkspaceID: workspace},
 			{ProviderID: provider},
 			{RouteID: route},
+			{RouteID: route, RouteVersion: 2},
+			{RouteID: route, RoutePath: "europe/cheap"},
+			{RouteID: route, RouteVersion: 1, RoutePath: "europe", Outcome: "ok"},
 			{Outcome: "refused"},
 			{Outcome: "no outcome"},
 			{Model: "slow"},
@@ -127,6 +131,28 @@ func TestCallsAreTheSameByTheHoursOfSumsAsAmongAll(t *testing.T) {
 	same("with late usage")
 	f.fold(t)
 	same("folded again")
+}
+
+func TestACallIsShownWithItsRoutesVersionAndGroupsAndHowItsRunWasKnown(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	actor := f.listed(t, "a")[0]
+	f.take(t, f.batch(t, 9, 1, event(actor.Org, func(e *wire.UsageEvent) {
+		e.RouteId, e.RouteVersion, e.RoutePath, e.RunId, e.RunSource = fixed(15), 3, "europe/cheap", "call_a1b2c3d4", wire.RunSource_RUN_SOURCE_TOOL
+	}), event(actor.Org, func(e *wire.UsageEvent) { e.RunSource = 99 })))
+	all, _ := calls(t, f.usage, actor, usage.Filter{})
+	said := map[string]int{}
+	for _, one := range all {
+		said[strconv.Itoa(int(one.RouteVersion))+" "+one.RoutePath+" "+one.RunSource]++
+	}
+	if len(all) != 2 || said["3 europe/cheap tool"] != 1 || said["0  "] != 1 {
+		t.Errorf("%v", said)
+	}
+	for _, filter := range []usage.Filter{{RouteVersion: 3}, {RoutePath: "europe/cheap"}, {RouteVersion: -1}} {
+		if _, err := f.usage.Events(t.Context(), actor, filter); fault.KindOf(err) != fault.Invalid {
+			t.Errorf("%+v: %v", filter, err)
+		}
+	}
 }
 
 func TestCallsAreFoundWhoseValueHasNoSumsOfItsOwn(t *testing.T) {

@@ -43,6 +43,7 @@ type event struct {
 	settles   ident.Event // whose doubt it ends; zero: none
 	started   time.Time
 	outcome   string
+	runSource string
 	count     int64  // what it counts for: 1, or refusals that are counted together
 	labels    string // JSON
 	units     string // JSON: what it used that is billed by other units than tokens
@@ -148,7 +149,7 @@ func (e *event) readFigures() error {
 		in.GetImages(), in.GetCharacters(), in.GetAudioMs(), in.GetSearches()); least < 0 {
 		return errors.New("a figure is negative")
 	}
-	if in.GetAttempt() > math.MaxInt32 || in.GetHttpStatus() > 999 || in.GetGeneration() > math.MaxInt64 {
+	if in.GetAttempt() > math.MaxInt32 || in.GetRouteVersion() > math.MaxInt32 || in.GetHttpStatus() > 999 || in.GetGeneration() > math.MaxInt64 {
 		return errors.New("a figure is too large")
 	}
 	e.count = max(int64(min(in.GetCount(), countMax)), 1)
@@ -162,7 +163,7 @@ func (e *event) readFigures() error {
 	if in.GetOutcome() <= wire.Outcome_OUTCOME_UNSPECIFIED || in.GetOutcome() >= pastLastOutcome {
 		return fmt.Errorf("outcome %d is not known", in.GetOutcome())
 	}
-	e.outcome = outcomeOf(in.GetOutcome())
+	e.outcome, e.runSource = outcomeOf(in.GetOutcome()), runSourceOf(in.GetRunSource())
 	e.units = unitsOf(in)
 	return nil
 }
@@ -186,7 +187,7 @@ func unitsOf(in *wire.UsageEvent) string {
 
 func (e *event) readTexts() error {
 	in := e.in
-	for _, text := range []string{in.GetRunId(), in.GetEndUser(), in.GetDialect(), in.GetModel(), in.GetProviderModel(), in.GetCode(), in.GetRule(), in.GetServiceTier()} {
+	for _, text := range []string{in.GetRunId(), in.GetEndUser(), in.GetDialect(), in.GetModel(), in.GetProviderModel(), in.GetCode(), in.GetRule(), in.GetServiceTier(), in.GetRoutePath()} {
 		if len(text) > textBytesMax || strings.ContainsRune(text, 0) {
 			return errors.New("a text is too long or holds a zero byte")
 		}
@@ -272,6 +273,24 @@ func outcomeOf(outcome wire.Outcome) string {
 		return "client_closed"
 	default:
 		return indeterminate
+	}
+}
+
+// runSourceOf returns how a run was known; of what is not known here nothing is said.
+func runSourceOf(source wire.RunSource) string {
+	switch source {
+	case wire.RunSource_RUN_SOURCE_TRACE:
+		return "trace"
+	case wire.RunSource_RUN_SOURCE_HEADER:
+		return "header"
+	case wire.RunSource_RUN_SOURCE_SESSION:
+		return "session"
+	case wire.RunSource_RUN_SOURCE_TOOL:
+		return "tool"
+	case wire.RunSource_RUN_SOURCE_CALL:
+		return "call"
+	default:
+		return ""
 	}
 }
 

@@ -186,6 +186,9 @@ func columns(org ident.Org, edge ident.Edge, all []*event) ingestdb.InsertEvents
 		Waste:           sparse(all, false, func(e *event) bool { return e.in.GetWaste() }),
 		Generations:     sparse(all, 0, func(e *event) int64 { return int64(e.in.GetGeneration()) }),
 		Counts:          sparse(all, 1, func(e *event) int64 { return e.count }),
+		RouteVersions:   sparse(all, 0, func(e *event) int32 { return int32(e.in.GetRouteVersion()) }),
+		RoutePaths:      sparse(all, "", func(e *event) string { return e.in.GetRoutePath() }),
+		RunSources:      sparse(all, "", func(e *event) string { return e.runSource }),
 		Charges:         column(all, func(e *event) []byte { return e.charged }),
 	}
 }

@@ -131,6 +131,8 @@ func anything(random *rand.Rand, began time.Time) func(*wire.UsageEvent) {
 		some := func(n byte) []byte { return fixed(1 + byte(random.IntN(int(n)))) }
 		e.StartedUnixUs = began.Add(time.Duration(random.Int64N(int64(50 * time.Hour)))).UnixMicro()
 		e.WorkspaceId, e.VirtualKeyId, e.Attempt = some(2), some(3), uint32(random.IntN(3))
+		e.RouteVersion, e.RoutePath = uint32(random.IntN(3)), []string{"", "europe", "europe/cheap"}[random.IntN(3)]
+		e.RunSource = wire.RunSource(random.IntN(7))
 		e.AgentId, e.ProviderId, e.RouteId = [][]byte{nil, fixed(7)}[random.IntN(2)], [][]byte{nil, fixed(8)}[random.IntN(2)], [][]byte{nil, fixed(9)}[random.IntN(2)]
 		e.Model, e.Code = []string{"fast", "slow"}[random.IntN(2)], []string{"", "upstream_failed"}[random.IntN(2)]
 		e.Outcome = wire.Outcome(1 + random.IntN(5))

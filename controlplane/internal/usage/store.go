@@ -98,7 +98,7 @@ func events(ctx context.Context, tx pgx.Tx, org ident.Org, f Filter, from place,
 		OrgID: org, FromTime: f.From, Until: f.To, BeforeTime: from.at, BeforeEvent: from.event,
 		Event: orNone(only.UUID), Request: orNone(f.RequestID.UUID), Workspace: orNone(f.WorkspaceID.UUID), Agent: orNone(f.AgentID.UUID),
 		VirtualKey: orNone(f.VirtualKeyID.UUID), Provider: orNone(f.ProviderID.UUID), Model: f.Model, Outcome: f.Outcome, Code: f.Code,
-		Route: orNone(f.RouteID.UUID), Run: f.RunID, EndUser: f.EndUser, LabelName: f.LabelName, LabelValue: f.LabelValue,
+		Route: orNone(f.RouteID.UUID), RouteVersion: f.RouteVersion, RoutePath: f.RoutePath, Run: f.RunID, EndUser: f.EndUser, LabelName: f.LabelName, LabelValue: f.LabelValue,
 		AtMost: int32(f.Limit),
 	})
 	if err != nil {
@@ -163,9 +163,9 @@ func price(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Price) (*Pric
 
 func fromRow(row usagedb.ListEventsRow) Event {
 	event := Event{
-		ID: row.EventID, StartedAt: row.StartedAt.UTC(), RequestID: row.RequestID, RunID: row.RunID, WorkspaceID: row.WorkspaceID, WorkspaceName: row.WorkspaceName,
+		ID: row.EventID, StartedAt: row.StartedAt.UTC(), RequestID: row.RequestID, RunID: row.RunID, RunSource: row.RunSource, WorkspaceID: row.WorkspaceID, WorkspaceName: row.WorkspaceName,
 		AgentID: row.AgentID, AgentName: row.AgentName, VirtualKeyID: row.VirtualKeyID, VirtualKeyName: row.VirtualKeyName, EndUser: row.EndUser,
-		Labels: row.Labels, Dialect: row.Dialect, RouteID: row.RouteID, Model: row.Model, ProviderID: row.ProviderID, ProviderName: row.ProviderName,
+		Labels: row.Labels, Dialect: row.Dialect, RouteID: row.RouteID, RouteVersion: row.RouteVersion, RoutePath: row.RoutePath, Model: row.Model, ProviderID: row.ProviderID, ProviderName: row.ProviderName,
 		ProviderModel: row.ProviderModel, Attempt: int(row.Attempt), Streamed: row.Streamed, Outcome: row.Outcome, Code: row.Code, Rule: row.Rule,
 		HTTPStatus: int(row.HttpStatus), DurationUS: row.DurationUs, FirstByteUS: row.FirstByteUs, InputTokens: row.InputTokens,
 		CachedInputTokens: row.CachedInputTokens, CacheWriteTokens: row.CacheWriteTokens, OutputTokens: row.OutputTokens,

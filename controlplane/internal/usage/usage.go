@@ -93,6 +93,8 @@ type Filter struct {
 	VirtualKeyID ident.VirtualKey
 	ProviderID   ident.Provider
 	RouteID      ident.Route
+	RouteVersion int32  // of the route; 0: every one
+	RoutePath    string // groups of the route, e.g. europe/cheap
 	RunID        string
 	EndUser      string
 	LabelName    string
@@ -114,6 +116,7 @@ type Event struct {
 	StartedAt         time.Time        `json:"started_at"`
 	RequestID         ident.Request    `json:"request_id"` // shared by the attempts of one request
 	RunID             string           `json:"run_id"`
+	RunSource         string           `json:"run_source"` // how the run was known: trace, header, session, tool, call (not at all); empty: not said
 	WorkspaceID       ident.Workspace  `json:"workspace_id"`
 	WorkspaceName     string           `json:"workspace_name"`
 	AgentID           ident.Agent      `json:"agent_id"`
@@ -124,7 +127,9 @@ type Event struct {
 	Labels            json.RawMessage  `json:"labels"`
 	Dialect           string           `json:"dialect"`
 	RouteID           ident.Route      `json:"route_id"`
-	Model             string           `json:"model"` // as asked
+	RouteVersion      int32            `json:"route_version"` // that was in force; 0: not known
+	RoutePath         string           `json:"route_path"`    // the groups that led to the target, e.g. europe/cheap; empty: none
+	Model             string           `json:"model"`         // as asked
 	ProviderID        ident.Provider   `json:"provider_id"`
 	ProviderName      string           `json:"provider_name"`
 	ProviderModel     string           `json:"provider_model"` // as called
@@ -259,6 +264,12 @@ func (f Filter) normal(now time.Time) (Filter, place, error) {
 	}
 	if f.Limit < 1 || f.Limit > limitMax {
 		wrong.Add("limit", "choose 1 to %d", limitMax)
+	}
+	if f.RouteVersion < 0 {
+		wrong.Add("route_version", "choose a version from 1 on")
+	}
+	if f.RouteID.IsZero() && (f.RouteVersion > 0 || f.RoutePath != "") {
+		wrong.Add("route_id", "say of which route: versions and groups are of one")
 	}
 	from := place{at: now.Add(farAhead)}
 	if f.To.IsZero() {

@@ -230,14 +230,6 @@ func claudeUser(raw []byte) (user, session string) {
 	return user, unquoted(scan.Lookup(object, "session_id"))
 }
 
-// unquoted returns the text of a JSON string; of other values nothing.
-func unquoted(raw []byte) string {
-	if len(raw) < 2 || raw[0] != '"' {
-		return ""
-	}
-	return unquotedInner(raw[1 : len(raw)-1])
-}
-
 func unquotedInner(inner []byte) string {
 	if !scan.HasEscape(inner) {
 		return string(inner)

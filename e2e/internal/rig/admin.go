@@ -127,6 +127,8 @@ func (a *Admin) Revoke(ctx context.Context, id string) error {
 // Event is a usage event as the API shows it.
 type Event struct {
 	ID            string `json:"id"`
+	RunID         string `json:"run_id"`
+	RunSource     string `json:"run_source"`
 	AgentID       string `json:"agent_id"`
 	VirtualKeyID  string `json:"virtual_key_id"`
 	Dialect       string `json:"dialect"`

@@ -967,12 +967,12 @@ INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, works
   route_id, model, provider_id, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us,
   input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, cost_pico, bound_pico, price_id, waste,
   edge_id, generation, cache_write_hour_tokens, audio_input_tokens, audio_output_tokens, image_input_tokens, image_output_tokens, units, service_tier, reported,
-  discount_id, charges, count, saved_pico)
+  discount_id, charges, count, saved_pico, route_version, route_path, run_source)
 SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
   u.route, u.model, u.provider, u.provider_model, u.attempt, coalesce(u.streamed, false), u.outcome, coalesce(u.code, ''), coalesce(u.rule, ''), u.http_status, u.duration, coalesce(u.first_byte, 0),
   u.input, coalesce(u.cached_input, 0), coalesce(u.cache_write, 0), coalesce(u.output, 0), coalesce(u.reasoning, 0), coalesce(u.estimated, false), u.cost, coalesce(u.bound, 0), u.price, coalesce(u.waste, false),
   $2::uuid, coalesce(u.generation, 0), coalesce(u.cache_write_hour, 0), coalesce(u.audio_input, 0), coalesce(u.audio_output, 0), coalesce(u.image_input, 0), coalesce(u.image_output, 0), coalesce(u.units::jsonb, '{}'), coalesce(u.service_tier, ''), coalesce(u.reported, false),
-  u.discount, u.charges, coalesce(u.count, 1), coalesce(u.saved, 0)
+  u.discount, u.charges, coalesce(u.count, 1), coalesce(u.saved, 0), coalesce(u.route_version, 0), coalesce(u.route_path, ''), coalesce(u.run_source, '')
 FROM (
   SELECT unnest($3::pg_catalog.uuid[]) AS event,
     unnest($4::timestamptz[]) AS started,
@@ -1018,7 +1018,10 @@ FROM (
     unnest($44::text[]) AS service_tier,
     unnest($45::boolean[]) AS reported,
     unnest($46::pg_catalog.uuid[]) AS discount,
-    unnest($47::bytea[]) AS charges
+    unnest($47::integer[]) AS route_version,
+    unnest($48::text[]) AS route_path,
+    unnest($49::text[]) AS run_source,
+    unnest($50::bytea[]) AS charges
 ) AS u
 ON CONFLICT DO NOTHING
 RETURNING event_id::pg_catalog.uuid AS event
@@ -1071,6 +1074,9 @@ type InsertEventsParams struct {
 	ServiceTiers    []string
 	Reported        []bool
 	Discounts       []pgtype.UUID
+	RouteVersions   []int32
+	RoutePaths      []string
+	RunSources      []string
 	Charges         [][]byte
 }
 
@@ -1122,6 +1128,9 @@ func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) ([]p
 		arg.ServiceTiers,
 		arg.Reported,
 		arg.Discounts,
+		arg.RouteVersions,
+		arg.RoutePaths,
+		arg.RunSources,
 		arg.Charges,
 	)
 	if err != nil {
@@ -1147,12 +1156,12 @@ INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, works
   route_id, model, provider_id, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us,
   input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, cost_pico, bound_pico, price_id, waste,
   edge_id, generation, cache_write_hour_tokens, audio_input_tokens, audio_output_tokens, image_input_tokens, image_output_tokens, units, service_tier, reported,
-  discount_id, charges, count, saved_pico)
+  discount_id, charges, count, saved_pico, route_version, route_path, run_source)
 SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
   u.route, u.model, u.provider, u.provider_model, u.attempt, coalesce(u.streamed, false), u.outcome, coalesce(u.code, ''), coalesce(u.rule, ''), u.http_status, u.duration, coalesce(u.first_byte, 0),
   u.input, coalesce(u.cached_input, 0), coalesce(u.cache_write, 0), coalesce(u.output, 0), coalesce(u.reasoning, 0), coalesce(u.estimated, false), u.cost, coalesce(u.bound, 0), u.price, coalesce(u.waste, false),
   $2::uuid, coalesce(u.generation, 0), coalesce(u.cache_write_hour, 0), coalesce(u.audio_input, 0), coalesce(u.audio_output, 0), coalesce(u.image_input, 0), coalesce(u.image_output, 0), coalesce(u.units::jsonb, '{}'), coalesce(u.service_tier, ''), coalesce(u.reported, false),
-  u.discount, u.charges, coalesce(u.count, 1), coalesce(u.saved, 0)
+  u.discount, u.charges, coalesce(u.count, 1), coalesce(u.saved, 0), coalesce(u.route_version, 0), coalesce(u.route_path, ''), coalesce(u.run_source, '')
 FROM (
   SELECT unnest($3::pg_catalog.uuid[]) AS event,
     unnest($4::timestamptz[]) AS started,
@@ -1198,7 +1207,10 @@ FROM (
     unnest($44::text[]) AS service_tier,
     unnest($45::boolean[]) AS reported,
     unnest($46::pg_catalog.uuid[]) AS discount,
-    unnest($47::bytea[]) AS charges
+    unnest($47::integer[]) AS route_version,
+    unnest($48::text[]) AS route_path,
+    unnest($49::text[]) AS run_source,
+    unnest($50::bytea[]) AS charges
 ) AS u
 `
 
@@ -1249,6 +1261,9 @@ type InsertNewEventsParams struct {
 	ServiceTiers    []string
 	Reported        []bool
 	Discounts       []pgtype.UUID
+	RouteVersions   []int32
+	RoutePaths      []string
+	RunSources      []string
 	Charges         [][]byte
 }
 
@@ -1301,6 +1316,9 @@ func (q *Queries) InsertNewEvents(ctx context.Context, arg InsertNewEventsParams
 		arg.ServiceTiers,
 		arg.Reported,
 		arg.Discounts,
+		arg.RouteVersions,
+		arg.RoutePaths,
+		arg.RunSources,
 		arg.Charges,
 	)
 	return err

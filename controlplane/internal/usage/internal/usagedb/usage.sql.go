@@ -436,7 +436,7 @@ SELECT e.event_id, e.started_at, e.request_id, e.run_id, e.workspace_id, e.agent
   e.model, e.provider_id, e.provider_model, e.attempt, e.streamed, e.outcome, e.code, e.rule, e.http_status, e.duration_us, e.first_byte_us,
   e.input_tokens, e.cached_input_tokens, e.cache_write_tokens, e.output_tokens, e.reasoning_tokens, e.estimated, e.cost_pico, e.bound_pico,
   e.price_id, e.waste, e.edge_id, e.generation, e.recorded_at, e.count, coalesce(c.saved_pico, e.saved_pico)::bigint AS saved_pico, e.cache_write_hour_tokens, e.audio_input_tokens, e.audio_output_tokens,
-  e.image_input_tokens, e.image_output_tokens, e.units, e.service_tier, e.reported, e.discount_id,
+  e.image_input_tokens, e.image_output_tokens, e.units, e.service_tier, e.reported, e.discount_id, e.route_version, e.route_path, e.run_source,
   coalesce(c.after_pico, e.cost_pico)::bigint AS current_pico, coalesce(c.price_id, e.price_id, '00000000-0000-0000-0000-000000000000')::uuid AS current_price,
   coalesce(CASE WHEN c.event_id IS NULL THEN e.discount_id ELSE c.discount_id END, '00000000-0000-0000-0000-000000000000')::uuid AS current_discount,
   coalesce(c.corrected_at, e.recorded_at)::timestamptz AS corrected_at, coalesce(c.reprice_id, '00000000-0000-0000-0000-000000000000')::uuid AS reprice_id, coalesce(c.reason, '')::text AS reprice_reason, coalesce(c.created_by, '')::text AS reprice_by,
@@ -466,34 +466,38 @@ WHERE e.org_id = $1
   AND ($13::text = '' OR e.outcome = $13::text)
   AND ($14::text = '' OR e.code = $14::text)
   AND ($15::uuid IS NULL OR e.route_id = $15::uuid)
-  AND ($16::text = '' OR e.end_user = $16::text)
-  AND ($17::text = '' OR e.run_id = $17::text)
-  AND ($18::text = '' OR e.labels ->> $18::text = $19::text)
+  AND ($16::integer = 0 OR e.route_version = $16::integer)
+  AND ($17::text = '' OR e.route_path = $17::text)
+  AND ($18::text = '' OR e.end_user = $18::text)
+  AND ($19::text = '' OR e.run_id = $19::text)
+  AND ($20::text = '' OR e.labels ->> $20::text = $21::text)
 ORDER BY e.started_at DESC, e.event_id
-LIMIT $20
+LIMIT $22
 `
 
 type ListEventsParams struct {
-	OrgID       ident.Org
-	FromTime    time.Time
-	Until       time.Time
-	BeforeTime  time.Time
-	BeforeEvent uuid.UUID
-	Event       *uuid.UUID
-	Request     *uuid.UUID
-	Workspace   *uuid.UUID
-	Agent       *uuid.UUID
-	VirtualKey  *uuid.UUID
-	Provider    *uuid.UUID
-	Model       string
-	Outcome     string
-	Code        string
-	Route       *uuid.UUID
-	EndUser     string
-	Run         string
-	LabelName   string
-	LabelValue  string
-	AtMost      int32
+	OrgID        ident.Org
+	FromTime     time.Time
+	Until        time.Time
+	BeforeTime   time.Time
+	BeforeEvent  uuid.UUID
+	Event        *uuid.UUID
+	Request      *uuid.UUID
+	Workspace    *uuid.UUID
+	Agent        *uuid.UUID
+	VirtualKey   *uuid.UUID
+	Provider     *uuid.UUID
+	Model        string
+	Outcome      string
+	Code         string
+	Route        *uuid.UUID
+	RouteVersion int32
+	RoutePath    string
+	EndUser      string
+	Run          string
+	LabelName    string
+	LabelValue   string
+	AtMost       int32
 }
 
 type ListEventsRow struct {
@@ -543,6 +547,9 @@ type ListEventsRow struct {
 	ServiceTier          string
 	Reported             bool
 	DiscountID           *uuid.UUID
+	RouteVersion         int32
+	RoutePath            string
+	RunSource            string
 	CurrentPico          int64
 	CurrentPrice         uuid.UUID
 	CurrentDiscount      uuid.UUID
@@ -574,6 +581,8 @@ func (q *Queries) ListEvents(ctx context.Context, arg ListEventsParams) ([]ListE
 		arg.Outcome,
 		arg.Code,
 		arg.Route,
+		arg.RouteVersion,
+		arg.RoutePath,
 		arg.EndUser,
 		arg.Run,
 		arg.LabelName,
@@ -634,6 +643,9 @@ func (q *Queries) ListEvents(ctx context.Context, arg ListEventsParams) ([]ListE
 			&i.ServiceTier,
 			&i.Reported,
 			&i.DiscountID,
+			&i.RouteVersion,
+			&i.RoutePath,
+			&i.RunSource,
 			&i.CurrentPico,
 			&i.CurrentPrice,
 			&i.CurrentDiscount,

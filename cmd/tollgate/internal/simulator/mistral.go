@@ -3,6 +3,7 @@ package simulator
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"regexp"
 	"strings"
@@ -160,7 +161,7 @@ func mistralThought() any {
 func (api mistralAPI) calls(c *call, times int) (all []any) {
 	function := map[string]string{"name": c.name, "arguments": c.arguments}
 	for i := range times {
-		all = append(all, map[string]any{"id": fmt.Sprintf("%09x", api.sim.sequence.Add(1)), "type": "function", "function": function, "index": i})
+		all = append(all, map[string]any{"id": fmt.Sprintf("%09x", rand.Uint64()>>28), "type": "function", "function": function, "index": i})
 	}
 	return all
 }

@@ -10,9 +10,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -80,7 +80,6 @@ type Simulator struct {
 	recorder recorder
 	shelf    shelf
 	cabinet  cabinet
-	sequence atomic.Uint64 // makes ids
 }
 
 // New returns a simulator.
@@ -149,9 +148,9 @@ func (s *Simulator) Handler() http.Handler {
 	return s.recorder.wrap(mux)
 }
 
-// id returns a new identifier in a provider's manner.
+// id returns a new identifier in a provider's manner: another one after a restart, too.
 func (s *Simulator) id(prefix string) string {
-	return fmt.Sprintf("%s%016x", prefix, s.sequence.Add(1))
+	return fmt.Sprintf("%s%016x%08x", prefix, rand.Uint64(), rand.Uint32())
 }
 
 // wrongKey is a key that providers refuse: every other key that is not empty is welcome.

@@ -22,6 +22,7 @@ import (
 	"tollgate.dev/web/providerui"
 	"tollgate.dev/web/ratelimitui"
 	"tollgate.dev/web/routeui"
+	"tollgate.dev/web/setupui"
 	"tollgate.dev/web/signinui"
 	"tollgate.dev/web/spendui"
 	"tollgate.dev/web/usageui"
@@ -206,10 +207,11 @@ func formStories() []story {
 			Special: special("root"), Cache: keeping(), Mirror: mirroring(), Nodes: []routeui.Node{target("0", "gpt-4o-mini", ""), target("1", "", "Enter the model's name at the provider")},
 		})},
 		{name: "virtual-key-created", title: "Your new key", active: "Virtual keys", content: virtualkeyui.CreatedPage(virtualkeyui.Created{
-			Name: "support-bot production", Key: "tg_live_9fK2mQx7LpVb3Rt8WzYc1Nd5Hs6Jg4Ae0000",
-			Curl:   "curl http://127.0.0.1:8410/v1/chat/completions \\\n  -H \"Authorization: Bearer tg_live_9fK2mQx7LpVb3Rt8WzYc1Nd5Hs6Jg4Ae0000\" \\\n  -H \"Content-Type: application/json\" \\\n  -d '{\"model\":\"fast\",\"messages\":[{\"role\":\"user\",\"content\":\"Say hello\"}]}'",
-			Python: "from openai import OpenAI\n\nclient = OpenAI(base_url=\"http://127.0.0.1:8410/v1\", api_key=\"tg_live_9fK2…\")",
+			Name:  "support-bot production",
+			Setup: setupui.Fill("support-bot production", "http://127.0.0.1:8410", "tg_live_9fK2mQx7LpVb3Rt8WzYc1Nd5Hs6Jg4Ae0000", []string{"fast"}),
 		})},
+		{name: "virtual-key-setup", title: "Set up production", active: "Virtual keys", content: setupui.SetupPage(setupui.Fill("production", "https://edge.example", "YOUR_VIRTUAL_KEY", []string{"a-embedding", "claude-haiku-4-5", "gemini-2.5-flash", "gpt-4o-mini"}))},
+		{name: "virtual-key-setup-empty", title: "Set up production", active: "Virtual keys", content: setupui.SetupPage(setupui.Fill("production", "https://edge.example", "YOUR_VIRTUAL_KEY", nil))},
 		{name: "api-token-form", title: "New API token", active: "Settings", content: apitokenui.FormPage(apitokenui.Form{
 			Form:    form("api-token-form", "/settings/api-tokens/new", "Create token"),
 			Name:    component.Field{Name: "name", Label: "Name", Value: "deploy", Help: "What the program is called."},

@@ -2,7 +2,10 @@
 // It refuses to keep a key's text anywhere.
 package virtualkeyui
 
-import "tollgate.dev/web/component"
+import (
+	"tollgate.dev/web/component"
+	"tollgate.dev/web/setupui"
+)
 
 // List is the page of all virtual keys.
 type List struct {
@@ -26,16 +29,13 @@ type Row struct {
 	Expires    component.Moment // zero: never
 	Revoked    component.Moment // zero: not
 	RevokeHref string           // empty: may not or need not be revoked
+	SetupHref  string           // empty: it works no more
 }
 
 // Created is the page that shows a new key, once.
 type Created struct {
-	Name    string
-	Key     string
-	Curl    string
-	Python  string
-	BaseURL string
-	Model   string
+	Name  string
+	Setup setupui.Page // with the key in its lines
 }
 
 // Form creates or changes a virtual key.

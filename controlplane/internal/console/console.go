@@ -154,6 +154,7 @@ func (c *Console) mountNouns(get, both func(string, func(*visit) error)) {
 	both("/virtual-keys/new", c.newVirtualKey)
 	both("/virtual-keys/:id", c.editVirtualKey)
 	both("/virtual-keys/:id/revoke", c.revokeVirtualKey)
+	get("/virtual-keys/:id/setup", c.setUpVirtualKey)
 	get("/members", c.members)
 	both("/members/new", c.newMember)
 	both("/members/:id/role", c.setRole)

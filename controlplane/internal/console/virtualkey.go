@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/virtualkey"
 	"tollgate.dev/web/component"
+	"tollgate.dev/web/setupui"
 	"tollgate.dev/web/virtualkeyui"
 )
 
@@ -59,6 +61,9 @@ func keyRow(one virtualkey.VirtualKey, now time.Time, mayChange bool) virtualkey
 	}
 	if one.RequestsPerMinute > 0 {
 		row.Limit = grouped(int64(one.RequestsPerMinute)) + " a minute"
+	}
+	if state == keyActive {
+		row.SetupHref = "/virtual-keys/" + row.ID + "/setup"
 	}
 	if mayChange && state != keyRevoked {
 		row.Href = "/virtual-keys/" + row.ID
@@ -111,37 +116,46 @@ func (c *Console) makeKey(v *visit, in virtualkey.Input) (virtualkey.VirtualKey,
 
 // showKey draws a key right after it was made: the only page that ever holds its text.
 func (c *Console) showKey(v *visit, made virtualkey.VirtualKey, text string) error {
-	model, err := c.exampleModel(v, made)
+	models, err := c.modelsOf(v, made)
 	if err != nil {
 		return err
 	}
-	base := strings.TrimSuffix(c.config.EdgeURL, "/")
-	shown := virtualkeyui.Created{
-		Name: made.Name, Key: text,
-		Curl: "curl " + base + "/v1/chat/completions \\\n  -H 'Authorization: Bearer " + text + "' \\\n  -H 'Content-Type: application/json' \\\n  -d '{\"model\":\"" + model +
-			"\",\"messages\":[{\"role\":\"user\",\"content\":\"Say hello\"}]}'",
-		Python: "from openai import OpenAI\n\nclient = OpenAI(\n    base_url=\"" + base + "/v1\",\n    api_key=\"" + text + "\",\n)\nprint(client.chat.completions.create(\n    model=\"" + model +
-			"\",\n    messages=[{\"role\": \"user\", \"content\": \"Say hello\"}],\n).choices[0].message.content)",
-	}
+	shown := virtualkeyui.Created{Name: made.Name, Setup: setupui.Fill(made.Name, c.config.EdgeURL, text, models)}
 	v.wholePage()
 	return c.draw(v, view{Title: "Your new key", Active: "/virtual-keys", Crumbs: under("Virtual keys", "/virtual-keys"), Content: virtualkeyui.CreatedPage(shown), Fragment: virtualkeyui.CreatedPage(shown), Whole: true})
 }
 
-// exampleModel names a route that the key may call, for the example.
-func (c *Console) exampleModel(v *visit, key virtualkey.VirtualKey) (string, error) {
-	if len(key.AllowedModels) > 0 {
-		return key.AllowedModels[0], nil
+// keyInLines stands for a key that is not shown any more.
+const keyInLines = "YOUR_VIRTUAL_KEY"
+
+// setUpVirtualKey shows how programs use a key.
+func (c *Console) setUpVirtualKey(v *visit) error {
+	found, err := c.VirtualKeys.Get(v.Request().Context(), v.actor, idOf[ident.VirtualKey](v, "id"))
+	if err != nil {
+		return err
 	}
+	models, err := c.modelsOf(v, found)
+	if err != nil {
+		return err
+	}
+	page := setupui.Fill(found.Name, c.config.EdgeURL, keyInLines, models)
+	return c.draw(v, view{Title: "Set up " + found.Name, Active: "/virtual-keys", Crumbs: under("Virtual keys", "/virtual-keys"), Content: setupui.SetupPage(page)})
+}
+
+// modelsOf names the routes that a key may call.
+func (c *Console) modelsOf(v *visit, key virtualkey.VirtualKey) (models []string, err error) {
 	routes, err := c.Routes.List(v.Request().Context(), v.actor)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	for _, one := range routes {
-		if one.WorkspaceID.IsZero() || one.WorkspaceID == key.WorkspaceID {
-			return one.Name, nil
+		here := one.WorkspaceID.IsZero() || one.WorkspaceID == key.WorkspaceID
+		if here && (len(key.AllowedModels) == 0 || slices.Contains(key.AllowedModels, one.Name)) {
+			models = append(models, one.Name)
 		}
 	}
-	return "your-route", nil
+	slices.Sort(models)
+	return slices.Compact(models), nil
 }
 
 // ownerOptions lists workspaces and their agents as "workspace:<id>" and "agent:<id>".

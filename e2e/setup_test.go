@@ -61,13 +61,15 @@ func pageOf(t *testing.T, client *http.Client, address string) string {
 
 var linesOnPage = regexp.MustCompile(`(?s)<pre id="([a-z0-9-]+)"[^>]*>(.*?)</pre>`)
 
-// setup returns the lines that the console tells for the project's key, by their place on the page, with the key written in.
+// setup returns the lines that the console tells for the project's key, by their place on the page, with the key and an edge's address written in.
 func (p *project) setup(t *testing.T) map[string]string {
 	t.Helper()
 	page := pageOf(t, member(t, p.house), p.house.ConsoleURL+"/virtual-keys/"+p.keyID+"/setup")
+	// The rig's control plane is not told where the edges are: it shows where one is by default.
+	written := strings.NewReplacer("YOUR_VIRTUAL_KEY", p.key, "http://127.0.0.1:8410", p.house.Edges[0].URL)
 	lines := map[string]string{}
 	for _, found := range linesOnPage.FindAllStringSubmatch(page, -1) {
-		lines[found[1]] = strings.ReplaceAll(html.UnescapeString(found[2]), "YOUR_VIRTUAL_KEY", p.key)
+		lines[found[1]] = written.Replace(html.UnescapeString(found[2]))
 	}
 	if len(lines) < 30 || strings.Contains(page, p.key) {
 		t.Fatalf("%d pieces of lines, or the key itself, on the page", len(lines))
@@ -89,7 +91,7 @@ func runLines(t *testing.T, dir, lines string, program ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// TestTheLinesOfTheSetUpPageWork runs what the console says to copy, each against an edge; see also make python and make coding.
+// TestTheLinesOfTheSetUpPageWork runs what the console says to copy, each against an edge.
 func TestTheLinesOfTheSetUpPageWork(t *testing.T) {
 	p := newProject(t, stand(t))
 	lines := p.setup(t)

@@ -115,6 +115,17 @@ func (c *call) nameRun(answer []byte) {
 	}
 }
 
+// announce says which fields follow the stream: the run too where only the answer will name it.
+func (f *flow) announce() {
+	c := f.c
+	if f.unnamed = c.opensRun(); !f.unnamed {
+		c.set("Trailer", streamTrailers)
+		return
+	}
+	delete(c.w.Header(), runField)
+	c.set("Trailer", streamTrailers+", "+runField)
+}
+
 var (
 	sessionMark  = []byte("session_")
 	toolUse      = []byte(`tool_use"`) // of servers too

@@ -261,13 +261,7 @@ func (f *flow) commit() {
 	f.p.describeLimits(c)
 	c.describe(f.a, f.left, f.hard)
 	c.setStreamHead()
-	if c.opensRun() {
-		f.unnamed = true
-		delete(c.w.Header(), runField)
-		c.set("Trailer", streamTrailers+", "+runField)
-	} else {
-		c.set("Trailer", streamTrailers)
-	}
+	f.announce()
 	c.status, c.committed = http.StatusOK, true
 	c.w.WriteHeader(http.StatusOK)
 }

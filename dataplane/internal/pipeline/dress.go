@@ -26,7 +26,7 @@ func (c *call) dress(a *attempt) *refusal.Error {
 		parameters = nil
 	}
 	same, own := translate.Spoken(c.dialect, a.target) == c.dialect, c.body.B
-	if same && translate.BringsForeign(c.dialect, own, a.target) {
+	if same && translate.BringsForeign(c.dialect, own, &c.scan, a.target) {
 		own, c.foreign = translate.WithoutForeign(make([]byte, 0, len(own)), own, c.dialect)
 	}
 	if len(parameters) == 0 && len(c.foreign) == 0 {

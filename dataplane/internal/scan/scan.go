@@ -80,6 +80,8 @@ type Result struct {
 	Empty  bool    // the body is {}
 	Texts  []Value // string values that a model reads, without their quotes, escapes as they lie
 	Media  int     // values whose size in tokens the body does not tell: images, audio, files
+
+	Thoughts bool // among what a model reads are thoughts, or a provider's signature of some
 }
 
 // Error says what is wrong with a body, and where.
@@ -316,8 +318,11 @@ func (s *scanner) member(key []byte, i, depth int, text bool) (int, bool) {
 		return s.value(i, depth, false)
 	}
 	kind := classify(key)
-	if kind == keyMedia {
+	switch kind {
+	case keyMedia:
 		s.r.Media++
+	case keyThought, keySigned:
+		s.r.Thoughts = true
 	}
 	if kind == keyBlob && i < len(s.b) && s.b[i] == '"' {
 		end, ok := s.str(i)
@@ -326,7 +331,7 @@ func (s *scanner) member(key []byte, i, depth int, text bool) (int, bool) {
 		}
 		return end, ok
 	}
-	return s.value(i, depth, kind != keySilent)
+	return s.value(i, depth, kind != keySilent && kind != keySigned)
 }
 
 func (s *scanner) key(i int) (int, bool) {

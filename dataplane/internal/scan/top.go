@@ -146,19 +146,25 @@ func foldKey(dst, key []byte) []byte {
 type keyKind uint8
 
 const (
-	keyText   keyKind = iota
-	keySilent         // its value is structure, not text
-	keyMedia          // the same, and the body does not tell its size in tokens
-	keyBlob           // its value is text unless it is base64
+	keyText    keyKind = iota
+	keySilent          // its value is structure, not text
+	keyMedia           // the same, and the body does not tell its size in tokens
+	keyBlob            // its value is text unless it is base64
+	keyThought         // its value is text that a model has thought
+	keySigned          // structure: what a provider's own thoughts are known by
 )
 
 // classify names keys inside messages and tools whose values no model reads as text.
 func classify(key []byte) keyKind {
 	switch string(key) {
-	case "role", "type", "id", "tool_call_id", "call_id", "tool_use_id", "status", "signature", "encrypted_content", "media_type",
+	case "role", "type", "id", "tool_call_id", "call_id", "tool_use_id", "status", "media_type",
 		"detail", "cache_control", "mime_type", "format", "finish_reason", "stop_reason", "logprobs", "object", "model",
-		"mimeType", "finishReason", "thoughtSignature", "thought_signature", "safetyRatings":
+		"mimeType", "finishReason", "safetyRatings":
 		return keySilent
+	case "signature", "encrypted_content", "thoughtSignature", "thought_signature":
+		return keySigned
+	case "reasoning_content", "reasoning_details":
+		return keyThought
 	case "image_url", "input_audio", "file_id", "file_url", "source", "image", "inlineData", "inline_data", "fileUri", "file_uri":
 		return keyMedia
 	case "data", "url", "file_data":

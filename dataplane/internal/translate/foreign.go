@@ -19,7 +19,10 @@ func isForeign(signature []byte) bool {
 
 // BringsForeign says whether a request to a provider of its own format may hold thoughts that another provider signed. It is quick, and never
 // wrong when it says no.
-func BringsForeign(d dialect.Dialect, body []byte, target *state.Target) bool {
+func BringsForeign(d dialect.Dialect, body []byte, found *scan.Result, target *state.Target) bool {
+	if !found.Thoughts {
+		return false
+	}
 	has := func(text string) bool { return bytes.Contains(body, []byte(text)) }
 	switch d {
 	case dialect.OpenAIChat: // servers that imitate OpenAI's API have such fields of their own

@@ -35,8 +35,9 @@ func TestThoughtsOfAnotherProviderAreLeftOutAndNamedWhereTheFormatIsTheSame(t *t
 		},
 	} {
 		target := &state.Target{Provider: &state.Provider{Kind: wire.ProviderKind_PROVIDER_KIND_OPENAI}}
-		if !BringsForeign(c.d, []byte(c.body), target) {
-			t.Errorf("%s: not seen", name)
+		var r scan.Result
+		if err := r.Scan([]byte(c.body)); err != nil || !BringsForeign(c.d, []byte(c.body), &r, target) {
+			t.Errorf("%s: not seen: %v", name, err)
 		}
 		out, dropped := WithoutForeign(nil, []byte(c.body), c.d)
 		if string(out) != c.want || strings.Join(dropped, " ") != c.dropped || !json.Valid(out) {
@@ -44,7 +45,7 @@ func TestThoughtsOfAnotherProviderAreLeftOutAndNamedWhereTheFormatIsTheSame(t *t
 		}
 	}
 	imitates := &state.Target{Provider: &state.Provider{Kind: wire.ProviderKind_PROVIDER_KIND_OPENAI, Compatible: true}}
-	if BringsForeign(dialect.OpenAIChat, []byte(`{"messages":[{"reasoning_content":"x"}]}`), imitates) {
+	if BringsForeign(dialect.OpenAIChat, []byte(`{"messages":[{"reasoning_content":"x"}]}`), &scan.Result{Thoughts: true}, imitates) {
 		t.Error("a server that imitates OpenAI's API loses its own thoughts")
 	}
 }

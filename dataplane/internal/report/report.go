@@ -22,7 +22,8 @@ import (
 const (
 	batchRecords  = 4000                  // each batch costs the books a part that does not depend on its size
 	batchesFlying = 4                     // sent and not acked
-	gather        = 20 * time.Millisecond // how long events collect before a batch goes out
+	gatherFor     = 20 * time.Millisecond // how long events collect before a batch goes out
+	sendEvery     = time.Second           // from one batch that is not full to the next: each writes to the budgets of its events
 	retryFirst    = 500 * time.Millisecond
 	retryMost     = 30 * time.Second
 	settled       = time.Minute // a stream that lived this long ends the series of retries
@@ -131,6 +132,7 @@ func (r *Reporter) send(ctx context.Context, stream *usageStream, window chan<- 
 	if err := stream.Send(nil); err != nil {
 		return fmt.Errorf("open usage stream: %w", err)
 	}
+	var sent time.Time
 	for reader := r.spool.NewReader(); ; {
 		batch, err := reader.Next(batchRecords)
 		if err != nil {
@@ -145,9 +147,13 @@ func (r *Reporter) send(ctx context.Context, stream *usageStream, window chan<- 
 			if err := stream.Send(&wire.UsageBatch{EdgeId: r.edge.Bytes(), Epoch: batch.Epoch, AfterSeq: batch.After, Records: batch.Records}); err != nil {
 				return fmt.Errorf("send usage: %w", err)
 			}
-			continue
+			if sent = time.Now(); batch.Epoch != r.spool.Epoch() {
+				continue // it is whole, and others follow
+			}
+		} else if err := r.waitForEvents(ctx); err != nil {
+			return err
 		}
-		if err := r.waitForEvents(ctx); err != nil {
+		if err := r.gather(ctx, max(gatherFor, sendEvery-time.Since(sent)), window); err != nil {
 			return err
 		}
 	}
@@ -156,15 +162,24 @@ func (r *Reporter) send(ctx context.Context, stream *usageStream, window chan<- 
 func (r *Reporter) waitForEvents(ctx context.Context) error {
 	select {
 	case <-r.spool.Wake():
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case <-time.After(gather):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// gather lets events collect for a time, or until they fill a batch besides those that fly.
+func (r *Reporter) gather(ctx context.Context, wait time.Duration, window chan<- flying) error {
+	tick := time.NewTicker(gatherFor)
+	defer tick.Stop()
+	for until := time.Now().Add(wait); time.Now().Before(until) && r.spool.Pending() < uint64(batchRecords*(1+len(window))); {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 func (r *Reporter) receive(ctx context.Context, stream *usageStream, window <-chan flying) error {

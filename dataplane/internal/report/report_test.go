@@ -107,6 +107,33 @@ func TestEveryEventArrivesWhateverTheStreamDoes(t *testing.T) {
 	running.Wait()
 }
 
+func TestEventsThatTrickleAreSentOnceASecond(t *testing.T) {
+	t.Parallel()
+	plane := &committer{committed: map[wire.ID]int{}}
+	client := serve(t, plane)
+	s := openSpool(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		_ = report.New(s, client, wire.ID{1}, nothingLeased{}, slog.New(slog.DiscardHandler)).Run(ctx)
+	})
+	appendEvent(t, s)
+	waitUntil(t, func() bool { return s.Pending() == 0 }) // the first is not kept waiting
+	began, tick := time.Now(), time.NewTicker(2*time.Millisecond)
+	defer tick.Stop()
+	for time.Since(began) < 1500*time.Millisecond {
+		<-tick.C
+		appendEvent(t, s)
+	}
+	waitUntil(t, func() bool { return s.Pending() == 0 })
+	most := 2 + int(time.Since(began)/time.Second)
+	cancel()
+	running.Wait()
+	if plane.batches > most {
+		t.Errorf("%d batches were sent, want at most %d", plane.batches, most)
+	}
+}
+
 func TestEventsWaitForTheControlPlane(t *testing.T) {
 	t.Parallel()
 	s := openSpool(t)

@@ -243,6 +243,9 @@ func (s *Spool) account(record *wire.SpoolRecord, in *segment, framed int64) {
 // HasRoom says whether a request of ordinary size would be admitted.
 func (s *Spool) HasRoom() bool { return s.roomy.Load() }
 
+// Epoch names this process's part of the spool.
+func (s *Spool) Epoch() uint64 { return s.epoch }
+
 // Pending returns how many events the control plane has not acked yet.
 func (s *Spool) Pending() uint64 {
 	s.mu.Lock()

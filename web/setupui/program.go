@@ -25,7 +25,8 @@ func Fill(title, url, key string, models []string) Page {
 	return page
 }
 
-// programs are those that the end-to-end tests prove with the lines of the page. Cursor alone cannot be run there.
+// programs are those that have lines here. Those of curl, of JavaScript and of Python are run by tests as the page shows them; the coding agents'
+// are not.
 func programs() []Group {
 	return []Group{
 		{"Coding agents", []Program{

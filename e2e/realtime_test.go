@@ -85,7 +85,7 @@ func TestTheOfficialSDKSpeaksOverWebSocket(t *testing.T) {
 // speaks has a model reply over WebSocket and says with which status the edge took the connection.
 func (p *project) speaks(t *testing.T, key string) (status int, requestID string) {
 	t.Helper()
-	conn, answer, err := websocket.Dial(t.Context(), p.house.Edges[0].URL+"/v1/realtime?model="+speaker, &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + key}}}) //nolint:bodyclose // read by the library
+	conn, answer, err := websocket.Dial(t.Context(), p.house.Edges[0].URL+"/v1/realtime?model="+speaker, &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + key}}})
 	if answer == nil {
 		t.Fatal(err)
 	}

@@ -240,8 +240,8 @@ func askWithout(ctx context.Context, method, url, key, body string) int {
 func (p *project) asks(t *testing.T, way way, method, path, key, body string) said {
 	t.Helper()
 	if !way.connects {
-		if strings.Contains(body, "FILE") {
-			body = strings.Replace(body, "FILE", p.batchFile(t), 1)
+		if before, after, found := strings.Cut(body, "FILE"); found {
+			body = before + p.batchFile(t) + after
 		}
 		request, err := http.NewRequestWithContext(t.Context(), method, p.house.Edges[0].URL+path, strings.NewReader(body))
 		must(t, err)

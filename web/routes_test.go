@@ -37,7 +37,8 @@ func routeStories() []story {
 			Fields: []component.Field{{Name: "prompt_chars", Label: "Characters of the prompt", Value: "300", Optional: true, InputMode: "numeric"}, {Name: "labels", Label: "Labels", Optional: true, Mono: true, Help: "tier=gold, team=web"}},
 			Stream: component.Field{Name: "stream", Label: "Streamed", Value: "on"}, Tools: component.Field{Name: "tools", Label: "Brings tools", Value: "on"},
 			Result: &routeui.Tried{Version: "3", See: `prompt_chars = 300`, Notes: []string{"For 10m0s a kept answer of azure / gpt-4o serves the same call for nothing."}, Targets: []routeui.Place{{Provider: "azure", Model: "gpt-4o", Group: "europe", Cost: "$0.0052"}}, Steps: []routeui.Step{
-				{Node: "openai/gpt-4o-mini", When: "prompt_chars < 300", Verdict: "not held", Why: "prompt_chars = 300"}, {Node: "europe", Verdict: "otherwise", Good: true, Why: "no condition before it held"},
+				{Node: "openai/gpt-4o-mini", When: "prompt_chars < 300", Verdict: "not held", Why: "prompt_chars = 300"},
+				{Node: "europe", Verdict: "otherwise", Good: true, Why: "no condition before it held"},
 				{Group: "europe", Node: "mistral/mistral-large", Verdict: "left out", Why: "no price is known for it"},
 			}},
 		})},
@@ -49,9 +50,12 @@ func routeStories() []story {
 
 func strategies() []component.Option {
 	return []component.Option{
-		{Value: "fallback", Label: "In order", Help: "The first; the next one when it fails."}, {Value: "weighted", Label: "By weight", Help: "Calls are shared among the targets."},
-		{Value: "conditional", Label: "By condition", Help: "The first whose condition holds."}, {Value: "latency", Label: "Quickest", Help: "Who answered quickly of late."},
-		{Value: "cost", Label: "Cheapest", Help: "For the call's expected tokens."}, {Value: "sticky", Label: "Sticky", Help: "The same end user, the same target."},
+		{Value: "fallback", Label: "In order", Help: "The first; the next one when it fails."},
+		{Value: "weighted", Label: "By weight", Help: "Calls are shared among the targets."},
+		{Value: "conditional", Label: "By condition", Help: "The first whose condition holds."},
+		{Value: "latency", Label: "Quickest", Help: "Who answered quickly of late."},
+		{Value: "cost", Label: "Cheapest", Help: "For the call's expected tokens."},
+		{Value: "sticky", Label: "Sticky", Help: "The same end user, the same target."},
 		{Value: "canary", Label: "Canary", Help: "A share tries the second of two."},
 	}
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"reflect"
 	"testing"
@@ -22,7 +23,7 @@ func TestALinkToFurtherCallsKeepsTheFilter(t *testing.T) {
 			VirtualKeyID: ident.New[ident.VirtualKey](), Model: "gpt & co", EndUser: "u/1", LabelName: "team", LabelValue: "a=b",
 		},
 	} {
-		request := httptest.NewRequest("GET", "/usage?"+usageQuery(want, "cursor").Encode(), nil)
+		request := httptest.NewRequest(http.MethodGet, "/usage?"+usageQuery(want, "cursor").Encode(), nil)
 		got := usageFilter(&visit{Context: echo.New().NewContext(request, httptest.NewRecorder())})
 		want.Before, want.Limit = "cursor", callsPage
 		if !reflect.DeepEqual(got, want) {

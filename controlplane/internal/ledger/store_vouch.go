@@ -115,7 +115,7 @@ func (s *Service) compare(ctx context.Context) error {
 	}
 	if missing > 0 {
 		v.memory.clear()
-		s.logger.WarnContext(ctx, "Postgres was restored to an older state: the last grants are missing", "grants", missing)
+		s.logger.WarnContext(ctx, "an older state of Postgres was restored: the last grants are missing", "grants", missing)
 	}
 	v.books.Store(now.Books)
 	return nil
@@ -144,7 +144,7 @@ func (v *vouched) ask(ctx context.Context, tx pgx.Tx, now time.Time, logger *slo
 		return false, fmt.Errorf("ask which edges have told what they know: %w", err)
 	case untold > 0 && waited < untoldMax:
 		if v.warns(now) {
-			logger.WarnContext(ctx, "Postgres may have been restored: nothing is lent from hard budgets until every edge has told what it knows", "edges", untold)
+			logger.WarnContext(ctx, "an older state of Postgres may have been restored: nothing is lent from hard budgets until every edge has told what it knows", "edges", untold)
 		}
 		return false, nil
 	case untold > 0:

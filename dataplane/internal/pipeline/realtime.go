@@ -134,7 +134,7 @@ func (p *Pipeline) converse(c *call, a *attempt, request *upstream.Request) (aga
 	client, where := p.Plain.Dialer(a.target.Provider, request.Path)
 	within := min(request.FirstByte, c.bounds.left())
 	dialing, cancel := context.WithTimeout(c.ctx, within)
-	provider, refused, err := socket.Dial(dialing, client, where, header, messageBytesMax, p.Timeouts.Write)
+	provider, refused, err := socket.Dial(dialing, client, where, header, messageBytesMax, p.Timeouts.Write) //nolint:bodyclose // read where the provider refuses
 	defer cancel()
 	a.firstByte = p.Now()
 	switch {

@@ -95,7 +95,7 @@ func (g *rig) dial(t *testing.T, query string, header http.Header) (*line, *http
 	if header == nil {
 		header = http.Header{"Authorization": {"Bearer " + g.text}}
 	}
-	conn, answer, err := websocket.Dial(t.Context(), g.edge.URL+"/v1/realtime"+query, &websocket.DialOptions{HTTPHeader: header}) //nolint:bodyclose // of a failure alone, and then short
+	conn, answer, err := websocket.Dial(t.Context(), g.edge.URL+"/v1/realtime"+query, &websocket.DialOptions{HTTPHeader: header})
 	if err != nil {
 		return nil, answer, err
 	}
@@ -206,7 +206,7 @@ func (g *rig) until(n int) []*wire.UsageEvent {
 func TestABrowserMayPutItsKeyAmongTheProtocols(t *testing.T) {
 	t.Parallel()
 	g, provider := realtimeRig(t)
-	conn, answer, err := websocket.Dial(t.Context(), g.edge.URL+"/v1/realtime?model=fast", &websocket.DialOptions{ //nolint:bodyclose // there is none
+	conn, answer, err := websocket.Dial(t.Context(), g.edge.URL+"/v1/realtime?model=fast", &websocket.DialOptions{
 		Subprotocols: []string{"realtime", "openai-insecure-api-key." + g.text, "openai-beta.realtime-v1"}, HTTPHeader: http.Header{"Origin": {"https://app.example"}},
 	})
 	if err != nil {

@@ -250,8 +250,8 @@ func (s *session) lost(err error) {
 	if s.ctx.Err() != nil {
 		return
 	}
-	switch code := socket.Code(err); {
-	case code == socket.Normal || code == socket.GoingAway: // its own end, such as that of the longest time
+	switch socket.Code(err) {
+	case socket.Normal, socket.GoingAway: // its own end, such as that of the longest time
 	default:
 		s.mu.Lock()
 		ended := s.ended

@@ -50,7 +50,7 @@ func Accept(w http.ResponseWriter, r *http.Request, protocols []string, bytesMax
 // Dial opens a connection with a client that may only do so. When the other side answers with something else, that is returned as well, and
 // its body is closed by whoever reads it.
 func Dial(ctx context.Context, client *http.Client, url string, header http.Header, bytesMax int64, write time.Duration) (*Conn, *http.Response, error) {
-	conn, answer, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: client, HTTPHeader: header, CompressionMode: websocket.CompressionDisabled}) //nolint:bodyclose // of an answer that is returned
+	conn, answer, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: client, HTTPHeader: header, CompressionMode: websocket.CompressionDisabled})
 	if err != nil {
 		return nil, answer, err
 	}

@@ -233,7 +233,10 @@ func (api openaiAPI) work(r *http.Request, batch *keptBatch) {
 		}
 		_ = json.Unmarshal(answer.body.Bytes(), &said) // an error has no usage
 		input, used = input+said.Usage.Prompt+said.Usage.Input, used+said.Usage.Completion+said.Usage.Output
-		raw, _ := json.Marshal(map[string]any{"id": api.sim.id("batch_req_"), "custom_id": one.ID, "error": nil, "response": map[string]any{"status_code": answer.status, "body": json.RawMessage(answer.body.Bytes())}})
+		raw, err := json.Marshal(map[string]any{"id": api.sim.id("batch_req_"), "custom_id": one.ID, "error": nil, "response": map[string]any{"status_code": answer.status, "body": json.RawMessage(answer.body.Bytes())}})
+		if err != nil {
+			raw = []byte(`{"error":{"message":"the answer is no JSON"}}`)
+		}
 		out.Write(append(raw, '\n'))
 	}
 	now := api.sim.now().Unix()

@@ -35,6 +35,8 @@ var geminiBodies = []string{
 	`{"contents":[{"parts":[{"text":"Please look_up something."}]}],"tools":[{"functionDeclarations":[{"name":"look_up","parameters":{"type":"OBJECT","properties":{"what":{"type":"STRING"}}}}]}]}`,
 }
 
+var countedBodies = []string{`{"contents":[{"role":"user","parts":[{"text":"Say something."}]}]}`}
+
 // ways has a row for every route of the edge; a new route fails without one.
 var ways = map[string]way{
 	"POST /v1/chat/completions": {key: true, budget: true, dialect: "openai_chat", bodies: []string{
@@ -94,6 +96,8 @@ var ways = map[string]way{
 	}},
 	"POST /v1beta/models/{model}:generateContent":       {key: true, budget: true, dialect: "gemini_generate", bodies: geminiBodies, path: "/v1beta/models/" + openAIModel + ":generateContent"},
 	"POST /v1beta/models/{model}:streamGenerateContent": {key: true, budget: true, dialect: "gemini_generate", bodies: geminiBodies, path: "/v1beta/models/" + claude + ":streamGenerateContent?alt=sse"},
+	"POST /v1beta/models/{model}:countTokens":           {key: true, budget: true, free: true, dialect: "gemini_count_tokens", bodies: countedBodies, path: "/v1beta/models/" + openAIModel + ":countTokens"},
+	"POST /v1/models/{model}:countTokens":               {key: true, budget: true, free: true, dialect: "gemini_count_tokens", bodies: countedBodies, path: "/v1/models/" + claude + ":countTokens"},
 	"POST /v1/models/{model}:generateContent":           {key: true, budget: true, dialect: "gemini_generate", bodies: geminiBodies, path: "/v1/models/" + claude + ":generateContent"},
 	"POST /v1/models/{model}:streamGenerateContent":     {key: true, budget: true, dialect: "gemini_generate", bodies: geminiBodies, path: "/v1/models/" + openAIModel + ":streamGenerateContent"},
 	"GET /v1beta/models":                                {key: true},

@@ -28,6 +28,7 @@ type Config struct {
 	KeyPepper         state.Secret // raw bytes
 	DataDir           string
 	SpoolKeep         time.Duration // how long acked usage is kept
+	Strict            bool          // intents are on the disk before their calls are sent
 	EdgeName          string
 	Region            string
 	RedisURL          state.Secret // none: limits are counted on this edge alone
@@ -64,6 +65,7 @@ func variables() []variable {
 		{name: "TOLLGATE_KEY_PEPPER", help: "as at the control plane: 32 bytes in base64", required: true, set: setKey(func(c *Config, raw []byte) { c.KeyPepper = state.NewSecret(string(raw)) })},
 		{name: "TOLLGATE_DATA_DIR", help: "a directory of this edge alone, on a local disk; it keeps usage, leases and the last snapshot", required: true, set: func(c *Config, text string) error { c.DataDir = text; return nil }},
 		{name: "TOLLGATE_SPOOL_KEEP", help: "how long usage is kept after the control plane has it, for a database that is restored to an older state: 0 to 168h. At most a quarter of the free disk is used", fallback: "24h", set: setSpoolKeep},
+		{name: "TOLLGATE_DURABILITY", help: "write: a call's intent survives the death of the edge when the call is sent, and is on the disk within 50 ms. strict: it is on the disk before the call is sent", fallback: "write", set: setDurability},
 		{name: "TOLLGATE_EDGE_NAME", help: "as the console shows it", fallback: "edge", set: func(c *Config, text string) error { c.EdgeName = text; return nil }},
 		{name: "TOLLGATE_REGION", help: "where it stands", fallback: "local", set: func(c *Config, text string) error { c.Region = text; return nil }},
 		{name: "TOLLGATE_REDIS_URL", help: "redis://… for limits that hold across edges and for answers that routes keep; without it each edge counts alone and none is kept", set: setRedis},
@@ -124,6 +126,14 @@ func setSpoolKeep(c *Config, text string) (err error) {
 	if c.SpoolKeep, err = time.ParseDuration(text); err != nil || c.SpoolKeep < 0 || c.SpoolKeep > spoolKeepMax {
 		return errors.New("is not a time such as 24h or 90m, from 0s to 168h")
 	}
+	return nil
+}
+
+func setDurability(c *Config, text string) error {
+	if text != "write" && text != "strict" {
+		return errors.New("is neither write nor strict")
+	}
+	c.Strict = text == "strict"
 	return nil
 }
 

@@ -57,7 +57,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		return nil, err
 	}
 	epoch := newEpoch()
-	records, recovery, err := spool.Open(spool.Config{Dir: filepath.Join(config.DataDir, "spool"), Epoch: epoch, Now: now.Now, KeepFor: config.SpoolKeep, Logger: logger})
+	records, recovery, err := spool.Open(spool.Config{Dir: filepath.Join(config.DataDir, "spool"), Epoch: epoch, Now: now.Now, KeepFor: config.SpoolKeep, Strict: config.Strict, Logger: logger})
 	if err != nil {
 		return nil, err
 	}

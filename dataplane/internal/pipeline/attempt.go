@@ -48,8 +48,6 @@ func (p *Pipeline) tryTarget(c *call, target *state.Target) (again bool, problem
 		return problem.Code == wire.CodeFieldNotCarried, problem
 	}
 	if err := p.record(c, a); err != nil {
-		a.hold.Settle(0)
-		c.recorded = false
 		return false, spoolFull()
 	}
 	c.open = a

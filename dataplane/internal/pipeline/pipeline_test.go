@@ -145,6 +145,7 @@ func TestRefusalsComeInTheCallersDialectAndLeaveAnEvent(t *testing.T) {
 		"not carried":    {anthropic, "/v1/chat/completions", `{"model":"fast","messages":[],"seed":1}`, 400, wire.CodeFieldNotCarried, "seed", 1, nil},
 		"anthropic key":  {nil, "/v1/messages", anthropicAsk, 401, wire.CodeInvalidKey, "", 0, []string{"Authorization", "Bearer nonsense"}},
 		"spool full":     {func(g *rig) { g.spool.full = true }, "/v1/chat/completions", chatAsk, 503, wire.CodeSpoolFull, "", 1, nil},
+		"disk broken":    {func(g *rig) { g.spool.broken = true }, "/v1/chat/completions", chatAsk, 503, wire.CodeSpoolFull, "", 1, nil},
 		"not an object":  {nil, "/v1/embeddings", `[]`, 400, wire.CodeInvalidRequest, "", 1, nil},
 		"label too long": {nil, "/v1/chat/completions", chatAsk, 400, wire.CodeInvalidRequest, "", 1, []string{"X-Tollgate-Label-A", strings.Repeat("x", 600)}},
 	} {

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"errors"
+	"net/http"
 	"time"
 
 	"tollgate.dev/dataplane/internal/dialect"
@@ -87,11 +88,18 @@ func (c *call) fillAttempt(event *wire.UsageEvent, a *attempt) {
 
 // record writes the intent. Where the spool is full, an attempt goes on without one if its organization chose so and no hard budget
 // holds it: what it costs may never be known.
+// After an error the attempt is over.
 func (p *Pipeline) record(c *call, a *attempt) error {
 	err := p.intent(c, a)
 	a.untold = errors.Is(err, spool.ErrFull) && c.key.Org.ServesUnrecorded && !a.hard
-	if a.untold {
+	switch {
+	case err == nil || a.untold:
 		return nil
+	case errors.Is(err, spool.ErrUnsynced): // it is written, and a restart would leave it in doubt
+		p.settle(c, a, ending{outcome: wire.Outcome_OUTCOME_REFUSED, code: wire.CodeSpoolFull, status: http.StatusServiceUnavailable})
+	default:
+		a.hold.Settle(0)
+		c.recorded = false
 	}
 	return err
 }

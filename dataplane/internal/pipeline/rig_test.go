@@ -39,6 +39,7 @@ type memory struct {
 	mutex   sync.Mutex
 	records []*wire.SpoolRecord
 	full    bool // for intents
+	broken  bool // the disk takes none of them
 	shut    bool // for everything but settles
 }
 
@@ -52,6 +53,9 @@ func (m *memory) Append(record *wire.SpoolRecord) (uint64, error) {
 		return 0, err
 	}
 	m.records = append(m.records, proto.CloneOf(record))
+	if m.broken && record.GetIntent() != nil {
+		return uint64(len(m.records)), spool.ErrUnsynced
+	}
 	return uint64(len(m.records)), nil
 }
 

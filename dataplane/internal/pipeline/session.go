@@ -205,7 +205,6 @@ func (s *session) reserve() *refusal.Error {
 	s.try++
 	c.try = s.try
 	if err := s.p.record(c, a); err != nil {
-		a.hold.Settle(0)
 		return spoolFull()
 	}
 	next := *a

@@ -2,11 +2,16 @@ package spool
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"log/slog"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
+	"time"
 
 	"tollgate.dev/dataplane/wire"
 )
@@ -86,7 +91,7 @@ func TestALossOfPowerTakesOnlyWhatWasNotSynced(t *testing.T) {
 		}
 		for range random.IntN(3) {
 			write(random.IntN(300))
-			s.flush()
+			_ = s.flush(math.MaxUint64)
 			durable.sync(t, dir)
 			for n := range intents {
 				synced[n] = fmt.Sprint(settles[n])
@@ -156,5 +161,51 @@ func TestAKilledProcessIsNoLossOfPower(t *testing.T) {
 	}
 	if s, recovery := open(t, dir, 2); recovery.PowerLost || s.Corrupt() != 0 {
 		t.Errorf("%+v", recovery)
+	}
+}
+
+// TestAStrictIntentIsOnTheDiskWhenItIsTaken appends from many calls at once: each finds its intent synced, and they share syncs. A disk that
+// fails is no intent.
+func TestAStrictIntentIsOnTheDiskWhenItIsTaken(t *testing.T) {
+	t.Parallel()
+	s, _, err := Open(Config{Dir: t.TempDir(), Epoch: 1, Now: time.Now, Strict: true, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var calls sync.WaitGroup
+	for n := range 64 {
+		calls.Go(func() {
+			seq, err := s.Append(intent(n+1, 300))
+			s.syncing.Lock()
+			defer s.syncing.Unlock()
+			if err != nil || s.synced < seq {
+				t.Errorf("intent %d is taken as %d: %v; what is synced ends at %d", n, seq, err, s.synced)
+			}
+		})
+	}
+	calls.Wait()
+	mustAppend(t, s, settle(1, 1))
+	if s.synced >= s.seq {
+		t.Error("a settle waits for the disk")
+	}
+	broken, err := os.Open(os.DevNull) // it cannot be synced
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	sound := s.current.file
+	s.current.file = broken
+	s.mu.Unlock()
+	if _, err := s.Append(intent(100, 300)); !errors.Is(err, ErrUnsynced) {
+		t.Errorf("the disk fails, and an intent gets %v", err)
+	}
+	s.mu.Lock()
+	s.current.file = sound
+	s.mu.Unlock()
+	if _, err := s.Append(intent(101, 300)); err != nil {
+		t.Errorf("the disk is sound again: %v", err)
+	}
+	if err := errors.Join(broken.Close(), s.Close()); err != nil {
+		t.Error(err)
 	}
 }

@@ -38,7 +38,7 @@ func Open(config Config) (*Spool, *Recovery, error) {
 		return nil, nil, fmt.Errorf("open spool: %w", err)
 	}
 	s := &Spool{
-		dir: config.Dir, size: size, epoch: config.Epoch, now: config.Now, logger: config.Logger, lock: lock,
+		dir: config.Dir, size: size, strict: config.Strict, epoch: config.Epoch, now: config.Now, logger: config.Logger, lock: lock,
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		intents: map[wire.ID]openIntent{}, leases: newLeaseTable(), acked: readAcks(config.Dir),
 	}

@@ -4,7 +4,6 @@
 package spool
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +22,9 @@ import (
 // ErrFull says that a record was not taken because there would be no room left to settle what was admitted before.
 var ErrFull = errors.New("the spool's disk is full")
 
+// ErrUnsynced says that an intent is written, and that it is not known to be on the disk.
+var ErrUnsynced = errors.New("the disk did not take the intent")
+
 const (
 	syncEvery    = 50 * time.Millisecond
 	pruneEvery   = time.Minute
@@ -38,6 +40,7 @@ type Config struct {
 	SegmentBytes int64  // 0: DefaultSegmentBytes
 	Epoch        uint64 // of this process, random
 	Now          func() time.Time
+	Strict       bool          // an intent is on the disk when its Append returns, not only safe against the death of the process
 	KeepFor      time.Duration // how long acked segments are kept for books that lose what they acked; 0: not at all
 	Logger       *slog.Logger
 }
@@ -53,6 +56,10 @@ type Spool struct {
 	lock    *os.File
 	wake    chan struct{}
 	room    chan struct{} // asks Run for a spare segment
+
+	strict  bool
+	syncing sync.Mutex // held while segments are synced; taken before mu
+	synced  uint64     // seq up to which everything is on the disk; guarded by syncing
 
 	roomy    atomic.Bool // what HasRoom says; every request asks
 	payloads sync.Pool   // of *[]byte, for records on their way
@@ -82,7 +89,8 @@ type openIntent struct {
 
 // Append takes one record and gives it the next sequence number. When it returns, the record survives the death of the process.
 // An intent or an event without one gets ErrFull while the room left is needed to settle what was admitted; the settle of an intent
-// finds its room kept.
+// finds its room kept. Where the spool is strict, an intent waits for the disk, together with those that come meanwhile, and gets ErrUnsynced
+// when it fails: its end must be written all the same.
 func (s *Spool) Append(record *wire.SpoolRecord) (uint64, error) {
 	scratch, ok := s.payloads.Get().(*[]byte)
 	if !ok {
@@ -98,6 +106,15 @@ func (s *Spool) Append(record *wire.SpoolRecord) (uint64, error) {
 	if len(payload) == 0 || len(payload) > recordBytes || framed > s.size-headBytes {
 		return 0, fmt.Errorf("spool record of %d bytes is not between 1 and %d", len(payload), recordBytes)
 	}
+	seq, err := s.put(record, payload, framed)
+	if err == nil && s.strict && record.GetIntent() != nil && s.flush(seq) != nil {
+		err = ErrUnsynced
+	}
+	return seq, err
+}
+
+// put writes a record where it belongs and keeps the books on it.
+func (s *Spool) put(record *wire.SpoolRecord, payload []byte, framed int64) (uint64, error) {
 	s.mu.Lock()
 	defer s.unlock()
 	if s.closed {
@@ -282,73 +299,6 @@ func (s *Spool) signal(c chan struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
-}
-
-// Run makes records durable every 50 ms and keeps a spare segment ready, until ctx is done. It closes the spool.
-func (s *Spool) Run(ctx context.Context) error {
-	tick, old := time.NewTicker(syncEvery), time.NewTicker(pruneEvery)
-	defer tick.Stop()
-	defer old.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return s.Close()
-		case <-tick.C:
-			s.flush()
-		case <-s.room:
-		case <-old.C:
-			s.archive.prune(s.now())
-		}
-		s.prepare()
-		if err := s.settleLeft(); err != nil {
-			s.logger.Error("an attempt of an earlier process is not settled yet", "error", err)
-		}
-	}
-}
-
-// takeNumber returns the next segment's number. Numbers that come to nothing leave gaps.
-func (s *Spool) takeNumber() uint64 {
-	s.next++
-	return s.next
-}
-
-func (s *Spool) flush() {
-	s.mu.Lock()
-	unsynced := s.unsynced
-	s.unsynced = nil
-	s.mu.Unlock()
-	for _, segment := range unsynced {
-		if err := segment.sync(); err != nil && !errors.Is(err, os.ErrClosed) {
-			s.logger.Error("spool did not reach the disk", "segment", segment.number, "error", err)
-		}
-	}
-}
-
-// prepare allocates the spare segment outside the lock.
-func (s *Spool) prepare() {
-	s.mu.Lock()
-	if s.spare != nil || s.closed {
-		s.mu.Unlock()
-		return
-	}
-	number, size := s.takeNumber(), s.segmentBytes()
-	s.mu.Unlock()
-	spare, err := s.create(size, number)
-	s.mu.Lock()
-	defer s.unlock()
-	if err != nil {
-		if !s.noRoom {
-			s.logger.Error("no room for another spool segment", "error", err)
-		}
-		s.noRoom = true
-		return
-	}
-	s.noRoom = false
-	if s.spare != nil || s.closed || s.current.number > number {
-		spare.remove()
-		return
-	}
-	s.spare = spare
 }
 
 // Close makes everything durable and lets another process open the directory. Later appends fail.

@@ -87,7 +87,12 @@ func (t *torture) kill(ctx context.Context) error {
 
 func (t *torture) killAll(ctx context.Context, steps []step) error {
 	began := time.Now()
-	for _, s := range steps {
+	for i, s := range steps {
+		if i%breatheEvery == breatheEvery-1 {
+			if err := t.breathe(ctx); err != nil {
+				return err
+			}
+		}
 		if err := t.pause(ctx, 300, 1200); err != nil {
 			return err
 		}
@@ -98,6 +103,23 @@ func (t *torture) killAll(ctx context.Context, steps []step) error {
 		t.say("kill %d of %d after %s: %s", t.report.Kills, t.options.Kills.Sum(), time.Since(began).Round(time.Second), t.load)
 	}
 	return t.pause(ctx, 1000, 1500)
+}
+
+// breatheEvery is after how many steps calls are let through: a Postgres that begins anew lends nothing for some seconds, and the next kill
+// would come before it does.
+const breatheEvery = 12
+
+// breathe waits until calls are answered again.
+func (t *torture) breathe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lentWithin)
+	defer cancel()
+	enough := t.load.answered.Load() + 100
+	return rig.Until(ctx, func() error {
+		if now := t.load.answered.Load(); now < enough {
+			return fmt.Errorf("%d calls are answered, want %d: %s", now, enough, t.load)
+		}
+		return nil
+	})
 }
 
 // strike kills what the step says and brings it back.

@@ -145,7 +145,7 @@ func (s *Service) answer(ctx context.Context, tx pgx.Tx, edge ident.Edge, claims
 	}
 	closed := 0
 	for _, i := range order {
-		back := s.hear(ctx, books, claims[i])
+		back := s.hear(ctx, books, claims[i], !whole)
 		if back {
 			returned = append(returned, claims[i].Key)
 		}
@@ -162,13 +162,13 @@ func (s *Service) answer(ctx context.Context, tx pgx.Tx, edge ident.Edge, claims
 	return returned, books.dropEmpty(ctx, closed)
 }
 
-// hear books what the edge says about its lease, and says whether something came back.
-func (s *Service) hear(ctx context.Context, books *books, claim Claim) (back bool) {
+// hear books what the edge says about its lease, and says whether something came back. Restored says that the books may be an older copy.
+func (s *Service) hear(ctx context.Context, books *books, claim Claim, restored bool) (back bool) {
 	book, held := books.of(claim.Line)
 	if book == nil {
 		return false
 	}
-	adopted, returned := held.Hear(claim.Claim)
+	adopted, returned := held.Hear(claim.Claim, restored)
 	if adopted.Leased > 0 {
 		s.logger.WarnContext(ctx, "an edge remembers a grant that the ledger does not", "org_id", claim.Org, "budget_id", claim.Budget, "edge_id", books.edge, "pico_usd", adopted.Leased)
 	}

@@ -74,7 +74,7 @@ func (l *testLedger) claim(edge wire.ID, in *wire.LeaseClaim) *wire.LeaseGrant {
 		GrantedTotal: in.GetGrantedTotalPico(), ReturnedTotal: in.GetReturnedTotalPico(), Need: in.GetNeedPico(), Want: in.GetWantPico(),
 		SettledTotal: in.GetSettledTotalPico(), Closing: in.GetClosing(),
 	}
-	adopted, back := held.Hear(claim)
+	adopted, back := held.Hear(claim, false)
 	account.apply(adopted)
 	if account.apply(back); held.Closed {
 		held.closedAt = l.now()

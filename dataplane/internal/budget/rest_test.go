@@ -86,6 +86,9 @@ func (w *world) spendAllThatIsLeft() {
 	key := w.teamKey()
 	account := w.ledger.account(key)
 	left := w.ledger.limitOf(key) - account.spent - account.inDoubt
+	if account.leased > left { // a provider has charged beyond its limit what the edge holds: that is debited, and may be spent
+		return
+	}
 	for try := range 4 { // the ledger recalls and claims again before it refuses; here the scheduler does
 		for pico := left; left > 0 && pico <= left+1; pico++ {
 			call := &worldCall{event: wire.NewID(w.clock.Now()), pico: pico, facts: state.Facts{}, reservation: Reservation{book: edge.book, worst: pico}}

@@ -38,10 +38,10 @@ func (l Lease) Empty() bool {
 }
 
 // Hear books what a claim says: a grant that the books do not know, what was handed back since the last claim, and the end of the lease, if
-// the edge knows of everything that it was granted. An edge that does not is told first.
-func (l *Lease) Hear(claim Claim) (adopted, back Move) {
+// the edge knows of everything that it was granted. An edge that does not is told first. Restored says that the books may be an older copy.
+func (l *Lease) Hear(claim Claim, restored bool) (adopted, back Move) {
 	if claim.GrantedTotal > l.Granted {
-		adopted = l.adopt(claim)
+		adopted = l.adopt(claim, restored)
 	} else {
 		back = l.takeBack(claim.ReturnedTotal)
 	}
@@ -50,11 +50,17 @@ func (l *Lease) Hear(claim Claim) (adopted, back Move) {
 }
 
 // adopt takes the edge's word for a lease that the books know less of: they were restored from an older copy, or the lease was closed and
-// deleted and the edge did not hear of it. All that was granted and neither handed back nor settled in these books is leased, so that what was
-// spent stays taken until its usage comes again; usage that came before this is settled now.
-func (l *Lease) adopt(claim Claim) Move {
+// deleted and the edge did not hear of it. Then what the edge holds is leased; the rest is spent, or its usage comes. In restored books all that was
+// granted and neither handed back nor settled there is leased, so that what was spent stays taken until its usage comes again; usage that came
+// before this is settled now.
+func (l *Lease) adopt(claim Claim, restored bool) Move {
 	before := l.Outstanding()
 	l.Granted, l.Returned = claim.GrantedTotal, max(l.Returned, claim.ReturnedTotal)
+	if !restored {
+		l.Settled = min(claim.SettledTotal, l.Granted-l.Returned)
+		l.Ahead = 0
+		return Move{Leased: l.Outstanding() - before}
+	}
 	arrived := min(l.Ahead, max(l.Outstanding(), 0))
 	l.Settled += arrived
 	l.Ahead -= arrived

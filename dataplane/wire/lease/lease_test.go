@@ -41,7 +41,7 @@ func TestTotalsBookEachMovementOnce(t *testing.T) {
 	if got := l.takeBack(100); got != (Move{}) {
 		t.Errorf("what was settled came back: %+v", got)
 	}
-	if got, _ := l.Hear(Claim{GrantedTotal: 120, ReturnedTotal: 30, SettledTotal: 70}); got != (Move{Leased: 20}) {
+	if got, _ := l.Hear(Claim{GrantedTotal: 120, ReturnedTotal: 30, SettledTotal: 70}, false); got != (Move{Leased: 20}) {
 		t.Errorf("adopted %+v", got)
 	}
 	if got := l.Doubt(); got != (Move{Leased: -20, InDoubt: 20}) || l.Doubt() != (Move{}) {
@@ -63,7 +63,7 @@ func TestUsageOfAGrantThatTheBooksDoNotKnowLeavesItWhicheverComesFirst(t *testin
 		for i := range 4 {
 			move := Move{}
 			if i == at {
-				move, _ = l.Hear(Claim{GrantedTotal: 30, ReturnedTotal: 5, SettledTotal: 19})
+				move, _ = l.Hear(Claim{GrantedTotal: 30, ReturnedTotal: 5, SettledTotal: 19}, true)
 			} else {
 				move = l.Settle(5, 0, 0)
 			}
@@ -78,11 +78,11 @@ func TestUsageOfAGrantThatTheBooksDoNotKnowLeavesItWhicheverComesFirst(t *testin
 func TestCloseWaitsUntilTheEdgeKnowsItsGrants(t *testing.T) {
 	t.Parallel()
 	l := Lease{Granted: 100}
-	l.Hear(Claim{GrantedTotal: 90, Closing: true})
+	l.Hear(Claim{GrantedTotal: 90, Closing: true}, false)
 	if l.Closed || l.Asks(Claim{GrantedTotal: 90, Need: 1}) || !l.Asks(Claim{GrantedTotal: 100, Need: 1}) {
 		t.Errorf("closed %v, or asks before it knows", l.Closed)
 	}
-	l.Hear(Claim{GrantedTotal: 100, Closing: true})
+	l.Hear(Claim{GrantedTotal: 100, Closing: true}, false)
 	if !l.Closed || l.Asks(Claim{GrantedTotal: 100, Need: 1}) {
 		t.Errorf("not closed: %+v", l)
 	}
@@ -92,7 +92,7 @@ func TestCloseOfALeaseThatWasDeletedLeasesNothing(t *testing.T) {
 	t.Parallel()
 	var l Lease
 	for range 2 {
-		if adopted, back := l.Hear(Claim{GrantedTotal: 100, ReturnedTotal: 30, SettledTotal: 70, Closing: true}); adopted != (Move{}) || back != (Move{}) || !l.Empty() {
+		if adopted, back := l.Hear(Claim{GrantedTotal: 100, ReturnedTotal: 30, SettledTotal: 70, Closing: true}, false); adopted != (Move{}) || back != (Move{}) || !l.Empty() {
 			t.Errorf("moved %+v, %+v, lease %+v", adopted, back, l)
 		}
 	}

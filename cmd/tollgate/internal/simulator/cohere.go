@@ -43,14 +43,22 @@ const coherePlan = "I will call a tool."
 // cohereAdded is how many tokens Cohere adds to a request itself, and does not bill.
 const cohereAdded = 66
 
-func (api cohereAPI) chat(w http.ResponseWriter, r *http.Request) {
+// read reads a request of somebody with a key; one that it refuses is answered.
+func (api cohereAPI) read(w http.ResponseWriter, r *http.Request, request any) bool {
 	if keyRefused(bearer(r)) {
 		api.refuse(w, http.StatusUnauthorized, "invalid api token")
-		return
+		return false
 	}
-	var request cohereRequest
-	if status, problem := readStrictly(w, r, &request); problem != "" {
+	status, problem := readStrictly(w, r, request)
+	if problem != "" {
 		api.refuse(w, status, problem)
+	}
+	return problem == ""
+}
+
+func (api cohereAPI) chat(w http.ResponseWriter, r *http.Request) {
+	var request cohereRequest
+	if !api.read(w, r, &request) {
 		return
 	}
 	if strings.HasPrefix(request.Model, missingModel) {

@@ -20,13 +20,8 @@ type cohereEmbedRequest struct {
 const cohereTextsMax = 96
 
 func (api cohereAPI) embed(w http.ResponseWriter, r *http.Request) {
-	if keyRefused(bearer(r)) {
-		api.refuse(w, http.StatusUnauthorized, "invalid api token")
-		return
-	}
 	var request cohereEmbedRequest
-	if status, problem := readStrictly(w, r, &request); problem != "" {
-		api.refuse(w, status, problem)
+	if !api.read(w, r, &request) {
 		return
 	}
 	switch {

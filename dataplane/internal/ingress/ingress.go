@@ -222,6 +222,21 @@ func say(w http.ResponseWriter, status int, text string) {
 	_, _ = w.Write([]byte(text)) // the caller may be gone
 }
 
+// closing ends the connection behind a request whose end another server could see elsewhere, so that nobody's next request can be put in
+// its place (RFC 9112 §6.1): one in chunks, that may have had a length too, and one of HTTP/1.0. It refuses the beginning of HTTP/2.
+func closing(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.TransferEncoding) > 0 || r.Proto != "HTTP/1.1" {
+			w.Header().Set("Connection", "close")
+		}
+		if r.ProtoMajor != 1 {
+			w.WriteHeader(http.StatusHTTPVersionNotSupported)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // NewDoor returns the door with the limits of a public one. Requests get contexts derived from ctx.
 func NewDoor(ctx context.Context, handler http.Handler, logger *slog.Logger) *door.Door {
 	spending := map[string]bool{}
@@ -232,7 +247,7 @@ func NewDoor(ctx context.Context, handler http.Handler, logger *slog.Logger) *do
 		Handler: handler, Takes: func(path string) bool { return spending[named(path)] }, Base: ctx, Logger: logger,
 		HeaderWithin: headerWithin, IdleWithin: idleWithin,
 		Server: &http.Server{
-			Handler:           handler,
+			Handler:           closing(handler),
 			ReadHeaderTimeout: headerWithin,
 			IdleTimeout:       idleWithin,
 			MaxHeaderBytes:    headerBytesMax,

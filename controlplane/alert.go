@@ -10,6 +10,7 @@ import (
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/budget"
 	"tollgate.dev/controlplane/internal/channel"
+	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/scope"
 	"tollgate.dev/controlplane/internal/usage"
@@ -169,9 +170,41 @@ func (w watch) fleet(ctx context.Context, actor authz.Actor, seen *alert.Signals
 			ID: one.ID, Name: one.Name, Connected: one.Connected, Accepting: one.Accepting, LastSeenAt: one.LastSeenAt, NackPath: one.NackPath, NackReason: one.NackReason, Corrupt: one.SpoolCorrupt,
 		})
 	}
+	seen.Targets = heldTargets(edges)
 	problem, err := w.house.edges.Problem(ctx, actor)
 	if problem != nil {
 		seen.ProblemPath, seen.Problem = problem.Path, problem.Reason
 	}
 	return err
+}
+
+// heldTargets brings together what edges say of the same target.
+func heldTargets(edges []edge.Edge) []alert.Target {
+	type place struct {
+		provider ident.Provider
+		model    string
+		route    ident.Route
+	}
+	held := map[place]*alert.Target{}
+	var order []place
+	for _, each := range edges {
+		for _, one := range each.OpenTargets {
+			at := place{one.ProviderID, one.Model, one.RouteID}
+			target := held[at]
+			if target == nil {
+				target = &alert.Target{Provider: one.ProviderID, ProviderName: one.Provider, Model: one.Model, Route: one.RouteID, RouteName: one.Route, Since: one.Since, Reason: one.Reason, Limited: one.Limited}
+				held[at] = target
+				order = append(order, at)
+			}
+			target.Edges = append(target.Edges, each.Name)
+			if one.Since.Before(target.Since) {
+				target.Since = one.Since
+			}
+		}
+	}
+	all := make([]alert.Target, len(order))
+	for i, at := range order {
+		all[i] = *held[at]
+	}
+	return all
 }

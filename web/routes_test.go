@@ -18,7 +18,7 @@ func routeStories() []story {
 			Aliases:   component.Field{Name: "aliases", Label: "Other names", Value: "gpt-4, claude", Mono: true, Optional: true, Help: "With commas. Callers may write each of them too."},
 			TimeZone:  component.Field{Name: "time_zone", Label: "Time zone of conditions", Value: "Europe/Berlin", Optional: true},
 			Strategy:  component.Field{Name: "strategy", Label: "Which target answers", Value: "weighted", Options: strategies()},
-			Special:   special("root"), Nodes: []routeui.Node{target("0", "gpt-4o-mini", ""), nested}, Cache: keeping(), Mirror: mirroring(),
+			Special:   special("root"), Nodes: []routeui.Node{target("0", "gpt-4o-mini", ""), nested}, Reliable: holding(), Cache: keeping(), Mirror: mirroring(),
 			Stops:     []routeui.Stop{{Edge: "edge-1", Group: "cheap", Why: "50.0 % of its calls failed, and 0.0 % of those at the first target", Since: component.At(noon, "ago")}},
 			Variables: []routeui.Variable{{Name: "prompt_chars", Type: "int", Help: "characters of everything that the model reads"}, {Name: "labels", Type: "map", Help: "what the caller labels the call with"}},
 		})},
@@ -112,4 +112,14 @@ func group(path, name, strategy string, nodes ...routeui.Node) routeui.Node {
 	n.Strategy = component.Field{Name: "group_strategy", ID: "group-strategy-" + path, Label: "Which of it answers", Value: strategy, Options: strategies()}
 	n.Special = special("group-" + path)
 	return n
+}
+
+// holding is a route that holds its targets back by its own figures.
+func holding() routeui.Reliability {
+	return routeui.Reliability{
+		Open: true, Summary: "Changed from what edges do by themselves.",
+		Fields:  []component.Field{{Name: "reliability.deadline_ms", Label: "Deadline of a call", Optional: true, Placeholder: "1h"}},
+		Breaker: []component.Field{{Name: "reliability.breaker.failures", ID: "reliability-breaker-failures", Label: "Failures in a row", Value: "3", Optional: true, Placeholder: "5"}},
+		Off:     component.Field{Name: "reliability.breaker.off", ID: "reliability-breaker-off", Label: "Never hold a target back", Value: "yes"},
+	}
 }

@@ -1509,6 +1509,8 @@ type OpenTarget struct {
 	Failures      uint32                 `protobuf:"varint,8,opt,name=failures,proto3" json:"failures,omitempty"`                            // that led to it, and those of probes since
 	Limited       bool                   `protobuf:"varint,9,opt,name=limited,proto3" json:"limited,omitempty"`                              // the provider itself named the time
 	Provider      string                 `protobuf:"bytes,10,opt,name=provider,proto3" json:"provider,omitempty"`                            // its name
+	RouteId       []byte                 `protobuf:"bytes,11,opt,name=route_id,json=routeId,proto3" json:"route_id,omitempty"`               // the route whose own breaker it is; empty: that of all routes without one
+	Route         string                 `protobuf:"bytes,12,opt,name=route,proto3" json:"route,omitempty"`                                  // its name
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1609,6 +1611,20 @@ func (x *OpenTarget) GetLimited() bool {
 func (x *OpenTarget) GetProvider() string {
 	if x != nil {
 		return x.Provider
+	}
+	return ""
+}
+
+func (x *OpenTarget) GetRouteId() []byte {
+	if x != nil {
+		return x.RouteId
+	}
+	return nil
+}
+
+func (x *OpenTarget) GetRoute() string {
+	if x != nil {
+		return x.Route
 	}
 	return ""
 }
@@ -3627,6 +3643,7 @@ type Reliability struct {
 	IdleTimeoutMs       uint32                 `protobuf:"varint,8,opt,name=idle_timeout_ms,json=idleTimeoutMs,proto3" json:"idle_timeout_ms,omitempty"`                     // between two pieces of an answer; default 120000
 	TryTimeoutMs        uint32                 `protobuf:"varint,9,opt,name=try_timeout_ms,json=tryTimeoutMs,proto3" json:"try_timeout_ms,omitempty"`                        // of one try; default 3600000
 	DeadlineMs          uint32                 `protobuf:"varint,10,opt,name=deadline_ms,json=deadlineMs,proto3" json:"deadline_ms,omitempty"`                               // of the call over all tries; default 3600000. A call may ask for less
+	Breaker             *Breaker               `protobuf:"bytes,11,opt,name=breaker,proto3" json:"breaker,omitempty"`                                                        // absent: the one that all routes without one share
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -3731,6 +3748,115 @@ func (x *Reliability) GetDeadlineMs() uint32 {
 	return 0
 }
 
+func (x *Reliability) GetBreaker() *Breaker {
+	if x != nil {
+		return x.Breaker
+	}
+	return nil
+}
+
+// Breaker says when a route holds calls back from its targets, and when it tries them again. What the route's own calls see is all that it
+// judges by. Fields of 0 mean the default.
+type Breaker struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Off           bool                   `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`                                      // nothing is held back
+	Failures      uint32                 `protobuf:"varint,2,opt,name=failures,proto3" json:"failures,omitempty"`                            // in a row that open it; default 5
+	Percent       uint32                 `protobuf:"varint,3,opt,name=percent,proto3" json:"percent,omitempty"`                              // of the calls within the window that fail; default 50
+	Calls         uint32                 `protobuf:"varint,4,opt,name=calls,proto3" json:"calls,omitempty"`                                  // within the window, before their share counts; default 20
+	WindowMs      uint32                 `protobuf:"varint,5,opt,name=window_ms,json=windowMs,proto3" json:"window_ms,omitempty"`            // default 30000
+	PauseMs       uint32                 `protobuf:"varint,6,opt,name=pause_ms,json=pauseMs,proto3" json:"pause_ms,omitempty"`               // until the first probe; it doubles with each probe that fails. Default 5000
+	PauseMostMs   uint32                 `protobuf:"varint,7,opt,name=pause_most_ms,json=pauseMostMs,proto3" json:"pause_most_ms,omitempty"` // default 120000
+	Probes        uint32                 `protobuf:"varint,8,opt,name=probes,proto3" json:"probes,omitempty"`                                // in a row that must do well before it closes; default 1
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Breaker) Reset() {
+	*x = Breaker{}
+	mi := &file_wire_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Breaker) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Breaker) ProtoMessage() {}
+
+func (x *Breaker) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Breaker.ProtoReflect.Descriptor instead.
+func (*Breaker) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Breaker) GetOff() bool {
+	if x != nil {
+		return x.Off
+	}
+	return false
+}
+
+func (x *Breaker) GetFailures() uint32 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
+}
+
+func (x *Breaker) GetPercent() uint32 {
+	if x != nil {
+		return x.Percent
+	}
+	return 0
+}
+
+func (x *Breaker) GetCalls() uint32 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
+}
+
+func (x *Breaker) GetWindowMs() uint32 {
+	if x != nil {
+		return x.WindowMs
+	}
+	return 0
+}
+
+func (x *Breaker) GetPauseMs() uint32 {
+	if x != nil {
+		return x.PauseMs
+	}
+	return 0
+}
+
+func (x *Breaker) GetPauseMostMs() uint32 {
+	if x != nil {
+		return x.PauseMostMs
+	}
+	return 0
+}
+
+func (x *Breaker) GetProbes() uint32 {
+	if x != nil {
+		return x.Probes
+	}
+	return 0
+}
+
 type Target struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ProviderId    []byte                 `protobuf:"bytes,1,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
@@ -3743,7 +3869,7 @@ type Target struct {
 
 func (x *Target) Reset() {
 	*x = Target{}
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3755,7 +3881,7 @@ func (x *Target) String() string {
 func (*Target) ProtoMessage() {}
 
 func (x *Target) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3768,7 +3894,7 @@ func (x *Target) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Target.ProtoReflect.Descriptor instead.
 func (*Target) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{32}
+	return file_wire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Target) GetProviderId() []byte {
@@ -3811,7 +3937,7 @@ type Parameter struct {
 
 func (x *Parameter) Reset() {
 	*x = Parameter{}
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3823,7 +3949,7 @@ func (x *Parameter) String() string {
 func (*Parameter) ProtoMessage() {}
 
 func (x *Parameter) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3836,7 +3962,7 @@ func (x *Parameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
 func (*Parameter) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{33}
+	return file_wire_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Parameter) GetName() string {
@@ -3878,7 +4004,7 @@ type RouteNode struct {
 
 func (x *RouteNode) Reset() {
 	*x = RouteNode{}
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3890,7 +4016,7 @@ func (x *RouteNode) String() string {
 func (*RouteNode) ProtoMessage() {}
 
 func (x *RouteNode) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3903,7 +4029,7 @@ func (x *RouteNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouteNode.ProtoReflect.Descriptor instead.
 func (*RouteNode) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{34}
+	return file_wire_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RouteNode) GetName() string {
@@ -3983,7 +4109,7 @@ type Canary struct {
 
 func (x *Canary) Reset() {
 	*x = Canary{}
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3995,7 +4121,7 @@ func (x *Canary) String() string {
 func (*Canary) ProtoMessage() {}
 
 func (x *Canary) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4008,7 +4134,7 @@ func (x *Canary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Canary.ProtoReflect.Descriptor instead.
 func (*Canary) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{35}
+	return file_wire_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Canary) GetSharePerMille() uint32 {
@@ -4056,7 +4182,7 @@ type Budget struct {
 
 func (x *Budget) Reset() {
 	*x = Budget{}
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4068,7 +4194,7 @@ func (x *Budget) String() string {
 func (*Budget) ProtoMessage() {}
 
 func (x *Budget) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4081,7 +4207,7 @@ func (x *Budget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Budget.ProtoReflect.Descriptor instead.
 func (*Budget) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{36}
+	return file_wire_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Budget) GetId() []byte {
@@ -4164,7 +4290,7 @@ type RateLimit struct {
 
 func (x *RateLimit) Reset() {
 	*x = RateLimit{}
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4176,7 +4302,7 @@ func (x *RateLimit) String() string {
 func (*RateLimit) ProtoMessage() {}
 
 func (x *RateLimit) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4189,7 +4315,7 @@ func (x *RateLimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RateLimit.ProtoReflect.Descriptor instead.
 func (*RateLimit) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{37}
+	return file_wire_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *RateLimit) GetId() []byte {
@@ -4262,7 +4388,7 @@ type Guardrail struct {
 
 func (x *Guardrail) Reset() {
 	*x = Guardrail{}
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4274,7 +4400,7 @@ func (x *Guardrail) String() string {
 func (*Guardrail) ProtoMessage() {}
 
 func (x *Guardrail) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4287,7 +4413,7 @@ func (x *Guardrail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guardrail.ProtoReflect.Descriptor instead.
 func (*Guardrail) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{38}
+	return file_wire_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Guardrail) GetId() []byte {
@@ -4368,7 +4494,7 @@ type Price struct {
 
 func (x *Price) Reset() {
 	*x = Price{}
-	mi := &file_wire_proto_msgTypes[39]
+	mi := &file_wire_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4380,7 +4506,7 @@ func (x *Price) String() string {
 func (*Price) ProtoMessage() {}
 
 func (x *Price) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[39]
+	mi := &file_wire_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4393,7 +4519,7 @@ func (x *Price) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Price.ProtoReflect.Descriptor instead.
 func (*Price) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{39}
+	return file_wire_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Price) GetId() []byte {
@@ -4641,7 +4767,7 @@ type UsageEvent struct {
 
 func (x *UsageEvent) Reset() {
 	*x = UsageEvent{}
-	mi := &file_wire_proto_msgTypes[40]
+	mi := &file_wire_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4653,7 +4779,7 @@ func (x *UsageEvent) String() string {
 func (*UsageEvent) ProtoMessage() {}
 
 func (x *UsageEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[40]
+	mi := &file_wire_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4666,7 +4792,7 @@ func (x *UsageEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageEvent.ProtoReflect.Descriptor instead.
 func (*UsageEvent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{40}
+	return file_wire_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *UsageEvent) GetEventId() []byte {
@@ -5063,7 +5189,7 @@ type Charge struct {
 
 func (x *Charge) Reset() {
 	*x = Charge{}
-	mi := &file_wire_proto_msgTypes[41]
+	mi := &file_wire_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5075,7 +5201,7 @@ func (x *Charge) String() string {
 func (*Charge) ProtoMessage() {}
 
 func (x *Charge) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[41]
+	mi := &file_wire_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5088,7 +5214,7 @@ func (x *Charge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Charge.ProtoReflect.Descriptor instead.
 func (*Charge) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{41}
+	return file_wire_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Charge) GetBudgetId() []byte {
@@ -5152,7 +5278,7 @@ type UsageBatch struct {
 
 func (x *UsageBatch) Reset() {
 	*x = UsageBatch{}
-	mi := &file_wire_proto_msgTypes[42]
+	mi := &file_wire_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5164,7 +5290,7 @@ func (x *UsageBatch) String() string {
 func (*UsageBatch) ProtoMessage() {}
 
 func (x *UsageBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[42]
+	mi := &file_wire_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5177,7 +5303,7 @@ func (x *UsageBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageBatch.ProtoReflect.Descriptor instead.
 func (*UsageBatch) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{42}
+	return file_wire_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *UsageBatch) GetEdgeId() []byte {
@@ -5218,7 +5344,7 @@ type UsageRecord struct {
 
 func (x *UsageRecord) Reset() {
 	*x = UsageRecord{}
-	mi := &file_wire_proto_msgTypes[43]
+	mi := &file_wire_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5230,7 +5356,7 @@ func (x *UsageRecord) String() string {
 func (*UsageRecord) ProtoMessage() {}
 
 func (x *UsageRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[43]
+	mi := &file_wire_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5243,7 +5369,7 @@ func (x *UsageRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRecord.ProtoReflect.Descriptor instead.
 func (*UsageRecord) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{43}
+	return file_wire_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *UsageRecord) GetSeq() uint64 {
@@ -5271,7 +5397,7 @@ type UsageAck struct {
 
 func (x *UsageAck) Reset() {
 	*x = UsageAck{}
-	mi := &file_wire_proto_msgTypes[44]
+	mi := &file_wire_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5283,7 +5409,7 @@ func (x *UsageAck) String() string {
 func (*UsageAck) ProtoMessage() {}
 
 func (x *UsageAck) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[44]
+	mi := &file_wire_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5296,7 +5422,7 @@ func (x *UsageAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageAck.ProtoReflect.Descriptor instead.
 func (*UsageAck) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{44}
+	return file_wire_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *UsageAck) GetEpoch() uint64 {
@@ -5324,7 +5450,7 @@ type PositionsRequest struct {
 
 func (x *PositionsRequest) Reset() {
 	*x = PositionsRequest{}
-	mi := &file_wire_proto_msgTypes[45]
+	mi := &file_wire_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5336,7 +5462,7 @@ func (x *PositionsRequest) String() string {
 func (*PositionsRequest) ProtoMessage() {}
 
 func (x *PositionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[45]
+	mi := &file_wire_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5349,7 +5475,7 @@ func (x *PositionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PositionsRequest.ProtoReflect.Descriptor instead.
 func (*PositionsRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{45}
+	return file_wire_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *PositionsRequest) GetEdgeId() []byte {
@@ -5383,7 +5509,7 @@ type PositionsResponse struct {
 
 func (x *PositionsResponse) Reset() {
 	*x = PositionsResponse{}
-	mi := &file_wire_proto_msgTypes[46]
+	mi := &file_wire_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5395,7 +5521,7 @@ func (x *PositionsResponse) String() string {
 func (*PositionsResponse) ProtoMessage() {}
 
 func (x *PositionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[46]
+	mi := &file_wire_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5408,7 +5534,7 @@ func (x *PositionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PositionsResponse.ProtoReflect.Descriptor instead.
 func (*PositionsResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{46}
+	return file_wire_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *PositionsResponse) GetPositions() []*Position {
@@ -5436,7 +5562,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_wire_proto_msgTypes[47]
+	mi := &file_wire_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5448,7 +5574,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[47]
+	mi := &file_wire_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5461,7 +5587,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{47}
+	return file_wire_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Position) GetEpoch() uint64 {
@@ -5490,7 +5616,7 @@ type LeaseRequest struct {
 
 func (x *LeaseRequest) Reset() {
 	*x = LeaseRequest{}
-	mi := &file_wire_proto_msgTypes[48]
+	mi := &file_wire_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5502,7 +5628,7 @@ func (x *LeaseRequest) String() string {
 func (*LeaseRequest) ProtoMessage() {}
 
 func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[48]
+	mi := &file_wire_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5515,7 +5641,7 @@ func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRequest.ProtoReflect.Descriptor instead.
 func (*LeaseRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{48}
+	return file_wire_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *LeaseRequest) GetEdgeId() []byte {
@@ -5567,7 +5693,7 @@ type LeaseClaim struct {
 
 func (x *LeaseClaim) Reset() {
 	*x = LeaseClaim{}
-	mi := &file_wire_proto_msgTypes[49]
+	mi := &file_wire_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5579,7 +5705,7 @@ func (x *LeaseClaim) String() string {
 func (*LeaseClaim) ProtoMessage() {}
 
 func (x *LeaseClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[49]
+	mi := &file_wire_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5592,7 +5718,7 @@ func (x *LeaseClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseClaim.ProtoReflect.Descriptor instead.
 func (*LeaseClaim) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{49}
+	return file_wire_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *LeaseClaim) GetOrgId() []byte {
@@ -5690,7 +5816,7 @@ type LeaseGrant struct {
 
 func (x *LeaseGrant) Reset() {
 	*x = LeaseGrant{}
-	mi := &file_wire_proto_msgTypes[50]
+	mi := &file_wire_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5702,7 +5828,7 @@ func (x *LeaseGrant) String() string {
 func (*LeaseGrant) ProtoMessage() {}
 
 func (x *LeaseGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[50]
+	mi := &file_wire_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5715,7 +5841,7 @@ func (x *LeaseGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseGrant.ProtoReflect.Descriptor instead.
 func (*LeaseGrant) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{50}
+	return file_wire_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *LeaseGrant) GetOrgId() []byte {
@@ -5797,7 +5923,7 @@ type LeaseResponse struct {
 
 func (x *LeaseResponse) Reset() {
 	*x = LeaseResponse{}
-	mi := &file_wire_proto_msgTypes[51]
+	mi := &file_wire_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5809,7 +5935,7 @@ func (x *LeaseResponse) String() string {
 func (*LeaseResponse) ProtoMessage() {}
 
 func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[51]
+	mi := &file_wire_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5822,7 +5948,7 @@ func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseResponse.ProtoReflect.Descriptor instead.
 func (*LeaseResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{51}
+	return file_wire_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *LeaseResponse) GetGrants() []*LeaseGrant {
@@ -5848,7 +5974,7 @@ type SpoolRecord struct {
 
 func (x *SpoolRecord) Reset() {
 	*x = SpoolRecord{}
-	mi := &file_wire_proto_msgTypes[52]
+	mi := &file_wire_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5860,7 +5986,7 @@ func (x *SpoolRecord) String() string {
 func (*SpoolRecord) ProtoMessage() {}
 
 func (x *SpoolRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[52]
+	mi := &file_wire_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5873,7 +5999,7 @@ func (x *SpoolRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpoolRecord.ProtoReflect.Descriptor instead.
 func (*SpoolRecord) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{52}
+	return file_wire_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SpoolRecord) GetRecord() isSpoolRecord_Record {
@@ -5957,7 +6083,7 @@ type Intent struct {
 
 func (x *Intent) Reset() {
 	*x = Intent{}
-	mi := &file_wire_proto_msgTypes[53]
+	mi := &file_wire_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5969,7 +6095,7 @@ func (x *Intent) String() string {
 func (*Intent) ProtoMessage() {}
 
 func (x *Intent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[53]
+	mi := &file_wire_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5982,7 +6108,7 @@ func (x *Intent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Intent.ProtoReflect.Descriptor instead.
 func (*Intent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{53}
+	return file_wire_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Intent) GetEvent() *UsageEvent {
@@ -6005,7 +6131,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_wire_proto_msgTypes[54]
+	mi := &file_wire_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6017,7 +6143,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[54]
+	mi := &file_wire_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6030,7 +6156,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{54}
+	return file_wire_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Checkpoint) GetEventId() []byte {
@@ -6079,7 +6205,7 @@ type LeaseState struct {
 
 func (x *LeaseState) Reset() {
 	*x = LeaseState{}
-	mi := &file_wire_proto_msgTypes[55]
+	mi := &file_wire_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6091,7 +6217,7 @@ func (x *LeaseState) String() string {
 func (*LeaseState) ProtoMessage() {}
 
 func (x *LeaseState) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[55]
+	mi := &file_wire_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6104,7 +6230,7 @@ func (x *LeaseState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseState.ProtoReflect.Descriptor instead.
 func (*LeaseState) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{55}
+	return file_wire_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *LeaseState) GetOrgId() []byte {
@@ -6230,7 +6356,7 @@ const file_wire_proto_rawDesc = "" +
 	"unrecorded\x12(\n" +
 	"\x10spool_kept_bytes\x18\x0f \x01(\x04R\x0espoolKeptBytes\x12?\n" +
 	"\fopen_targets\x18\x10 \x03(\v2\x1c.tollgate.wire.v1.OpenTargetR\vopenTargets\x12J\n" +
-	"\x10stopped_canaries\x18\x13 \x03(\v2\x1f.tollgate.wire.v1.StoppedCanaryR\x0fstoppedCanaries\"\xc2\x02\n" +
+	"\x10stopped_canaries\x18\x13 \x03(\v2\x1f.tollgate.wire.v1.StoppedCanaryR\x0fstoppedCanaries\"\xf3\x02\n" +
 	"\n" +
 	"OpenTarget\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x1f\n" +
@@ -6244,7 +6370,9 @@ const file_wire_proto_rawDesc = "" +
 	"\bfailures\x18\b \x01(\rR\bfailures\x12\x18\n" +
 	"\alimited\x18\t \x01(\bR\alimited\x12\x1a\n" +
 	"\bprovider\x18\n" +
-	" \x01(\tR\bprovider\"\xba\x01\n" +
+	" \x01(\tR\bprovider\x12\x19\n" +
+	"\broute_id\x18\v \x01(\fR\arouteId\x12\x14\n" +
+	"\x05route\x18\f \x01(\tR\x05route\"\xba\x01\n" +
 	"\rStoppedCanary\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x19\n" +
 	"\broute_id\x18\x02 \x01(\fR\arouteId\x12#\n" +
@@ -6417,7 +6545,7 @@ const file_wire_proto_rawDesc = "" +
 	"ttlSeconds\x12 \n" +
 	"\fper_end_user\x18\x02 \x01(\bR\n" +
 	"perEndUser\x12\x14\n" +
-	"\x05epoch\x18\x03 \x01(\rR\x05epoch\"\x96\x03\n" +
+	"\x05epoch\x18\x03 \x01(\rR\x05epoch\"\xcb\x03\n" +
 	"\vReliability\x12(\n" +
 	"\x10tries_per_target\x18\x01 \x01(\rR\x0etriesPerTarget\x12\x1d\n" +
 	"\n" +
@@ -6432,7 +6560,17 @@ const file_wire_proto_rawDesc = "" +
 	"\x0etry_timeout_ms\x18\t \x01(\rR\ftryTimeoutMs\x12\x1f\n" +
 	"\vdeadline_ms\x18\n" +
 	" \x01(\rR\n" +
-	"deadlineMs\"\x94\x01\n" +
+	"deadlineMs\x123\n" +
+	"\abreaker\x18\v \x01(\v2\x19.tollgate.wire.v1.BreakerR\abreaker\"\xdb\x01\n" +
+	"\aBreaker\x12\x10\n" +
+	"\x03off\x18\x01 \x01(\bR\x03off\x12\x1a\n" +
+	"\bfailures\x18\x02 \x01(\rR\bfailures\x12\x18\n" +
+	"\apercent\x18\x03 \x01(\rR\apercent\x12\x14\n" +
+	"\x05calls\x18\x04 \x01(\rR\x05calls\x12\x1b\n" +
+	"\twindow_ms\x18\x05 \x01(\rR\bwindowMs\x12\x19\n" +
+	"\bpause_ms\x18\x06 \x01(\rR\apauseMs\x12\"\n" +
+	"\rpause_most_ms\x18\a \x01(\rR\vpauseMostMs\x12\x16\n" +
+	"\x06probes\x18\b \x01(\rR\x06probes\"\x94\x01\n" +
 	"\x06Target\x12\x1f\n" +
 	"\vprovider_id\x18\x01 \x01(\fR\n" +
 	"providerId\x12\x14\n" +
@@ -6822,7 +6960,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 16)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_wire_proto_goTypes = []any{
 	(BreakerState)(0),         // 0: tollgate.wire.v1.BreakerState
 	(RateCounting)(0),         // 1: tollgate.wire.v1.RateCounting
@@ -6872,31 +7010,32 @@ var file_wire_proto_goTypes = []any{
 	(*Mirror)(nil),            // 45: tollgate.wire.v1.Mirror
 	(*Cache)(nil),             // 46: tollgate.wire.v1.Cache
 	(*Reliability)(nil),       // 47: tollgate.wire.v1.Reliability
-	(*Target)(nil),            // 48: tollgate.wire.v1.Target
-	(*Parameter)(nil),         // 49: tollgate.wire.v1.Parameter
-	(*RouteNode)(nil),         // 50: tollgate.wire.v1.RouteNode
-	(*Canary)(nil),            // 51: tollgate.wire.v1.Canary
-	(*Budget)(nil),            // 52: tollgate.wire.v1.Budget
-	(*RateLimit)(nil),         // 53: tollgate.wire.v1.RateLimit
-	(*Guardrail)(nil),         // 54: tollgate.wire.v1.Guardrail
-	(*Price)(nil),             // 55: tollgate.wire.v1.Price
-	(*UsageEvent)(nil),        // 56: tollgate.wire.v1.UsageEvent
-	(*Charge)(nil),            // 57: tollgate.wire.v1.Charge
-	(*UsageBatch)(nil),        // 58: tollgate.wire.v1.UsageBatch
-	(*UsageRecord)(nil),       // 59: tollgate.wire.v1.UsageRecord
-	(*UsageAck)(nil),          // 60: tollgate.wire.v1.UsageAck
-	(*PositionsRequest)(nil),  // 61: tollgate.wire.v1.PositionsRequest
-	(*PositionsResponse)(nil), // 62: tollgate.wire.v1.PositionsResponse
-	(*Position)(nil),          // 63: tollgate.wire.v1.Position
-	(*LeaseRequest)(nil),      // 64: tollgate.wire.v1.LeaseRequest
-	(*LeaseClaim)(nil),        // 65: tollgate.wire.v1.LeaseClaim
-	(*LeaseGrant)(nil),        // 66: tollgate.wire.v1.LeaseGrant
-	(*LeaseResponse)(nil),     // 67: tollgate.wire.v1.LeaseResponse
-	(*SpoolRecord)(nil),       // 68: tollgate.wire.v1.SpoolRecord
-	(*Intent)(nil),            // 69: tollgate.wire.v1.Intent
-	(*Checkpoint)(nil),        // 70: tollgate.wire.v1.Checkpoint
-	(*LeaseState)(nil),        // 71: tollgate.wire.v1.LeaseState
-	nil,                       // 72: tollgate.wire.v1.UsageEvent.LabelsEntry
+	(*Breaker)(nil),           // 48: tollgate.wire.v1.Breaker
+	(*Target)(nil),            // 49: tollgate.wire.v1.Target
+	(*Parameter)(nil),         // 50: tollgate.wire.v1.Parameter
+	(*RouteNode)(nil),         // 51: tollgate.wire.v1.RouteNode
+	(*Canary)(nil),            // 52: tollgate.wire.v1.Canary
+	(*Budget)(nil),            // 53: tollgate.wire.v1.Budget
+	(*RateLimit)(nil),         // 54: tollgate.wire.v1.RateLimit
+	(*Guardrail)(nil),         // 55: tollgate.wire.v1.Guardrail
+	(*Price)(nil),             // 56: tollgate.wire.v1.Price
+	(*UsageEvent)(nil),        // 57: tollgate.wire.v1.UsageEvent
+	(*Charge)(nil),            // 58: tollgate.wire.v1.Charge
+	(*UsageBatch)(nil),        // 59: tollgate.wire.v1.UsageBatch
+	(*UsageRecord)(nil),       // 60: tollgate.wire.v1.UsageRecord
+	(*UsageAck)(nil),          // 61: tollgate.wire.v1.UsageAck
+	(*PositionsRequest)(nil),  // 62: tollgate.wire.v1.PositionsRequest
+	(*PositionsResponse)(nil), // 63: tollgate.wire.v1.PositionsResponse
+	(*Position)(nil),          // 64: tollgate.wire.v1.Position
+	(*LeaseRequest)(nil),      // 65: tollgate.wire.v1.LeaseRequest
+	(*LeaseClaim)(nil),        // 66: tollgate.wire.v1.LeaseClaim
+	(*LeaseGrant)(nil),        // 67: tollgate.wire.v1.LeaseGrant
+	(*LeaseResponse)(nil),     // 68: tollgate.wire.v1.LeaseResponse
+	(*SpoolRecord)(nil),       // 69: tollgate.wire.v1.SpoolRecord
+	(*Intent)(nil),            // 70: tollgate.wire.v1.Intent
+	(*Checkpoint)(nil),        // 71: tollgate.wire.v1.Checkpoint
+	(*LeaseState)(nil),        // 72: tollgate.wire.v1.LeaseState
+	nil,                       // 73: tollgate.wire.v1.UsageEvent.LabelsEntry
 }
 var file_wire_proto_depIdxs = []int32{
 	17, // 0: tollgate.wire.v1.SyncRequest.hello:type_name -> tollgate.wire.v1.Hello
@@ -6925,61 +7064,62 @@ var file_wire_proto_depIdxs = []int32{
 	41, // 23: tollgate.wire.v1.ItemBody.virtual_key:type_name -> tollgate.wire.v1.VirtualKey
 	42, // 24: tollgate.wire.v1.ItemBody.provider:type_name -> tollgate.wire.v1.Provider
 	44, // 25: tollgate.wire.v1.ItemBody.route:type_name -> tollgate.wire.v1.Route
-	52, // 26: tollgate.wire.v1.ItemBody.budget:type_name -> tollgate.wire.v1.Budget
-	54, // 27: tollgate.wire.v1.ItemBody.guardrail:type_name -> tollgate.wire.v1.Guardrail
-	55, // 28: tollgate.wire.v1.ItemBody.price:type_name -> tollgate.wire.v1.Price
-	53, // 29: tollgate.wire.v1.ItemBody.rate_limit:type_name -> tollgate.wire.v1.RateLimit
+	53, // 26: tollgate.wire.v1.ItemBody.budget:type_name -> tollgate.wire.v1.Budget
+	55, // 27: tollgate.wire.v1.ItemBody.guardrail:type_name -> tollgate.wire.v1.Guardrail
+	56, // 28: tollgate.wire.v1.ItemBody.price:type_name -> tollgate.wire.v1.Price
+	54, // 29: tollgate.wire.v1.ItemBody.rate_limit:type_name -> tollgate.wire.v1.RateLimit
 	2,  // 30: tollgate.wire.v1.VirtualKey.priority:type_name -> tollgate.wire.v1.Priority
 	3,  // 31: tollgate.wire.v1.Provider.kind:type_name -> tollgate.wire.v1.ProviderKind
 	43, // 32: tollgate.wire.v1.Provider.credentials:type_name -> tollgate.wire.v1.Credential
 	4,  // 33: tollgate.wire.v1.Route.strategy:type_name -> tollgate.wire.v1.RouteStrategy
-	48, // 34: tollgate.wire.v1.Route.targets:type_name -> tollgate.wire.v1.Target
-	50, // 35: tollgate.wire.v1.Route.root:type_name -> tollgate.wire.v1.RouteNode
+	49, // 34: tollgate.wire.v1.Route.targets:type_name -> tollgate.wire.v1.Target
+	51, // 35: tollgate.wire.v1.Route.root:type_name -> tollgate.wire.v1.RouteNode
 	47, // 36: tollgate.wire.v1.Route.reliability:type_name -> tollgate.wire.v1.Reliability
 	46, // 37: tollgate.wire.v1.Route.cache:type_name -> tollgate.wire.v1.Cache
 	45, // 38: tollgate.wire.v1.Route.mirror:type_name -> tollgate.wire.v1.Mirror
-	48, // 39: tollgate.wire.v1.Mirror.target:type_name -> tollgate.wire.v1.Target
-	49, // 40: tollgate.wire.v1.Target.parameters:type_name -> tollgate.wire.v1.Parameter
-	4,  // 41: tollgate.wire.v1.RouteNode.strategy:type_name -> tollgate.wire.v1.RouteStrategy
-	50, // 42: tollgate.wire.v1.RouteNode.nodes:type_name -> tollgate.wire.v1.RouteNode
-	5,  // 43: tollgate.wire.v1.RouteNode.sticky:type_name -> tollgate.wire.v1.RouteSticky
-	51, // 44: tollgate.wire.v1.RouteNode.canary:type_name -> tollgate.wire.v1.Canary
-	6,  // 45: tollgate.wire.v1.Budget.scope:type_name -> tollgate.wire.v1.Scope
-	7,  // 46: tollgate.wire.v1.Budget.period:type_name -> tollgate.wire.v1.Period
-	6,  // 47: tollgate.wire.v1.RateLimit.scope:type_name -> tollgate.wire.v1.Scope
-	8,  // 48: tollgate.wire.v1.RateLimit.what:type_name -> tollgate.wire.v1.RateLimitWhat
-	9,  // 49: tollgate.wire.v1.RateLimit.per:type_name -> tollgate.wire.v1.RateLimitPer
-	6,  // 50: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
-	10, // 51: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
-	12, // 52: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
-	72, // 53: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
-	13, // 54: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
-	57, // 55: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
-	14, // 56: tollgate.wire.v1.UsageEvent.run_source:type_name -> tollgate.wire.v1.RunSource
-	59, // 57: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
-	63, // 58: tollgate.wire.v1.PositionsResponse.positions:type_name -> tollgate.wire.v1.Position
-	65, // 59: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
-	15, // 60: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
-	66, // 61: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
-	69, // 62: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
-	56, // 63: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
-	70, // 64: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
-	71, // 65: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
-	56, // 66: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
-	56, // 67: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
-	16, // 68: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
-	58, // 69: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
-	64, // 70: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
-	61, // 71: tollgate.wire.v1.EdgeService.Positions:input_type -> tollgate.wire.v1.PositionsRequest
-	27, // 72: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
-	60, // 73: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
-	67, // 74: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
-	62, // 75: tollgate.wire.v1.EdgeService.Positions:output_type -> tollgate.wire.v1.PositionsResponse
-	72, // [72:76] is the sub-list for method output_type
-	68, // [68:72] is the sub-list for method input_type
-	68, // [68:68] is the sub-list for extension type_name
-	68, // [68:68] is the sub-list for extension extendee
-	0,  // [0:68] is the sub-list for field type_name
+	49, // 39: tollgate.wire.v1.Mirror.target:type_name -> tollgate.wire.v1.Target
+	48, // 40: tollgate.wire.v1.Reliability.breaker:type_name -> tollgate.wire.v1.Breaker
+	50, // 41: tollgate.wire.v1.Target.parameters:type_name -> tollgate.wire.v1.Parameter
+	4,  // 42: tollgate.wire.v1.RouteNode.strategy:type_name -> tollgate.wire.v1.RouteStrategy
+	51, // 43: tollgate.wire.v1.RouteNode.nodes:type_name -> tollgate.wire.v1.RouteNode
+	5,  // 44: tollgate.wire.v1.RouteNode.sticky:type_name -> tollgate.wire.v1.RouteSticky
+	52, // 45: tollgate.wire.v1.RouteNode.canary:type_name -> tollgate.wire.v1.Canary
+	6,  // 46: tollgate.wire.v1.Budget.scope:type_name -> tollgate.wire.v1.Scope
+	7,  // 47: tollgate.wire.v1.Budget.period:type_name -> tollgate.wire.v1.Period
+	6,  // 48: tollgate.wire.v1.RateLimit.scope:type_name -> tollgate.wire.v1.Scope
+	8,  // 49: tollgate.wire.v1.RateLimit.what:type_name -> tollgate.wire.v1.RateLimitWhat
+	9,  // 50: tollgate.wire.v1.RateLimit.per:type_name -> tollgate.wire.v1.RateLimitPer
+	6,  // 51: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
+	10, // 52: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
+	12, // 53: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
+	73, // 54: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
+	13, // 55: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
+	58, // 56: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
+	14, // 57: tollgate.wire.v1.UsageEvent.run_source:type_name -> tollgate.wire.v1.RunSource
+	60, // 58: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
+	64, // 59: tollgate.wire.v1.PositionsResponse.positions:type_name -> tollgate.wire.v1.Position
+	66, // 60: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
+	15, // 61: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
+	67, // 62: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
+	70, // 63: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
+	57, // 64: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
+	71, // 65: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
+	72, // 66: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
+	57, // 67: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
+	57, // 68: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
+	16, // 69: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
+	59, // 70: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
+	65, // 71: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
+	62, // 72: tollgate.wire.v1.EdgeService.Positions:input_type -> tollgate.wire.v1.PositionsRequest
+	27, // 73: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
+	61, // 74: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
+	68, // 75: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
+	63, // 76: tollgate.wire.v1.EdgeService.Positions:output_type -> tollgate.wire.v1.PositionsResponse
+	73, // [73:77] is the sub-list for method output_type
+	69, // [69:73] is the sub-list for method input_type
+	69, // [69:69] is the sub-list for extension type_name
+	69, // [69:69] is the sub-list for extension extendee
+	0,  // [0:69] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -7014,8 +7154,8 @@ func file_wire_proto_init() {
 		(*ItemBody_Price)(nil),
 		(*ItemBody_RateLimit)(nil),
 	}
-	file_wire_proto_msgTypes[39].OneofWrappers = []any{}
-	file_wire_proto_msgTypes[52].OneofWrappers = []any{
+	file_wire_proto_msgTypes[40].OneofWrappers = []any{}
+	file_wire_proto_msgTypes[53].OneofWrappers = []any{
 		(*SpoolRecord_Intent)(nil),
 		(*SpoolRecord_Event)(nil),
 		(*SpoolRecord_Checkpoint)(nil),
@@ -7027,7 +7167,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      16,
-			NumMessages:   57,
+			NumMessages:   58,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -53,6 +53,7 @@ type OpenTarget struct {
 	Edge     string // its name
 	Provider string
 	Model    string
+	Route    string // whose calls alone are held back; empty: all
 	State    component.Badge
 	Why      string // "5 failures, the last: status 503"
 	Since    component.Moment

@@ -7,4 +7,6 @@ type Reliability struct {
 	Open    bool   // something is set or wrong
 	Summary string // what holds now
 	Fields  []component.Field
+	Breaker []component.Field // when targets are held back
+	Off     component.Field   // they never are
 }

@@ -23,6 +23,7 @@ const (
 	GuardrailSpike  Rule = "guardrail_spike"
 	PriceUnknown    Rule = "price_unknown"
 	EdgeHealth      Rule = "edge_health"
+	TargetHeld      Rule = "target_held"
 	Publishing      Rule = "publishing"
 )
 
@@ -73,6 +74,10 @@ var kinds = []kind{
 	{
 		rule: EdgeHealth, topic: channel.Edges, severity: channel.Critical, number: 2, unit: "minutes away", name: "Edge away or unhealthy", standing: true,
 		says: "Fires when an edge has not been heard of for so long, takes no calls although it is connected, or found damaged records on its disk. Over when it is well again, or after a week.",
+	},
+	{
+		rule: TargetHeld, topic: channel.Providers, severity: channel.Warning, number: 60, unit: "seconds held back", name: "Breaker open", standing: true,
+		says: "Fires when edges have held calls back from a model of a provider for so long, because it keeps failing or has asked for it. Over when no edge does any more.",
 	},
 	{
 		rule: Publishing, topic: channel.Configuration, severity: channel.Critical, name: "Configuration not pushed", standing: true,

@@ -177,6 +177,29 @@ func TestCrossingSeveralThresholdsAtOnceIsOneMessage(t *testing.T) {
 	}
 }
 
+func TestAnOpenBreakerIsToldOnceAndItsEndToo(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	actor := b.org(t, "a")
+	held := alert.Target{Provider: ident.New[ident.Provider](), ProviderName: "openai", Model: "gpt-4o", Edges: []string{"fra"}, Since: time.Now().Add(-2 * time.Minute), Reason: "status 503"}
+	other := held
+	other.Route, other.RouteName = ident.New[ident.Route](), "fast"
+	for _, seen := range [][]alert.Target{{held, other}, {held, other}, {held}} {
+		held.Edges = append(held.Edges, "nyc") // another edge is no other alert
+		b.world.signals[actor.Org] = alert.Signals{Targets: seen}
+		b.look(t)
+	}
+	open := b.open(t, actor)
+	if len(open) != 1 || open[0].Rule != alert.TargetHeld || open[0].Path != "/providers/"+held.Provider.String() || !strings.Contains(open[0].Title, "openai / gpt-4o") || !strings.Contains(open[0].Text, "fra") || !strings.Contains(open[0].Text, "status 503") {
+		t.Fatalf("%+v", open)
+	}
+	b.world.signals[actor.Org] = alert.Signals{}
+	b.look(t)
+	if told := b.told(t, actor); len(b.open(t, actor)) != 0 || told["chat fired"] != 2 || told["chat resolved"] != 2 {
+		t.Errorf("told %v", told)
+	}
+}
+
 func TestAStandingAlertEndsAndMayComeAgain(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -275,7 +298,7 @@ func TestAnotherOrganizationsAlertIsNotFound(t *testing.T) {
 		t.Errorf("b was told %v", told)
 	}
 	rules, err := b.alerts.Rules(t.Context(), other)
-	if err != nil || len(rules) != 9 || slices.ContainsFunc(rules, func(s alert.Setting) bool { return !s.Enabled }) {
+	if err != nil || len(rules) != 10 || slices.ContainsFunc(rules, func(s alert.Setting) bool { return !s.Enabled }) {
 		t.Errorf("a new organization's rules: %+v, %v", rules, err)
 	}
 }

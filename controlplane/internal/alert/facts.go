@@ -43,6 +43,19 @@ type Edge struct {
 	NackReason string // empty: it refuses nothing
 }
 
+// Target is a model at a provider that edges hold calls back from.
+type Target struct {
+	Provider     ident.Provider
+	ProviderName string
+	Model        string
+	Route        ident.Route // whose calls alone are held back; none: those of every route without a breaker of its own
+	RouteName    string
+	Edges        []string  // that hold them back, by name
+	Since        time.Time // of the first of them
+	Reason       string    // of the last failure at it
+	Limited      bool      // the provider has asked for it
+}
+
 // Signals are what is looked at every minute.
 type Signals struct {
 	Accounts        []Account
@@ -52,6 +65,7 @@ type Signals struct {
 	GuardrailBefore int64 // in the 24 hours before
 	Unpriced        []string
 	Edges           []Edge
+	Targets         []Target
 	ProblemPath     string
 	Problem         string // why the newest configuration is not pushed; empty: it is
 }

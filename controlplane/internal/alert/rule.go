@@ -3,6 +3,7 @@ package alert
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"tollgate.dev/controlplane/internal/channel"
@@ -135,6 +136,11 @@ func (s settings) ofSignals(seen Signals, now time.Time) []finding {
 				fmt.Sprintf("%s: %s. It goes on with the one before.", edge.NackPath, edge.NackReason))
 		}
 	}
+	for _, target := range seen.Targets {
+		if now.Sub(target.Since) >= time.Duration(s[TargetHeld].Number)*time.Second {
+			add(TargetHeld, target.subject(), "", "/providers/"+target.Provider.String(), target.title(), target.text())
+		}
+	}
 	if seen.Problem != "" {
 		add(Publishing, "organization", "", "/edges", "The newest configuration is not pushed", fmt.Sprintf("%s: %s. Edges go on with the one before.", seen.ProblemPath, seen.Problem))
 	}
@@ -155,6 +161,30 @@ func (e Edge) trouble(now time.Time, minutes int) (title, text string) {
 	default:
 		return "", ""
 	}
+}
+
+func (t Target) subject() string {
+	subject := "target:" + t.Provider.String() + "/" + t.Model
+	if !t.Route.IsZero() {
+		subject += "@" + t.Route.String()
+	}
+	return subject
+}
+
+func (t Target) title() string {
+	return fmt.Sprintf("Calls are held back from %s / %s", t.ProviderName, cut(t.Model))
+}
+
+func (t Target) text() string {
+	who, why := "calls", "it keeps failing"
+	if t.RouteName != "" {
+		who = fmt.Sprintf("calls of the route “%s”", t.RouteName)
+	}
+	if t.Limited {
+		why = "it has asked for it"
+	}
+	return fmt.Sprintf("Since %s, %s are held back at %s: %s (%s). Routes with other targets use those; a call without another one is answered with 503, or 429 where the provider itself sets a limit, and Retry-After.",
+		minute(t.Since), who, strings.Join(t.Edges, ", "), why, t.Reason)
 }
 
 // usual returns the median of the hours before and the most that is within their habits: the median and six median deviations, at least

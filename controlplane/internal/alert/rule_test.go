@@ -107,6 +107,9 @@ func TestSignalsAreFoundAndCalmIsNot(t *testing.T) {
 	brief.Connected, brief.LastSeenAt = false, noon.Add(-time.Minute)
 	soon, late := noon.Add(24*time.Hour), noon.Add(100*24*time.Hour)
 	end := noon.Add(10 * 24 * time.Hour)
+	held := Target{Provider: ident.New[ident.Provider](), ProviderName: "openai", Model: "gpt-4o", RouteName: "fast", Edges: []string{"e1", "e2"}, Since: noon.Add(-time.Minute), Reason: "status 503"}
+	brieflyHeld := held
+	brieflyHeld.Since = noon.Add(-59 * time.Second)
 	for name, test := range map[string]struct {
 		seen Signals
 		rule Rule
@@ -125,6 +128,8 @@ func TestSignalsAreFoundAndCalmIsNot(t *testing.T) {
 		"refusals":             {Signals{BudgetRefusals: 10}, BudgetRefusals},
 		"blocks":               {Signals{GuardrailBlocks: 10, GuardrailBefore: 24}, GuardrailSpike},
 		"as many as ever":      {Signals{GuardrailBlocks: 29, GuardrailBefore: 240}, ""},
+		"a breaker is open":    {Signals{Targets: []Target{held}}, TargetHeld},
+		"it was open briefly":  {Signals{Targets: []Target{brieflyHeld}}, ""},
 		"a model has no price": {Signals{Unpriced: []string{"x"}}, PriceUnknown},
 	} {
 		found := defaults().ofSignals(test.seen, noon)

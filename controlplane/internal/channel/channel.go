@@ -58,12 +58,15 @@ const (
 	Spend         Topic = "spend"
 	Guardrails    Topic = "guardrails"
 	Prices        Topic = "prices"
+	Providers     Topic = "providers"
 	Edges         Topic = "edges"
 	Configuration Topic = "configuration"
 )
 
 // Topics lists the topics in the order in which they are offered.
-func Topics() []Topic { return []Topic{Budgets, Spend, Guardrails, Prices, Edges, Configuration} }
+func Topics() []Topic {
+	return []Topic{Budgets, Spend, Guardrails, Prices, Providers, Edges, Configuration}
+}
 
 // Channel is one place to be told at. Its address, where it holds a secret, is shown as its host alone.
 type Channel struct {

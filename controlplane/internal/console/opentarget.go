@@ -12,7 +12,7 @@ import (
 
 // openTarget says why an edge does not call a model, and until when.
 func openTarget(one edge.OpenTarget) edgeui.OpenTarget {
-	out := edgeui.OpenTarget{Provider: one.Provider, Model: one.Model, Since: component.At(one.Since, "ago"), State: component.Badge{Text: "open", Tone: component.Bad}}
+	out := edgeui.OpenTarget{Provider: one.Provider, Model: one.Model, Route: one.Route, Since: component.At(one.Since, "ago"), State: component.Badge{Text: "open", Tone: component.Bad}}
 	out.Why = fmt.Sprintf("%d failures, the last: %s", one.Failures, one.Reason)
 	switch {
 	case one.Failures == 1 && !one.Limited:

@@ -43,16 +43,7 @@ func reliabilityInput(v *visit) (in route.Reliability) {
 		if text == "" {
 			continue
 		}
-		number, err := strconv.Atoi(text)
-		if field.time {
-			var d time.Duration
-			d, err = time.ParseDuration(strings.ReplaceAll(text, " ", ""))
-			number = int(min(d.Milliseconds(), 1<<40))
-		}
-		if err != nil || number <= 0 {
-			number = -1
-		}
-		*field.figure(&in) = number
+		*field.figure(&in) = figureOf(text, field.time)
 	}
 	for _, text := range strings.FieldsFunc(v.FormValue(reliableName(retryStatuses)), func(r rune) bool { return r == ',' || r == ' ' || r == ';' }) {
 		status, err := strconv.Atoi(text)
@@ -61,7 +52,34 @@ func reliabilityInput(v *visit) (in route.Reliability) {
 		}
 		in.RetryStatuses = append(in.RetryStatuses, status)
 	}
+	in.Breaker = breakerInput(v)
 	return in
+}
+
+// figureOf reads a number, or a time as milliseconds; what is neither is -1.
+func figureOf(text string, isTime bool) int {
+	number, err := strconv.Atoi(text)
+	if isTime {
+		var d time.Duration
+		d, err = time.ParseDuration(strings.ReplaceAll(text, " ", ""))
+		number = int(min(d.Milliseconds(), 1<<40))
+	}
+	if err != nil || number <= 0 {
+		return -1
+	}
+	return number
+}
+
+// figureText writes what figureOf reads; empty: nothing is set.
+func figureText(number int, isTime bool) string {
+	switch {
+	case number <= 0:
+		return ""
+	case isTime:
+		return durationText(time.Duration(number) * time.Millisecond)
+	default:
+		return strconv.Itoa(number)
+	}
 }
 
 // reliabilityFields fills the section of the form.
@@ -79,17 +97,10 @@ func reliabilityFields(v *visit, in route.Reliability, wrong mends) routeui.Reli
 		section.Fields = append(section.Fields, component.Field{Name: name, ID: strings.ReplaceAll(name, ".", "-"), Label: label, Help: help, Optional: true, Placeholder: otherwise, Value: text, Error: wrong.of(name)})
 	}
 	for _, field := range reliableFields() {
-		number := *field.figure(&in)
-		text := ""
-		if number > 0 {
-			text = strconv.Itoa(number)
-			if field.time {
-				text = durationText(time.Duration(number) * time.Millisecond)
-			}
-		}
-		add(field.name, field.label, field.help, field.otherwise, text)
+		add(field.name, field.label, field.help, field.otherwise, figureText(*field.figure(&in), field.time))
 	}
 	add(retryStatuses, "Statuses that are tried again", "Of the provider's answer.", "408, 429 and all from 500", strings.Join(texts(in.RetryStatuses), ", "))
+	breakerFields(v, &section, in.Breaker, wrong)
 	return section
 }
 

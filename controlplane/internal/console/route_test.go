@@ -31,7 +31,7 @@ func drawn(page string) url.Values {
 			}
 		case strings.HasPrefix(tag, "<textarea"):
 			value = unescape(strings.TrimSuffix(rest, "</textarea>"))
-		case at["type"] == "radio" && !strings.Contains(head, " checked"), at["name"] == "csrf":
+		case (at["type"] == "radio" || at["type"] == "checkbox") && !strings.Contains(head, " checked"), at["name"] == "csrf":
 			continue
 		}
 		values.Add(at["name"], value)

@@ -110,6 +110,7 @@ type stage struct {
 	request Request
 	call    condition.Call
 	prices  []*wire.Tariff // by target; nil: none is known
+	held    []string       // by target: why calls are held back from it; empty: they are not
 }
 
 // Fits implements plan.World.
@@ -119,6 +120,9 @@ func (s *stage) Fits(target int) string {
 	}
 	return ""
 }
+
+// Held implements plan.World.
+func (s *stage) Held(target int) string { return s.held[target] }
 
 // CostPico implements plan.World.
 func (s *stage) CostPico(target int) int64 {

@@ -50,7 +50,7 @@ func (s *Service) Run(ctx context.Context, actor authz.Actor, id ident.Route, in
 	if err != nil {
 		return Result{}, err
 	}
-	world := &stage{request: in, call: in.call(found, s.now(), tree.Zone)}
+	world := &stage{request: in, call: in.call(found, s.now(), tree.Zone), held: make([]string, len(found.Leaves()))}
 	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
 		world.prices, err = pricesOf(ctx, tx, actor.Org, found.Leaves(), world.call.At)
 		return err

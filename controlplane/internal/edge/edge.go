@@ -42,12 +42,14 @@ type Edge struct {
 // OpenTarget is a model at a provider that an edge does not call for a while, because it keeps failing or has asked for it.
 type OpenTarget struct {
 	ProviderID ident.Provider `json:"provider_id"`
-	Provider   string         `json:"provider"`  // its name
-	Model      string         `json:"model"`     // its name at the provider
-	HalfOpen   bool           `json:"half_open"` // the next call tries it, or one is doing so
-	Limited    bool           `json:"limited"`   // the provider named the time itself
-	Failures   uint32         `json:"failures"`  // that led to it, and those of probes since
-	Reason     string         `json:"reason"`    // of the last failure
+	Provider   string         `json:"provider"`          // its name
+	Model      string         `json:"model"`             // its name at the provider
+	RouteID    ident.Route    `json:"route_id,omitzero"` // the route whose own breaker it is; none: that of all routes without one
+	Route      string         `json:"route,omitempty"`   // its name
+	HalfOpen   bool           `json:"half_open"`         // the next call tries it, or one is doing so
+	Limited    bool           `json:"limited"`           // the provider named the time itself
+	Failures   uint32         `json:"failures"`          // that led to it, and those of probes since
+	Reason     string         `json:"reason"`            // of the last failure
 	Since      time.Time      `json:"since"`
 	ProbeAt    time.Time      `json:"probe_at"` // from when on one call may try it
 }

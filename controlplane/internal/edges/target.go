@@ -13,6 +13,8 @@ type openTarget struct {
 	ProviderID string    `json:"provider_id"`
 	Provider   string    `json:"provider"`
 	Model      string    `json:"model"`
+	RouteID    string    `json:"route_id,omitempty"`
+	Route      string    `json:"route,omitempty"`
 	HalfOpen   bool      `json:"half_open"`
 	Limited    bool      `json:"limited"`
 	Failures   uint32    `json:"failures"`
@@ -35,7 +37,12 @@ func openTargets(said []*wire.OpenTarget) []byte {
 		if errOrg != nil || errProvider != nil {
 			continue
 		}
+		route, routeID := plainText(one.GetRoute()), ""
+		if id, err := wire.IDFromBytes(one.GetRouteId()); err == nil {
+			routeID = id.String()
+		}
 		byOrg[org.String()] = append(byOrg[org.String()], openTarget{
+			RouteID: routeID, Route: route,
 			ProviderID: provider.String(), Provider: plainText(one.GetProvider()), Model: plainText(one.GetModel()), Reason: plainText(one.GetReason()),
 			HalfOpen: one.GetState() == wire.BreakerState_BREAKER_STATE_HALF_OPEN, Limited: one.GetLimited(), Failures: one.GetFailures(),
 			Since: time.UnixMilli(one.GetSinceUnixMs()).UTC(), ProbeAt: time.UnixMilli(one.GetProbeUnixMs()).UTC(),

@@ -16,6 +16,7 @@ func TestAnOrganizationSeesWhichOfItsTargetsAnEdgeHoldsBack(t *testing.T) {
 	p := newPlane(t)
 	a, b := p.db.Org(t, "a"), p.db.Org(t, "b")
 	e := p.connect(t, nil)
+	route := ident.New[ident.Route]()
 	provider, since := ident.New[ident.Provider](), time.Now().Add(-time.Minute)
 	say := func(open ...*wire.OpenTarget) {
 		e.transmit(&wire.SyncRequest{Message: &wire.SyncRequest_Status{Status: &wire.Status{NowUnixMs: time.Now().UnixMilli(), OpenTargets: open}}})
@@ -41,10 +42,11 @@ func TestAnOrganizationSeesWhichOfItsTargetsAnEdgeHoldsBack(t *testing.T) {
 	say(&wire.OpenTarget{
 		OrgId: a.Org.Bytes(), ProviderId: provider.Bytes(), Provider: "openai", Model: "gpt\x00-4o", State: wire.BreakerState_BREAKER_STATE_HALF_OPEN,
 		SinceUnixMs: since.UnixMilli(), ProbeUnixMs: since.UnixMilli() + 5000, Reason: "status 503" + strings.Repeat("x", 1000), Failures: 5,
+		RouteId: route.Bytes(), Route: "fast",
 	}, &wire.OpenTarget{OrgId: []byte("short")})
 	until("it is not shown", func() bool { return len(shown(a)) == 1 })
 	one := shown(a)[0]
-	if one.ProviderID != provider || one.Provider != "openai" || one.Model != "gpt-4o" || !one.HalfOpen || one.Limited || one.Failures != 5 || len(one.Reason) != 500 || one.Since.UnixMilli() != since.UnixMilli() || one.ProbeAt.Sub(one.Since) != 5*time.Second {
+	if one.ProviderID != provider || one.Provider != "openai" || one.Model != "gpt-4o" || one.RouteID != route || one.Route != "fast" || !one.HalfOpen || one.Limited || one.Failures != 5 || len(one.Reason) != 500 || one.Since.UnixMilli() != since.UnixMilli() || one.ProbeAt.Sub(one.Since) != 5*time.Second {
 		t.Errorf("%+v", one)
 	}
 	if others := shown(b); others == nil || len(others) != 0 {

@@ -21,6 +21,8 @@ type Reliability struct {
 	IdleTimeoutMS       int   `json:"idle_timeout_ms,omitempty"`        // between two pieces of an answer
 	TryTimeoutMS        int   `json:"try_timeout_ms,omitempty"`         // of one try
 	DeadlineMS          int   `json:"deadline_ms,omitempty"`            // of a call over all its tries; it may ask for less
+
+	Breaker *Breaker `json:"breaker,omitempty"` // of its targets; none: the one that all such routes share
 }
 
 const (
@@ -32,7 +34,7 @@ const (
 
 // IsZero says whether nothing is set.
 func (r Reliability) IsZero() bool {
-	return r.TriesPerTarget == 0 && r.TriesMost == 0 && r.RetryStatuses == nil && r.longest() == 0
+	return r.TriesPerTarget == 0 && r.TriesMost == 0 && r.RetryStatuses == nil && r.Breaker == nil && r.longest() == 0
 }
 
 func (r Reliability) longest() int {
@@ -74,6 +76,7 @@ func (r Reliability) check(wrong *fault.Fields) {
 			wrong.Add(at+each.field, "enter a time of at most a day, such as 250ms, 10s or 2m, or nothing")
 		}
 	}
+	r.Breaker.check(wrong)
 	if len(r.RetryStatuses) > statusesMax {
 		wrong.Add(at+"retry_statuses", "give at most %d", statusesMax)
 	}
@@ -106,6 +109,7 @@ func (r Reliability) Wire() *wire.Reliability {
 		TriesPerTarget: uint32(max(r.TriesPerTarget, 0)), TriesMost: uint32(max(r.TriesMost, 0)), BackoffMs: uint32(max(r.BackoffMS, 0)),
 		BackoffMostMs: uint32(max(r.BackoffMostMS, 0)), ConnectTimeoutMs: uint32(max(r.ConnectTimeoutMS, 0)), FirstTokenTimeoutMs: uint32(max(r.FirstTokenTimeoutMS, 0)),
 		IdleTimeoutMs: uint32(max(r.IdleTimeoutMS, 0)), TryTimeoutMs: uint32(max(r.TryTimeoutMS, 0)), DeadlineMs: uint32(max(r.DeadlineMS, 0)),
+		Breaker: r.Breaker.wire(),
 	}
 	for _, status := range r.RetryStatuses {
 		out.RetryStatuses = append(out.RetryStatuses, uint32(max(status, 0)))

@@ -131,6 +131,7 @@ func (in Input) clean() (Input, fault.Fields) {
 	}
 	in.TimeZone = strings.TrimSpace(in.TimeZone)
 	cleanStrategy(&wrong, "", in.Strategy, in.StickyBy, in.Trial)
+	in.Reliability.Breaker = in.Reliability.Breaker.orNone()
 	in.Reliability.check(&wrong)
 	in.Cache.check(&wrong)
 	in.Mirror = in.Mirror.clean(&wrong)

@@ -17,8 +17,7 @@ import (
 )
 
 const (
-	pauseMost   = 2 * time.Minute // between two probes
-	limitedMost = time.Minute     // for which a provider's own word is believed before it is asked again
+	limitedMost = time.Minute // for which a provider's own word is believed before it is asked again
 	keptIdle    = 10 * time.Minute
 	sweepEvery  = time.Minute
 )
@@ -31,9 +30,15 @@ type Breakers struct {
 	all     atomic.Pointer[map[key]*breaker]
 }
 
+// key names a breaker: of a target for all routes, or for the calls of one that has a breaker of its own.
 type key struct {
 	provider wire.ID
 	model    string
+	route    wire.ID
+}
+
+func keyOf(target *state.Target) key {
+	return key{target.Provider.ID, target.Model, target.Breaker().Route}
 }
 
 // New returns breakers that are all closed. The registry may be nil.
@@ -57,12 +62,14 @@ type breaker struct {
 // hold is why and how long a target is held back. Until is the moment from which on one call may probe it.
 type hold struct {
 	provider string // its name when it was opened
+	route    string // likewise; empty: it holds for every route
 	reason   string
 	since    time.Time
 	until    time.Time
 	pause    time.Duration
 	failures int64       // in a row, or within the window
 	limited  bool        // by the provider's word: it is not asked earlier
+	passed   uint32      // probes that did well
 	probing  atomic.Bool // a call is on its way that decides
 }
 
@@ -77,34 +84,34 @@ type Held struct {
 
 // Permit allows one call. Done says how it ended; the zero value allows everything and notes nothing.
 type Permit struct {
-	breaker  *breaker
-	provider *state.Provider
-	probe    *hold
+	breaker *breaker
+	target  *state.Target
+	probe   *hold
 }
 
 // MayTry says whether a call to the target would be let through now. It is for those who order targets and changes nothing.
 func (b *Breakers) MayTry(target *state.Target) bool {
-	found := (*b.all.Load())[key{target.Provider.ID, target.Model}]
+	found := (*b.all.Load())[keyOf(target)]
 	if found == nil {
 		return true
 	}
 	h := found.hold.Load()
-	return h == nil || target.Provider.Breaker.Off() || !h.probing.Load() && !b.now().Before(h.until)
+	return h == nil || target.Breaker().Off() || !h.probing.Load() && !b.now().Before(h.until)
 }
 
 // Enter lets a call of the organization through to the target, or says why it is held back. After a pause it lets one through that probes.
 func (b *Breakers) Enter(org wire.ID, target *state.Target) (Permit, *Held) {
-	if target.Provider.Breaker.Off() {
+	if target.Breaker().Off() {
 		return Permit{}, nil
 	}
 	found := b.of(org, target)
 	h := found.hold.Load()
 	if h == nil {
-		return Permit{breaker: found, provider: target.Provider}, nil
+		return Permit{breaker: found, target: target}, nil
 	}
 	now := b.now()
 	if !now.Before(h.until) && h.probing.CompareAndSwap(false, true) {
-		return Permit{breaker: found, provider: target.Provider, probe: h}, nil
+		return Permit{breaker: found, target: target, probe: h}, nil
 	}
 	return Permit{}, h.held(now)
 }
@@ -115,12 +122,12 @@ func (b *Breakers) Hurry(org wire.ID, target *state.Target) (Permit, bool) {
 	found := b.of(org, target)
 	h := found.hold.Load()
 	if h == nil {
-		return Permit{breaker: found, provider: target.Provider}, true
+		return Permit{breaker: found, target: target}, true
 	}
 	if h.limited || !h.probing.CompareAndSwap(false, true) {
 		return Permit{}, false
 	}
-	return Permit{breaker: found, provider: target.Provider, probe: h}, true
+	return Permit{breaker: found, target: target, probe: h}, true
 }
 
 func (h *hold) held(now time.Time) *Held {
@@ -129,7 +136,7 @@ func (h *hold) held(now time.Time) *Held {
 
 // of returns the target's breaker. Only the first call to a target takes a lock.
 func (b *Breakers) of(org wire.ID, target *state.Target) *breaker {
-	k := key{target.Provider.ID, target.Model}
+	k := keyOf(target)
 	if found := (*b.all.Load())[k]; found != nil {
 		return found
 	}
@@ -170,7 +177,7 @@ func (b *Breakers) sweep() {
 			continue
 		}
 		if h != nil && each.hold.CompareAndSwap(h, nil) {
-			b.metrics.closed(h.provider, k.model)
+			b.metrics.closed(h, k.model)
 		}
 		delete(next, k)
 	}
@@ -188,7 +195,10 @@ func (b *Breakers) Open() []*wire.OpenTarget {
 		}
 		out := &wire.OpenTarget{
 			OrgId: each.org.Bytes(), ProviderId: k.provider.Bytes(), Model: k.model, SinceUnixMs: h.since.UnixMilli(), ProbeUnixMs: h.until.UnixMilli(),
-			Reason: h.reason, Failures: uint32(min(h.failures, 1<<31)), State: wire.BreakerState_BREAKER_STATE_OPEN, Limited: h.limited, Provider: h.provider,
+			Reason: h.reason, Failures: uint32(min(h.failures, 1<<31)), State: wire.BreakerState_BREAKER_STATE_OPEN, Limited: h.limited, Provider: h.provider, Route: h.route,
+		}
+		if k.route != (wire.ID{}) {
+			out.RouteId = k.route.Bytes()
 		}
 		if h.probing.Load() || !now.Before(h.until) {
 			out.State = wire.BreakerState_BREAKER_STATE_HALF_OPEN

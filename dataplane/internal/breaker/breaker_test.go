@@ -14,7 +14,9 @@ import (
 	"tollgate.dev/dataplane/wire"
 )
 
-var rules = state.Breaker{Failures: 3, Percent: 50, CallsLeast: 10, Pause: 5 * time.Second}
+var rules = state.Breaker{Failures: 3, Percent: 50, CallsLeast: 10, Window: 30 * time.Second, Pause: 5 * time.Second, PauseMost: pauseMost, Probes: 1}
+
+const pauseMost = 2 * time.Minute
 
 func targetOf(model string) *state.Target {
 	return &state.Target{Provider: &state.Provider{ID: wire.ID{6}, Name: "prov", Breaker: rules}, Model: model}

@@ -9,7 +9,7 @@ type metrics struct {
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
-	labels := []string{"provider", "model"}
+	labels := []string{"provider", "model", "route"} // empty: of all routes without a breaker of their own
 	m := &metrics{
 		open:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tollgate_breaker_open", Help: "Targets that are held back because they keep failing or have asked for it; 0 once they answer again."}, labels),
 		trips: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tollgate_breaker_opened_total", Help: "How often a target was given up for a while."}, labels),
@@ -20,4 +20,6 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	return m
 }
 
-func (m *metrics) closed(provider, model string) { m.open.WithLabelValues(provider, model).Dec() }
+func (m *metrics) closed(h *hold, model string) {
+	m.open.WithLabelValues(h.provider, model, h.route).Dec()
+}

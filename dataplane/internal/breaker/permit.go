@@ -1,6 +1,10 @@
 package breaker
 
-import "time"
+import (
+	"time"
+
+	"tollgate.dev/dataplane/internal/state"
+)
 
 // Result is how a call ended, as far as its target is to blame.
 type Result uint8
@@ -17,7 +21,7 @@ func (p *Permit) Alive() {
 	if p.probe == nil {
 		return
 	}
-	p.breaker.close(p.probe)
+	p.breaker.passed(p.probe, p.target.Breaker().Probes)
 	p.probe = nil
 }
 
@@ -30,7 +34,7 @@ func (p *Permit) Done(result Result, reason string) {
 	switch result {
 	case Succeeded:
 		p.Alive()
-		b.succeeded()
+		b.succeeded(p.target.Breaker())
 	case Failed:
 		b.failed(p, reason)
 	case Nothing:
@@ -41,35 +45,54 @@ func (p *Permit) Done(result Result, reason string) {
 	*p = Permit{}
 }
 
-// Limit ends the call of a target that wants to be left alone for a while.
+// Limit ends the call of a target that wants to be left alone for a while: by every route.
 func (p *Permit) Limit(pause time.Duration, reason string) {
 	b := p.breaker
 	if b == nil {
 		return
 	}
 	now := b.set.now()
-	next := &hold{provider: p.provider.Name, reason: reason, since: now, until: now.Add(min(pause, limitedMost)), limited: true, failures: 1}
+	limited := func() *hold {
+		h := holdOf(p.target, reason)
+		h.since, h.until, h.limited, h.failures = now, now.Add(min(pause, limitedMost)), true, 1
+		return h
+	}
+	next := limited()
+	if p.probe != nil {
+		next.since = p.probe.since
+	}
 	b.replace(p.probe, next)
+	for k, each := range *b.set.all.Load() {
+		if each != b && k.provider == b.key.provider && k.model == b.key.model && each.hold.Load() == nil {
+			each.replace(nil, limited())
+		}
+	}
 	*p = Permit{}
 }
 
-func (b *breaker) succeeded() {
+// holdOf returns a hold of the target without its times.
+func holdOf(target *state.Target, reason string) *hold {
+	return &hold{provider: target.Provider.Name, route: target.Breaker().RouteName, reason: reason}
+}
+
+func (b *breaker) succeeded(rules *state.Breaker) {
 	now := b.set.now()
 	b.usedAt.Store(now.UnixNano())
 	if b.row.Load() != 0 {
 		b.row.Store(0)
 	}
-	b.window.add(now, false)
+	b.window.add(now, rules.Window, false)
 }
 
 func (b *breaker) failed(p *Permit, reason string) {
 	now := b.set.now()
 	b.usedAt.Store(now.UnixNano())
-	rules := &p.provider.Breaker
+	rules := p.target.Breaker()
+	next := holdOf(p.target, reason)
 	if h := p.probe; h != nil {
-		next := &hold{provider: p.provider.Name, reason: reason, since: h.since, until: h.until, pause: h.pause, failures: h.failures + 1}
+		next.since, next.until, next.pause, next.failures = h.since, h.until, h.pause, h.failures+1
 		if !now.Before(h.until) { // else somebody was in a hurry, which makes nobody wait longer
-			next.pause = min(2*max(h.pause, rules.Pause), pauseMost)
+			next.pause = min(2*max(h.pause, rules.Pause), max(rules.PauseMost, rules.Pause))
 			next.until = now.Add(next.pause)
 		}
 		b.replace(h, next)
@@ -78,17 +101,28 @@ func (b *breaker) failed(p *Permit, reason string) {
 	if b.hold.Load() != nil { // it was on its way when the target was given up
 		return
 	}
-	row := b.row.Add(1)
-	b.window.add(now, true)
-	failures := row
-	if row < int64(rules.Failures) {
-		calls, failed := b.window.sum(now)
+	next.failures = b.row.Add(1)
+	b.window.add(now, rules.Window, true)
+	if next.failures < int64(rules.Failures) {
+		calls, failed := b.window.sum(now, rules.Window)
 		if calls < int64(rules.CallsLeast) || failed*100 < calls*int64(rules.Percent) {
 			return
 		}
-		failures = failed
+		next.failures = failed
 	}
-	b.replace(nil, &hold{provider: p.provider.Name, reason: reason, since: now, until: now.Add(rules.Pause), pause: rules.Pause, failures: failures})
+	next.since, next.until, next.pause = now, now.Add(rules.Pause), rules.Pause
+	b.replace(nil, next)
+}
+
+// passed notes a probe that did well, and lets every call through again once there were enough.
+func (b *breaker) passed(h *hold, enough uint32) {
+	if h.passed+1 >= enough {
+		b.close(h)
+		return
+	}
+	b.hold.CompareAndSwap(h, &hold{
+		provider: h.provider, route: h.route, reason: h.reason, since: h.since, until: b.set.now(), pause: h.pause, failures: h.failures, passed: h.passed + 1,
+	})
 }
 
 // replace puts a hold in the place of another one or of none. Whoever is late changes nothing.
@@ -97,11 +131,11 @@ func (b *breaker) replace(old, next *hold) {
 		return
 	}
 	if old != nil {
-		b.set.metrics.closed(old.provider, b.key.model)
+		b.set.metrics.closed(old, b.key.model)
 	} else {
-		b.set.metrics.trips.WithLabelValues(next.provider, b.key.model).Inc()
+		b.set.metrics.trips.WithLabelValues(next.provider, b.key.model, next.route).Inc()
 	}
-	b.set.metrics.open.WithLabelValues(next.provider, b.key.model).Inc()
+	b.set.metrics.open.WithLabelValues(next.provider, b.key.model, next.route).Inc()
 }
 
 // close lets every call through again. What was counted before is forgotten.
@@ -109,6 +143,6 @@ func (b *breaker) close(h *hold) {
 	b.row.Store(0)
 	b.window.reset()
 	if b.hold.CompareAndSwap(h, nil) {
-		b.set.metrics.closed(h.provider, b.key.model)
+		b.set.metrics.closed(h, b.key.model)
 	}
 }

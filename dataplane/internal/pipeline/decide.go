@@ -62,6 +62,16 @@ func (w *world) Fits(target int) string {
 	return ""
 }
 
+// Held implements plan.World.
+func (w *world) Held(target int) string {
+	if w.p.Breakers.MayTry(&w.c.target.Targets[target]) {
+		return ""
+	}
+	return heldBack
+}
+
+const heldBack = "it is held back"
+
 // CostPico implements plan.World.
 func (w *world) CostPico(target int) int64 {
 	call := w.Call()

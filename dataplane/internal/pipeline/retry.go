@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +29,7 @@ type failure struct {
 }
 
 // attempt tries the targets in their order until one answers: each as often as the route says, and each time with every credential of its
-// pool that the provider lets through. Targets that are held back are left out, unless there is no other.
+// pool that the provider lets through. Targets that are held back stand at the end and are left out, unless there is no other.
 func (p *Pipeline) attempt(c *call) *refusal.Error {
 	c.identify()
 	if c.dialect.Counts() && len(c.targets) == 0 {
@@ -36,10 +37,9 @@ func (p *Pipeline) attempt(c *call) *refusal.Error {
 	}
 	c.pool = c.firstCredential()
 	c.bounds = p.boundsOf(c)
-	rules := &c.target.Reliability
 	var last *refusal.Error
 	for i, target := range c.targets {
-		problem, over := p.visit(c, target, rules.TriesAt(i == len(c.targets)-1))
+		problem, over := p.visit(c, target, c.targets[i+1:])
 		if over {
 			return problem
 		}
@@ -53,21 +53,24 @@ func (p *Pipeline) attempt(c *call) *refusal.Error {
 	return c.failed(last)
 }
 
-// visit tries one target, waiting between the tries. Over says that the call has ended with it; else the problem is the last one of the
-// target, nil when it is held back.
-func (p *Pipeline) visit(c *call, target *state.Target, tries int) (problem *refusal.Error, over bool) {
-	for n := range tries {
+// visit tries one target, waiting between the tries; the last one that is not held back may be tried more often. Over says that the call has
+// ended with it; else the problem is the last one of the target, nil when it is held back.
+func (p *Pipeline) visit(c *call, target *state.Target, others []*state.Target) (problem *refusal.Error, over bool) {
+	for n := 0; ; n++ {
 		permit, held := p.Breakers.Enter(c.key.Org.ID, target)
 		if held != nil {
 			c.heldBack(target, held)
 			return problem, false
 		}
 		c.permit = permit
-		if problem, over = p.rotate(c, target); over || !c.failure.again || n == tries-1 || !p.backOff(c, n) {
+		if problem, over = p.rotate(c, target); over || !c.failure.again {
 			return problem, over
 		}
+		last := !slices.ContainsFunc(others, p.Breakers.MayTry)
+		if n+1 >= c.target.Reliability.TriesAt(last) || !p.backOff(c, n) {
+			return problem, false
+		}
 	}
-	return problem, false
 }
 
 // rotate tries a target with the credentials of its pool until the provider lets one through.

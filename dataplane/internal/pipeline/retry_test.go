@@ -11,6 +11,7 @@ import (
 
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
+	"tollgate.dev/dataplane/wire/plan"
 )
 
 // failing answers with the status so many times, and well from then on.
@@ -194,6 +195,34 @@ func TestATargetThatIsHeldBackIsLeftOutAndSaidSo(t *testing.T) {
 	g.key.Routes["fast"].Targets[1] = openAI(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	if s := g.ask("/v1/chat/completions", chatAsk); s.status != 502 || !strings.Contains(s.body, "not tried: held back for") || !strings.Contains(s.body, "status 500") {
 		t.Errorf("%+v", s)
+	}
+	g.balanced()
+}
+
+func TestTheShareOfATargetThatIsHeldBackGoesToTheOthersByWeight(t *testing.T) {
+	t.Parallel()
+	bad, calls := failing(1<<40, 500)
+	targets := []state.Target{openAI(t, bad)}
+	targets[0].Provider.ID, targets[0].Weight = wire.ID{7}, 6
+	targets[0].Own = &state.Breaker{Failures: 1, Pause: time.Hour, Route: wire.ID{5}}
+	count := make([]atomic.Int64, 2)
+	for i, weight := range []uint32{1, 3} {
+		target := openAI(t, func(w http.ResponseWriter, r *http.Request) {
+			count[i].Add(1)
+			answering("application/json", chatAnswer)(w, r)
+		})
+		target.Provider.ID, target.Weight, target.Index = wire.ID{byte(8 + i)}, weight, i+1
+		targets = append(targets, target)
+	}
+	g := newRig(t, targets...)
+	g.key.Routes["fast"].Tree = plan.Flat(wire.RouteStrategy_ROUTE_STRATEGY_WEIGHTED, []*wire.Target{{Weight: 6}, {Weight: 1}, {Weight: 3}})
+	for range 400 {
+		if s := g.ask("/v1/chat/completions", chatAsk); s.status != 200 {
+			t.Fatalf("%+v", s)
+		}
+	}
+	if first, second := count[0].Load(), count[1].Load(); calls.Load() != 1 || first < 60 || second < 2*first {
+		t.Errorf("the one that fails got %d calls, the others %d and %d", calls.Load(), first, second)
 	}
 	g.balanced()
 }

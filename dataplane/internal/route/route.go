@@ -14,12 +14,7 @@ import (
 // the route held.
 func Order(dst []*state.Target, r *state.Route, world plan.World, random uint64) (order []*state.Target, unmet bool) {
 	if r.Tree == nil {
-		for i := range r.Targets {
-			if world.Fits(i) == "" {
-				dst = append(dst, &r.Targets[i])
-			}
-		}
-		return dst, false
+		return asTheyStand(dst, r, world), false
 	}
 	var room [plan.TargetsMax]int
 	indexes, unmet := r.Tree.Order(room[:0], world, random)
@@ -27,6 +22,22 @@ func Order(dst []*state.Target, r *state.Route, world plan.World, random uint64)
 		dst = append(dst, &r.Targets[i])
 	}
 	return dst, unmet
+}
+
+// asTheyStand appends the targets that fit in their own order, those that are held back behind all others.
+func asTheyStand(dst []*state.Target, r *state.Route, world plan.World) []*state.Target {
+	var room [plan.TargetsMax]*state.Target
+	held := room[:0]
+	for i := range r.Targets {
+		switch {
+		case world.Fits(i) != "":
+		case world.Held(i) != "":
+			held = append(held, &r.Targets[i])
+		default:
+			dst = append(dst, &r.Targets[i])
+		}
+	}
+	return append(dst, held...)
 }
 
 // Retryable says whether another target may be tried after a provider's status. 0 stands for no answer at all.

@@ -14,6 +14,7 @@ import (
 type fit map[int]string
 
 func (f fit) Fits(target int) string               { return f[target] }
+func (fit) Held(int) string                        { return "" }
 func (fit) CostPico(int) int64                     { return 0 }
 func (fit) Latency(int) time.Duration              { return 0 }
 func (fit) Stopped(string) bool                    { return false }

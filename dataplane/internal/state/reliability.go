@@ -7,22 +7,6 @@ import (
 	"tollgate.dev/dataplane/wire"
 )
 
-// Breaker says when calls to a model of a provider are held back. Its zero value: never.
-type Breaker struct {
-	Failures   uint32 // in a row
-	Percent    uint32 // of failures among the calls within 30 seconds
-	CallsLeast uint32 // within these, before their share counts
-	Pause      time.Duration
-}
-
-// usualBreaker is that of every provider.
-func usualBreaker() Breaker {
-	return Breaker{Failures: 5, Percent: 50, CallsLeast: 20, Pause: 5 * time.Second}
-}
-
-// Off says whether nothing is ever held back.
-func (b *Breaker) Off() bool { return b.Failures == 0 }
-
 // Reliability says how long and how often the targets of a route are tried. Its zero value: each target once, within the edge's own bounds.
 type Reliability struct {
 	TriesPerTarget int // 0: one, and two at the last target; less than 0: one
@@ -35,6 +19,7 @@ type Reliability struct {
 	Idle           time.Duration
 	Try            time.Duration
 	Deadline       time.Duration // of all tries together
+	Breaker        *Breaker      // of its targets; nil: those of their providers
 }
 
 // Retries says whether a provider's status leads to another try. A caller's own mistake never does.

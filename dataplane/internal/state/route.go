@@ -28,6 +28,7 @@ type Target struct {
 	Weight   uint32
 	Prices   wire.Schedule // what it costs and will cost
 	Index    int           // in its route
+	Own      *Breaker      // of its route; nil: its provider's
 	// Parameters are the fields that it sets in the request.
 	Parameters []Parameter
 }
@@ -46,13 +47,16 @@ func (c *compiler) route(in *wire.Route) {
 	workspace := c.optionalID("workspace_id", in.GetWorkspaceId())
 	out := &Route{ID: c.id("id", in.GetId()), Name: c.text("name", in.GetName()), Version: in.GetVersion(), Strategy: in.GetStrategy()}
 	out.Reliability = c.reliability(in.GetReliability())
+	out.Reliability.Breaker = c.breaker(in.GetReliability().GetBreaker(), out.ID, out.Name)
 	out.Cache, out.Mirror = c.cache(in.GetCache()), c.mirror(in.GetMirror())
 	if len(in.GetTargets()) == 0 {
 		c.fail("targets", "a route needs a target")
 	}
 	var weights uint64
 	for i, target := range in.GetTargets() {
-		out.Targets = append(out.Targets, c.target(indexed("targets", i, ""), i, target))
+		made := c.target(indexed("targets", i, ""), i, target)
+		made.Own = out.Reliability.Breaker
+		out.Targets = append(out.Targets, made)
 		weights += uint64(target.GetWeight())
 	}
 	switch out.Strategy {

@@ -51,12 +51,32 @@ func (d *decision) walk(dst []int, n *Node) []int {
 }
 
 func (d *decision) target(dst []int, n *Node) []int {
-	why := d.world.Fits(n.Target)
-	if why != "" {
+	if why := d.world.Fits(n.Target); why != "" {
 		d.say(Step{Target: n.Target, Verdict: LeftOut, Why: why})
 		return dst
 	}
+	if d.explain {
+		if why := d.world.Held(n.Target); why != "" {
+			d.say(Step{Target: n.Target, Verdict: HeldBack, Why: why})
+		}
+	}
 	return append(dst, n.Target)
+}
+
+// heldLast puts the targets that are held back behind all others.
+func (d *decision) heldLast(order []int) []int {
+	var room [TargetsMax]int
+	held, kept := room[:0], 0
+	for _, target := range order {
+		if d.world.Held(target) != "" {
+			held = append(held, target)
+			continue
+		}
+		order[kept] = target
+		kept++
+	}
+	copy(order[kept:], held)
+	return order
 }
 
 // from walks the node that was chosen, and then the others in order. -1: none was.
@@ -72,24 +92,53 @@ func (d *decision) from(dst []int, n *Node, chosen int) []int {
 	return dst
 }
 
-// open says whether any target below the node can be tried.
-func (d *decision) open(n *Node) bool {
+// standing is what can be expected of a node.
+type standing uint8
+
+const (
+	shut standing = iota // no target below it can be tried
+	held                 // those that can be are held back
+	ready
+)
+
+// stands returns what can be expected of a node: of the best of its targets.
+func (d *decision) stands(n *Node) (best standing) {
 	if n.Strategy == wire.RouteStrategy_ROUTE_STRATEGY_UNSPECIFIED {
-		return d.world.Fits(n.Target) == ""
-	}
-	for i := range n.Nodes {
-		if d.open(&n.Nodes[i]) {
-			return true
+		switch {
+		case d.world.Fits(n.Target) != "":
+			return shut
+		case d.world.Held(n.Target) != "":
+			return held
+		default:
+			return ready
 		}
 	}
-	return false
+	for i := range n.Nodes {
+		if best = max(best, d.stands(&n.Nodes[i])); best == ready {
+			return ready
+		}
+	}
+	return best
 }
 
-// weighted draws one of the nodes that can be tried; -1: none has a weight.
+// weighted draws one of the nodes that are ready by their weights, or, where none of these has a weight, of those that are held back.
+// -1: none has one.
 func (d *decision) weighted(n *Node) int {
+	for _, least := range [...]standing{ready, held} {
+		if i := d.drawn(n, least); i >= 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// drawn draws one of the nodes that stand so well at least; -1: none of them has a weight.
+func (d *decision) drawn(n *Node, least standing) int {
+	var room [TargetsMax]bool
 	var total uint64
+	taken := room[:len(n.Nodes)]
 	for i := range n.Nodes {
-		if d.open(&n.Nodes[i]) {
+		if taken[i] = n.Nodes[i].Weight > 0 && d.stands(&n.Nodes[i]) >= least; taken[i] {
 			total += uint64(n.Nodes[i].Weight)
 		}
 	}
@@ -99,11 +148,11 @@ func (d *decision) weighted(n *Node) int {
 	at := d.draw(total)
 	for i := range n.Nodes {
 		weight := uint64(n.Nodes[i].Weight)
-		if !d.open(&n.Nodes[i]) {
+		if !taken[i] {
 			continue
 		}
 		if at < weight {
-			d.drawn(n, i, weight, total)
+			d.sayDrawn(n, i, weight, total)
 			return i
 		}
 		at -= weight
@@ -129,21 +178,33 @@ func (d *decision) conditional(dst []int, n *Node) []int {
 	return dst
 }
 
-// rank is a node's place in a group; the smallest comes first.
+// rank is a node's place in a group: what is ready comes first, and of that the smallest.
 type rank struct {
-	of   int64
-	node int
+	standing standing
+	of       int64
+	node     int
 }
 
 // ranked appends the ranks of the nodes that can be tried, sorted.
-func (d *decision) ranked(dst []rank, n *Node, of func(*decision, *Node) int64) []rank {
+func (d *decision) ranked(dst []rank, n *Node, of func(d *decision, each *Node, least standing) int64) []rank {
 	for i := range n.Nodes {
-		if d.open(&n.Nodes[i]) {
-			dst = append(dst, rank{of(d, &n.Nodes[i]), i})
+		if stands := d.stands(&n.Nodes[i]); stands != shut {
+			dst = append(dst, rank{stands, of(d, &n.Nodes[i], stands), i})
 		}
 	}
-	slices.SortStableFunc(dst, func(a, b rank) int { return cmp.Compare(a.of, b.of) })
+	slices.SortStableFunc(dst, func(a, b rank) int {
+		return cmp.Or(cmp.Compare(b.standing, a.standing), cmp.Compare(a.of, b.of))
+	})
 	return dst
+}
+
+// alike returns how many ranks stand as well as the first.
+func alike(ranks []rank) int {
+	n := 0
+	for n < len(ranks) && ranks[n].standing == ranks[0].standing {
+		n++
+	}
+	return n
 }
 
 func (d *decision) all(dst []int, n *Node, ranks []rank) []int {
@@ -153,31 +214,31 @@ func (d *decision) all(dst []int, n *Node, ranks []rank) []int {
 	return dst
 }
 
-// least returns the smallest value of any target below the node that can be tried.
-func (d *decision) least(n *Node, of func(target int) int64) int64 {
+// smallest returns the smallest value of any target below the node that stands so well at least.
+func (d *decision) smallest(n *Node, least standing, of func(target int) int64) int64 {
 	if n.Strategy == wire.RouteStrategy_ROUTE_STRATEGY_UNSPECIFIED {
-		if d.world.Fits(n.Target) != "" {
+		if d.stands(n) < least {
 			return math.MaxInt64
 		}
 		return of(n.Target)
 	}
-	least := int64(math.MaxInt64)
+	smallest := int64(math.MaxInt64)
 	for i := range n.Nodes {
-		least = min(least, d.least(&n.Nodes[i], of))
+		smallest = min(smallest, d.smallest(&n.Nodes[i], least, of))
 	}
-	return least
+	return smallest
 }
 
 // quick puts the quicker of two nodes that are drawn first (Mitzenmacher, 2001): the quickest one alone would get every call until it is
 // slow. The others follow by their latency.
 func (d *decision) quick(dst []int, n *Node) []int {
 	var room [TargetsMax]rank
-	ranks := d.ranked(room[:0], n, func(d *decision, each *Node) int64 {
-		return d.least(each, func(target int) int64 { return int64(d.world.Latency(target)) })
+	ranks := d.ranked(room[:0], n, func(d *decision, each *Node, least standing) int64 {
+		return d.smallest(each, least, func(target int) int64 { return int64(d.world.Latency(target)) })
 	})
-	if len(ranks) > 1 {
-		a := int(d.draw(uint64(len(ranks))))
-		b := int(d.draw(uint64(len(ranks) - 1)))
+	if among := alike(ranks); among > 1 {
+		a := int(d.draw(uint64(among)))
+		b := int(d.draw(uint64(among - 1)))
 		if b >= a {
 			b++
 		}
@@ -195,7 +256,7 @@ func (d *decision) quick(dst []int, n *Node) []int {
 // cheap puts the nodes in the order of what the call is expected to cost.
 func (d *decision) cheap(dst []int, n *Node) []int {
 	var room [TargetsMax]rank
-	ranks := d.ranked(room[:0], n, func(d *decision, each *Node) int64 { return d.least(each, d.world.CostPico) })
+	ranks := d.ranked(room[:0], n, func(d *decision, each *Node, least standing) int64 { return d.smallest(each, least, d.world.CostPico) })
 	d.compared(n, ranks, "the cheapest for this call")
 	return d.all(dst, n, ranks)
 }
@@ -210,7 +271,7 @@ func (d *decision) stuck(dst []int, n *Node) []int {
 	}
 	var room [TargetsMax]rank
 	sum := hashed(offset, value)
-	ranks := d.ranked(room[:0], n, func(_ *decision, each *Node) int64 { return score(mixed(sum^each.seed), each.Weight) })
+	ranks := d.ranked(room[:0], n, func(_ *decision, each *Node, _ standing) int64 { return score(mixed(sum^each.seed), each.Weight) })
 	d.compared(n, ranks, "where this value belongs")
 	return d.all(dst, n, ranks)
 }
@@ -237,17 +298,19 @@ func hashed(sum uint64, text string) uint64 {
 	return sum
 }
 
-// canary gives the second node its share while it is not stopped. It never stands in for the first.
+// canary gives the second node its share while it is neither stopped nor held back. It never stands in for the first.
 func (d *decision) canary(dst []int, n *Node) []int {
 	base, trial := &n.Nodes[0], &n.Nodes[1]
 	switch {
 	case d.world.Stopped(n.Path):
 		d.say(Step{Group: n.Path, Child: 1, Target: -1, Verdict: LeftOut, Why: "the canary is stopped: it did worse than is allowed"})
+	case d.stands(trial) == held && d.stands(base) == ready:
+		d.say(Step{Group: n.Path, Child: 1, Target: -1, Verdict: HeldBack, Why: "the canary is held back: it keeps failing"})
 	case d.draw(1000) < uint64(n.Canary.SharePerMille):
-		d.drawn(n, 1, uint64(n.Canary.SharePerMille), 1000)
+		d.sayDrawn(n, 1, uint64(n.Canary.SharePerMille), 1000)
 		dst = d.walk(dst, trial)
 	default:
-		d.drawn(n, 0, 1000-uint64(n.Canary.SharePerMille), 1000)
+		d.sayDrawn(n, 0, 1000-uint64(n.Canary.SharePerMille), 1000)
 	}
 	return d.walk(dst, base)
 }

@@ -59,6 +59,8 @@ type Canary struct {
 type World interface {
 	// Fits returns why a target cannot be tried; empty: it can.
 	Fits(target int) string
+	// Held returns why calls are held back from a target for now; empty: they are not.
+	Held(target int) string
 	// CostPico returns what the call is expected to cost at a target, pico-USD.
 	CostPico(target int) int64
 	// Latency returns how long a target's first byte took lately; 0: not known.
@@ -74,17 +76,17 @@ type World interface {
 // Path returns the names of the groups that lead to a target, joined by slashes; empty: none has a name.
 func (t *Tree) Path(target int) string { return t.paths[target] }
 
-// Order appends the targets in the order in which they are tried. Random decides what is drawn. Unmet says that a group ended the search
-// because none of its conditions held.
+// Order appends the targets in the order in which they are tried, those that are held back at its end. Random decides what is drawn. Unmet
+// says that a group ended the search because none of its conditions held.
 func (t *Tree) Order(dst []int, world World, random uint64) (order []int, unmet bool) {
 	d := decision{world: world, random: random}
-	return d.walk(dst, &t.root), d.unmet
+	return d.heldLast(d.walk(dst, &t.root)), d.unmet
 }
 
 // Explain decides as Order does and says why, step by step.
 func (t *Tree) Explain(world World, random uint64) (order []int, unmet bool, steps []Step) {
 	d := decision{world: world, random: random, explain: true}
-	order = d.walk(nil, &t.root)
+	order = d.heldLast(d.walk(nil, &t.root))
 	return order, d.unmet, d.steps
 }
 

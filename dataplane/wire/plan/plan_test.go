@@ -24,6 +24,7 @@ const (
 // field is a world that says what a test wants.
 type field struct {
 	unfit   map[int]string
+	held    map[int]string
 	costs   map[int]int64
 	slow    map[int]time.Duration
 	stopped map[string]bool
@@ -32,6 +33,7 @@ type field struct {
 }
 
 func (f *field) Fits(target int) string                 { return f.unfit[target] }
+func (f *field) Held(target int) string                 { return f.held[target] }
 func (f *field) CostPico(target int) int64              { return f.costs[target] }
 func (f *field) Latency(target int) time.Duration       { return f.slow[target] }
 func (f *field) Stopped(path string) bool               { return f.stopped[path] }

@@ -14,6 +14,7 @@ const (
 	Drawn     Verdict = "drawn"     // by chance
 	Ranked    Verdict = "ranked"    // by what was compared
 	LeftOut   Verdict = "left_out"  // a target that cannot be tried
+	HeldBack  Verdict = "held_back" // a target that is tried only when there is no other
 )
 
 // Step is one thing that was decided.
@@ -51,7 +52,7 @@ func (d *decision) asked(n *Node, child int, holds bool, err error) {
 	d.steps = append(d.steps, step)
 }
 
-func (d *decision) drawn(n *Node, child int, weight, total uint64) {
+func (d *decision) sayDrawn(n *Node, child int, weight, total uint64) {
 	if d.explain {
 		d.steps = append(d.steps, Step{Group: n.Path, Child: child, Target: -1, Verdict: Drawn, Why: fmt.Sprintf("drawn by chance: %d of %d calls go there", weight, total)})
 	}

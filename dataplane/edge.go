@@ -171,7 +171,7 @@ func (e *edge) answers(config Config, now func() time.Time, registry prometheus.
 	if err != nil {
 		return nil, fmt.Errorf("TOLLGATE_REDIS_URL: %w", err)
 	}
-	answers = cache.New(store, config.FleetKey, now)
+	answers = cache.New(store, config.FleetKey, cache.Patience, now)
 	answers.Register(registry)
 	e.runs = append(e.runs, answers.Run)
 	return answers, nil

@@ -34,5 +34,6 @@ const (
 	CodeUpstreamUnavailable = "upstream_unavailable" // every target is held back at the moment
 	CodeBatchPending        = "batch_pending"        // of a batch that was begun: what it costs is known when it has ended
 	CodeDeadlineExceeded    = "deadline_exceeded"
-	CodeCacheHit            = "cache_hit" // no failure: a kept answer served the call
+	CodeCacheHit            = "cache_hit"         // no failure: a kept answer served the call
+	CodeCacheHitSimilar     = "cache_hit_similar" // nor is this: the answer to a question like it did
 )

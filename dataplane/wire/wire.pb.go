@@ -3389,14 +3389,15 @@ type Route struct {
 	WorkspaceId   []byte                 `protobuf:"bytes,2,opt,name=workspace_id,json=workspaceId,proto3" json:"workspace_id,omitempty"` // empty: every workspace of the organization
 	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`                                  // what callers write as `model`
 	Strategy      RouteStrategy          `protobuf:"varint,4,opt,name=strategy,proto3,enum=tollgate.wire.v1.RouteStrategy" json:"strategy,omitempty"`
-	Targets       []*Target              `protobuf:"bytes,5,rep,name=targets,proto3" json:"targets,omitempty"`                   // of ROUTE_STRATEGY_TREE: those of its root, in its order
-	Root          *RouteNode             `protobuf:"bytes,6,opt,name=root,proto3" json:"root,omitempty"`                         // of ROUTE_STRATEGY_TREE
-	Aliases       []string               `protobuf:"bytes,7,rep,name=aliases,proto3" json:"aliases,omitempty"`                   // other names of the route
-	Version       uint32                 `protobuf:"varint,8,opt,name=version,proto3" json:"version,omitempty"`                  // how often it was saved
-	TimeZone      string                 `protobuf:"bytes,9,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"` // IANA name, of hours and weekdays in conditions; empty: UTC
-	Reliability   *Reliability           `protobuf:"bytes,20,opt,name=reliability,proto3" json:"reliability,omitempty"`          // absent: every default
-	Cache         *Cache                 `protobuf:"bytes,30,opt,name=cache,proto3" json:"cache,omitempty"`                      // absent: no answer is kept
-	Mirror        *Mirror                `protobuf:"bytes,31,opt,name=mirror,proto3" json:"mirror,omitempty"`                    // absent: no call is repeated elsewhere
+	Targets       []*Target              `protobuf:"bytes,5,rep,name=targets,proto3" json:"targets,omitempty"`                                   // of ROUTE_STRATEGY_TREE: those of its root, in its order
+	Root          *RouteNode             `protobuf:"bytes,6,opt,name=root,proto3" json:"root,omitempty"`                                         // of ROUTE_STRATEGY_TREE
+	Aliases       []string               `protobuf:"bytes,7,rep,name=aliases,proto3" json:"aliases,omitempty"`                                   // other names of the route
+	Version       uint32                 `protobuf:"varint,8,opt,name=version,proto3" json:"version,omitempty"`                                  // how often it was saved
+	TimeZone      string                 `protobuf:"bytes,9,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`                 // IANA name, of hours and weekdays in conditions; empty: UTC
+	Reliability   *Reliability           `protobuf:"bytes,20,opt,name=reliability,proto3" json:"reliability,omitempty"`                          // absent: every default
+	Cache         *Cache                 `protobuf:"bytes,30,opt,name=cache,proto3" json:"cache,omitempty"`                                      // absent: no answer is kept
+	Mirror        *Mirror                `protobuf:"bytes,31,opt,name=mirror,proto3" json:"mirror,omitempty"`                                    // absent: no call is repeated elsewhere
+	SemanticCache *Cache                 `protobuf:"bytes,32,opt,name=semantic_cache,json=semanticCache,proto3" json:"semantic_cache,omitempty"` // in the place of cache, where a question like one that was answered is answered too; an edge of before keeps nothing then
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3515,6 +3516,13 @@ func (x *Route) GetMirror() *Mirror {
 	return nil
 }
 
+func (x *Route) GetSemanticCache() *Cache {
+	if x != nil {
+		return x.SemanticCache
+	}
+	return nil
+}
+
 // Mirror says that a share of the calls that were answered is put to another target too, whose answer nobody gets. Such a call has the label
 // "tollgate_mirror" with the route's name, and is made only where a hard budget for that label holds it.
 type Mirror struct {
@@ -3571,12 +3579,14 @@ func (x *Mirror) GetSharePerMille() uint32 {
 
 // Cache says that answers of a route are kept, and for how long.
 type Cache struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	TtlSeconds    uint32                 `protobuf:"varint,1,opt,name=ttl_seconds,json=ttlSeconds,proto3" json:"ttl_seconds,omitempty"`
-	PerEndUser    bool                   `protobuf:"varint,2,opt,name=per_end_user,json=perEndUser,proto3" json:"per_end_user,omitempty"` // an answer serves the end user alone for whom it was given; calls that name none are not cached
-	Epoch         uint32                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`                               // raised to forget every answer that is kept for the route
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	TtlSeconds     uint32                 `protobuf:"varint,1,opt,name=ttl_seconds,json=ttlSeconds,proto3" json:"ttl_seconds,omitempty"`
+	PerEndUser     bool                   `protobuf:"varint,2,opt,name=per_end_user,json=perEndUser,proto3" json:"per_end_user,omitempty"`          // an answer serves the end user alone for whom it was given; calls that name none are not cached
+	Epoch          uint32                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`                                        // raised to forget every answer that is kept for the route
+	EmbeddingModel string                 `protobuf:"bytes,4,opt,name=embedding_model,json=embeddingModel,proto3" json:"embedding_model,omitempty"` // only in semantic_cache: a route of the workspace that embeds what is compared
+	ThresholdPpm   uint32                 `protobuf:"varint,5,opt,name=threshold_ppm,json=thresholdPpm,proto3" json:"threshold_ppm,omitempty"`      // only in semantic_cache: the least cosine of two questions with one answer, in millionths; 0: 950000
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Cache) Reset() {
@@ -3626,6 +3636,20 @@ func (x *Cache) GetPerEndUser() bool {
 func (x *Cache) GetEpoch() uint32 {
 	if x != nil {
 		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Cache) GetEmbeddingModel() string {
+	if x != nil {
+		return x.EmbeddingModel
+	}
+	return ""
+}
+
+func (x *Cache) GetThresholdPpm() uint32 {
+	if x != nil {
+		return x.ThresholdPpm
 	}
 	return 0
 }
@@ -4724,7 +4748,7 @@ type UsageEvent struct {
 	Attempt              uint32                 `protobuf:"varint,15,opt,name=attempt,proto3" json:"attempt,omitempty"`                                 // 1 is the first
 	Streamed             bool                   `protobuf:"varint,16,opt,name=streamed,proto3" json:"streamed,omitempty"`
 	Outcome              Outcome                `protobuf:"varint,17,opt,name=outcome,proto3,enum=tollgate.wire.v1.Outcome" json:"outcome,omitempty"`
-	Code                 string                 `protobuf:"bytes,18,opt,name=code,proto3" json:"code,omitempty"`                                // machine code of a refusal or failure; "cache_hit" of a call that a kept answer served; else empty
+	Code                 string                 `protobuf:"bytes,18,opt,name=code,proto3" json:"code,omitempty"`                                // machine code of a refusal or failure; "cache_hit" and "cache_hit_similar" of a call that a kept answer served; else empty
 	Rule                 string                 `protobuf:"bytes,19,opt,name=rule,proto3" json:"rule,omitempty"`                                // the budget, guardrail or limit that refused
 	HttpStatus           uint32                 `protobuf:"varint,20,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"` // what the caller got
 	StartedUnixUs        int64                  `protobuf:"varint,21,opt,name=started_unix_us,json=startedUnixUs,proto3" json:"started_unix_us,omitempty"`
@@ -4761,6 +4785,7 @@ type UsageEvent struct {
 	RouteVersion         uint32                 `protobuf:"varint,66,opt,name=route_version,json=routeVersion,proto3" json:"route_version,omitempty"`                             // 0: not known
 	RoutePath            string                 `protobuf:"bytes,67,opt,name=route_path,json=routePath,proto3" json:"route_path,omitempty"`                                       // the groups of the route that led to the target, e.g. "europe/cheap"; empty: none
 	RunSource            RunSource              `protobuf:"varint,73,opt,name=run_source,json=runSource,proto3,enum=tollgate.wire.v1.RunSource" json:"run_source,omitempty"`      // how the run was known
+	SimilarityPpm        uint32                 `protobuf:"varint,76,opt,name=similarity_ppm,json=similarityPpm,proto3" json:"similarity_ppm,omitempty"`                          // of a call that the answer to another question served: the cosine of the two, in millionths; 0: none
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
 }
@@ -5171,6 +5196,13 @@ func (x *UsageEvent) GetRunSource() RunSource {
 		return x.RunSource
 	}
 	return RunSource_RUN_SOURCE_UNSPECIFIED
+}
+
+func (x *UsageEvent) GetSimilarityPpm() uint32 {
+	if x != nil {
+		return x.SimilarityPpm
+	}
+	return 0
 }
 
 // Charge is what an event takes from one budget. spent + doubt leaves the edge's lease.
@@ -6523,7 +6555,7 @@ const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"Credential\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x16\n" +
-	"\x06sealed\x18\x02 \x01(\fR\x06sealed\"\xe3\x03\n" +
+	"\x06sealed\x18\x02 \x01(\fR\x06sealed\"\xa3\x04\n" +
 	"\x05Route\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12!\n" +
 	"\fworkspace_id\x18\x02 \x01(\fR\vworkspaceId\x12\x12\n" +
@@ -6536,16 +6568,19 @@ const file_wire_proto_rawDesc = "" +
 	"\ttime_zone\x18\t \x01(\tR\btimeZone\x12?\n" +
 	"\vreliability\x18\x14 \x01(\v2\x1d.tollgate.wire.v1.ReliabilityR\vreliability\x12-\n" +
 	"\x05cache\x18\x1e \x01(\v2\x17.tollgate.wire.v1.CacheR\x05cache\x120\n" +
-	"\x06mirror\x18\x1f \x01(\v2\x18.tollgate.wire.v1.MirrorR\x06mirror\"b\n" +
+	"\x06mirror\x18\x1f \x01(\v2\x18.tollgate.wire.v1.MirrorR\x06mirror\x12>\n" +
+	"\x0esemantic_cache\x18  \x01(\v2\x17.tollgate.wire.v1.CacheR\rsemanticCache\"b\n" +
 	"\x06Mirror\x120\n" +
 	"\x06target\x18\x01 \x01(\v2\x18.tollgate.wire.v1.TargetR\x06target\x12&\n" +
-	"\x0fshare_per_mille\x18\x02 \x01(\rR\rsharePerMille\"`\n" +
+	"\x0fshare_per_mille\x18\x02 \x01(\rR\rsharePerMille\"\xae\x01\n" +
 	"\x05Cache\x12\x1f\n" +
 	"\vttl_seconds\x18\x01 \x01(\rR\n" +
 	"ttlSeconds\x12 \n" +
 	"\fper_end_user\x18\x02 \x01(\bR\n" +
 	"perEndUser\x12\x14\n" +
-	"\x05epoch\x18\x03 \x01(\rR\x05epoch\"\xcb\x03\n" +
+	"\x05epoch\x18\x03 \x01(\rR\x05epoch\x12'\n" +
+	"\x0fembedding_model\x18\x04 \x01(\tR\x0eembeddingModel\x12#\n" +
+	"\rthreshold_ppm\x18\x05 \x01(\rR\fthresholdPpm\"\xcb\x03\n" +
 	"\vReliability\x12(\n" +
 	"\x10tries_per_target\x18\x01 \x01(\rR\x0etriesPerTarget\x12\x1d\n" +
 	"\n" +
@@ -6663,7 +6698,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x11_audio_input_picoB\x14\n" +
 	"\x12_audio_output_picoB\x13\n" +
 	"\x11_image_input_picoB\x14\n" +
-	"\x12_image_output_pico\"\x9f\x0f\n" +
+	"\x12_image_output_pico\"\xc6\x0f\n" +
 	"\n" +
 	"UsageEvent\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\fR\aeventId\x12\x15\n" +
@@ -6733,7 +6768,8 @@ const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"route_path\x18C \x01(\tR\troutePath\x12:\n" +
 	"\n" +
-	"run_source\x18I \x01(\x0e2\x1b.tollgate.wire.v1.RunSourceR\trunSource\x1a9\n" +
+	"run_source\x18I \x01(\x0e2\x1b.tollgate.wire.v1.RunSourceR\trunSource\x12%\n" +
+	"\x0esimilarity_ppm\x18L \x01(\rR\rsimilarityPpm\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf0\x01\n" +
@@ -7077,49 +7113,50 @@ var file_wire_proto_depIdxs = []int32{
 	47, // 36: tollgate.wire.v1.Route.reliability:type_name -> tollgate.wire.v1.Reliability
 	46, // 37: tollgate.wire.v1.Route.cache:type_name -> tollgate.wire.v1.Cache
 	45, // 38: tollgate.wire.v1.Route.mirror:type_name -> tollgate.wire.v1.Mirror
-	49, // 39: tollgate.wire.v1.Mirror.target:type_name -> tollgate.wire.v1.Target
-	48, // 40: tollgate.wire.v1.Reliability.breaker:type_name -> tollgate.wire.v1.Breaker
-	50, // 41: tollgate.wire.v1.Target.parameters:type_name -> tollgate.wire.v1.Parameter
-	4,  // 42: tollgate.wire.v1.RouteNode.strategy:type_name -> tollgate.wire.v1.RouteStrategy
-	51, // 43: tollgate.wire.v1.RouteNode.nodes:type_name -> tollgate.wire.v1.RouteNode
-	5,  // 44: tollgate.wire.v1.RouteNode.sticky:type_name -> tollgate.wire.v1.RouteSticky
-	52, // 45: tollgate.wire.v1.RouteNode.canary:type_name -> tollgate.wire.v1.Canary
-	6,  // 46: tollgate.wire.v1.Budget.scope:type_name -> tollgate.wire.v1.Scope
-	7,  // 47: tollgate.wire.v1.Budget.period:type_name -> tollgate.wire.v1.Period
-	6,  // 48: tollgate.wire.v1.RateLimit.scope:type_name -> tollgate.wire.v1.Scope
-	8,  // 49: tollgate.wire.v1.RateLimit.what:type_name -> tollgate.wire.v1.RateLimitWhat
-	9,  // 50: tollgate.wire.v1.RateLimit.per:type_name -> tollgate.wire.v1.RateLimitPer
-	6,  // 51: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
-	10, // 52: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
-	12, // 53: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
-	73, // 54: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
-	13, // 55: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
-	58, // 56: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
-	14, // 57: tollgate.wire.v1.UsageEvent.run_source:type_name -> tollgate.wire.v1.RunSource
-	60, // 58: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
-	64, // 59: tollgate.wire.v1.PositionsResponse.positions:type_name -> tollgate.wire.v1.Position
-	66, // 60: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
-	15, // 61: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
-	67, // 62: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
-	70, // 63: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
-	57, // 64: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
-	71, // 65: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
-	72, // 66: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
-	57, // 67: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
-	57, // 68: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
-	16, // 69: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
-	59, // 70: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
-	65, // 71: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
-	62, // 72: tollgate.wire.v1.EdgeService.Positions:input_type -> tollgate.wire.v1.PositionsRequest
-	27, // 73: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
-	61, // 74: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
-	68, // 75: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
-	63, // 76: tollgate.wire.v1.EdgeService.Positions:output_type -> tollgate.wire.v1.PositionsResponse
-	73, // [73:77] is the sub-list for method output_type
-	69, // [69:73] is the sub-list for method input_type
-	69, // [69:69] is the sub-list for extension type_name
-	69, // [69:69] is the sub-list for extension extendee
-	0,  // [0:69] is the sub-list for field type_name
+	46, // 39: tollgate.wire.v1.Route.semantic_cache:type_name -> tollgate.wire.v1.Cache
+	49, // 40: tollgate.wire.v1.Mirror.target:type_name -> tollgate.wire.v1.Target
+	48, // 41: tollgate.wire.v1.Reliability.breaker:type_name -> tollgate.wire.v1.Breaker
+	50, // 42: tollgate.wire.v1.Target.parameters:type_name -> tollgate.wire.v1.Parameter
+	4,  // 43: tollgate.wire.v1.RouteNode.strategy:type_name -> tollgate.wire.v1.RouteStrategy
+	51, // 44: tollgate.wire.v1.RouteNode.nodes:type_name -> tollgate.wire.v1.RouteNode
+	5,  // 45: tollgate.wire.v1.RouteNode.sticky:type_name -> tollgate.wire.v1.RouteSticky
+	52, // 46: tollgate.wire.v1.RouteNode.canary:type_name -> tollgate.wire.v1.Canary
+	6,  // 47: tollgate.wire.v1.Budget.scope:type_name -> tollgate.wire.v1.Scope
+	7,  // 48: tollgate.wire.v1.Budget.period:type_name -> tollgate.wire.v1.Period
+	6,  // 49: tollgate.wire.v1.RateLimit.scope:type_name -> tollgate.wire.v1.Scope
+	8,  // 50: tollgate.wire.v1.RateLimit.what:type_name -> tollgate.wire.v1.RateLimitWhat
+	9,  // 51: tollgate.wire.v1.RateLimit.per:type_name -> tollgate.wire.v1.RateLimitPer
+	6,  // 52: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
+	10, // 53: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
+	12, // 54: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
+	73, // 55: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
+	13, // 56: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
+	58, // 57: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
+	14, // 58: tollgate.wire.v1.UsageEvent.run_source:type_name -> tollgate.wire.v1.RunSource
+	60, // 59: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
+	64, // 60: tollgate.wire.v1.PositionsResponse.positions:type_name -> tollgate.wire.v1.Position
+	66, // 61: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
+	15, // 62: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
+	67, // 63: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
+	70, // 64: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
+	57, // 65: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
+	71, // 66: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
+	72, // 67: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
+	57, // 68: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
+	57, // 69: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
+	16, // 70: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
+	59, // 71: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
+	65, // 72: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
+	62, // 73: tollgate.wire.v1.EdgeService.Positions:input_type -> tollgate.wire.v1.PositionsRequest
+	27, // 74: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
+	61, // 75: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
+	68, // 76: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
+	63, // 77: tollgate.wire.v1.EdgeService.Positions:output_type -> tollgate.wire.v1.PositionsResponse
+	74, // [74:78] is the sub-list for method output_type
+	70, // [70:74] is the sub-list for method input_type
+	70, // [70:70] is the sub-list for extension type_name
+	70, // [70:70] is the sub-list for extension extendee
+	0,  // [0:70] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }

@@ -18,18 +18,39 @@ import (
 	"tollgate.dev/dataplane/wire"
 )
 
-// Store keeps bytes for a time. What it has lost is only missed. An absent key is nil without an error.
+// Store keeps values, and lists of them, for a time. What it has lost is only missed.
 type Store interface {
+	Values
+	Lists
+}
+
+// Values are bytes by key. An absent key is nil without an error.
+type Values interface {
 	Get(ctx context.Context, key string) ([]byte, error)
 	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error
+}
+
+// Lists keep bytes in the order in which they came.
+type Lists interface {
+	// Add appends a value; of more than most the oldest leave.
+	Add(ctx context.Context, key string, value []byte, most int, ttl time.Duration) error
+	// After returns what stands behind the entry of an id, or all there is where the id is empty.
+	After(ctx context.Context, key, id string) ([]Entry, error)
+}
+
+// Entry is one value of a list.
+type Entry struct {
+	ID    string // larger than of those before it
+	Value []byte
 }
 
 const (
 	// EntryBytesMax is how long an answer may be that is kept.
 	EntryBytesMax = 1 << 20
+	// Patience is how long a call waits for a kept answer at most.
+	Patience = 10 * time.Millisecond
 
-	findWithin = 10 * time.Millisecond // no call waits longer
-	findsMost  = 64                    // at a time; further ones are misses
+	findsMost  = 64 // at a time; further ones are misses
 	keepWithin = time.Second
 	keepersRun = 2
 	waitMost   = 256      // answers that wait to be kept
@@ -80,8 +101,9 @@ type Cache struct {
 	store   Store
 	fleet   wire.FleetKey
 	now     func() time.Time
-	within  time.Duration
-	tenants sync.Map // wire.ID → *tenant
+	within  time.Duration // a call waits for a kept answer
+	tenants sync.Map      // wire.ID → *tenant
+	lists   lists
 	circuit circuit
 	finds   chan struct{}
 	waiting chan waiting
@@ -93,6 +115,7 @@ type Cache struct {
 type waiting struct {
 	place  Place
 	answer Answer
+	spot   *Spot // where the question lies among others; nil: it is looked for as it is alone
 	at     time.Time
 	ttl    time.Duration
 }
@@ -103,9 +126,10 @@ type tenant struct {
 	seal cipher.AEAD
 }
 
-// New returns a cache over a store. The fleet's key is what its edges share, so that one finds what another has kept.
-func New(store Store, fleet wire.FleetKey, now func() time.Time) *Cache {
-	return &Cache{store: store, fleet: fleet, now: now, within: findWithin, finds: make(chan struct{}, findsMost), waiting: make(chan waiting, waitMost)}
+// New returns a cache over a store, for whose answer a call waits no longer than patience. The fleet's key is what its edges share, so that one
+// finds what another has kept.
+func New(store Store, fleet wire.FleetKey, patience time.Duration, now func() time.Time) *Cache {
+	return &Cache{store: store, fleet: fleet, now: now, within: patience, finds: make(chan struct{}, findsMost), waiting: make(chan waiting, waitMost)}
 }
 
 func (c *Cache) tenant(org wire.ID) (*tenant, error) {
@@ -140,7 +164,7 @@ func (c *Cache) Find(p *Place) (Kept, bool) {
 		return Kept{}, false
 	}
 	key := owner.key(p)
-	sealed, ok := c.fetch(key)
+	sealed, ok := ask(c, c.within, func(ctx context.Context) ([]byte, error) { return c.store.Get(ctx, key) })
 	if !ok {
 		c.counted.away.Add(1)
 		return Kept{}, false
@@ -153,39 +177,40 @@ func (c *Cache) Find(p *Place) (Kept, bool) {
 	return Kept{}, false
 }
 
-// fetch asks the store and waits for a moment. Its answer may still come: nobody is there for it then.
-func (c *Cache) fetch(key string) (sealed []byte, ok bool) {
+// ask puts something to the store and waits for a moment. Its answer may still come: nobody is there for it then.
+func ask[T any](c *Cache, patience time.Duration, question func(context.Context) (T, error)) (value T, ok bool) {
 	select {
 	case c.finds <- struct{}{}:
 	default:
-		return nil, false
+		return value, false
 	}
 	type answer struct {
-		sealed []byte
-		err    error
+		value T
+		err   error
 	}
 	came := make(chan answer, 1)
 	go func() {
 		defer func() { <-c.finds }()
 		ctx, cancel := context.WithTimeout(context.Background(), keepWithin)
 		defer cancel()
-		sealed, err := c.store.Get(ctx, key)
-		came <- answer{sealed, err}
+		value, err := question(ctx)
+		came <- answer{value, err}
 	}()
-	patience := time.NewTimer(c.within)
-	defer patience.Stop()
+	late := time.NewTimer(patience)
+	defer late.Stop()
 	select {
 	case a := <-came:
 		c.circuit.saw(a.err == nil, time.Now())
-		return a.sealed, a.err == nil
-	case <-patience.C:
+		return a.value, a.err == nil
+	case <-late.C:
 		c.circuit.saw(false, time.Now())
-		return nil, false
+		return value, false
 	}
 }
 
-// Keep hands over an answer, which is the cache's from then on. It never waits: where too many are there already, it is dropped and counted.
-func (c *Cache) Keep(p Place, answer Answer, ttl time.Duration) {
+// Keep hands over an answer, which is the cache's from then on, and where its question lies among others; nil: nowhere. It never waits: where too
+// many are there already, it is dropped and counted.
+func (c *Cache) Keep(p Place, answer Answer, spot *Spot, ttl time.Duration) {
 	size := int64(len(answer.Body))
 	if c.bytes.Add(size) > waitBytes {
 		c.bytes.Add(-size)
@@ -193,7 +218,7 @@ func (c *Cache) Keep(p Place, answer Answer, ttl time.Duration) {
 		return
 	}
 	select {
-	case c.waiting <- waiting{p, answer, c.now(), ttl}:
+	case c.waiting <- waiting{p, answer, spot, c.now(), ttl}:
 	default:
 		c.bytes.Add(-size)
 		c.counted.dropped.Add(1)
@@ -233,7 +258,9 @@ func (c *Cache) keep(ctx context.Context, w *waiting) {
 	ctx, cancel := context.WithTimeout(ctx, keepWithin)
 	defer cancel()
 	key := owner.key(&w.place)
-	err = c.store.Set(ctx, key, owner.close(key, &w.answer, w.at), w.ttl)
+	if err = c.store.Set(ctx, key, owner.close(key, &w.answer, w.at), w.ttl); err == nil && w.spot != nil {
+		err = c.place(ctx, owner, w)
+	}
 	if c.circuit.saw(err == nil, time.Now()); err != nil {
 		c.counted.dropped.Add(1)
 		return

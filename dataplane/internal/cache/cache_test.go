@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -18,13 +19,16 @@ import (
 type shelf struct {
 	mutex  sync.Mutex
 	values map[string][]byte
+	lists  map[string][]Entry
 	ttl    time.Duration
 	asked  int
+	added  int // to lists
+	read   int // of them
 	slow   time.Duration
 	broken bool
 }
 
-func newShelf() *shelf { return &shelf{values: map[string][]byte{}} }
+func newShelf() *shelf { return &shelf{values: map[string][]byte{}, lists: map[string][]Entry{}} }
 
 func (s *shelf) Get(ctx context.Context, key string) ([]byte, error) {
 	s.mutex.Lock()
@@ -52,6 +56,33 @@ func (s *shelf) Set(_ context.Context, key string, value []byte, ttl time.Durati
 	return nil
 }
 
+func (s *shelf) Add(_ context.Context, key string, value []byte, most int, ttl time.Duration) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.broken {
+		return errors.New("broken")
+	}
+	list := append(s.lists[key], Entry{strconv.Itoa(1_000_000 + s.added), value})
+	s.added++
+	s.lists[key], s.ttl = list[max(len(list)-most, 0):], ttl
+	return nil
+}
+
+func (s *shelf) After(ctx context.Context, key, id string) (all []Entry, err error) {
+	if _, err := s.Get(ctx, key); err != nil {
+		return nil, err
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for _, each := range s.lists[key] {
+		if each.ID > id {
+			all = append(all, each)
+		}
+	}
+	s.read += len(all)
+	return all, nil
+}
+
 func (s *shelf) set(change func()) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -65,14 +96,14 @@ func embedding(text string) Answer {
 }
 
 func (c *Cache) keepNow(p Place, a Answer, ttl time.Duration) {
-	c.keep(context.Background(), &waiting{p, a, c.now(), ttl})
+	c.keep(context.Background(), &waiting{p, a, nil, c.now(), ttl})
 }
 
 func TestAnAnswerIsFoundAtItsPlaceAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf()
-		c := New(s, fleet(), time.Now)
+		c := New(s, fleet(), Patience, time.Now)
 		p := Place{Org: wire.ID{1}, Question: Ask([]byte("a")), Target: Ask([]byte("t"))}
 		c.keepNow(p, embedding("secret"), time.Minute)
 		kept, found := c.Find(&p)
@@ -102,7 +133,7 @@ func TestTheStoreLearnsNothingAndCannotMoveAnAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf()
-		c := New(s, fleet(), time.Now)
+		c := New(s, fleet(), Patience, time.Now)
 		here := Place{Org: wire.ID{1}, Question: Ask([]byte("here"))}
 		there := Place{Org: wire.ID{1}, Question: Ask([]byte("there"))}
 		c.keepNow(here, embedding("falcon"), time.Minute)
@@ -124,7 +155,7 @@ func TestTheStoreLearnsNothingAndCannotMoveAnAnswer(t *testing.T) {
 				t.Errorf("%d forged bytes are believed", len(forged))
 			}
 		}
-		other := New(s, wire.FleetKey(strings.Repeat("g", 32)), time.Now)
+		other := New(s, wire.FleetKey(strings.Repeat("g", 32)), Patience, time.Now)
 		if _, found := other.Find(&here); found {
 			t.Error("another fleet reads it")
 		}
@@ -136,12 +167,12 @@ func TestASlowStoreIsAMissWithinItsBoundAndThenLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf()
 		s.slow = 300 * time.Millisecond
-		c := New(s, fleet(), time.Now)
+		c := New(s, fleet(), Patience, time.Now)
 		p := Place{Org: wire.ID{1}}
 		c.keepNow(p, embedding("x"), time.Minute)
 		for range 50 {
 			began := time.Now()
-			if _, found := c.Find(&p); found || time.Since(began) > findWithin {
+			if _, found := c.Find(&p); found || time.Since(began) > Patience {
 				t.Fatalf("found %v after %s", found, time.Since(began))
 			}
 		}
@@ -164,7 +195,7 @@ func TestABrokenStoreIsNoError(t *testing.T) {
 	t.Parallel()
 	s := newShelf()
 	s.broken = true
-	c := New(s, fleet(), time.Now)
+	c := New(s, fleet(), Patience, time.Now)
 	for range failuresMost + 1 {
 		c.keepNow(Place{}, embedding("x"), time.Minute)
 		if _, found := c.Find(&Place{}); found {
@@ -178,9 +209,9 @@ func TestABrokenStoreIsNoError(t *testing.T) {
 
 func TestWhatWaitsIsBounded(t *testing.T) {
 	t.Parallel()
-	c := New(newShelf(), fleet(), time.Now)
+	c := New(newShelf(), fleet(), Patience, time.Now)
 	for range 40 {
-		c.Keep(Place{}, Answer{Body: make([]byte, EntryBytesMax)}, time.Minute)
+		c.Keep(Place{}, Answer{Body: make([]byte, EntryBytesMax)}, nil, time.Minute)
 	}
 	if c.bytes.Load() != waitBytes || c.counted.dropped.Load() != 8 {
 		t.Errorf("%d bytes wait, %d dropped", c.bytes.Load(), c.counted.dropped.Load())
@@ -244,7 +275,7 @@ func TestOnlyWholeAnswersThatActNotAreKept(t *testing.T) {
 func BenchmarkFind(b *testing.B) {
 	for name, size := range map[string]int{"1KB": 1 << 10, "50KB": 50 << 10} {
 		b.Run(name, func(b *testing.B) {
-			c := New(newShelf(), fleet(), time.Now)
+			c := New(newShelf(), fleet(), Patience, time.Now)
 			p := Place{Org: wire.ID{1}}
 			c.keepNow(p, embedding(strings.Repeat("x", size)), time.Minute)
 			b.ReportAllocs()

@@ -46,3 +46,39 @@ func (r *Redis) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 	}
 	return nil
 }
+
+const entryField = "v" // of an entry of a stream
+
+// Add implements Store. A list is a stream: it numbers its entries itself, so that edges with clocks of their own read on where they were.
+func (r *Redis) Add(ctx context.Context, key string, value []byte, most int, ttl time.Duration) error {
+	_, err := r.client.TxPipelined(ctx, func(all redis.Pipeliner) error {
+		all.XAdd(ctx, &redis.XAddArgs{Stream: key, MaxLen: int64(most), Values: []any{entryField, value}})
+		all.PExpire(ctx, key, ttl)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("add to a stream in Redis: %w", err)
+	}
+	return nil
+}
+
+// After implements Store.
+func (r *Redis) After(ctx context.Context, key, id string) ([]Entry, error) {
+	from := "-"
+	if id != "" {
+		from = "(" + id
+	}
+	rows, err := r.client.XRange(ctx, key, from, "+").Result()
+	if redis.HasErrorPrefix(err, "WRONGTYPE") { // what stands there is not ours
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read a stream in Redis: %w", err)
+	}
+	entries := make([]Entry, len(rows))
+	for i, row := range rows {
+		text, _ := row.Values[entryField].(string) // what is none opens as nothing
+		entries[i] = Entry{row.ID, []byte(text)}
+	}
+	return entries, nil
+}

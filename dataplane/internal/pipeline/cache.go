@@ -3,6 +3,7 @@ package pipeline
 import (
 	"encoding/binary"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ const cacheField = "X-Tollgate-Cache"
 // memo is what a call has to do with kept answers.
 type memo struct {
 	asked cache.Question
+	spot  *cache.Spot   // where its question lies among others; nil: not known
 	age   time.Duration // of the oldest answer that may serve
 	keeps bool          // its own answer may be kept
 	body  []byte        // of a stream, as far as it has left
@@ -42,16 +44,27 @@ func (p *Pipeline) recall(c *call) *refusal.Error {
 		c.set(cacheField, "bypass")
 		return nil
 	}
-	c.memo.asked, c.memo.keeps = c.question(rules), true
-	if c.memo.age > 0 {
-		if kept, found := p.Cache.Find(c.place(c.targets[0])); found {
-			if age := p.Now().Sub(kept.At); age <= c.memo.age {
-				return p.serveKept(c, &kept, max(age, 0))
-			}
-		}
+	c.memo.asked, c.memo.keeps = c.question(rules, nil), true
+	if c.memo.age == 0 {
+		c.set(cacheField, "miss")
+		return nil
+	}
+	if kept, age, found := p.find(c, c.place(c.targets[0])); found {
+		return p.serveKept(c, &kept, age, 0)
+	}
+	if rules.EmbeddingModel != "" {
+		return p.recallSimilar(c, rules)
 	}
 	c.set(cacheField, "miss")
 	return nil
+}
+
+// find returns what is kept at a place, and how old it is, unless it is older than the call wants.
+func (p *Pipeline) find(c *call, place *cache.Place) (kept cache.Kept, age time.Duration, found bool) {
+	if kept, found = p.Cache.Find(place); found {
+		age = max(p.Now().Sub(kept.At), 0)
+	}
+	return kept, age, found && age <= c.memo.age
 }
 
 // cacheControl reads what the caller asks of caches: X-Tollgate-Cache, else Cache-Control as https://www.rfc-editor.org/rfc/rfc9111#section-5.2.1
@@ -104,9 +117,9 @@ func (c *call) keepable(rules *state.Cache) bool {
 	}
 }
 
-// question hashes all that decides the answer but the target: whose call it is, the body without the caller's own labels, and the header fields
-// that go on to the provider.
-func (c *call) question(rules *state.Cache) cache.Question {
+// question hashes all that decides the answer but the target and some texts: whose call it is, the body without the caller's own labels, and the
+// header fields that go on to the provider.
+func (c *call) question(rules *state.Cache, but []scan.Value) cache.Question {
 	flags := byte(0)
 	for i, flag := range [...]bool{c.ask.Stream, c.ask.Array, c.key.DropsFields, rules.PerEndUser} {
 		if flag {
@@ -124,28 +137,34 @@ func (c *call) question(rules *state.Cache) cache.Question {
 	for _, name := range [...]string{"Openai-Beta", "Anthropic-Beta", "Anthropic-Version"} {
 		c.pieces = append(c.pieces, []byte(strings.Join(c.r.Header[name], ",")))
 	}
-	c.pieces = c.decisive(c.pieces)
+	c.pieces = c.decisive(c.pieces, but)
 	return cache.Ask(c.pieces...)
 }
 
-// decisive appends the body's pieces around what no answer depends on. A Responses answer repeats both fields, so that they count there.
-func (c *call) decisive(dst [][]byte) [][]byte {
+// decisive appends the body's pieces around some texts and what no answer depends on, without the spaces that say nothing. A Responses answer
+// repeats the caller's labels, so that they count there.
+func (c *call) decisive(dst [][]byte, but []scan.Value) [][]byte {
 	body := c.body.B
+	cuts := append(make([]scan.Value, 0, 8), but...)
 	if c.dialect == dialect.OpenAIResponses || c.dialect == dialect.GeminiGenerate {
-		return append(dst, c.ask.Model, body)
+		dst = append(dst, c.ask.Model)
+	} else {
+		cuts = append(cuts, c.scan.Fields[scan.User], c.scan.Fields[scan.Metadata])
 	}
-	a, b := c.scan.Fields[scan.User], c.scan.Fields[scan.Metadata]
-	if a.Start > b.Start {
-		a, b = b, a
-	}
+	cuts = append(cuts, scan.Value{Start: len(body), End: len(body)})
+	slices.SortFunc(cuts, func(a, b scan.Value) int { return a.Start - b.Start })
+	c.scratch = slices.Grow(c.scratch[:0], len(body)) // it never moves: the pieces lie in it
 	at := 0
-	for _, cut := range [...]scan.Value{a, b} {
-		if cut.End > 0 {
-			dst = append(dst, body[at:cut.Start])
-			at = cut.End
+	for _, cut := range cuts {
+		if cut.End == 0 { // an absent field
+			continue
 		}
+		begin := len(c.scratch)
+		c.scratch = scan.Compact(c.scratch, body[at:cut.Start])
+		dst = append(dst, c.scratch[begin:])
+		at = cut.End
 	}
-	return append(dst, body[at:])
+	return dst
 }
 
 // place is where the answer of a target is kept.
@@ -161,8 +180,8 @@ func (c *call) place(t *state.Target) *cache.Place {
 	return &cache.Place{Org: c.key.Org.ID, Question: c.memo.asked, Target: cache.Ask(parts...)}
 }
 
-// serveKept answers with a kept answer: checked as if it came now, recorded, and free.
-func (p *Pipeline) serveKept(c *call, kept *cache.Kept, age time.Duration) *refusal.Error {
+// serveKept answers with a kept answer: checked as if it came now, recorded, and free. Of one to another question it says how like the two are.
+func (p *Pipeline) serveKept(c *call, kept *cache.Kept, age time.Duration, likenessPPM int64) *refusal.Error {
 	v := c.checkKept(kept.Body)
 	if v.Flagged != nil {
 		c.flag(v.Flagged)
@@ -171,10 +190,13 @@ func (p *Pipeline) serveKept(c *call, kept *cache.Kept, age time.Duration) *refu
 		return guardrail.OutputRefusal(v)
 	}
 	c.identify()
-	p.recordKept(c, kept)
+	p.recordKept(c, kept, likenessPPM)
 	p.describeLimits(c)
 	target := c.targets[0]
 	c.set(cacheField, "hit")
+	if likenessPPM > 0 {
+		c.set(similarityField, strconv.FormatFloat(float64(likenessPPM)/1e6, 'f', 3, 64))
+	}
 	c.set("Age", strconv.FormatInt(int64(age/time.Second), 10))
 	c.set("X-Tollgate-Provider", target.Provider.Name)
 	c.set("X-Tollgate-Model", target.Model)
@@ -194,13 +216,16 @@ func (p *Pipeline) serveKept(c *call, kept *cache.Kept, age time.Duration) *refu
 }
 
 // recordKept records the call: it cost nothing, and saved what the answer had cost.
-func (p *Pipeline) recordKept(c *call, kept *cache.Kept) {
+func (p *Pipeline) recordKept(c *call, kept *cache.Kept, likenessPPM int64) {
 	id := wire.NewID(c.started)
 	c.fill(&c.event, &id)
 	event := &c.event
 	event.Outcome, event.Code, event.HttpStatus = wire.Outcome_OUTCOME_OK, wire.CodeCacheHit, http.StatusOK
 	event.DurationUs, event.SavedPico = p.Now().Sub(c.started).Microseconds(), kept.CostPico
 	event.FirstByteUs = max(1, event.GetDurationUs())
+	if likenessPPM > 0 {
+		event.Code, event.SimilarityPpm = wire.CodeCacheHitSimilar, uint32(likenessPPM)
+	}
 	c.recorded = true
 	if err := p.keep(c, event); err != nil {
 		p.unwritten(c, event, err)
@@ -261,6 +286,11 @@ func (p *Pipeline) keepAnswer(c *call, a *attempt, body []byte, cost int64) {
 	if !c.ask.Stream {
 		body = append([]byte(nil), body...) // its memory is used again
 	}
+	spot := c.memo.spot
 	c.memo = memo{asked: c.memo.asked}
-	p.Cache.Keep(*c.place(a.target), cache.Answer{Dialect: c.dialect, Streamed: c.ask.Stream, Array: c.ask.Array, Body: body, CostPico: cost}, c.target.Cache.TTL)
+	place := c.place(a.target)
+	if spot != nil {
+		spot.Around.Target = place.Target
+	}
+	p.Cache.Keep(*place, cache.Answer{Dialect: c.dialect, Streamed: c.ask.Stream, Array: c.ask.Array, Body: body, CostPico: cost}, spot, c.target.Cache.TTL)
 }

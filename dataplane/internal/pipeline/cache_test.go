@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -22,7 +23,10 @@ import (
 type shelf struct {
 	mutex  sync.Mutex
 	values map[string][]byte
+	lists  map[string][]cache.Entry
 	put    atomic.Int64
+	added  atomic.Int64 // to lists
+	away   atomic.Bool  // for lists
 }
 
 func (s *shelf) Get(_ context.Context, key string) ([]byte, error) {
@@ -39,11 +43,33 @@ func (s *shelf) Set(_ context.Context, key string, value []byte, _ time.Duration
 	return nil
 }
 
+func (s *shelf) Add(_ context.Context, key string, value []byte, _ int, _ time.Duration) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.lists[key] = append(s.lists[key], cache.Entry{ID: strconv.FormatInt(1_000_000+s.added.Load(), 10), Value: value})
+	s.added.Add(1)
+	return nil
+}
+
+func (s *shelf) After(_ context.Context, key, id string) (all []cache.Entry, err error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.away.Load() {
+		return nil, errors.New("away")
+	}
+	for _, each := range s.lists[key] {
+		if each.ID > id {
+			all = append(all, each)
+		}
+	}
+	return all, nil
+}
+
 // cached makes the rig's route keep answers, and returns the store and how often the provider was called.
 func cached(t testing.TB, g *rig) *shelf {
 	t.Helper()
-	s := &shelf{values: map[string][]byte{}}
-	g.pipeline.Cache = cache.New(s, wire.FleetKey(strings.Repeat("f", 32)), time.Now)
+	s := &shelf{values: map[string][]byte{}, lists: map[string][]cache.Entry{}}
+	g.pipeline.Cache = cache.New(s, wire.FleetKey(strings.Repeat("f", 32)), time.Minute, time.Now)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -159,6 +185,8 @@ func TestWhatDecidesAnAnswerDecidesWhatServes(t *testing.T) {
 		header  []string
 		want    string
 	}{
+		"other spaces":      {body: strings.NewReplacer(`":`, `" : `, `,"`, ",\n\t\"").Replace(named("anna")), want: "hit"},
+		"other spaces said": {body: strings.Replace(named("anna"), `"hi"`, `"h i"`, 1), want: "miss"},
 		"another prompt":    {body: strings.Replace(named("anna"), "hi", "ho", 1), want: "miss"},
 		"another field":     {body: strings.Replace(named("anna"), "100", "101", 1), want: "miss"},
 		"a beta":            {body: named("anna"), header: []string{"Openai-Beta", "x"}, want: "miss"},

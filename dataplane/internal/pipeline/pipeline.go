@@ -92,6 +92,8 @@ type Pipeline struct {
 	drained  sync.Once
 	sessions sync.WaitGroup
 	mirrors  *mirrors
+
+	comparisons *comparisons
 }
 
 // stage is one step. It refuses, or leaves what it found in the call.
@@ -114,7 +116,7 @@ func New(config Config) *Pipeline {
 	if config.Seen == nil {
 		config.Seen = route.NewSeen(nil)
 	}
-	p := &Pipeline{Config: config, metrics: newMetrics(config.Registry), floods: floods{kind: map[refusalKind]*flood{}}, mirrors: newMirrors(config.Registry)}
+	p := &Pipeline{Config: config, metrics: newMetrics(config.Registry), floods: floods{kind: map[refusalKind]*flood{}}, mirrors: newMirrors(config.Registry), comparisons: newComparisons(config.Registry)}
 	p.drains = make(chan struct{})
 	p.calls.New = func() any { return newCall() }
 	p.stages, p.passes, p.keeps = p.order(), p.passing(), p.keeping()

@@ -48,7 +48,7 @@ func (c *compiler) route(in *wire.Route) {
 	out := &Route{ID: c.id("id", in.GetId()), Name: c.text("name", in.GetName()), Version: in.GetVersion(), Strategy: in.GetStrategy()}
 	out.Reliability = c.reliability(in.GetReliability())
 	out.Reliability.Breaker = c.breaker(in.GetReliability().GetBreaker(), out.ID, out.Name)
-	out.Cache, out.Mirror = c.cache(in.GetCache()), c.mirror(in.GetMirror())
+	out.Cache, out.Mirror = c.cache(in), c.mirror(in.GetMirror())
 	if len(in.GetTargets()) == 0 {
 		c.fail("targets", "a route needs a target")
 	}

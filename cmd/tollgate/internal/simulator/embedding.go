@@ -9,6 +9,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -106,19 +108,25 @@ func embeddingInputs(raw json.RawMessage) (inputs []string, counted int, err err
 	return inputs, counted, nil
 }
 
-// vector is a unit vector that depends on model and input alone.
+// vector is a unit vector that depends on model and input alone, and is near those of texts with nearly the same words: each word, and each three
+// letters of one, stand for a direction, and a text is their sum.
 func vector(request embeddingRequest, input string) any {
-	digest := sha256.Sum256([]byte(request.Model + "\x00" + input))
-	random := rand.New(rand.NewPCG(binary.LittleEndian.Uint64(digest[:]), binary.LittleEndian.Uint64(digest[8:]))) // must be repeatable, not secret
 	numbers := make([]float32, dimensionsDefault)
 	if request.Dimensions > 0 {
 		numbers = make([]float32, request.Dimensions)
 	}
+	for _, word := range wordsOf(input) {
+		lean(numbers, request.Model, word, wordWeight)
+		for at := 0; at+lettersOfPart <= len(word); at++ {
+			lean(numbers, request.Model, word[at:at+lettersOfPart], 1)
+		}
+	}
 	var square float64
-	for i := range numbers {
-		value := random.NormFloat64()
-		numbers[i] = float32(value)
-		square += value * value
+	for _, number := range numbers {
+		square += float64(number) * float64(number)
+	}
+	if square == 0 { // of a few dimensions, steps may end each other
+		numbers[0], square = 1, 1
 	}
 	length := float32(math.Sqrt(square))
 	for i := range numbers {
@@ -132,4 +140,33 @@ func vector(request embeddingRequest, input string) any {
 		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(number))
 	}
 	return base64.StdEncoding.EncodeToString(raw)
+}
+
+const (
+	wordWeight    = 2
+	lettersOfPart = 3
+	leaning       = 16 // numbers that a part of a text changes
+)
+
+// wordsOf returns the words of a text in small letters; of one without any, the text.
+func wordsOf(text string) []string {
+	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	if len(words) == 0 {
+		return []string{text}
+	}
+	return words
+}
+
+// lean adds the direction that a part of a text stands for.
+func lean(numbers []float32, model, part string, weight float32) {
+	digest := sha256.Sum256([]byte(model + "\x00" + part))
+	random := rand.New(rand.NewPCG(binary.LittleEndian.Uint64(digest[:]), binary.LittleEndian.Uint64(digest[8:]))) // must be repeatable, not secret
+	for range leaning {
+		at := random.IntN(len(numbers))
+		if random.IntN(2) == 0 {
+			numbers[at] += weight
+		} else {
+			numbers[at] -= weight
+		}
+	}
 }

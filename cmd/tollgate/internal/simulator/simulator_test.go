@@ -271,6 +271,33 @@ func TestEmbeddingsAreUnitVectorsInBothEncodings(t *testing.T) {
 	}
 }
 
+func TestEmbeddingsOfLikeSentencesAreNear(t *testing.T) {
+	t.Parallel()
+	of := func(text string) []float32 {
+		numbers, ok := vector(embeddingRequest{Model: "text-embedding-3-small"}, text).([]float32)
+		if !ok {
+			t.Fatal("no numbers")
+		}
+		return numbers
+	}
+	question := of("How do I reset the password of my account?")
+	for text, want := range map[string][2]float64{
+		"How do I reset the password of my account?":    {0.9999, 1.0001},
+		"how do I reset the password of my account":     {0.9999, 1.0001},
+		"How can I reset the password of my account?":   {0.85, 0.99},
+		"Which invoices are due by the end of November": {-0.1, 0.4},
+		"?!": {-0.1, 0.1},
+	} {
+		cosine := 0.0
+		for i, number := range of(text) {
+			cosine += float64(number) * float64(question[i])
+		}
+		if cosine < want[0] || cosine > want[1] {
+			t.Errorf("%s: %.4f", text, cosine)
+		}
+	}
+}
+
 func TestRefusalsHaveTheProvidersForm(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t, Config{})

@@ -38,6 +38,7 @@ var walls = []house.Wall{
 	{Room: "dataplane/wire", May: nil},
 	{Room: "dataplane/wire/wireconnect", May: []string{"dataplane/wire"}},
 	{Room: "dataplane/egress", May: nil}, // both planes dial through it
+	{Room: "dataplane/ask", May: list(contract, carriers, "dataplane/internal/pipeline", "dataplane/internal/state", "dataplane/internal/translate")}, // a dry run reads requests with it
 	{Room: "dataplane/wire/lease", May: nil},
 	{Room: "dataplane/wire/condition", May: nil},
 	{Room: "dataplane/wire/plan", May: []string{"dataplane/wire", "dataplane/wire/condition"}},
@@ -59,20 +60,20 @@ var walls = []house.Wall{
 	{Room: "controlplane/internal/telemetry", May: nil},
 	{Room: "controlplane/internal/pgtest", May: list(foundations, "migrations")},
 	{Room: "controlplane/internal/publish", May: list(foundations, nouns, contract)},
-	{Room: "controlplane/internal/console", May: list(foundations, nouns, "web/...")},
-	{Room: "controlplane/internal/api", May: list(foundations, nouns)},
+	{Room: "controlplane/internal/console", May: list(foundations, nouns, "web/...", "dataplane/ask")}, // to ask in tests: the root hands it to dryrun
+	{Room: "controlplane/internal/api", May: list(foundations, nouns, "dataplane/ask")}, // likewise
 	{Room: "controlplane/internal/notice", May: nil},
 	{Room: "controlplane/internal/ledger", May: list(foundations, contract)},
 	{Room: "controlplane/internal/edges", May: list(foundations, nouns, contract, "controlplane/internal/publish", "controlplane/internal/ledger", "controlplane/internal/notice")},
 	{Room: "controlplane/internal/ingest", May: list(foundations, nouns, contract, "controlplane/internal/ledger")},
 	{Room: "controlplane/internal/reprice", May: list(foundations, contract, "controlplane/internal/price", "controlplane/internal/ledger")},
-	{Room: "controlplane/internal/dryrun", May: list(foundations, contract, "controlplane/internal/route", "controlplane/internal/price", "controlplane/internal/provider", "controlplane/internal/virtualkey")},
+	{Room: "controlplane/internal/dryrun", May: list(foundations, contract, "controlplane/internal/route", "controlplane/internal/price", "controlplane/internal/provider", "controlplane/internal/virtualkey", "controlplane/internal/edge", "dataplane/ask")}, // likewise
 	{Room: "controlplane/internal/budget", May: list(foundations, contract, "controlplane/internal/ledger")},
 	{Room: "controlplane/internal/channel", May: list(foundations, "dataplane/egress")},
 	{Room: "controlplane/internal/alert", May: list(foundations, "controlplane/internal/channel")},
 	{Room: "controlplane/internal/usage", May: list(foundations, contract, "controlplane/internal/notice")},
 	{Room: "controlplane/internal/*", May: list(foundations, contract)}, // the nouns
-	{Room: "controlplane", May: list("controlplane/internal/*", contract, "dataplane/egress", "migrations", "web/...")},
+	{Room: "controlplane", May: list("controlplane/internal/*", contract, "dataplane/egress", "dataplane/ask", "migrations", "web/...")},
 
 	// the edge
 	{Room: "dataplane/internal/state", May: list(contract)},

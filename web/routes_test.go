@@ -33,13 +33,18 @@ func routeStories() []story {
 			{Number: "2", When: component.At(noon, "ago"), Who: "deploy", RestoreHref: "/routes/1/versions/2/restore", Changes: []routeui.Change{{Line: `"model": "gpt-4o",`}, {Added: true, Line: `"model": "gpt-5",`}, {Added: true, Line: `"override": {`}, {Added: true, Line: `"temperature": 0.2`}}},
 		}})},
 		{name: "route-try", title: "smart", active: "Routes", content: routeui.TryPage(routeui.Try{
-			Title: "smart", Links: links, Action: "/routes/1/try", Key: component.Field{Name: "key", Label: "Virtual key", Options: []component.Option{{Label: "none"}, {Value: "1", Label: "nightly (Research)"}}},
+			Title: "smart", Links: links, Action: "/routes/1/try", Around: []component.Field{{Name: "key", Label: "Virtual key", Options: []component.Option{{Label: "none"}, {Value: "1", Label: "nightly (Research)"}}}, {Name: "draw", Label: "Chance", Optional: true, InputMode: "numeric"}},
+			Given: routeui.Given{
+				CSRF: "token", Path: component.Field{Name: "request.path", Label: "Path", Value: "/v1/messages", Mono: true}, Headers: component.Field{Name: "request.headers", Label: "Header fields", Optional: true, Mono: true, Rows: 3},
+				Body:   component.Field{Name: "request.body", Label: "Body", Value: `{"model": "smart"`, Mono: true, Rows: 12, Error: "An edge refuses it with 400 invalid_json: it ends too early."},
+				Around: []component.Field{{Name: "draw", ID: "given-draw", Label: "Chance", Optional: true, InputMode: "numeric"}},
+			},
 			Fields: []component.Field{{Name: "prompt_chars", Label: "Characters of the prompt", Value: "300", Optional: true, InputMode: "numeric"}, {Name: "labels", Label: "Labels", Optional: true, Mono: true, Help: "tier=gold, team=web"}},
 			Stream: component.Field{Name: "stream", Label: "Streamed", Value: "on"}, Tools: component.Field{Name: "tools", Label: "Brings tools", Value: "on"},
-			Result: &routeui.Tried{Version: "3", See: `prompt_chars = 300`, Notes: []string{"For 10m0s a kept answer of azure / gpt-4o serves the same call for nothing."}, Targets: []routeui.Place{{Provider: "azure", Model: "gpt-4o", Group: "europe", Cost: "$0.0052"}}, Steps: []routeui.Step{
+			Result: &routeui.Tried{Version: "3", See: `prompt_chars = 300`, Notes: []string{"For 10m0s a kept answer of azure / gpt-4o serves the same call for nothing."}, Targets: []routeui.Place{{Provider: "azure", Model: "gpt-4o", Group: "europe", Cost: "$0.0052", Held: []string{"open at edge-1: status 503"}}}, Steps: []routeui.Step{
 				{Node: "openai/gpt-4o-mini", When: "prompt_chars < 300", Verdict: "not held", Why: "prompt_chars = 300"},
 				{Node: "europe", Verdict: "otherwise", Good: true, Why: "no condition before it held"},
-				{Group: "europe", Node: "mistral/mistral-large", Verdict: "left out", Why: "no price is known for it"},
+				{Group: "europe", Node: "mistral/mistral-large", Verdict: "left out", Bad: true, Why: "no price is known for it"},
 			}},
 		})},
 		{name: "route-text", title: "smart", active: "Routes", content: routeui.TextPage(routeui.Text{Form: form("route-text", "/routes/1/text", "Save"), Title: "smart", Links: links, Text: component.Field{

@@ -8,11 +8,22 @@ type Try struct {
 	Links   []component.Link
 	Action  string
 	Message string
-	Key     component.Field
-	Fields  []component.Field
+	Fields  []component.Field // that describe a call
 	Stream  component.Field
 	Tools   component.Field
+	Around  []component.Field // what no call says itself
+	Given   Given
 	Result  *Tried // nil: the call cannot be read
+}
+
+// Given is the form for a whole request.
+type Given struct {
+	Open    bool // it is what was tried
+	CSRF    string
+	Path    component.Field
+	Headers component.Field
+	Body    component.Field
+	Around  []component.Field
 }
 
 // Tried is what an edge would do.
@@ -26,7 +37,10 @@ type Tried struct {
 }
 
 // Place is a target in the order in which they are tried.
-type Place struct{ Provider, Model, Group, Cost string }
+type Place struct {
+	Provider, Model, Group, Cost string
+	Held                         []string // by which edges, and why
+}
 
 // Step is one thing that was decided.
 type Step struct {
@@ -35,5 +49,6 @@ type Step struct {
 	When    string
 	Verdict string
 	Good    bool
+	Bad     bool
 	Why     string
 }

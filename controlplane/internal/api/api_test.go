@@ -43,6 +43,7 @@ import (
 	"tollgate.dev/controlplane/internal/virtualkey"
 	"tollgate.dev/controlplane/internal/work"
 	"tollgate.dev/controlplane/internal/workspace"
+	"tollgate.dev/dataplane/ask"
 )
 
 // canary is in every name of organization a.
@@ -78,7 +79,7 @@ func newBench(t *testing.T) *bench {
 		Guardrails: guardrail.New(db.Tenant), RateLimits: ratelimit.New(db.Tenant), Prices: price.New(db.Pool, time.Now), Keys: virtualkey.New(db.Tenant, seal.NewSecret("pepper"), time.Now),
 		Audits: audit.New(db.Tenant), Usage: usage.New(db.Tenant, usage.NewFeed(), time.Now),
 	}
-	services.DryRuns = dryrun.New(db.Tenant, services.Routes, services.Keys, time.Now)
+	services.DryRuns = dryrun.New(db.Tenant, services.Routes, services.Keys, edge.New(db.Tenant, time.Now), ask.Reader{}, time.Now)
 	services.Edges = edge.New(db.Tenant, time.Now)
 	services.Channels, services.Alerts = alerting(t, db, box, logger)
 	services.Reprices = reprice.New(db.Tenant, ingest.New(db.Pool, time.Now, logger), jobs, time.Now, logger)

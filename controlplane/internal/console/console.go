@@ -124,7 +124,7 @@ func (c *Console) mountNouns(get, both func(string, func(*visit) error)) {
 	both("/routes/:id", c.editRoute)
 	both("/routes/:id/text", c.routeText)
 	get("/routes/:id/versions", c.routeVersions)
-	get("/routes/:id/try", c.tryRoute)
+	both("/routes/:id/try", c.tryRoute)
 	both("/routes/:id/versions/:version/restore", c.restoreRoute)
 	both("/routes/:id/purge-cache", c.purgeRoute)
 	both("/routes/:id/archive", c.archiveRoute)

@@ -46,6 +46,7 @@ import (
 	"tollgate.dev/controlplane/internal/virtualkey"
 	"tollgate.dev/controlplane/internal/work"
 	"tollgate.dev/controlplane/internal/workspace"
+	"tollgate.dev/dataplane/ask"
 )
 
 // quiet answers that nothing was called and no edge is there: what those rooms know is tested with them.
@@ -131,7 +132,7 @@ func open(t *testing.T) *browser {
 	channels := channel.New(db.Tenant, box, jobs, sender, time.Now)
 	shown, err := console.New(console.Services{
 		Authn: who, Tokens: tokens, Prices: price.New(db.Pool, time.Now), Reprices: reprice.New(db.Tenant, ingest.New(db.Pool, time.Now, logger), jobs, time.Now, logger), Orgs: orgs, Members: people, Workspaces: workspace.New(db.Tenant), Agents: agent.New(db.Tenant), Providers: provider.New(db.Tenant, box),
-		Routes: route.New(db.Tenant), DryRuns: dryrun.New(db.Tenant, route.New(db.Tenant), virtualkey.New(db.Tenant, seal.NewSecret(strings.Repeat("p", 32)), time.Now), time.Now), Budgets: budget.New(db.Tenant, quiet{}, ledger.New(db.Pool, time.Now, logger), jobs, time.Now), Doubts: budget.NewDoubts(db.Tenant, ledger.Doubts{}, time.Now), Guardrails: guardrail.New(db.Tenant), RateLimits: ratelimit.New(db.Tenant),
+		Routes: route.New(db.Tenant), DryRuns: dryrun.New(db.Tenant, route.New(db.Tenant), virtualkey.New(db.Tenant, seal.NewSecret(strings.Repeat("p", 32)), time.Now), quiet{}, ask.Reader{}, time.Now), Budgets: budget.New(db.Tenant, quiet{}, ledger.New(db.Pool, time.Now, logger), jobs, time.Now), Doubts: budget.NewDoubts(db.Tenant, ledger.Doubts{}, time.Now), Guardrails: guardrail.New(db.Tenant), RateLimits: ratelimit.New(db.Tenant),
 		VirtualKeys: virtualkey.New(db.Tenant, seal.NewSecret(strings.Repeat("p", 32)), time.Now), Audit: audit.New(db.Tenant), Usage: quiet{}, Edges: quiet{},
 		Channels: channels, Alerts: alert.New(db.Tenant, db.Pool, nil, channels, time.Now, logger),
 	}, console.Config{EdgeURL: "http://edge.example", Now: time.Now, Logger: logger})

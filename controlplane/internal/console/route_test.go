@@ -108,6 +108,19 @@ func TestTheTreeOfARouteIsEditedWithoutScript(t *testing.T) {
 	if a := b.get(page + "/try?prompt_chars=many&labels=tier"); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, `id="field-prompt_chars-error"`) || !strings.Contains(a.body, `id="field-labels-error"`) {
 		t.Errorf("a query that cannot be read: %d\n%s", a.status, a.body)
 	}
+	pasted := url.Values{"request.path": {"/v1/messages"}, "request.headers": {"x-tollgate-label-tier: free"}, "request.body": {`{"model":"smart","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`}}
+	if a := b.send(page+"/try", pasted); a.status != http.StatusOK || !strings.Contains(unescape(a.body), `labels = ["tier":"free"]`) || !strings.Contains(a.body, `x-tollgate-label-tier: free`) {
+		t.Errorf("a pasted request: %d\n%s", a.status, between(a.body, `id="tried"`, "</section>"))
+	}
+	pasted.Set("request.headers", "no colon")
+	if a := b.send(page+"/try", pasted); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, `id="field-request.headers-error"`) {
+		t.Errorf("header fields that cannot be read: %d", a.status)
+	}
+	pasted.Set("request.headers", "")
+	pasted.Set("request.body", `{"model":"smart","max_tokens":9,"messages":[}`)
+	if a := b.send(page+"/try", pasted); a.status != http.StatusUnprocessableEntity || !strings.Contains(between(a.body, `id="field-request.body-error"`, "</p>"), "line 1, column 45") {
+		t.Errorf("a broken body: %d\n%s", a.status, between(a.body, `id="field-request.body-error"`, "</p>"))
+	}
 	versions := b.get(page + "/versions").body
 	if !strings.Contains(versions, "Version 2") || !strings.Contains(versions, page+"/versions/1/restore") || !strings.Contains(versions, "change-added") {
 		t.Errorf("versions:\n%s", versions)

@@ -1,10 +1,11 @@
 // Package dryrun says which targets of a route an edge would try for a call, in which order, and why. It decides with the code that edges
 // decide with.
-// It refuses to call a provider, and to guess what only an edge knows: latencies, open breakers and stopped canaries.
+// It refuses to call a provider, and to guess what only an edge knows: latencies, and what has happened since the edges last said.
 package dryrun
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"tollgate.dev/controlplane/internal/fault"
@@ -34,6 +35,8 @@ type Request struct {
 	At                *time.Time        `json:"at"`                  // none: now
 	BudgetLeftPercent *int64            `json:"budget_left_percent"` // none: 100
 	Draw              int64             `json:"draw"`                // what chance is: another number, another draw
+	EdgeID            ident.Edge        `json:"edge_id"`             // whose breakers and canaries hold; none: what all connected edges say alike
+	Request           *Given            `json:"request"`             // as its caller sends it; none: the fields above describe it
 }
 
 // Result is what an edge would do.
@@ -52,6 +55,7 @@ type Target struct {
 	Model    string       `json:"model"`
 	Group    string       `json:"group"` // the groups that lead to it: "europe/cheap"
 	Expected money.Amount `json:"expected_pico"`
+	Held     []Held       `json:"held"` // edges that hold calls back from it
 }
 
 // Step is one thing that was decided.
@@ -69,13 +73,19 @@ const (
 	percentMax = 100
 )
 
-func (r Request) judge() error {
+func (r Request) judge(reader reader) error {
 	var wrong fault.Fields
+	if r.Request != nil {
+		r.judgeGiven(&wrong)
+	}
 	if r.PromptChars < 0 || r.PromptChars > charsMax {
 		wrong.Add("prompt_chars", "enter a number of characters that is not negative")
 	}
 	if r.MaxOutputTokens < 0 || r.MaxOutputTokens > outputMax {
 		wrong.Add("max_output_tokens", "enter a number of tokens, or 0 for none")
+	}
+	if r.Dialect != "" && !reader.Knows(r.Dialect) {
+		wrong.Add("dialect", "no caller speaks it: give openai_chat, openai_responses, anthropic_messages, gemini_generate or another as usage events name them")
 	}
 	if r.BudgetLeftPercent != nil && (*r.BudgetLeftPercent < 0 || *r.BudgetLeftPercent > percentMax) {
 		wrong.Add("budget_left_percent", "enter a number between 0 and 100")
@@ -110,19 +120,24 @@ type stage struct {
 	request Request
 	call    condition.Call
 	prices  []*wire.Tariff // by target; nil: none is known
-	held    []string       // by target: why calls are held back from it; empty: they are not
+	heard   heard
+	reaches []bool // by target: its provider has the caller's API, or something like it
 }
 
 // Fits implements plan.World.
 func (s *stage) Fits(target int) string {
-	if s.prices[target] == nil {
+	switch {
+	case !s.reaches[target]:
+		return plan.NotSpoken
+	case s.prices[target] == nil:
 		return plan.NoPrice
+	default:
+		return ""
 	}
-	return ""
 }
 
 // Held implements plan.World.
-func (s *stage) Held(target int) string { return s.held[target] }
+func (s *stage) Held(target int) string { return s.heard.held[target] }
 
 // CostPico implements plan.World.
 func (s *stage) CostPico(target int) int64 {
@@ -133,8 +148,8 @@ func (s *stage) CostPico(target int) int64 {
 // Latency implements plan.World: each edge knows its own.
 func (*stage) Latency(int) time.Duration { return 0 }
 
-// Stopped implements plan.World: each edge stops its own.
-func (*stage) Stopped(string) bool { return false }
+// Stopped implements plan.World.
+func (s *stage) Stopped(path string) bool { return s.heard.stopped[path] }
 
 // Call implements plan.World.
 func (s *stage) Call() *condition.Call { return &s.call }
@@ -159,12 +174,14 @@ func result(found route.Route, tree *plan.Tree, s *stage) Result {
 	out := Result{Version: found.Version, Targets: []Target{}, Steps: []Step{}, See: s.call.Say(tree.Asks())}
 	leaves := found.Leaves()
 	for _, i := range order {
-		out.Targets = append(out.Targets, Target{leaves[i].ProviderName, leaves[i].Model, tree.Path(i), money.FromPico(s.CostPico(i))})
+		out.Targets = append(out.Targets, Target{leaves[i].ProviderName, leaves[i].Model, tree.Path(i), money.FromPico(s.CostPico(i)), s.heard.at[i]})
 	}
 	switch {
 	case len(order) > 0:
 	case unmet:
 		out.Refused = "no condition of the route holds, and it has no target for all others"
+	case !slices.Contains(s.reaches, true):
+		out.Refused = "no target's provider has anything like the API that the caller uses"
 	default:
 		out.Refused = "no price is known for any of the targets"
 	}

@@ -2,12 +2,15 @@ package dryrun_test
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/dryrun"
+	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/pgtest"
@@ -17,6 +20,7 @@ import (
 	"tollgate.dev/controlplane/internal/seal"
 	"tollgate.dev/controlplane/internal/virtualkey"
 	"tollgate.dev/controlplane/internal/workspace"
+	"tollgate.dev/dataplane/ask"
 )
 
 // bench is an organization with a provider "lab", of whose models dear-input and dear-output have prices and free has none.
@@ -26,14 +30,20 @@ type bench struct {
 	lab    ident.Provider
 	routes *route.Service
 	keys   *virtualkey.Service
+	fleet  said
 	runs   *dryrun.Service
 }
+
+// said is what edges say.
+type said struct{ edges []edge.Edge }
+
+func (s *said) List(context.Context, authz.Actor) ([]edge.Edge, error) { return s.edges, nil }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	db := pgtest.New(t)
 	b := &bench{db: db, actor: db.Org(t, "a"), routes: route.New(db.Tenant), keys: virtualkey.New(db.Tenant, seal.NewSecret(strings.Repeat("p", 32)), time.Now)}
-	b.runs = dryrun.New(db.Tenant, b.routes, b.keys, time.Now)
+	b.runs = dryrun.New(db.Tenant, b.routes, b.keys, &b.fleet, ask.Reader{}, time.Now)
 	box, err := seal.New(bytes.Repeat([]byte{7}, seal.KeyBytes))
 	if err != nil {
 		t.Fatal(err)
@@ -144,5 +154,100 @@ func TestADryRunIsOfOnesOwnRouteAndKey(t *testing.T) {
 	_, err := b.runs.Run(t.Context(), b.actor, made.ID, dryrun.Request{PromptChars: -1, MaxOutputTokens: -1, BudgetLeftPercent: &low})
 	if found := fault.Of(err); found.Kind != fault.Invalid || len(found.Fields) != 3 {
 		t.Errorf("%+v", found)
+	}
+}
+
+func TestADryRunReadsAWholeRequestAsAnEdgeDoes(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	made := b.route(t, route.Input{Name: "smart", Aliases: []string{"clever"}, Strategy: route.Conditional, Targets: []route.Target{
+		b.leaf("dear-output", `stream && tools && labels.team == "search" && end_user == "ada" && prompt_chars == 12 && dialect == "anthropic_messages"`), b.leaf("dear-input", ""),
+	}})
+	given := dryrun.Given{
+		Path: "/v1/messages", Headers: map[string]string{"x-tollgate-label-team": "search", "X-Tollgate-User": "ada"},
+		Body: json.RawMessage(`{"model":"clever","stream":true,"max_tokens":50,"messages":[{"role":"user","content":"Hello there"}],"tools":[{"name":"f","input_schema":{}}]}`),
+	}
+	got := b.run(t, made.ID, dryrun.Request{Request: &given})
+	if models(got) != "dear-output" || len(got.Notes) != 1 || !strings.Contains(got.See, `labels = ["team":"search"]`) {
+		t.Errorf("%+v", got)
+	}
+	text, err := json.Marshal(string(given.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	given.Body = text
+	if again := b.run(t, made.ID, dryrun.Request{Request: &given}); again.See != got.See {
+		t.Errorf("as a text: %s", again.See)
+	}
+	given.Body = json.RawMessage(`{"model":"other","max_tokens":50,"messages":[]}`)
+	if got := b.run(t, made.ID, dryrun.Request{Request: &given}); models(got) != "dear-input" || !strings.Contains(got.Notes[0], "“other”") {
+		t.Errorf("%+v", got)
+	}
+	given.Body = json.RawMessage(`"{\"model\":\"smart\", oops"`)
+	_, err = b.runs.Run(t.Context(), b.actor, made.ID, dryrun.Request{Request: &given, PromptChars: 5})
+	if found := fault.Of(err); found.Kind != fault.Invalid || found.Fields[0].Name != "prompt_chars" {
+		t.Errorf("%+v", found)
+	}
+	_, err = b.runs.Run(t.Context(), b.actor, made.ID, dryrun.Request{Request: &given})
+	if found := fault.Of(err); found.Kind != fault.Invalid || found.Fields[0].Name != "request.body" || !strings.Contains(found.Fields[0].Message, "line 1, column") {
+		t.Errorf("%+v", found)
+	}
+	_, err = b.runs.Run(t.Context(), b.actor, made.ID, dryrun.Request{Dialect: "telepathy"})
+	if found := fault.Of(err); found.Kind != fault.Invalid || found.Fields[0].Name != "dialect" {
+		t.Errorf("%+v", found)
+	}
+	if got := b.run(t, made.ID, dryrun.Request{Dialect: "gemini_generate"}); models(got) != "dear-input" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestADryRunLeavesOutWhatEdgesHoldBack(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	in := route.Input{Name: "m", Strategy: route.Weighted, Targets: []route.Target{b.leaf("dear-input", ""), b.leaf("dear-output", "")}}
+	in.Targets[1].Weight = 0
+	made := b.route(t, in)
+	open := edge.OpenTarget{ProviderID: b.lab, Provider: "lab", Model: "dear-input", Reason: "status 503", Since: time.Now(), ProbeAt: time.Now().Add(time.Minute)}
+	fra, nyc := edge.Edge{ID: ident.New[ident.Edge](), Name: "fra", Connected: true, OpenTargets: []edge.OpenTarget{open}}, edge.Edge{ID: ident.New[ident.Edge](), Name: "nyc", Connected: true}
+	b.fleet.edges = []edge.Edge{fra, nyc, {Name: "away", OpenTargets: []edge.OpenTarget{open}}}
+	if got := b.run(t, made.ID, dryrun.Request{}); models(got) != "dear-input dear-output" || len(got.Targets[0].Held) != 1 || got.Targets[0].Held[0].Edge != "fra" || !strings.Contains(strings.Join(got.Notes, " "), "1 of 2 edges hold") {
+		t.Errorf("one of two edges holds it back: %+v", got)
+	}
+	got := b.run(t, made.ID, dryrun.Request{EdgeID: fra.ID})
+	if models(got) != "dear-output dear-input" || !strings.Contains(got.Steps[len(got.Steps)-1].Why+got.Steps[0].Why, "status 503") {
+		t.Errorf("as that edge decides: %+v", got)
+	}
+	b.fleet.edges[1].OpenTargets = []edge.OpenTarget{open}
+	if got := b.run(t, made.ID, dryrun.Request{}); models(got) != "dear-output dear-input" || got.Notes == nil || len(got.Notes) != 0 {
+		t.Errorf("both hold it back: %+v", got)
+	}
+	b.fleet.edges[1].OpenTargets[0].HalfOpen = true
+	if got := b.run(t, made.ID, dryrun.Request{EdgeID: nyc.ID}); models(got) != "dear-input dear-output" {
+		t.Errorf("the next call tries it: %+v", got)
+	}
+	if _, err := b.runs.Run(t.Context(), b.actor, made.ID, dryrun.Request{EdgeID: ident.New[ident.Edge]()}); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("an edge that is not there: %v", err)
+	}
+	in.Reliability.Breaker = &route.Breaker{Failures: 2}
+	if _, err := b.routes.Update(t.Context(), b.actor, made.ID, in); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.run(t, made.ID, dryrun.Request{EdgeID: fra.ID}); models(got) != "dear-input dear-output" {
+		t.Errorf("a route with a breaker of its own goes by that of all: %+v", got)
+	}
+}
+
+func TestADryRunLeavesOutACanaryThatEveryEdgeHasStopped(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	made := b.route(t, route.Input{Name: "m", Strategy: route.Canary, Trial: &route.Trial{SharePerMille: 1000, Calls: 10}, Targets: []route.Target{b.leaf("dear-input", ""), b.leaf("dear-output", "")}})
+	stopped := edge.Edge{Name: "fra", Connected: true, StoppedCanaries: []edge.StoppedCanary{{RouteID: made.ID, Version: made.Version}}}
+	b.fleet.edges = []edge.Edge{stopped, {Name: "nyc", Connected: true}}
+	if got := b.run(t, made.ID, dryrun.Request{}); models(got) != "dear-output dear-input" || len(got.Notes) != 1 {
+		t.Errorf("%+v", got)
+	}
+	b.fleet.edges = b.fleet.edges[:1]
+	if got := b.run(t, made.ID, dryrun.Request{}); models(got) != "dear-input" || got.Steps[0].Verdict != "left_out" {
+		t.Errorf("%+v", got)
 	}
 }

@@ -3,6 +3,7 @@ package dryrun
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,12 +23,14 @@ type Service struct {
 	db     *tenant.DB
 	routes *route.Service
 	keys   *virtualkey.Service
+	fleet  fleet
+	reader reader
 	now    func() time.Time
 }
 
 // New returns a Service over the tenants' database.
-func New(db *tenant.DB, routes *route.Service, keys *virtualkey.Service, now func() time.Time) *Service {
-	return &Service{db, routes, keys, now}
+func New(db *tenant.DB, routes *route.Service, keys *virtualkey.Service, fleet fleet, reader reader, now func() time.Time) *Service {
+	return &Service{db, routes, keys, fleet, reader, now}
 }
 
 // Run says what an edge would do with a call of the route.
@@ -36,7 +39,10 @@ func (s *Service) Run(ctx context.Context, actor authz.Actor, id ident.Route, in
 	if err != nil {
 		return Result{}, err
 	}
-	if err := in.judge(); err != nil {
+	if err := in.judge(s.reader); err != nil {
+		return Result{}, err
+	}
+	if in, err = in.with(s.reader, s.now()); err != nil {
 		return Result{}, err
 	}
 	if !in.VirtualKeyID.IsZero() {
@@ -50,17 +56,42 @@ func (s *Service) Run(ctx context.Context, actor authz.Actor, id ident.Route, in
 	if err != nil {
 		return Result{}, err
 	}
-	world := &stage{request: in, call: in.call(found, s.now(), tree.Zone), held: make([]string, len(found.Leaves()))}
+	world := &stage{request: in, call: in.call(found, s.now(), tree.Zone)}
+	if world.heard, err = s.listen(ctx, actor, found, in.EdgeID); err != nil {
+		return Result{}, err
+	}
 	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
-		world.prices, err = pricesOf(ctx, tx, actor.Org, found.Leaves(), world.call.At)
+		providers, err := provider.List(ctx, tx, actor.Org)
+		if err != nil {
+			return err
+		}
+		world.reaches = s.reached(world.call.Dialect, found.Leaves(), providers)
+		world.prices, err = pricesOf(ctx, tx, actor.Org, found.Leaves(), providers, world.call.At)
 		return err
 	})
 	if err != nil {
 		return Result{}, err
 	}
 	out := result(found, tree, world)
-	out.Notes = notes(found, out.Targets)
+	out.Notes = append(notes(found, out.Targets), world.heard.notes...)
+	if note := elsewhere(world.call.Model, found); note != "" {
+		out.Notes = append([]string{note}, out.Notes...)
+	}
 	return out, nil
+}
+
+// reached says which targets a dialect reaches.
+func (s *Service) reached(dialect string, targets []route.Target, providers []provider.Provider) []bool {
+	kinds := map[ident.Provider]*wire.Provider{}
+	for _, each := range providers {
+		kind := wire.ProviderKind_value["PROVIDER_KIND_"+strings.ToUpper(string(each.Kind))]
+		kinds[each.ID] = &wire.Provider{Kind: wire.ProviderKind(kind), ChatOnly: each.ChatOnly, Compatible: each.Compatible}
+	}
+	reaches := make([]bool, len(targets))
+	for i, target := range targets {
+		reaches[i] = s.reader.Reaches(dialect, kinds[target.ProviderID], target.Model)
+	}
+	return reaches
 }
 
 // notes says what a route does beside choosing a target.
@@ -76,16 +107,12 @@ func notes(found route.Route, targets []Target) []string {
 }
 
 // pricesOf returns what the targets cost at a time, as edges find it.
-func pricesOf(ctx context.Context, tx pgx.Tx, org ident.Org, targets []route.Target, at time.Time) ([]*wire.Tariff, error) {
+func pricesOf(ctx context.Context, tx pgx.Tx, org ident.Org, targets []route.Target, providers []provider.Provider, at time.Time) ([]*wire.Tariff, error) {
 	list, err := price.List(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
 	own, err := price.ListOwn(ctx, tx, org)
-	if err != nil {
-		return nil, err
-	}
-	providers, err := provider.List(ctx, tx, org)
 	if err != nil {
 		return nil, err
 	}

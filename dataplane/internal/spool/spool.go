@@ -9,12 +9,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"google.golang.org/protobuf/proto"
 
 	"tollgate.dev/dataplane/wire"
 )
@@ -97,9 +96,10 @@ func (s *Spool) Append(record *wire.SpoolRecord) (uint64, error) {
 		scratch = new([]byte)
 	}
 	defer s.payloads.Put(scratch)
-	payload, err := proto.MarshalOptions{}.MarshalAppend((*scratch)[:0], record) // before the lock, for which every call waits
+	n := record.SizeVT()
+	payload := slices.Grow((*scratch)[:0], n)[:n]
 	*scratch = payload
-	if err != nil {
+	if _, err := record.MarshalToSizedBufferVT(payload); err != nil { // before the lock, for which every call waits
 		return 0, fmt.Errorf("marshal spool record: %w", err)
 	}
 	framed := framedBytes(len(payload))
@@ -225,7 +225,7 @@ func (s *Spool) roll() error {
 // writeLeases puts the totals of every live lease at the head of the current segment.
 func (s *Spool) writeLeases() error {
 	for key := range s.leases.all {
-		payload, err := proto.Marshal(&wire.SpoolRecord{Record: &wire.SpoolRecord_Lease{Lease: s.leases.state(key)}})
+		payload, err := (&wire.SpoolRecord{Record: &wire.SpoolRecord_Lease{Lease: s.leases.state(key)}}).MarshalVT()
 		if err != nil {
 			return fmt.Errorf("marshal a lease for the spool: %w", err)
 		}

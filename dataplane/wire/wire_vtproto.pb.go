@@ -589,6 +589,20 @@ func (m *OpenTarget) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.Route) > 0 {
+		i -= len(m.Route)
+		copy(dAtA[i:], m.Route)
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.Route)))
+		i--
+		dAtA[i] = 0x62
+	}
+	if len(m.RouteId) > 0 {
+		i -= len(m.RouteId)
+		copy(dAtA[i:], m.RouteId)
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.RouteId)))
+		i--
+		dAtA[i] = 0x5a
+	}
 	if len(m.Provider) > 0 {
 		i -= len(m.Provider)
 		copy(dAtA[i:], m.Provider)
@@ -2391,6 +2405,18 @@ func (m *Route) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.SemanticCache != nil {
+		size, err := m.SemanticCache.MarshalToSizedBufferVT(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x2
+		i--
+		dAtA[i] = 0x82
+	}
 	if m.Mirror != nil {
 		size, err := m.Mirror.MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -2577,6 +2603,18 @@ func (m *Cache) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.ThresholdPpm != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.ThresholdPpm))
+		i--
+		dAtA[i] = 0x28
+	}
+	if len(m.EmbeddingModel) > 0 {
+		i -= len(m.EmbeddingModel)
+		copy(dAtA[i:], m.EmbeddingModel)
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.EmbeddingModel)))
+		i--
+		dAtA[i] = 0x22
+	}
 	if m.Epoch != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Epoch))
 		i--
@@ -2629,6 +2667,16 @@ func (m *Reliability) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.Breaker != nil {
+		size, err := m.Breaker.MarshalToSizedBufferVT(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x5a
 	}
 	if m.DeadlineMs != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.DeadlineMs))
@@ -2692,6 +2740,84 @@ func (m *Reliability) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	}
 	if m.TriesPerTarget != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.TriesPerTarget))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Breaker) MarshalVT() (dAtA []byte, err error) {
+	if m == nil {
+		return nil, nil
+	}
+	size := m.SizeVT()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBufferVT(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Breaker) MarshalToVT(dAtA []byte) (int, error) {
+	size := m.SizeVT()
+	return m.MarshalToSizedBufferVT(dAtA[:size])
+}
+
+func (m *Breaker) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
+	if m == nil {
+		return 0, nil
+	}
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.unknownFields != nil {
+		i -= len(m.unknownFields)
+		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.Probes != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Probes))
+		i--
+		dAtA[i] = 0x40
+	}
+	if m.PauseMostMs != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.PauseMostMs))
+		i--
+		dAtA[i] = 0x38
+	}
+	if m.PauseMs != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.PauseMs))
+		i--
+		dAtA[i] = 0x30
+	}
+	if m.WindowMs != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.WindowMs))
+		i--
+		dAtA[i] = 0x28
+	}
+	if m.Calls != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Calls))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.Percent != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Percent))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Failures != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Failures))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Off {
+		i--
+		if m.Off {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
 		i--
 		dAtA[i] = 0x8
 	}
@@ -3437,6 +3563,13 @@ func (m *UsageEvent) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.SimilarityPpm != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.SimilarityPpm))
+		i--
+		dAtA[i] = 0x4
+		i--
+		dAtA[i] = 0xe0
 	}
 	if m.RunSource != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.RunSource))
@@ -5163,6 +5296,14 @@ func (m *OpenTarget) SizeVT() (n int) {
 	if l > 0 {
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
+	l = len(m.RouteId)
+	if l > 0 {
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	l = len(m.Route)
+	if l > 0 {
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -5995,6 +6136,10 @@ func (m *Route) SizeVT() (n int) {
 		l = m.Mirror.SizeVT()
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
+	if m.SemanticCache != nil {
+		l = m.SemanticCache.SizeVT()
+		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -6030,6 +6175,13 @@ func (m *Cache) SizeVT() (n int) {
 	}
 	if m.Epoch != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Epoch))
+	}
+	l = len(m.EmbeddingModel)
+	if l > 0 {
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.ThresholdPpm != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.ThresholdPpm))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -6074,6 +6226,44 @@ func (m *Reliability) SizeVT() (n int) {
 	}
 	if m.DeadlineMs != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.DeadlineMs))
+	}
+	if m.Breaker != nil {
+		l = m.Breaker.SizeVT()
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	n += len(m.unknownFields)
+	return n
+}
+
+func (m *Breaker) SizeVT() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Off {
+		n += 2
+	}
+	if m.Failures != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Failures))
+	}
+	if m.Percent != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Percent))
+	}
+	if m.Calls != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Calls))
+	}
+	if m.WindowMs != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.WindowMs))
+	}
+	if m.PauseMs != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.PauseMs))
+	}
+	if m.PauseMostMs != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.PauseMostMs))
+	}
+	if m.Probes != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Probes))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -6594,6 +6784,9 @@ func (m *UsageEvent) SizeVT() (n int) {
 	}
 	if m.RunSource != 0 {
 		n += 2 + protohelpers.SizeOfVarint(uint64(m.RunSource))
+	}
+	if m.SimilarityPpm != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.SimilarityPpm))
 	}
 	n += len(m.unknownFields)
 	return n

@@ -27,6 +27,7 @@ type conn struct {
 	fields http.Header
 	values []string
 	url    url.URL
+	blank  *http.Request // with the context of all requests
 	body   body
 	reply  reply
 }
@@ -38,6 +39,9 @@ func newConn(d *Door, accepted net.Conn) *conn {
 	}
 	c.body.conn = c
 	c.reply.conn, c.reply.header = c, make(http.Header, fieldsMax/4)
+	c.blank = (&http.Request{
+		Method: http.MethodPost, URL: &c.url, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: c.fields, Body: &c.body, RemoteAddr: c.remote,
+	}).WithContext(d.config.Base)
 	return c
 }
 
@@ -145,11 +149,9 @@ func (c *conn) exchange(h head) bool {
 	c.body.left, c.body.by, c.body.failed = h.length, time.Time{}, nil
 	c.reply.begin(h.close)
 	c.url = url.URL{Path: h.path}
-	request := &http.Request{
-		Method: http.MethodPost, URL: &c.url, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: c.fields, Body: &c.body,
-		ContentLength: h.length, Host: h.host, RemoteAddr: c.remote, RequestURI: h.path,
-	}
-	c.door.config.Handler.ServeHTTP(&c.reply, request.WithContext(c.door.config.Base))
+	request := *c.blank
+	request.ContentLength, request.Host, request.RequestURI = h.length, h.host, h.path
+	c.door.config.Handler.ServeHTTP(&c.reply, &request)
 	if held := min(c.body.left, int64(c.w-c.r)); held > 0 {
 		c.r += int(held)
 		c.body.left -= held

@@ -439,3 +439,39 @@ func BenchmarkServe(b *testing.B) {
 		run(b, listener.Addr().String())
 	})
 }
+
+func TestFieldsSetOneByOne(t *testing.T) {
+	t.Parallel()
+	addr := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		fast, ok := w.(interface {
+			Set(name, value string)
+			Unset(name string)
+		})
+		if !ok {
+			t.Error("the writer takes no fields")
+			return
+		}
+		fast.Set("X-First", "a")
+		fast.Set("X-First", "b")
+		fast.Set("X-Gone", "a")
+		fast.Set("X-Kept", "a\r\nX-Evil: b")
+		fast.Unset("X-Gone")
+		fast.Set("X-Later", "a")
+		w.Header().Set("X-Later", "b")
+		w.Header().Set("X-Sooner", "a")
+		fast.Set("X-Sooner", "b")
+		for i := range fieldsInline { // more than there is room for
+			fast.Set(fmt.Sprintf("X-Field-%d", i), "a")
+		}
+		fast.Set("Content-Length", "2")
+		_, _ = io.WriteString(w, "ok")
+	})
+	answers, bodies := talk(t, addr, 2, plain+plain)
+	for i, answer := range answers {
+		h := answer.Header
+		if bodies[i] != "ok" || answer.ContentLength != 2 || h.Get("X-First") != "b" || len(h["X-First"]) != 1 || h["X-Gone"] != nil || h.Get("X-Evil") != "" ||
+			h.Get("X-Later") != "b" || len(h["X-Later"]) != 1 || h.Get("X-Sooner") != "b" || len(h["X-Sooner"]) != 1 || h.Get(fmt.Sprintf("X-Field-%d", fieldsInline-1)) != "a" {
+			t.Errorf("answer %d: %q %v", i, bodies[i], h)
+		}
+	}
+}

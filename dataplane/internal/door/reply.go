@@ -18,6 +18,8 @@ const (
 type reply struct {
 	conn    *conn
 	header  http.Header
+	fields  [fieldsInline]field // as Set had them
+	used    int
 	status  int
 	headed  bool  // the head is in out, or written
 	chunked bool  // the length is not known before
@@ -29,15 +31,68 @@ type reply struct {
 	failed  error
 }
 
+const fieldsInline = 24
+
+type field struct{ name, value string }
+
+// Set sets a field whose name is in canonical form, as Header().Set does for less. Of both the later one counts.
+func (r *reply) Set(name, value string) {
+	if len(r.header) > 0 {
+		delete(r.header, name)
+	}
+	at := r.find(name)
+	switch {
+	case at < r.used:
+		r.fields[at].value = value
+	case at < len(r.fields):
+		r.fields[at] = field{name, value}
+		r.used++
+	default:
+		r.header[name] = []string{value}
+	}
+}
+
+// Unset takes a field back.
+func (r *reply) Unset(name string) {
+	if at := r.find(name); at < r.used {
+		copy(r.fields[at:], r.fields[at+1:r.used])
+		r.used--
+	}
+	delete(r.header, name)
+}
+
+// find returns where the field is among those that are used, or how many those are.
+func (r *reply) find(name string) int {
+	for i := range r.used {
+		if r.fields[i].name == name {
+			return i
+		}
+	}
+	return r.used
+}
+
+// get returns a field's first value.
+func (r *reply) get(name string) string {
+	if values := r.header[name]; len(values) > 0 {
+		return values[0]
+	}
+	if at := r.find(name); at < r.used {
+		return r.fields[at].value
+	}
+	return ""
+}
+
 func (r *reply) begin(closing bool) {
 	clear(r.header)
+	clear(r.fields[:r.used])
 	if cap(r.out) > keptBytes {
 		r.out = nil
 	}
 	if cap(r.body) > keptBytes {
 		r.body = nil
 	}
-	*r = reply{conn: r.conn, header: r.header, length: -1, closing: closing, body: r.body[:0], out: r.out[:0]}
+	r.used, r.status, r.headed, r.chunked, r.length, r.written, r.closing, r.failed = 0, 0, false, false, -1, 0, closing, nil
+	r.body, r.out = r.body[:0], r.out[:0]
 }
 
 // Header implements http.ResponseWriter.
@@ -49,7 +104,7 @@ func (r *reply) WriteHeader(status int) {
 		return
 	}
 	r.status = status
-	if length, ok := digits(r.header.Get("Content-Length")); ok {
+	if length, ok := digits(r.get("Content-Length")); ok {
 		r.length = length
 		r.head()
 	}
@@ -186,7 +241,7 @@ func (r *reply) finish() error {
 	case r.length < 0:
 		r.length = int64(len(r.body))
 		if r.status != http.StatusNoContent && r.status != http.StatusNotModified {
-			r.header["Content-Length"] = []string{strconv.FormatInt(r.length, 10)}
+			r.Set("Content-Length", strconv.FormatInt(r.length, 10))
 		}
 		r.head()
 		r.send(r.body)
@@ -201,12 +256,10 @@ func (r *reply) finish() error {
 
 // trailers writes the fields that the head announced in Trailer, as far as they have got a value since.
 func (r *reply) trailers() {
-	for _, announced := range r.header["Trailer"] {
-		for name := range strings.SplitSeq(announced, ",") {
-			name = http.CanonicalHeaderKey(strings.TrimSpace(name))
-			for _, value := range r.header[name] {
-				r.field(name, value)
-			}
+	for name := range strings.SplitSeq(r.get("Trailer"), ",") {
+		name = http.CanonicalHeaderKey(strings.TrimSpace(name))
+		for _, value := range r.header[name] {
+			r.field(name, value)
 		}
 	}
 }
@@ -217,10 +270,10 @@ func (r *reply) head() {
 		return
 	}
 	r.headed = true
-	if strings.EqualFold(r.header.Get("Connection"), "close") || r.conn.door.stopping.Load() {
+	if strings.EqualFold(r.get("Connection"), "close") || r.conn.door.stopping.Load() {
 		r.closing = true
 	}
-	delete(r.header, "Connection")
+	r.Unset("Connection")
 	r.out = append(r.out, "HTTP/1.1 "...)
 	r.out = strconv.AppendInt(r.out, int64(r.status), 10)
 	r.out = append(r.out, ' ')
@@ -234,6 +287,11 @@ func (r *reply) head() {
 	if r.closing || r.conn.body.left > int64(r.conn.w-r.conn.r) {
 		r.closing = true
 		r.field("Connection", "close")
+	}
+	for _, one := range r.fields[:r.used] {
+		if _, later := r.header[one.name]; !later {
+			r.field(one.name, one.value)
+		}
 	}
 	for name, values := range r.header {
 		if !token(name) {

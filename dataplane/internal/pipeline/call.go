@@ -27,6 +27,7 @@ import (
 // call is one request on its way. Its memory is used again.
 type call struct {
 	w           http.ResponseWriter
+	fast        setter // w, if it is one
 	r           *http.Request
 	ctx         context.Context //nolint:containedctx // lives exactly as long as the request
 	dialect     dialect.Dialect
@@ -87,6 +88,7 @@ type call struct {
 	scratch []byte
 	out     []byte
 	event   wire.UsageEvent
+	records records
 	values  [16]string // of the answer's header fields
 	used    int
 }
@@ -95,6 +97,7 @@ func newCall() *call { return &call{} }
 
 func (c *call) begin(w http.ResponseWriter, r *http.Request, d dialect.Dialect, now time.Time) {
 	c.w, c.r, c.ctx, c.dialect, c.started = w, r, r.Context(), d, now
+	c.fast, _ = w.(setter)
 	c.requestID = wire.NewID(now)
 	c.requestText = c.requestID.String()
 }
@@ -112,36 +115,27 @@ func (c *call) end() {
 	clear(c.fields)
 	clear(c.pieces)
 	clear(c.edits)
-	keep := call{
-		checker: c.checker, split: c.split, frames: c.frames, targets: c.targets[:0], edits: c.edits[:0], pieces: c.pieces[:0], fields: c.fields[:0],
-		scratch: c.scratch[:0], out: c.out[:0],
+	c.targets, c.edits, c.pieces, c.fields, c.scratch, c.out = c.targets[:0], c.edits[:0], c.pieces[:0], c.fields[:0], c.scratch[:0], c.out[:0]
+	if cap(c.out) > scratchKept {
+		c.out = nil
 	}
-	keep.scan.Texts, keep.answer.Texts = c.scan.Texts[:0], c.answer.Texts[:0]
-	if cap(keep.out) > scratchKept {
-		keep.out = nil
+	if cap(c.scratch) > scratchKept {
+		c.scratch = nil
 	}
-	if cap(keep.scratch) > scratchKept {
-		keep.scratch = nil
+	if cap(c.scan.Texts) > scratchKept/16 {
+		c.scan.Texts = nil
 	}
-	if cap(keep.scan.Texts) > scratchKept/16 {
-		keep.scan.Texts = nil
-	}
+	c.scan, c.answer = scan.Result{Texts: c.scan.Texts[:0]}, scan.Result{Texts: c.answer.Texts[:0]}
 	c.event.Reset()
-	c.restore(&keep)
-}
-
-func (c *call) restore(keep *call) {
-	c.w, c.r, c.ctx, c.key, c.target, c.open, c.passage = nil, nil, nil, nil, nil, nil, nil
+	c.w, c.fast, c.r, c.ctx, c.key, c.target, c.open, c.passage = nil, nil, nil, nil, nil, nil, nil, nil
 	c.runSource = wire.RunSource_RUN_SOURCE_UNSPECIFIED
 	c.runID, c.endUser, c.labels, c.body, c.requestText, c.code = "", "", nil, nil, "", ""
-	c.scan, c.answer, c.ask, c.checker, c.targets = keep.scan, keep.answer, translate.Ask{}, keep.checker, keep.targets
-	c.kept = handle.Kept{}
+	c.ask, c.kept = translate.Ask{}, handle.Kept{}
 	c.grant, c.usedInput, c.usedOutput, c.waited = limit.Grant{}, 0, 0, 0
 	c.timeout, c.bounds, c.permit, c.failure, c.nearest = 0, bounds{}, breaker.Permit{}, failure{}, nearest{}
 	c.tries, c.try, c.pool, c.barred, c.recorded, c.committed, c.status = nil, 0, 0, false, false, false, 0
 	c.memo, c.mirrored = memo{}, false
-	c.attempt, c.world, c.split, c.frames, c.stream = attempt{}, world{}, keep.split, keep.frames, meter.Stream{}
-	c.edits, c.pieces, c.fields, c.scratch, c.out = keep.edits, keep.pieces, keep.fields, keep.scratch, keep.out
+	c.attempt, c.world, c.stream = attempt{}, world{}, meter.Stream{}
 	clear(c.values[:])
 	c.used = 0
 }
@@ -162,8 +156,18 @@ func hungUp(w http.ResponseWriter) bool {
 
 func (c *call) random() uint64 { return rand.Uint64() }
 
+// setter is a writer that takes header fields one by one.
+type setter interface {
+	Set(name, value string)
+	Unset(name string)
+}
+
 // set sets a header field of the answer. The name is in canonical form.
 func (c *call) set(name, value string) {
+	if c.fast != nil {
+		c.fast.Set(name, value)
+		return
+	}
 	if c.used == len(c.values) {
 		c.w.Header()[name] = []string{value}
 		return
@@ -171,6 +175,15 @@ func (c *call) set(name, value string) {
 	c.values[c.used] = value
 	c.w.Header()[name] = c.values[c.used : c.used+1 : c.used+1]
 	c.used++
+}
+
+// unset takes a header field back.
+func (c *call) unset(name string) {
+	if c.fast != nil {
+		c.fast.Unset(name)
+		return
+	}
+	delete(c.w.Header(), name)
 }
 
 // identify sets the header fields that every answer has.

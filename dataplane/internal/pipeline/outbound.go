@@ -55,7 +55,7 @@ func (c *call) tellDropped(dropped []string) {
 	if len(dropped) > 0 {
 		c.set(droppedField, strings.Join(dropped[:min(len(dropped), droppedMax)], ", "))
 	} else if c.try > 1 {
-		delete(c.w.Header(), droppedField)
+		c.unset(droppedField)
 	}
 }
 

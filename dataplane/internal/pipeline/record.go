@@ -34,6 +34,14 @@ type attempt struct {
 	untold    bool // no intent is written: it goes on unrecorded if need be
 }
 
+// records are the frames in which the spool takes what a call writes. It keeps none of them.
+type records struct {
+	record   wire.SpoolRecord
+	intent   wire.Intent
+	asIntent wire.SpoolRecord_Intent
+	asEvent  wire.SpoolRecord_Event
+}
+
 // ending is how an attempt ended.
 type ending struct {
 	outcome wire.Outcome
@@ -109,7 +117,10 @@ func (p *Pipeline) intent(c *call, a *attempt) error {
 	c.fillAttempt(&c.event, a)
 	c.event.Outcome = wire.Outcome_OUTCOME_INDETERMINATE
 	c.event.Charges = a.hold.ChargesInDoubt(0)
-	_, err := p.Spool.Append(&wire.SpoolRecord{Record: &wire.SpoolRecord_Intent{Intent: &wire.Intent{Event: &c.event}}})
+	r := &c.records
+	r.intent.Event, r.asIntent.Intent = &c.event, &r.intent
+	r.record.Record = &r.asIntent
+	_, err := p.Spool.Append(&r.record)
 	return err
 }
 
@@ -193,7 +204,9 @@ func (p *Pipeline) keep(c *call, event *wire.UsageEvent) error {
 	if p.Observe != nil {
 		p.Observe(c.ctx, event)
 	}
-	_, err := p.Spool.Append(&wire.SpoolRecord{Record: &wire.SpoolRecord_Event{Event: event}})
+	r := &c.records
+	r.asEvent.Event, r.record.Record = event, &r.asEvent
+	_, err := p.Spool.Append(&r.record)
 	return err
 }
 

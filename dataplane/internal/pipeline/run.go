@@ -122,7 +122,7 @@ func (f *flow) announce() {
 		c.set("Trailer", streamTrailers)
 		return
 	}
-	delete(c.w.Header(), runField)
+	c.unset(runField)
 	c.set("Trailer", streamTrailers+", "+runField)
 }
 

@@ -76,6 +76,8 @@ func upstreamCut(code, reason string) *cut {
 type watch struct {
 	ctx     context.Context //nolint:containedctx // of one exchange
 	cancel  context.CancelFunc
+	until   time.Time       // of a whole answer: when the exchange ends
+	timed   timed           // of a whole answer: ctx
 	caller  context.Context //nolint:containedctx // of the request
 	bounds  bounds
 	began   time.Time
@@ -88,7 +90,9 @@ type watch struct {
 func (p *Pipeline) watch(c *call) *watch {
 	w := &watch{caller: c.ctx, bounds: c.bounds, began: time.Now()}
 	if !c.ask.Stream {
-		w.ctx, w.cancel = within(c.ctx, min(w.bounds.try, w.bounds.left()))
+		w.until = w.began.Add(min(w.bounds.try, w.bounds.left()))
+		w.timed = timed{Context: context.WithoutCancel(c.ctx), until: w.until}
+		w.ctx, w.cancel = &w.timed, w.timed.end
 		return w
 	}
 	w.ctx, w.cancel = context.WithCancel(c.ctx)
@@ -168,7 +172,7 @@ func (w *watch) reason() *cut {
 		return why
 	}
 	switch {
-	case w.timer == nil && w.ctx.Err() == nil:
+	case w.timer == nil && (w.until.IsZero() || time.Now().Before(w.until)):
 		return nil
 	case w.timer == nil && w.bounds.left() <= 0:
 		return w.overdue()

@@ -16,6 +16,9 @@ import (
 	"tollgate.dev/dataplane/wire"
 )
 
+// hurried is how soon an answer comes for which the connection is not asked whether its caller is still there.
+const hurried = 20 * time.Millisecond
+
 // whole carries an answer that is not streamed: read, validated, metered and checked before its first byte leaves.
 func (p *Pipeline) whole(c *call, a *attempt, watch *watch, answer *Answer) (again bool, problem *refusal.Error) {
 	body, err := p.buffers.ReadBody(answer.Body, -1, answerBytesMax)
@@ -37,7 +40,7 @@ func (p *Pipeline) whole(c *call, a *attempt, watch *watch, answer *Answer) (aga
 	case v.Blocked != nil:
 		problem = guardrail.OutputRefusal(v)
 		e.outcome, e.code, e.rule, e.status, e.waste = wire.Outcome_OUTCOME_REFUSED, problem.Code, problem.Rule, problem.Status, true
-	case c.gone():
+	case c.ctx.Err() != nil || a.firstByte.Sub(a.started) >= hurried && hungUp(c.w):
 		e.outcome, e.code, e.status, e.waste = wire.Outcome_OUTCOME_CLIENT_CLOSED, wire.CodeClientClosed, statusClientClosed, true
 		problem = refusal.New(statusClientClosed, wire.CodeClientClosed, "The caller hung up.")
 	}

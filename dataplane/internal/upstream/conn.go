@@ -17,6 +17,8 @@ const (
 	headMost    = 64 << 10    // of an answer's head
 	interimMost = 5           // 1xx answers before the real one
 	lastWord    = time.Second // for the answer of a provider that did not read the whole request
+	exact       = time.Minute // shorter deadlines are kept to the moment
+	slack       = time.Second
 	// Pieces of a request up to this size are copied behind its head, so that small requests are one write.
 	copyMost = 8 << 10
 )
@@ -34,7 +36,7 @@ type conn struct {
 	r, w    int     // what is in the buffer and not consumed
 	readBy  time.Time
 	answer  Response
-	unwatch func() bool
+	unwatch func() bool // nil: the context cannot end
 }
 
 func newConn(c, raw net.Conn, pool *pool) *conn { return &conn{Conn: c, raw: raw, pool: pool} }
@@ -64,12 +66,15 @@ func (c *conn) alive() bool {
 // exchange writes the request and reads the answer's head. On an error the connection is closed.
 func (c *conn) exchange(ctx context.Context, request *Request) (*Response, error) {
 	c.buffer, c.r, c.w = c.pool.borrow(), 0, 0
-	c.unwatch = context.AfterFunc(ctx, func() { _ = c.raw.SetDeadline(time.Unix(1, 0)) })
-	err := c.arm(ctx, time.Now().Add(request.FirstByte))
+	c.unwatch = nil
+	if ctx.Done() != nil {
+		c.unwatch = context.AfterFunc(ctx, func() { _ = c.raw.SetDeadline(time.Unix(1, 0)) })
+	}
+	err := c.await(ctx, request)
 	if err == nil {
 		// A provider may answer and close before it has read everything; its answer says more than the broken write.
 		if writeErr := c.write(request); writeErr != nil {
-			if c.arm(ctx, time.Now().Add(lastWord)) == nil && c.head() == nil {
+			if c.arm(ctx, request.before(time.Now().Add(lastWord))) == nil && c.head() == nil {
 				c.answer.keep = false
 				return c.begin(ctx, request), nil
 			}
@@ -86,7 +91,7 @@ func (c *conn) exchange(ctx context.Context, request *Request) (*Response, error
 }
 
 func (c *conn) begin(ctx context.Context, request *Request) *Response {
-	c.answer.conn, c.answer.ctx, c.answer.idle = c, ctx, request.Idle
+	c.answer.conn, c.answer.ctx, c.answer.idle, c.answer.until = c, ctx, request.Idle, request.Until
 	return &c.answer
 }
 
@@ -95,7 +100,7 @@ func (c *conn) finish(keep bool) {
 	if c.buffer == nil {
 		return
 	}
-	watched := c.unwatch()
+	watched := c.unwatch == nil || c.unwatch()
 	c.pool.buffers.Put(c.buffer)
 	c.buffer = nil
 	if !keep || !watched {
@@ -277,10 +282,23 @@ func (c *conn) more(idle time.Duration) error {
 	}
 }
 
+// await sets the deadline of the answer's begin. A long one that is there already may be late by the slack: setting one costs more than
+// looking at the clock.
+func (c *conn) await(ctx context.Context, request *Request) error {
+	by := request.before(time.Now().Add(request.FirstByte))
+	if request.FirstByte < exact || by.Equal(request.Until) {
+		return c.arm(ctx, by)
+	}
+	if late := c.readBy.Sub(by); late >= 0 && late <= slack {
+		return ctx.Err()
+	}
+	return c.arm(ctx, by.Add(slack))
+}
+
 // extend moves the read deadline on, but not on every read: setting it costs more than looking at the clock.
 func (c *conn) extend(idle time.Duration) error {
 	now := time.Now()
-	if by := now.Add(idle); by.Sub(c.readBy) > idle/8 || c.readBy.After(by) {
+	if by := sooner(now.Add(idle), c.answer.until); by.Sub(c.readBy) > idle/8 || c.readBy.After(by) {
 		return c.arm(c.answer.ctx, by)
 	}
 	return nil

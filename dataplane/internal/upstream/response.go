@@ -19,9 +19,10 @@ type Response struct {
 	ContentType string
 	RetryAfter  string
 
-	conn *conn
-	ctx  context.Context //nolint:containedctx // of this exchange
-	idle time.Duration
+	conn  *conn
+	ctx   context.Context //nolint:containedctx // of this exchange
+	idle  time.Duration
+	until time.Time
 
 	framing framing
 	left    int64 // of the body or the present chunk

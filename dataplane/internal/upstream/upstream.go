@@ -36,6 +36,17 @@ type Request struct {
 	Connect   time.Duration // until a connection is there; 0: as long as the dialer allows
 	FirstByte time.Duration // until the head of the answer
 	Idle      time.Duration // between two reads of its body
+	Until     time.Time     // when the exchange ends in any case; zero: the context alone ends it
+}
+
+// before returns the time, or the end of the exchange if that is sooner.
+func (r *Request) before(by time.Time) time.Time { return sooner(by, r.Until) }
+
+func sooner(by, until time.Time) time.Time {
+	if !until.IsZero() && until.Before(by) {
+		return until
+	}
+	return by
 }
 
 // Field is one header field.
@@ -144,6 +155,9 @@ func (c *Client) connect(ctx context.Context, request *Request, pool *pool) (*co
 	provider, most := request.Provider, request.Connect
 	if most <= 0 {
 		most = connectMost
+	}
+	if !request.Until.IsZero() {
+		most = min(most, max(time.Until(request.Until), 0))
 	}
 	bounded, cancel := context.WithTimeout(ctx, most)
 	defer cancel()

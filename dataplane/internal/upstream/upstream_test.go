@@ -214,16 +214,23 @@ func TestSilenceTimesOut(t *testing.T) {
 				_, _ = io.WriteString(conn, raw)
 				_, _ = io.Copy(io.Discard, conn)
 			})
-			r := request(provider, "/v1")
-			r.FirstByte, r.Idle = 100*time.Millisecond, 100*time.Millisecond
-			answer, err := newClient(t).Send(t.Context(), r)
-			if err == nil {
-				_, err = io.ReadAll(answer)
-				answer.Close()
-			}
-			var problem *Error
-			if !errors.As(err, &problem) || !problem.Timeout || !problem.Sent {
-				t.Errorf("got %#v", err)
+			for bound, set := range map[string]func(*Request){
+				"each part": func(r *Request) { r.FirstByte, r.Idle = 100*time.Millisecond, 100*time.Millisecond },
+				"the whole": func(r *Request) {
+					r.Until, r.FirstByte, r.Idle = time.Now().Add(200*time.Millisecond), time.Hour, time.Hour
+				},
+			} {
+				r := request(provider, "/v1")
+				set(r)
+				answer, err := newClient(t).Send(context.WithoutCancel(t.Context()), r)
+				if err == nil {
+					_, err = io.ReadAll(answer)
+					answer.Close()
+				}
+				var problem *Error
+				if !errors.As(err, &problem) || !problem.Timeout || !problem.Sent {
+					t.Errorf("%s is bounded: got %#v", bound, err)
+				}
 			}
 		})
 	}

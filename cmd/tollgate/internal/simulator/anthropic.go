@@ -125,8 +125,8 @@ func (m messagesRequest) prompt(provider string) prompt {
 	p := prompt{provider: provider, model: m.Model, outputMax: m.MaxTokens}
 	p.add(m.System)
 	for _, message := range m.Messages {
-		p.answersTool = false
-		p.add(message.Content)
+		p.answersTool = p.answersTool && message.Role == "system"
+		p.addAs(message.Role, message.Content)
 	}
 	for _, one := range m.Tools {
 		p.texts = append(p.texts, one.Name+string(one.InputSchema))

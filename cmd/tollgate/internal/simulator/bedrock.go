@@ -185,7 +185,7 @@ func (p *prompt) converse(blocks []converseBlock) {
 	for _, block := range blocks {
 		switch {
 		case block.Text != nil:
-			p.texts, p.last = append(p.texts, *block.Text), *block.Text
+			p.say(*block.Text)
 		case block.ToolUse != nil:
 			p.texts = append(p.texts, block.ToolUse.Name+string(block.ToolUse.Input))
 		case block.ToolResult != nil:

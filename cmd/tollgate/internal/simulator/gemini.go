@@ -193,7 +193,7 @@ func (g geminiRequest) prompt(provider, model string) prompt {
 		for _, part := range content.Parts {
 			switch {
 			case part.Text != nil && !part.Thought:
-				p.texts, p.last = append(p.texts, *part.Text), *part.Text
+				p.say(*part.Text)
 			case part.FunctionCall != nil:
 				p.texts = append(p.texts, part.FunctionCall.Name+string(part.FunctionCall.Args))
 			case part.FunctionResponse != nil:

@@ -160,11 +160,11 @@ func (c chatRequest) prompt() prompt {
 		p.outputMax = c.MaxCompletionTokens
 	}
 	for _, message := range c.Messages {
-		p.add(message.Content)
+		p.addAs(message.Role, message.Content)
 		if len(message.ToolCalls) > 0 {
 			p.texts = append(p.texts, string(message.ToolCalls))
 		}
-		p.answersTool = message.Role == "tool"
+		p.answersTool = message.Role == "tool" || p.answersTool && message.Role == "system"
 	}
 	for _, one := range c.Tools {
 		p.texts = append(p.texts, one.Function.Name+string(one.Function.Parameters))
@@ -174,11 +174,19 @@ func (c chatRequest) prompt() prompt {
 	return p
 }
 
+// addAs counts a content that may be the system's, which is not the last thing said.
+func (p *prompt) addAs(role string, content json.RawMessage) {
+	last := p.last
+	if p.add(content); role == "system" {
+		p.last = last
+	}
+}
+
 // add counts a content, which is text or a list of parts, and remembers its text as the last thing said.
 func (p *prompt) add(content json.RawMessage) {
 	var text string
 	if json.Unmarshal(content, &text) == nil {
-		p.texts, p.last = append(p.texts, text), text
+		p.say(text)
 		return
 	}
 	var parts []struct {
@@ -201,7 +209,7 @@ func (p *prompt) add(content json.RawMessage) {
 			p.texts = append(p.texts, string(part.Input))
 		default:
 			if part.Text != "" {
-				p.texts, p.last = append(p.texts, part.Text), part.Text
+				p.say(part.Text)
 			}
 		}
 	}

@@ -218,6 +218,11 @@ func TestToolsAreCalledWhenThePromptNamesThemAndNotAfterTheirResult(t *testing.T
 			events(t, answer)
 		}
 	}
+	_, written := p.post(chatPath, `{"model":"m","messages":[{"role":"user","content":"<q>sim:call=get_weather {\"city\":\"Köln\"}</q>"},{"role":"user","content":"<system-reminder>get_weather</system-reminder>"}],`+
+		`"tools":[{"type":"function","function":{"name":"get_weather","parameters":`+schema+`}}]}`)
+	if !strings.Contains(written, `"arguments":"{\"city\":\"Köln\"}"`) {
+		t.Errorf("a call that the prompt writes out is another: %s", written)
+	}
 	_, answer := p.post(chatPath, `{"model":"m","messages":[{"role":"user","content":"get_weather"},{"role":"tool","tool_call_id":"1","content":"sunny get_weather"}],`+
 		`"tools":[{"type":"function","function":{"name":"get_weather"}}]}`)
 	if !strings.Contains(answer, `"finish_reason":"stop"`) {

@@ -23,10 +23,11 @@ const (
 
 // Words in a prompt that steer the answer: sim:tokens=50 (length of the answer), sim:cached=1024 and sim:cache_write=2048 (how much
 // of the input the provider calls cached), sim:reasoning=100 (hidden tokens), sim:calls=2 (how often a tool is called at once), sim:say=some
-// words (up to the end of the line: the answer).
+// words (up to the end of the line: the answer), sim:call=read {"path":"a"} (up to the end of the line: the tool that is called, with what).
 var (
 	directive = regexp.MustCompile(`sim:(tokens|cached|cache_write|reasoning|calls)=(\d{1,7})`)
 	sayLine   = regexp.MustCompile(`sim:say=([^\r\n]*)`)
+	callLine  = regexp.MustCompile(`sim:call=(\S+) (\{[^\r\n]*\})`)
 	piece     = regexp.MustCompile(`\s*\S+`)
 )
 
@@ -106,8 +107,7 @@ func (p prompt) answer() reply {
 	var r reply
 	r.usage = p.input(settings)
 	r.usage.reasoning = settings["reasoning"]
-	if chosen := p.chooseTool(); chosen != nil {
-		r.call = &call{name: chosen.Name, arguments: arguments(chosen.Schema)}
+	if r.call = p.chooseCall(); r.call != nil {
 		r.times = max(1, settings["calls"])
 		r.usage.output = r.times * tokens(utf8.RuneCountInString(r.call.name+r.call.arguments))
 	} else {
@@ -198,11 +198,29 @@ func (p prompt) pieces(wanted int) []string {
 	return pieces
 }
 
-// chooseTool picks the tool that the request forces or that the last message names.
-func (p prompt) chooseTool() *tool {
+// say remembers a text; what a client puts around what its user says is not the last thing said.
+func (p *prompt) say(text string) {
+	p.texts = append(p.texts, text)
+	if !strings.HasPrefix(text, "<system-reminder>") {
+		p.last = text
+	}
+}
+
+// chooseCall makes the call that the last message writes out, else one of the tool that the request forces or that message names.
+func (p prompt) chooseCall() *call {
 	if len(p.tools) == 0 || p.toolForbidden || p.answersTool {
 		return nil
 	}
+	if match := callLine.FindStringSubmatch(p.last); match != nil && json.Valid([]byte(match[2])) {
+		return &call{name: match[1], arguments: match[2]}
+	}
+	if chosen := p.chooseTool(); chosen != nil {
+		return &call{name: chosen.Name, arguments: arguments(chosen.Schema)}
+	}
+	return nil
+}
+
+func (p prompt) chooseTool() *tool {
 	said := strings.ToLower(p.last)
 	for i := range p.tools {
 		if strings.Contains(said, strings.ToLower(p.tools[i].Name)) {

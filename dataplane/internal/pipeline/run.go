@@ -15,8 +15,8 @@ const (
 	runField = "X-Tollgate-Run-Id"
 )
 
-// sessionFields are the header fields in which coding agents name their session: Claude Code, Codex, and Codex before 0.100.
-var sessionFields = [...]string{"X-Claude-Code-Session-Id", "Session-Id", "Session_id"}
+// sessionFields are the header fields in which coding agents name their session: Claude Code, Codex, Codex before 0.100, and OpenCode.
+var sessionFields = [...]string{"X-Claude-Code-Session-Id", "Session-Id", "Session_id", "X-Session-Id"}
 
 // readRun names the run as the caller does in header fields: by its trace, by a name, by its session. Else the call is a run of its own.
 func (c *call) readRun() *refusal.Error {

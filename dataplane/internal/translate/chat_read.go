@@ -2,6 +2,7 @@ package translate
 
 import (
 	"bytes"
+	"slices"
 
 	"tollgate.dev/dataplane/internal/scan"
 )
@@ -72,7 +73,7 @@ func (p *parser) chatNeutral(key string, value []byte) bool {
 func (p *parser) chatMessage(cv *conversation, raw []byte) {
 	switch role := scan.Lookup(raw, "role"); string(role) {
 	case `"system"`, `"developer"`:
-		p.chatSystem(cv, raw)
+		cv.instruct(p.here(), p.chatParts(raw, "role", "name")...)
 	case `"user"`:
 		cv.say(false, p.chatParts(raw, "role", "name")...)
 	case `"assistant"`:
@@ -84,37 +85,28 @@ func (p *parser) chatMessage(cv *conversation, raw []byte) {
 	}
 }
 
-// say adds parts to what a side says. What one side says in a row is one turn: providers want the sides to take turns.
-func (cv *conversation) say(assistant bool, parts ...part) {
-	if n := len(cv.turns); n > 0 && cv.turns[n-1].assistant == assistant {
-		cv.turns[n-1].parts = append(cv.turns[n-1].parts, parts...)
-		return
-	}
-	cv.turns = append(cv.turns, turn{assistant, parts})
-}
-
-func (p *parser) chatSystem(cv *conversation, raw []byte) {
-	if len(cv.turns) > 0 {
-		p.wrong("is a system message after the conversation has begun, which the provider's format does not have; put it first")
-		return
-	}
-	cv.system = append(cv.system, p.chatParts(raw, "role", "name")...)
-}
-
 // chatParts reads the content of a message whose other members have been read.
 func (p *parser) chatParts(raw []byte, read ...string) (parts []part) {
+	var mark []byte
 	p.object(raw, func(key string, value []byte) bool {
-		if key == "content" {
+		switch key {
+		case "content":
 			parts = p.chatContent(value)
-			return true
+		case "cache_control":
+			mark = value
+		default:
+			return slices.Contains(read, key)
 		}
-		for _, each := range read {
-			if key == each {
-				return true
-			}
-		}
-		return false
+		return true
 	})
+	return marked(parts, mark)
+}
+
+// marked puts the mark for Anthropic's cache that some clients set on a whole message where that message ends.
+func marked(parts []part, mark []byte) []part {
+	if n := len(parts); n > 0 && mark != nil {
+		parts[n-1].cache = mark
+	}
 	return parts
 }
 
@@ -214,6 +206,7 @@ func (p *parser) at(m *media, url []byte) {
 
 func (p *parser) chatAssistant(cv *conversation, raw []byte) {
 	var thoughts, parts, calls []part
+	var mark []byte
 	p.object(raw, func(key string, value []byte) bool {
 		switch key {
 		case "role", "name":
@@ -229,12 +222,14 @@ func (p *parser) chatAssistant(cv *conversation, raw []byte) {
 			p.array(value, func(raw []byte) { calls = append(calls, p.chatCall(raw)) })
 		case "annotations":
 			p.drop(p.here())
+		case "cache_control":
+			mark = value
 		default:
 			return false
 		}
 		return true
 	})
-	cv.say(true, append(append(thoughts, parts...), calls...)...)
+	cv.say(true, marked(append(append(thoughts, parts...), calls...), mark)...)
 }
 
 // chatThought reads one of the reasoning_details that this edge has answered with: signed thoughts, in the shape that OpenRouter gave them.
@@ -268,6 +263,8 @@ func (p *parser) chatCall(raw []byte) part {
 		case "type":
 			p.neutral(value, `"function"`)
 		case "index":
+		case "cache_control":
+			made.cache = value
 		case "function":
 			p.object(value, func(key string, value []byte) bool {
 				switch key {
@@ -306,6 +303,8 @@ func (p *parser) chatResult(cv *conversation, raw []byte) {
 			made.id = p.text(value)
 		case "content":
 			made.result = p.chatContent(value)
+		case "cache_control":
+			made.cache = value
 		default:
 			return false
 		}

@@ -43,8 +43,12 @@ func (p *parser) appendChat(dst []byte, cv *conversation, to *destination) []byt
 // appendChatTurn appends the messages that a turn is: results of tools are messages of their own, and what they hold besides text is said
 // by the user right after them.
 func (p *parser) appendChatTurn(dst []byte, t *turn, n int) ([]byte, int) {
-	if t.assistant {
+	switch {
+	case t.assistant:
 		return p.appendChatAssistant(comma(dst, n), t), n + 1
+	case t.system:
+		dst = append(comma(dst, n), `{"role":"system","content":`...)
+		return append(p.appendChatContent(dst, t.parts), '}'), n + 1
 	}
 	var rest []part
 	for i := range t.parts {

@@ -1,5 +1,7 @@
 package translate
 
+import "slices"
+
 // conversation is what a request asks, whatever API it is written in. Its slices are pieces of the caller's body: a text is the inside of a
 // JSON string as it travelled, so that nothing is decoded only to be encoded again.
 type conversation struct {
@@ -13,6 +15,8 @@ type conversation struct {
 // turn is what one side says.
 type turn struct {
 	assistant bool
+	system    bool // instructions within the conversation; not of the assistant
+	path      string
 	parts     []part
 }
 
@@ -107,6 +111,51 @@ const (
 type option struct {
 	value []byte // nil: not made
 	path  string
+}
+
+// say adds parts to what a side says. What one side says in a row is one turn: providers want the sides to take turns.
+func (cv *conversation) say(assistant bool, parts ...part) {
+	if n := len(cv.turns); n > 0 && cv.turns[n-1].assistant == assistant && !cv.turns[n-1].system {
+		cv.turns[n-1].parts = append(cv.turns[n-1].parts, parts...)
+		return
+	}
+	cv.turns = append(cv.turns, turn{assistant: assistant, parts: parts})
+}
+
+// instruct adds what the system says: before the conversation, or within it.
+func (cv *conversation) instruct(path string, parts ...part) {
+	if len(cv.turns) == 0 {
+		cv.system = append(cv.system, parts...)
+		return
+	}
+	cv.turns = append(cv.turns, turn{system: true, path: path, parts: parts})
+}
+
+// What stands around instructions within a conversation where a format has no place for them but what the user says: Anthropic's own clients
+// write so to models that know none.
+const (
+	reminderBegin = `<system-reminder>\n`
+	reminderEnd   = `\n</system-reminder>`
+)
+
+// remind has the user say what the system says within the conversation, which is told: it weighs less there.
+func (p *parser) remind(cv *conversation) {
+	if !slices.ContainsFunc(cv.turns, func(t turn) bool { return t.system }) {
+		return
+	}
+	turns := cv.turns
+	cv.turns = make([]turn, 0, len(turns))
+	for _, t := range turns {
+		if t.system {
+			p.drop(t.path + ".role")
+		}
+		for i := range t.parts {
+			if each := &t.parts[i]; t.system && each.kind == partText {
+				each.text = slices.Concat([]byte(reminderBegin), each.text, []byte(reminderEnd))
+			}
+		}
+		cv.say(t.assistant, t.parts...)
+	}
 }
 
 func (cv *conversation) set(kind optionKind, path string, value []byte) {

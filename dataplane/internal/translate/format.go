@@ -44,7 +44,9 @@ var formats = map[dialect.Dialect]*format{
 	},
 	dialect.OpenAIResponses: {
 		read: readResponses, writeAnswer: appendResponseAnswer,
-		encoder: func(to *reply) encoder { return &responsesEncoder{responseHead: responseHead{id: to.id, now: to.now}} },
+		encoder: func(to *reply) encoder {
+			return &responsesEncoder{responseHead: responseHead{id: to.id, now: to.now, ask: to.ask}}
+		},
 	},
 	dialect.AnthropicMessages: {
 		read: readMessages, write: (*parser).appendMessages, readAnswer: readMessagesAnswer, writeAnswer: appendMessagesAnswer,

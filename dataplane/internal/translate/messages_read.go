@@ -1,6 +1,10 @@
 package translate
 
-import "tollgate.dev/dataplane/internal/scan"
+import (
+	"fmt"
+
+	"tollgate.dev/dataplane/internal/scan"
+)
 
 // readMessages reads a request of Anthropic's Messages (https://docs.anthropic.com/en/api/messages).
 func readMessages(p *parser, _ *Ask, body []byte) *conversation {
@@ -33,6 +37,8 @@ func readMessages(p *parser, _ *Ask, body []byte) *conversation {
 			p.messagesOutput(cv, value)
 		case "service_tier":
 			p.neutral(value, `"auto"`, `"standard_only"`)
+		case "context_management":
+			p.messagesContext(value)
 		default:
 			return false
 		}
@@ -54,14 +60,19 @@ func (p *parser) messagesUser(raw []byte) (user []byte) {
 
 func (p *parser) messagesMessage(cv *conversation, raw []byte) {
 	role := string(scan.Lookup(raw, "role"))
-	if role != `"user"` && role != `"assistant"` {
-		p.wrong("has the role " + role + "; use user or assistant")
+	if role != `"user"` && role != `"assistant"` && role != `"system"` {
+		p.wrong("has the role " + role + "; use user, assistant or system")
 	}
+	path := p.here()
 	p.object(raw, func(key string, value []byte) bool {
 		switch key {
 		case "role":
 		case "content":
-			cv.say(role == `"assistant"`, p.blocks(value)...)
+			if role == `"system"` {
+				cv.instruct(path, p.blocks(value)...)
+			} else {
+				cv.say(role == `"assistant"`, p.blocks(value)...)
+			}
 		default:
 			return false
 		}
@@ -81,6 +92,12 @@ func (p *parser) blocks(value []byte) (parts []part) {
 func (p *parser) block(raw []byte) part {
 	made := part{path: p.here()}
 	kind := string(scan.Lookup(raw, "type"))
+	switch kind {
+	case `"tool_reference"`:
+		return p.toolReference(made, raw)
+	case `"tool_addition"`, `"tool_removal"`:
+		return p.toolChange(made, kind, raw)
+	}
 	var ok bool
 	if made.kind, ok = blockKind(kind); !ok {
 		p.wrong("is of the type " + kind + ", which cannot be carried to a provider that speaks another format")
@@ -115,6 +132,72 @@ func (p *parser) block(raw []byte) part {
 		return true
 	})
 	return made
+}
+
+// toolReference reads what a search for tools found (https://platform.claude.com/docs/en/agents-and-tools/tool-use/tool-search-tool). Other
+// providers have been told of the tool from the begin; its name is what is left to say.
+func (p *parser) toolReference(made part, raw []byte) part {
+	p.object(raw, func(key string, value []byte) bool {
+		switch key {
+		case "type":
+		case "tool_name":
+			made.text = p.text(value)
+		case "cache_control":
+			made.cache = value
+		default:
+			return false
+		}
+		return true
+	})
+	return made
+}
+
+// toolChange reads that a tool is offered from now on, or no more
+// (https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages). Others have no such thing: it is said in words.
+func (p *parser) toolChange(made part, kind string, raw []byte) part {
+	says := "The tool %s can be called from now on."
+	if kind == `"tool_removal"` {
+		says = "The tool %s must not be called from now on."
+	}
+	p.object(raw, func(key string, value []byte) bool {
+		switch key {
+		case "type":
+		case "tool":
+			p.object(value, func(key string, value []byte) bool {
+				switch key {
+				case "type":
+					p.neutral(value, `"tool_reference"`)
+				case "name", "tool_name":
+					made.text = fmt.Appendf(nil, says, p.text(value))
+				default:
+					return false
+				}
+				return true
+			})
+		case "cache_control":
+			made.cache = value
+		default:
+			return false
+		}
+		return true
+	})
+	return made
+}
+
+// messagesContext takes the clearing of old thoughts, which do not go to other providers at all.
+func (p *parser) messagesContext(raw []byte) {
+	path := p.here()
+	p.object(raw, func(key string, value []byte) bool {
+		if key != "edits" {
+			return false
+		}
+		p.array(value, func(edit []byte) {
+			if string(scan.Lookup(edit, "type")) != `"clear_thinking_20251015"` {
+				p.lacks(path, true)
+			}
+		})
+		return true
+	})
 }
 
 func blockKind(kind string) (partKind, bool) {
@@ -175,7 +258,7 @@ func (p *parser) messagesTool(raw []byte) tool {
 			made.strict = p.flag(value)
 		case "cache_control":
 			made.cache = value
-		case "eager_input_streaming":
+		case "eager_input_streaming", "defer_loading": // the provider is told of each tool from the begin
 			p.drop(p.here())
 		default:
 			return false

@@ -23,6 +23,9 @@ func (a *Ask) Request(dst, body []byte, to dialect.Dialect, target *state.Target
 		return p.appendCohereEmbed(dst, body, target), p.dropped, p.problem
 	}
 	cv := formats[a.Dialect].read(&p, a, body)
+	if to != dialect.OpenAIChat {
+		p.remind(cv)
+	}
 	dst = formats[to].write(&p, dst, cv, &destination{target: target, price: price, stream: a.Stream, limit: limit})
 	return dst, p.dropped, p.problem
 }

@@ -13,11 +13,12 @@ type responseHead struct {
 	id    string
 	model []byte
 	now   time.Time
+	ask   *Ask
 }
 
 // appendResponseAnswer appends a whole answer in the shape of OpenAI's Responses.
 func appendResponseAnswer(dst []byte, a *answer, to *reply, used *wire.Tokens) []byte {
-	return appendResponse(dst, &responseHead{to.id, a.model, to.now}, a, used)
+	return appendResponse(dst, &responseHead{to.id, a.model, to.now, to.ask}, a, used)
 }
 
 // appendResponse appends the answer in the shape of OpenAI's Responses. A nil usage is of an answer that is under way.
@@ -65,7 +66,12 @@ func (h *responseHead) appendItem(dst []byte, b *part, index int, status string)
 	case partCall:
 		dst = append(h.appendItemID(append(dst, `{"id":"fc_`...), index), `","type":"function_call","status":"`...)
 		dst = append(append(dst, status...), '"')
-		dst = appendMember(appendMember(dst, "call_id", b.id), "name", b.name)
+		dst = appendMember(dst, "call_id", b.id)
+		name := b.name
+		if n := h.ask.spaces[string(name)]; n > 0 {
+			dst, name = appendMember(dst, "namespace", name[:n]), name[n+len(spaceMark):]
+		}
+		dst = appendMember(dst, "name", name)
 		return append(appendQuoted(append(dst, `,"arguments":`...), b.arguments), '}')
 	case partThinking, partRedacted:
 		dst = append(h.appendItemID(append(dst, `{"id":"rs_`...), index), `","type":"reasoning","summary":[`...)

@@ -2,13 +2,14 @@ package translate
 
 import (
 	"bytes"
+	"slices"
 
 	"tollgate.dev/dataplane/internal/scan"
 )
 
 // readResponses reads a request of OpenAI's Responses (https://platform.openai.com/docs/api-reference/responses/create). What the provider
 // would have to keep (stored responses, conversations, prompts) is refused: another provider does not have it.
-func readResponses(p *parser, _ *Ask, body []byte) *conversation {
+func readResponses(p *parser, ask *Ask, body []byte) *conversation {
 	cv := &conversation{}
 	if text := inside(scan.Lookup(body, "instructions")); text != nil {
 		cv.system = append(cv.system, part{kind: partText, path: "instructions", text: text})
@@ -19,7 +20,7 @@ func readResponses(p *parser, _ *Ask, body []byte) *conversation {
 		case "input":
 			p.responsesInput(cv, value)
 		case "tools":
-			p.array(value, func(raw []byte) { cv.tools = append(cv.tools, p.responsesTool(raw)) })
+			p.array(value, func(raw []byte) { cv.tools = append(cv.tools, p.responsesTools(ask, raw)...) })
 		case "tool_choice":
 			p.responsesChoice(cv, value)
 		case "parallel_tool_calls":
@@ -34,7 +35,7 @@ func readResponses(p *parser, _ *Ask, body []byte) *conversation {
 			p.responsesText(cv, value)
 		case "user", "safety_identifier":
 			cv.set(optUser, p.here(), p.text(value))
-		case "prompt_cache_key", "prompt_cache_retention":
+		case "prompt_cache_key", "prompt_cache_retention", "client_metadata":
 			p.drop(p.here())
 		case "store", "background":
 			p.neutral(value, "false")
@@ -89,10 +90,7 @@ func (p *parser) responsesMessage(cv *conversation, raw []byte) {
 	})
 	switch role {
 	case `"system"`, `"developer"`:
-		if len(cv.turns) > 0 {
-			p.wrong("is a system message after the conversation has begun, which the provider's format does not have; put it first")
-		}
-		cv.system = append(cv.system, parts...)
+		cv.instruct(p.here(), parts...)
 	case `"user"`, `"assistant"`:
 		cv.say(role == `"assistant"`, parts...)
 	default:
@@ -139,7 +137,7 @@ func (p *parser) responsesPart(raw []byte) part {
 }
 
 func (p *parser) responsesCall(raw []byte) part {
-	made := part{kind: partCall, path: p.here()}
+	made, space := part{kind: partCall, path: p.here()}, []byte(nil)
 	p.object(raw, func(key string, value []byte) bool {
 		switch key {
 		case "type", "id", "status":
@@ -147,6 +145,8 @@ func (p *parser) responsesCall(raw []byte) part {
 			made.id = p.text(value)
 		case "name":
 			made.name = p.text(value)
+		case "namespace":
+			space = p.text(value)
 		case "arguments":
 			made.arguments = p.arguments(p.text(value))
 		default:
@@ -154,6 +154,7 @@ func (p *parser) responsesCall(raw []byte) part {
 		}
 		return true
 	})
+	made.name = spaced(space, made.name)
 	return made
 }
 
@@ -199,6 +200,59 @@ func (p *parser) responsesThought(cv *conversation, raw []byte) {
 	cv.say(true, made)
 }
 
+// responsesTools reads a tool, or the tools of a namespace.
+func (p *parser) responsesTools(ask *Ask, raw []byte) (all []tool) {
+	switch string(scan.Lookup(raw, "type")) {
+	case `"namespace"`:
+		name := inside(scan.Lookup(raw, "name"))
+		p.object(raw, func(key string, value []byte) bool {
+			switch key {
+			case "type", "name":
+			case "description": // each tool has its own
+				p.drop(p.here())
+			case "tools":
+				p.array(value, func(raw []byte) {
+					one := p.responsesTool(raw)
+					one.name = ask.space(name, one.name)
+					all = append(all, one)
+				})
+			default:
+				return false
+			}
+			return true
+		})
+		return all
+	case `"web_search"`, `"web_search_preview"`: // runs at OpenAI: a setting, since the caller has no part in it
+		p.lacks(p.here(), true)
+		return nil
+	default:
+		return []tool{p.responsesTool(raw)}
+	}
+}
+
+// spaceMark stands between a namespace and a tool's name where a format has no namespaces.
+const spaceMark = "__"
+
+func spaced(space, name []byte) []byte {
+	if len(space) == 0 {
+		return name
+	}
+	return slices.Concat(space, []byte(spaceMark), name)
+}
+
+// space notes a tool of a namespace, so that an answer that calls it can be told from others.
+func (a *Ask) space(space, name []byte) []byte {
+	if len(space) == 0 {
+		return name
+	}
+	whole := spaced(space, name)
+	if a.spaces == nil {
+		a.spaces = map[string]int{}
+	}
+	a.spaces[string(whole)] = len(space)
+	return whole
+}
+
 func (p *parser) responsesTool(raw []byte) tool {
 	made := tool{path: p.here()}
 	p.object(raw, func(key string, value []byte) bool {
@@ -215,17 +269,21 @@ func (p *parser) responsesChoice(cv *conversation, value []byte) {
 	if p.choose(cv, value) {
 		return
 	}
+	var space []byte
 	p.object(value, func(key string, value []byte) bool {
 		switch key {
 		case "type":
 			p.neutral(value, `"function"`)
 		case "name":
 			cv.choice.name = p.text(value)
+		case "namespace":
+			space = p.text(value)
 		default:
 			return false
 		}
 		return true
 	})
+	cv.choice.name = spaced(space, cv.choice.name)
 }
 
 func (p *parser) responsesReasoning(cv *conversation, raw []byte) {

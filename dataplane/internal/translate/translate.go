@@ -31,6 +31,8 @@ type Ask struct {
 	Packed       bool  // embeddings are wanted as base64; known once they are asked for in another format
 	EndUser      []byte
 	Task         *Task // what is no conversation; nil: a conversation or embeddings
+
+	spaces map[string]int // bytes of the namespace in the names of its tools, as another format has them
 }
 
 // choicesMax is OpenAI's own limit of n.

@@ -51,6 +51,13 @@ type Kept struct {
 	Provider   wire.ID
 	Credential wire.ID // that it was made with; another one may belong to another account
 	Name       string  // at the provider
+	Thread     Thread  // of an answer that others may go on from
+}
+
+// Thread is the run of an answer, for who goes on from it.
+type Thread struct {
+	Run  string // its id; at most 255 bytes
+	Open bool   // the answer might still be named by a tool that it calls
 }
 
 // Sealer makes and opens ids.
@@ -61,9 +68,11 @@ type Sealer struct {
 
 const (
 	version  = 1
+	threaded = 2 // a version that says the run besides
 	idBytes  = 16
 	nameMost = 320 // bytes of a provider's name for something, or of a note: sealed it has 511, and metadata have room for 512
 	textMost = 1 << 10
+	runMost  = 255
 )
 
 // New returns a Sealer. Every edge with the same fleet key makes the same ids.
@@ -93,8 +102,13 @@ func (s *Sealer) Seal(owner Owner, kept Kept) string {
 	if kept.Name == "" || len(kept.Name) > nameMost {
 		return kept.Name
 	}
-	plain := make([]byte, 0, 1+2*idBytes+len(kept.Name))
-	plain = append(append(append(append(plain, version), kept.Provider[:]...), kept.Credential[:]...), kept.Name...)
+	plain := make([]byte, 0, 3+2*idBytes+len(kept.Thread.Run)+len(kept.Name))
+	plain = append(append(append(plain, version), kept.Provider[:]...), kept.Credential[:]...)
+	if run := kept.Thread.Run; run != "" && len(run) <= runMost {
+		plain[0] = threaded
+		plain = append(append(plain, flagOf(kept.Thread.Open), byte(len(run))), run...)
+	}
+	plain = append(plain, kept.Name...)
 	data := bound(owner, kept.Kind)
 	mac := hmac.New(sha256.New, s.nonce)
 	mac.Write(data) // of fixed length
@@ -115,13 +129,27 @@ func (s *Sealer) Open(owner Owner, kind Kind, id string) (Kept, bool) {
 		return Kept{}, false
 	}
 	plain, err := s.aead.Open(nil, raw[:size], raw[size:], bound(owner, kind))
-	if err != nil || len(plain) <= 1+2*idBytes || plain[0] != version {
+	if err != nil || len(plain) <= 1+2*idBytes || plain[0] != version && plain[0] != threaded {
 		return Kept{}, false
 	}
-	plain = plain[1:]
-	return Kept{
-		Kind: kind, Provider: wire.ID(plain[:idBytes]), Credential: wire.ID(plain[idBytes : 2*idBytes]), Name: string(plain[2*idBytes:]),
-	}, true
+	kept := Kept{Kind: kind, Provider: wire.ID(plain[1:]), Credential: wire.ID(plain[1+idBytes:])}
+	rest := plain[1+2*idBytes:]
+	if plain[0] == threaded {
+		if len(rest) < 2 || len(rest) <= 2+int(rest[1]) {
+			return Kept{}, false
+		}
+		end := 2 + int(rest[1])
+		kept.Thread, rest = Thread{Run: string(rest[2:end]), Open: rest[0] == 1}, rest[end:]
+	}
+	kept.Name = string(rest)
+	return kept, true
+}
+
+func flagOf(is bool) byte {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // bound is what an id is sealed to.

@@ -64,6 +64,18 @@ func TestAnIDOpensForNobodyElse(t *testing.T) {
 	}
 }
 
+func TestAnIDSaysTheRun(t *testing.T) {
+	t.Parallel()
+	owner := Owner{wire.ID{3}, wire.ID{4}}
+	for _, thread := range []Thread{{Run: "r"}, {Run: "r", Open: true}, {Run: strings.Repeat("r", 255)}} {
+		one := kept()
+		one.Thread = thread
+		if got, ok := sealer(t, 7).Open(owner, Response, sealer(t, 7).Seal(owner, one)); !ok || got != one {
+			t.Errorf("%+v %t, want %+v", got, ok, one)
+		}
+	}
+}
+
 func TestWhatHasNoNameHasNoID(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"", strings.Repeat("n", nameMost+1)} {

@@ -181,10 +181,21 @@ func (p *Pipeline) handEdits(c *call, a *attempt, object []byte, at int) (edits 
 			return
 		}
 		if own := unquoted(value); own != "" {
-			replace(value, p.Handles.Seal(c.owner(), handle.Kept{Kind: of, Provider: a.target.Provider.ID, Credential: a.account, Name: own}))
+			replace(value, p.Handles.Seal(c.owner(), c.known(handle.Kept{Kind: of, Provider: a.target.Provider.ID, Credential: a.account, Name: own}, string(key))))
 		}
 	})
 	return edits
+}
+
+// known returns something as the caller knows it. What it asked for it knows already; of an answer that is made its id says the run.
+func (c *call) known(kept handle.Kept, key string) handle.Kept {
+	switch {
+	case kept == handle.Kept{Kind: c.kept.Kind, Provider: c.kept.Provider, Credential: c.kept.Credential, Name: c.kept.Name}:
+		return c.kept
+	case kept.Kind == handle.Response && key == "id" && c.passage == nil:
+		kept.Thread = c.threadOf()
+	}
+	return kept
 }
 
 // disguised returns a provider's words about what it keeps, with the id that the caller knows.

@@ -125,6 +125,7 @@ func (p *Pipeline) bind(c *call) *refusal.Error {
 		return notKept(scan.PreviousResponseID.String())
 	}
 	c.kept = kept
+	c.joinThread(kept.Thread)
 	return p.bindFiles(c)
 }
 

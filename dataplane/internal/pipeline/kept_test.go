@@ -116,6 +116,64 @@ func TestAConversationGoesOnWhereItIsKept(t *testing.T) {
 	g.balanced()
 }
 
+// TestAChainOfKeptAnswersIsOneRun goes on from answers by their ids alone: whole and streamed, with a tool and without, and where the run was named.
+func TestAChainOfKeptAnswersIsOneRun(t *testing.T) {
+	t.Parallel()
+	ask := func(previous, more string) string {
+		if previous != "" {
+			previous = `"previous_response_id":"` + previous + `",`
+		}
+		return `{` + previous + `"model":"fast","max_output_tokens":9,"input":"hi"` + more + `}`
+	}
+	event := func(name, response string) string {
+		return "event: response." + name + "\ndata: {\"type\":\"response." + name + "\",\"response\":" + response + "}\n\n"
+	}
+	call := `{"id":"fc_1","type":"function_call","call_id":"` + callID + `","name":"weather","arguments":"{}"}`
+	calls := strings.Replace(keptAnswer, `"output":[`, `"output":[`+call+`,`, 1)
+	stream := event("created", strings.Replace(keptAnswer, "completed", "in_progress", 1)) +
+		"event: response.output_item.added\ndata: {\"type\":\"response.output_item.added\",\"output_index\":0,\"item\":" + call + "}\n\n" + event("completed", calls)
+	result := `,"input":[{"type":"function_call_output","call_id":"` + callID + `","output":"Sunny."}],` + responsesTools
+	for name, c := range map[string]struct {
+		said, first, second string
+		header              []string
+		run                 string
+		source              wire.RunSource // of the second
+	}{
+		"plain":                {"", ask("", ""), ask("ID", ""), nil, "", wire.RunSource_RUN_SOURCE_SESSION},
+		"with tools, uncalled": {"", ask("", ","+responsesTools), ask("ID", ","+responsesTools), nil, "", wire.RunSource_RUN_SOURCE_SESSION},
+		"a tool":               {calls, ask("", ","+responsesTools), strings.Replace(ask("ID", ""), `,"input":"hi"`, result, 1), nil, callID, wire.RunSource_RUN_SOURCE_TOOL},
+		"a tool, streamed":     {stream, ask("", `,"stream":true,`+responsesTools), strings.Replace(ask("ID", ""), `,"input":"hi"`, result, 1), nil, callID, wire.RunSource_RUN_SOURCE_TOOL},
+		"a name, and a tool":   {calls, ask("", ","+responsesTools), strings.Replace(ask("ID", ""), `,"input":"hi"`, result, 1), []string{runField, "job-7"}, "job-7", wire.RunSource_RUN_SOURCE_SESSION},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g, provider := keepingRig(t)
+			provider.said = c.said
+			s := g.ask("/v1/responses", c.first, c.header...)
+			_, rest, _ := strings.Cut(strings.ReplaceAll(s.body, `"id": `, `"id":`), `"id":"resp_`)
+			id, _, _ := strings.Cut(rest, `"`)
+			if s.status != http.StatusOK || strings.Count(s.body, id) != strings.Count(c.said, ownName) && c.said != "" {
+				t.Fatalf("%+v", s)
+			}
+			provider.said = strings.Replace(keptAnswer, "0123", "4567", 1)
+			next := g.ask("/v1/responses", strings.Replace(c.second, "ID", "resp_"+id, 1))
+			third := g.ask("/v1/responses", ask(textOf([]byte(next.body), "id"), ""))
+			if next.status != http.StatusOK || third.status != http.StatusOK {
+				t.Fatalf("%+v, %+v", next, third)
+			}
+			events := g.wait(3)
+			if c.run == "" {
+				c.run = events[0].GetRunId()
+			}
+			for i, e := range events {
+				if e.GetRunId() != c.run || i == 1 && e.GetRunSource() != c.source || i == 2 && e.GetRunSource() != wire.RunSource_RUN_SOURCE_SESSION {
+					t.Errorf("event %d is of the run %q by %s, want %q", i, e.GetRunId(), e.GetRunSource(), c.run)
+				}
+			}
+		})
+	}
+}
+
 func TestTheIDsOfAStreamAreThoseOfTheWorkspace(t *testing.T) {
 	t.Parallel()
 	for name, guarded := range map[string]bool{"plain": false, "guarded": true} {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/handle"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/scan"
 	"tollgate.dev/dataplane/wire"
@@ -14,6 +15,8 @@ const (
 	runIDMax = 128 // bytes
 	runField = "X-Tollgate-Run-Id"
 )
+
+var sessionMark = []byte("session_")
 
 // sessionFields are the header fields in which coding agents name their session: Claude Code, Codex, Codex before 0.100, and OpenCode.
 var sessionFields = [...]string{"X-Claude-Code-Session-Id", "Session-Id", "Session_id", "X-Session-Id"}
@@ -50,7 +53,7 @@ func (c *call) joinSession(id string) bool {
 
 // inferRun names the run by what the body says of the work that it goes on with, where the header fields say nothing: the conversation or
 // session, else the first call of a tool in what was said so far. That call stands first in every later turn too, and is what settle names
-// the turn by that made it, so that any edge finds the same run and none must remember it.
+// the turn by that made it, so that any edge finds the same run and none must remember it. What a provider keeps of it says it in its id.
 func (c *call) inferRun() {
 	if c.runSource != wire.RunSource_RUN_SOURCE_CALL || c.joinSession(c.session()) || !c.ask.Tools {
 		return
@@ -90,6 +93,23 @@ func (c *call) joinTool(id []byte) bool {
 	return true
 }
 
+// joinThread names the run as the answer says that the request goes on from. Where that answer could still be named by the call of a tool, its
+// result says so.
+func (c *call) joinThread(t handle.Thread) {
+	if t.Run == "" || c.runSource != wire.RunSource_RUN_SOURCE_CALL && (t.Open || c.runSource != wire.RunSource_RUN_SOURCE_TOOL) {
+		return
+	}
+	c.joinSession(t.Run)
+}
+
+// threadOf returns what the ids of the call's answer say of its run. It stays as it first was: the events of a stream name one answer.
+func (c *call) threadOf() handle.Thread {
+	if c.thread.Run == "" {
+		c.thread = handle.Thread{Run: c.runID, Open: c.opensRun()}
+	}
+	return c.thread
+}
+
 // opensRun says whether the answer may yet name the run: by the first tool that it calls.
 func (c *call) opensRun() bool {
 	return c.ask.Tools && c.runSource == wire.RunSource_RUN_SOURCE_CALL && c.passage == nil
@@ -124,97 +144,6 @@ func (f *flow) announce() {
 	}
 	c.unset(runField)
 	c.set("Trailer", streamTrailers+", "+runField)
-}
-
-var (
-	sessionMark  = []byte("session_")
-	toolUse      = []byte(`tool_use"`) // of servers too
-	toolCalls    = []byte(`"tool_calls"`)
-	functionCall = []byte(`"functionCall"`)
-	contentBlock = []byte(`"content_block"`)
-)
-
-// toolIn returns the id of the first call of a tool in valid JSON: messages, items, or an answer. It looks for the key alone, which cannot stand
-// like that within a string; what it takes for a call and is none names a run like any other word.
-func toolIn(d dialect.Dialect, raw []byte) []byte {
-	switch d {
-	case dialect.OpenAIChat:
-		_, raw, _ = bytes.Cut(raw, toolCalls)
-		return idIn(raw, `"id"`)
-	case dialect.OpenAIResponses:
-		return idIn(raw, `"call_id"`)
-	case dialect.AnthropicMessages:
-		if !bytes.Contains(raw, toolUse) {
-			return nil
-		}
-		return idIn(raw, `"id"`)
-	case dialect.GeminiGenerate:
-		_, raw, _ = bytes.Cut(raw, functionCall)
-		return idIn(raw, `"id"`)
-	default:
-		return nil
-	}
-}
-
-// openedBlock returns the event that opens a call of a tool among events of Messages.
-func openedBlock(events []byte) []byte {
-	for {
-		_, rest, found := bytes.Cut(events, contentBlock)
-		if !found {
-			return nil
-		}
-		event, after, _ := bytes.Cut(rest, []byte("\n"))
-		if bytes.Contains(event, toolUse) {
-			return event
-		}
-		events = after
-	}
-}
-
-// idIn returns the first string that stands under a key.
-func idIn(raw []byte, key string) []byte {
-	for {
-		_, rest, found := bytes.Cut(raw, []byte(key))
-		if !found {
-			return nil
-		}
-		raw = rest
-		rest, colon := bytes.CutPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(":"))
-		rest, quote := bytes.CutPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(`"`))
-		if id, _, ended := bytes.Cut(rest, []byte(`"`)); colon && quote && ended {
-			return id
-		}
-	}
-}
-
-// identifies says whether an id of a tool's call can be told from those of other conversations: at least 8 letters and digits in parts that have
-// both. What models count by ("call_0", "functions.weather:0") does not.
-func identifies(id []byte) bool {
-	const enough = 8
-	if len(id) > runIDMax {
-		return false
-	}
-	sum, letters, digits := 0, 0, 0
-	part := func() {
-		if letters > 0 && digits > 0 {
-			sum += letters + digits
-		}
-		letters, digits = 0, 0
-	}
-	for _, b := range id {
-		switch {
-		case b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z':
-			letters++
-		case b >= '0' && b <= '9':
-			digits++
-		case b == '_', b == '-':
-			part()
-		default:
-			return false
-		}
-	}
-	part()
-	return sum >= enough
 }
 
 // claudeUser takes apart what Claude Code says in metadata.user_id, whose session would make each of a person's sessions another end user. Of

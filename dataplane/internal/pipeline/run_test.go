@@ -156,7 +156,9 @@ func TestIDsThatCountIdentifyNothing(t *testing.T) {
 	for id, want := range map[string]bool{
 		"call_a1B2c3D4e5F6g7H8": true, "toolu_01A09q90qw90lq917835lq9": true, "tooluse_kZJMlvQmRJ6eAyJE5GIl7Q": true, "D681PevKs": true, "chatcmpl-tool-9f2d8a7bc3e14f55": true,
 		"01a2180c-ff54-7762-bfad-90103de8bd18": true,
-		"":                                     false, "call_0": false, "call_12345678": false, "functions.get_weather2:0": false, "weather": false, "call_get_weather_1": false, `a1b2c3d4e5\n`: false,
+		"call_kZJMlvQmRJeAyJEGIlQhpXsw":        true, "PevKsQbXz": true, // as some are by chance
+		"call_getWeatherForCity": false, "toolUseId": false, "GetCustomerOrder": false, "UNITED_KINGDOM": false, "call_abcdefghij": false,
+		"": false, "call_0": false, "call_12345678": false, "functions.get_weather2:0": false, "weather": false, "call_get_weather_1": false, `a1b2c3d4e5\n`: false,
 		strings.Repeat("a1", 100): false,
 	} {
 		if identifies([]byte(id)) != want {
@@ -184,6 +186,36 @@ func TestTheEndUserOfClaudeCodeIsNoSession(t *testing.T) {
 	g.ask("/v1/messages", `{"model":"fast","max_tokens":5,"messages":[{"role":"user","content":"hi"}],"metadata":{"user_id":"{\"device_id\":\"d1\",\"session_id\":\"s1\"}"}}`)
 	if e := g.event(); e.GetEndUser() != "d1" || e.GetRunId() != "s1" || e.GetRunSource() != wire.RunSource_RUN_SOURCE_SESSION || len(e.GetLabels()) != 0 {
 		t.Errorf("end user %q, run %q, labels %v", e.GetEndUser(), e.GetRunId(), e.GetLabels())
+	}
+}
+
+// TestGooglesSignaturesNameARun has calls without ids, or with ids that a client makes anew for each turn.
+func TestGooglesSignaturesNameARun(t *testing.T) {
+	t.Parallel()
+	const signature = `"thoughtSignature":"CiQBcsjafGpmQ0xYb1E5S2R4WnBhYjFzU0FtcGxlMg=="`
+	answer := `{"candidates":[{"content":{"role":"model","parts":[{"text":"\"parts\":[","thought":true},{"functionCall":{"name":"weather","args":{"parts":[]}},` + signature + `}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":5}}`
+	later := func(call string) string {
+		return `{"contents":[{"role":"user","parts":[{"text":"weather?"}]},{"role":"model","parts":[{"text":"hm"},{` + call + `},{"functionCall":{"name":"weather","args":{}}}]},{"role":"user","parts":[{"functionResponse":{"name":"weather","response":{}}}]}],"tools":[{"functionDeclarations":[{"name":"weather"}]}]}`
+	}
+	first := string(toolIn(dialect.GeminiGenerate, []byte(answer)))
+	if !strings.HasPrefix(first, "signature-") || !identifies([]byte(first)) {
+		t.Fatalf("the first turn is known by %q", first)
+	}
+	for body, want := range map[string]string{
+		later(`"functionCall":{"id":"made-up-0a1b2c3d4e","name":"weather","args":{}},` + signature):                            first,
+		later(signature + `,"functionCall":{"name":"weather","args":{"thoughtSignature":"another1234567890ABCDEFGHIJ"}}`):      first,
+		later(strings.Replace(`"functionCall":{"name":"weather"},`+signature, "CiQB", "DiQB", 1)):                              "another",
+		later(`"functionCall":{"id":"` + callID + `","name":"weather"},"thoughtSignature":"skip_thought_signature_validator"`): callID,
+		later(`"functionCall":{"name":"weather"}`):                                                                             "",
+	} {
+		got := string(toolIn(dialect.GeminiGenerate, []byte(body)))
+		if want == "another" {
+			if got == first || !strings.HasPrefix(got, "signature-") {
+				t.Errorf("%s: %q", body, got)
+			}
+		} else if got != want {
+			t.Errorf("%s: %q, want %q", body, got, want)
+		}
 	}
 }
 

@@ -189,8 +189,7 @@ func (p *prompt) converse(blocks []converseBlock) {
 		case block.ToolUse != nil:
 			p.texts = append(p.texts, block.ToolUse.Name+string(block.ToolUse.Input))
 		case block.ToolResult != nil:
-			p.texts = append(p.texts, string(block.ToolResult.Content))
-			p.answersTool = true
+			p.result(block.ToolResult.Content)
 		case block.Image != nil || block.Document != nil:
 			p.images++
 		}

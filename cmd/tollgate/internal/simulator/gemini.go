@@ -197,8 +197,7 @@ func (g geminiRequest) prompt(provider, model string) prompt {
 			case part.FunctionCall != nil:
 				p.texts = append(p.texts, part.FunctionCall.Name+string(part.FunctionCall.Args))
 			case part.FunctionResponse != nil:
-				p.texts = append(p.texts, string(*part.FunctionResponse))
-				p.answersTool = true
+				p.result(*part.FunctionResponse)
 			case part.InlineData != nil || part.FileData != nil:
 				p.images++
 			}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"maps"
 	"math/rand/v2"
 	"regexp"
 	"slices"
@@ -204,6 +205,32 @@ func (p *prompt) say(text string) {
 	if !strings.HasPrefix(text, "<system-reminder>") {
 		p.last = text
 	}
+}
+
+// result remembers what a tool said: the texts in a JSON value, which are the last thing said.
+func (p *prompt) result(raw json.RawMessage) {
+	p.texts = append(p.texts, string(raw))
+	p.answersTool = true
+	var value any
+	if json.Unmarshal(raw, &value) == nil {
+		p.last = strings.Join(textsIn(value), "\n")
+	}
+}
+
+func textsIn(value any) (texts []string) {
+	switch value := value.(type) {
+	case string:
+		return []string{value}
+	case []any:
+		for _, one := range value {
+			texts = append(texts, textsIn(one)...)
+		}
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(value)) {
+			texts = append(texts, textsIn(value[name])...)
+		}
+	}
+	return texts
 }
 
 // chooseCall makes the call that the last message writes out, else one of the tool that the request forces or that message names.

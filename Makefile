@@ -17,7 +17,7 @@ ROUNDS        ?= 1
 
 export CGO_ENABLED ?= 0
 .DEFAULT_GOAL := help
-.PHONY: help up dev build prepare generate fmt lint test race e2e python fuzz bench bench-ingest torture hostile overshoot redis-loss bursts property check
+.PHONY: help up dev build prepare generate fmt lint test race e2e python agents fuzz bench bench-ingest torture hostile overshoot redis-loss bursts property check
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -62,6 +62,10 @@ e2e: build prepare ## the end-to-end tests alone
 python: build prepare ## the Python frameworks through an edge: OpenAI, Anthropic, Agents, AutoGen, CrewAI, LangGraph, Pydantic AI, Strands (installs 2 GB)
 	@.ci/python
 	@TOLLGATE_PYTHON=$(CURDIR)/.tollgate/python $(SERVICES) $(GO) test -count=1 -timeout 20m -v -run 'Python' ./e2e
+
+agents: build prepare ## coding agents through an edge: Claude Code, Codex, Gemini CLI, OpenCode, Cline (installs 2 GB; says what it skips)
+	@.ci/agents
+	@$(SERVICES) $(GO) test -count=1 -timeout 20m -v -run '^TestCodingAgents$$' ./e2e
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@for package in $$(grep -rl --include='*_test.go' '^func Fuzz' cmd controlplane dataplane | xargs -r -n1 dirname | sort -u); do \

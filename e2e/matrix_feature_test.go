@@ -76,6 +76,16 @@ func conversationRows() []feature {
 			}),
 		},
 		{
+			name: "instructions in between", asks: map[string]string{
+				byChat:      `"messages":[{"role":"user","content":"One."},{"role":"system","content":"Be terse."},{"role":"user","content":"TEXT"}]`,
+				byResponses: `"input":[{"role":"user","content":"One."},{"role":"developer","content":"Be terse."},{"role":"user","content":"TEXT"}]`,
+				byMessages:  `"messages":[{"role":"user","content":"One."},{"role":"system","content":"Be terse."},{"role":"user","content":"TEXT"}]`,
+			},
+			sent: joined(alike(`messages~Be.terse messages~TEXT`, toMessages, toConverse, toMistral, toCohere), map[string]string{
+				toChat: `messages.1.role~^system$ messages.1.content~Be.terse`, toResponses: `input.1.content~Be.terse`, toGemini: `contents~Be.terse contents~TEXT`,
+			}),
+		},
+		{
 			name: "several turns", asks: map[string]string{
 				byChat:      `"messages":[{"role":"user","content":"One."},{"role":"assistant","content":"Two."},{"role":"user","content":"TEXT"}]`,
 				byResponses: `"input":[{"role":"user","content":"One."},{"role":"assistant","content":"Two."},{"role":"user","content":"TEXT"}]`,

@@ -25,13 +25,15 @@ func Fill(title, url, key string, models []string) Page {
 	return page
 }
 
-// programs are those that have lines here. Those of curl, of JavaScript and of Python are run by tests as the page shows them; the coding agents'
-// are not.
+// programs are those that have lines here. Tests run them as the page shows them, all but Cursor's.
 func programs() []Group {
 	return []Group{
 		{"Coding agents", []Program{
 			{ID: "claude-code", Title: "Claude Code", Note: "Any model will do, whoever provides it. Its session is the run, so that the bill of a session stands on one page."},
-			{ID: "codex", Title: "Codex", Note: "Codex speaks Responses; the edge translates for providers that do not. Its session is the run."},
+			{ID: "codex", Title: "Codex", Note: "Codex speaks Responses; the edge translates for providers that do not. Its session is the run. Its search of the web runs at OpenAI: with a model of theirs, leave that line out."},
+			{ID: "gemini-cli", Title: "Gemini CLI", Note: "Any model will do. A prompt with all the tools that it calls is a run."},
+			{ID: "opencode", Title: "OpenCode", Note: "List each model that you choose from. Its session is the run."},
+			{ID: "cline", Title: "Cline", Note: "In an editor: the provider OpenAI Compatible, with the same address, key and model."},
 			{ID: "cursor", Title: "Cursor", Note: "Cursor calls from its own servers: the edge must be reachable from the internet, by https. Its completions while typing do not go through it."},
 		}},
 		{"Without an SDK", []Program{{ID: "curl", Title: "curl"}}},

@@ -82,23 +82,8 @@ type converseUsage struct {
 // serve answers `/model/{model}/converse` and `/model/{model}/converse-stream`.
 func (api bedrockAPI) serve(w http.ResponseWriter, r *http.Request) {
 	model, streamed := r.PathValue("model"), strings.HasSuffix(r.URL.Path, "-stream")
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyBytesMax))
-	if err != nil {
-		api.refuse(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	if key, isKey := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); isKey {
-		if keyRefused(key) {
-			api.refuse(w, http.StatusForbidden, "Invalid API Key format: Must start with pre-defined prefix")
-			return
-		}
-	} else if problem := api.sim.unsigned(r, "bedrock", body); problem != "" {
-		api.refuse(w, http.StatusForbidden, problem)
-		return
-	}
 	var request converseRequest
-	if problem := strictly(body, &request); problem != "" {
-		api.refuse(w, http.StatusBadRequest, problem)
+	if !api.read(w, r, &request) {
 		return
 	}
 	if problem := request.problem(); problem != "" {
@@ -120,6 +105,29 @@ func (api bedrockAPI) serve(w http.ResponseWriter, r *http.Request) {
 			"metrics": map[string]int{"latencyMs": 1}, "usage": x.converseUsage(),
 		})
 	}
+}
+
+// read admits a request and decodes its body, or refuses it.
+func (api bedrockAPI) read(w http.ResponseWriter, r *http.Request, into any) bool {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyBytesMax))
+	if err != nil {
+		api.refuse(w, http.StatusBadRequest, err.Error())
+		return false
+	}
+	if key, isKey := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); isKey {
+		if keyRefused(key) {
+			api.refuse(w, http.StatusForbidden, "Invalid API Key format: Must start with pre-defined prefix")
+			return false
+		}
+	} else if problem := api.sim.unsigned(r, "bedrock", body); problem != "" {
+		api.refuse(w, http.StatusForbidden, problem)
+		return false
+	}
+	if problem := strictly(body, into); problem != "" {
+		api.refuse(w, http.StatusBadRequest, problem)
+		return false
+	}
+	return true
 }
 
 // problem is what Bedrock would not take: turns that do not alternate, empty texts, tools' turns without tools, results without their calls.

@@ -14,7 +14,11 @@ type cohereEmbedRequest struct {
 	InputType       string   `json:"input_type"`
 	EmbeddingTypes  []string `json:"embedding_types"`
 	OutputDimension int      `json:"output_dimension"`
+	Truncate        string   `json:"truncate"`
 }
+
+// coherePurposes are what a text may be embedded for.
+var coherePurposes = []string{"search_document", "search_query", "classification", "clustering"}
 
 // cohereTextsMax is Cohere's own limit.
 const cohereTextsMax = 96
@@ -31,7 +35,7 @@ func (api cohereAPI) embed(w http.ResponseWriter, r *http.Request) {
 	case len(request.Texts) == 0 || len(request.Texts) > cohereTextsMax:
 		api.refuse(w, http.StatusBadRequest, "invalid request: valid input must be between 1 and 96 texts")
 		return
-	case !slices.Contains([]string{"search_document", "search_query", "classification", "clustering"}, request.InputType):
+	case !slices.Contains(coherePurposes, request.InputType):
 		api.refuse(w, http.StatusBadRequest, "invalid request: valid input_type must be provided with the provided model")
 		return
 	case !slices.Equal(request.EmbeddingTypes, []string{"float"}):

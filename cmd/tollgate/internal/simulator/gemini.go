@@ -111,6 +111,10 @@ func (api geminiAPI) serve(w http.ResponseWriter, r *http.Request) {
 		api.refuse(w, status, problem)
 		return
 	}
+	if verb == embedOne || verb == embedMany || verb == predict {
+		api.embed(w, r, model, verb)
+		return
+	}
 	var request geminiRequest
 	err := decode(r, &request)
 	switch {

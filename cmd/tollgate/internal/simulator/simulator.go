@@ -128,6 +128,7 @@ func (s *Simulator) Handler() http.Handler {
 	bedrock := bedrockAPI{s}
 	mux.HandleFunc("POST "+BedrockPath+"/model/{model}/converse", bedrock.serve)
 	mux.HandleFunc("POST "+BedrockPath+"/model/{model}/converse-stream", bedrock.serve)
+	mux.HandleFunc("POST "+BedrockPath+"/model/{model}/invoke", bedrock.invoke)
 	mux.HandleFunc("POST "+BedrockPath+"/sts", s.assume)
 	mux.HandleFunc(BedrockPath+"/", func(w http.ResponseWriter, _ *http.Request) {
 		bedrock.refuse(w, http.StatusNotFound, "UnknownOperationException")
@@ -135,7 +136,7 @@ func (s *Simulator) Handler() http.Handler {
 	s.azure(mux)
 	s.vertex(mux)
 	mux.HandleFunc("POST "+MistralPath+"/v1/chat/completions", mistralAPI{s}.chat)
-	mux.HandleFunc("POST "+MistralPath+"/v1/embeddings", openaiAPI{s, "mistral", bearer}.embeddings)
+	mux.HandleFunc("POST "+MistralPath+"/v1/embeddings", mistralAPI{s}.embeddings)
 	mux.HandleFunc("POST "+CoherePath+"/v2/chat", cohereAPI{s}.chat)
 	mux.HandleFunc("POST "+CoherePath+"/v2/embed", cohereAPI{s}.embed)
 	mux.HandleFunc("GET /ledger", s.ledger.serve)

@@ -38,6 +38,7 @@ func (p provider) send(method, path, body string) *http.Response {
 	}
 	request.Header.Set("Authorization", "Bearer sk-any")
 	request.Header.Set("Anthropic-Version", "2023-06-01")
+	request.Header.Set("X-Goog-Api-Key", "any")
 	request.Header.Set("X-Client-Request-Id", "attempt-1")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {

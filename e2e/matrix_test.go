@@ -103,7 +103,7 @@ func TestEachDialectCarriesEachFeatureToEachProvider(t *testing.T) {
 			t.Errorf("%s to %s, %s, streamed %v: %s\nasked  %s\nsent   %.1500s\nanswer %d %.1500s", c.dialect, c.corner.name, c.feature.name, c.streamed, c.verdict, c.body(), string(received[c.marker].Body), c.got.Status, c.got.Body)
 		}
 	}
-	compareMatrix(t, matrix(rows, columns, cells))
+	compareTable(t, "matrix", matrix(rows, columns, cells))
 }
 
 var verdicts = []string{"carried", "dropped", "refused"}
@@ -396,16 +396,15 @@ func summary(all map[string]string) string {
 	return strings.Join(texts, ", ")
 }
 
-const matrixBegin, matrixEnd = "<!-- matrix -->\n", "<!-- end of matrix -->\n"
-
-// compareMatrix wants the README to say what is so.
-func compareMatrix(t *testing.T, table string) {
+// compareTable wants the README to say what is so, between its marks of that name.
+func compareTable(t *testing.T, name, table string) {
 	t.Helper()
 	const file = "../README.md"
+	begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->\n"
 	raw, err := os.ReadFile(file)
 	must(t, err)
-	before, rest, found := strings.Cut(string(raw), matrixBegin)
-	old, after, closed := strings.Cut(rest, matrixEnd)
+	before, rest, found := strings.Cut(string(raw), begin)
+	old, after, closed := strings.Cut(rest, end)
 	if !found || !closed {
 		t.Fatal("the README has no place for the matrix")
 	}
@@ -413,7 +412,7 @@ func compareMatrix(t *testing.T, table string) {
 	switch {
 	case old == table:
 	case *updateMatrix && !t.Failed():
-		must(t, os.WriteFile(file, []byte(before+matrixBegin+table+matrixEnd+after), 0o600))
+		must(t, os.WriteFile(file, []byte(before+begin+table+end+after), 0o600))
 	default:
 		t.Errorf("the README tells otherwise what each pair carries; run this test with -update-matrix")
 	}

@@ -35,6 +35,11 @@ var geminiBodies = []string{
 	`{"contents":[{"parts":[{"text":"Please look_up something."}]}],"tools":[{"functionDeclarations":[{"name":"look_up","parameters":{"type":"OBJECT","properties":{"what":{"type":"STRING"}}}}]}]}`,
 }
 
+var (
+	embeddedBodies = []string{`{"requests":[{"content":{"parts":[{"text":"a text"}]}},{"content":{"parts":[{"text":"and another"}]}}]}`}
+	embeddedOnes   = []string{`{"content":{"parts":[{"text":"a text"}]}}`, `{"content":{"parts":[{"text":"a text"}]},"outputDimensionality":256}`}
+)
+
 var countedBodies = []string{`{"contents":[{"role":"user","parts":[{"text":"Say something."}]}]}`}
 
 // ways has a row for every route of the edge; a new route fails without one.
@@ -98,6 +103,10 @@ var ways = map[string]way{
 	"POST /v1beta/models/{model}:streamGenerateContent": {key: true, budget: true, dialect: "gemini_generate", bodies: geminiBodies, path: "/v1beta/models/" + claude + ":streamGenerateContent?alt=sse"},
 	"POST /v1beta/models/{model}:countTokens":           {key: true, budget: true, free: true, dialect: "gemini_count_tokens", bodies: countedBodies, path: "/v1beta/models/" + openAIModel + ":countTokens"},
 	"POST /v1/models/{model}:countTokens":               {key: true, budget: true, free: true, dialect: "gemini_count_tokens", bodies: countedBodies, path: "/v1/models/" + claude + ":countTokens"},
+	"POST /v1beta/models/{model}:embedContent":          {key: true, budget: true, dialect: "gemini_embeddings", bodies: embeddedOnes, path: "/v1beta/models/" + embedder + ":embedContent"},
+	"POST /v1/models/{model}:embedContent":              {key: true, budget: true, dialect: "gemini_embeddings", bodies: embeddedOnes, path: "/v1/models/" + embedder + ":embedContent"},
+	"POST /v1beta/models/{model}:batchEmbedContents":    {key: true, budget: true, dialect: "gemini_batch_embeddings", bodies: embeddedBodies, path: "/v1beta/models/" + embedder + ":batchEmbedContents"},
+	"POST /v1/models/{model}:batchEmbedContents":        {key: true, budget: true, dialect: "gemini_batch_embeddings", bodies: embeddedBodies, path: "/v1/models/" + embedder + ":batchEmbedContents"},
 	"POST /v1/models/{model}:generateContent":           {key: true, budget: true, dialect: "gemini_generate", bodies: geminiBodies, path: "/v1/models/" + claude + ":generateContent"},
 	"POST /v1/models/{model}:streamGenerateContent":     {key: true, budget: true, dialect: "gemini_generate", bodies: geminiBodies, path: "/v1/models/" + openAIModel + ":streamGenerateContent"},
 	"GET /v1beta/models":                                {key: true},

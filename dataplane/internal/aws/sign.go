@@ -89,6 +89,11 @@ func appendEscaped(dst []byte, text string, slash bool) []byte {
 	return dst
 }
 
+// InvokePath returns the path of Bedrock's InvokeModel, which takes a model's own format.
+func InvokePath(model string) string {
+	return string(append(appendEscaped(append(make([]byte, 0, 64+len(model)), "/model/"...), model, false), "/invoke"...))
+}
+
 // ConversePath returns the path of Bedrock's Converse for a model: its id, or the ARN of an inference profile, an imported or a provisioned model.
 func ConversePath(model string, stream bool) string {
 	path := appendEscaped(append(make([]byte, 0, 64+len(model)), "/model/"...), model, false)

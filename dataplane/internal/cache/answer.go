@@ -50,6 +50,10 @@ func (w *witness) see(d dialect.Dialect, object []byte, streamed bool) {
 	switch d {
 	case dialect.OpenAIEmbeddings:
 		w.ended = scan.Lookup(object, "data") != nil
+	case dialect.GeminiEmbed:
+		w.ended = scan.Lookup(object, "embedding") != nil
+	case dialect.GeminiBatchEmbed:
+		w.ended = scan.Lookup(object, "embeddings") != nil
 	case dialect.OpenAIChat:
 		part := "message"
 		if streamed {

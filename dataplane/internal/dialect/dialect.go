@@ -24,10 +24,16 @@ const (
 	AnthropicProxy // the same, to one that speaks as Anthropic does
 	GeminiGenerate // model and streaming stand in the path, not in the body
 	GeminiCountTokens
-	BedrockConverse // no caller speaks this one and those below; providers do
+	GeminiEmbed      // of one content
+	GeminiBatchEmbed // of several
+	BedrockConverse  // no caller speaks this one and those below; providers do
 	MistralChat
 	CohereChat
 	CohereEmbed
+	MistralEmbed
+	VertexEmbed
+	TitanEmbed
+	BedrockCohereEmbed
 	OpenAIRealtime // a connection over which both sides speak
 	OpenAIStored   // of answers that a provider keeps; this one and those below ask it for what it keeps, and what they ask for costs nothing
 	OpenAIFiles
@@ -76,6 +82,18 @@ func (d Dialect) String() string {
 		return "cohere_chat"
 	case CohereEmbed:
 		return "cohere_embed"
+	case MistralEmbed:
+		return "mistral_embed"
+	case VertexEmbed:
+		return "vertex_embed"
+	case TitanEmbed:
+		return "titan_embed"
+	case BedrockCohereEmbed:
+		return "bedrock_cohere_embed"
+	case GeminiEmbed:
+		return "gemini_embeddings"
+	case GeminiBatchEmbed:
+		return "gemini_batch_embeddings"
 	case OpenAIRealtime:
 		return "openai_realtime"
 	case OpenAIStored:
@@ -130,6 +148,10 @@ func (d Dialect) Path() string {
 		return "/v1beta/models/{model}:" + GeminiWhole
 	case GeminiCountTokens:
 		return "/v1beta/models/{model}:" + GeminiCount
+	case GeminiEmbed:
+		return "/v1beta/models/{model}:" + GeminiEmbedOne
+	case GeminiBatchEmbed:
+		return "/v1beta/models/{model}:" + GeminiEmbedMany
 	default:
 		return ""
 	}
@@ -141,7 +163,19 @@ func (d Dialect) IsAnthropic() bool {
 }
 
 // IsGoogle says whether callers of the dialect read errors in Google's shape, and name the model in the path.
-func (d Dialect) IsGoogle() bool { return d == GeminiGenerate || d == GeminiCountTokens }
+func (d Dialect) IsGoogle() bool {
+	return d == GeminiGenerate || d == GeminiCountTokens || d == GeminiEmbed || d == GeminiBatchEmbed
+}
+
+// Embeds says whether the dialect asks for embeddings.
+func (d Dialect) Embeds() bool {
+	switch d {
+	case OpenAIEmbeddings, GeminiEmbed, GeminiBatchEmbed, CohereEmbed, MistralEmbed, VertexEmbed, TitanEmbed, BedrockCohereEmbed:
+		return true
+	default:
+		return false
+	}
+}
 
 // Counts says whether requests of the dialect ask how many tokens another one would have.
 func (d Dialect) Counts() bool { return d == AnthropicCountTokens || d == GeminiCountTokens }
@@ -151,7 +185,7 @@ func (d Dialect) IsFree() bool { return d.Counts() || d == OpenAIModeration }
 
 // HasOutput says whether answers of the dialect are made of tokens.
 func (d Dialect) HasOutput() bool {
-	return d != OpenAIEmbeddings && d != CohereEmbed && !d.Counts() && !d.IsProxy() && !d.IsTask() && !d.IsKept()
+	return !d.Embeds() && !d.Counts() && !d.IsProxy() && !d.IsTask() && !d.IsKept()
 }
 
 // IsKept says whether requests of the dialect are about what a provider keeps.

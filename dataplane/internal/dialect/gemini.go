@@ -2,11 +2,13 @@ package dialect
 
 import "strings"
 
-// What may stand behind the colon of a path of Google's (https://ai.google.dev/api/generate-content).
+// What may stand behind the colon of a path of Google's (https://ai.google.dev/api/generate-content, https://ai.google.dev/api/embeddings).
 const (
-	GeminiWhole  = "generateContent"
-	GeminiStream = "streamGenerateContent"
-	GeminiCount  = "countTokens"
+	GeminiWhole     = "generateContent"
+	GeminiStream    = "streamGenerateContent"
+	GeminiCount     = "countTokens"
+	GeminiEmbedOne  = "embedContent"
+	GeminiEmbedMany = "batchEmbedContents"
 )
 
 // GeminiPath takes the path of a request apart: `/v1beta/models/{model}:{verb}`, or the same below /v1.

@@ -16,8 +16,12 @@ func Answer(d dialect.Dialect, body []byte, r *scan.Result, requestBytes int64) 
 	}
 	raw := r.Bytes(body, scan.Usage)
 	switch d {
-	case dialect.GeminiGenerate:
+	case dialect.GeminiGenerate, dialect.GeminiEmbed, dialect.GeminiBatchEmbed:
 		raw = r.Bytes(body, scan.UsageMetadata)
+	case dialect.VertexEmbed, dialect.TitanEmbed:
+		if u, ok := embedded(d, body); ok {
+			return u
+		}
 	case dialect.CohereEmbed:
 		raw = scan.Lookup(body, "meta")
 	}

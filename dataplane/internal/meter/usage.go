@@ -40,7 +40,7 @@ func (u *Usage) merge(d dialect.Dialect, raw []byte) bool {
 	switch d {
 	case dialect.AnthropicMessages:
 		return u.mergeAnthropic(raw)
-	case dialect.GeminiGenerate:
+	case dialect.GeminiGenerate, dialect.GeminiEmbed, dialect.GeminiBatchEmbed:
 		return u.mergeGemini(raw)
 	case dialect.BedrockConverse:
 		return u.mergeConverse(raw)

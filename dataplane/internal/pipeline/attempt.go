@@ -156,6 +156,9 @@ func unleased(e *budget.Exhausted) *refusal.Error {
 func (p *Pipeline) exchange(c *call, a *attempt) (again bool, problem *refusal.Error) {
 	watch := p.watch(c)
 	defer watch.stop()
+	if a.spoken != c.dialect && a.spoken.Embeds() {
+		return p.gather(c, a, watch)
+	}
 	request, err := p.outbound(watch.ctx, c, a)
 	if err != nil {
 		return p.unanswered(c, a, watch, err)

@@ -110,7 +110,7 @@ func (c *call) keepable(rules *state.Cache) bool {
 		return string(scan.Lookup(c.body.B, "store")) != "true"
 	case dialect.OpenAIResponses:
 		return string(scan.Lookup(c.body.B, "store")) == "false" && !c.scan.Has(c.body.B, scan.PreviousResponseID) && !c.scan.Has(c.body.B, scan.Conversation)
-	case dialect.OpenAIEmbeddings, dialect.AnthropicMessages, dialect.GeminiGenerate:
+	case dialect.OpenAIEmbeddings, dialect.AnthropicMessages, dialect.GeminiGenerate, dialect.GeminiEmbed, dialect.GeminiBatchEmbed:
 		return true
 	default:
 		return false
@@ -146,7 +146,7 @@ func (c *call) question(rules *state.Cache, but []scan.Value) cache.Question {
 func (c *call) decisive(dst [][]byte, but []scan.Value) [][]byte {
 	body := c.body.B
 	cuts := append(make([]scan.Value, 0, 8), but...)
-	if c.dialect == dialect.OpenAIResponses || c.dialect == dialect.GeminiGenerate {
+	if c.dialect == dialect.OpenAIResponses || c.dialect.IsGoogle() {
 		dst = append(dst, c.ask.Model)
 	} else {
 		cuts = append(cuts, c.scan.Fields[scan.User], c.scan.Fields[scan.Metadata])

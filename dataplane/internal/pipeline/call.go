@@ -75,23 +75,24 @@ type call struct {
 	code      string
 
 	// scratch
-	attempt attempt
-	world   world
-	plain   plain
-	foreign []string // paths of thoughts that another provider signed, left out by this attempt
-	split   sse.Splitter
-	frames  aws.Splitter
-	stream  meter.Stream
-	answer  scan.Result
-	edits   []scan.Edit
-	pieces  [][]byte
-	fields  []upstream.Field
-	scratch []byte
-	out     []byte
-	event   wire.UsageEvent
-	records records
-	values  [16]string // of the answer's header fields
-	used    int
+	attempt  attempt
+	world    world
+	plain    plain
+	embedded embedded // what of a request for embeddings is there
+	foreign  []string // paths of thoughts that another provider signed, left out by this attempt
+	split    sse.Splitter
+	frames   aws.Splitter
+	stream   meter.Stream
+	answer   scan.Result
+	edits    []scan.Edit
+	pieces   [][]byte
+	fields   []upstream.Field
+	scratch  []byte
+	out      []byte
+	event    wire.UsageEvent
+	records  records
+	values   [16]string // of the answer's header fields
+	used     int
 }
 
 func newCall() *call { return &call{} }
@@ -135,7 +136,7 @@ func (c *call) end() {
 	c.grant, c.usedInput, c.usedOutput, c.waited = limit.Grant{}, 0, 0, 0
 	c.timeout, c.bounds, c.permit, c.failure, c.nearest = 0, bounds{}, breaker.Permit{}, failure{}, nearest{}
 	c.tries, c.try, c.pool, c.barred, c.recorded, c.committed, c.status = nil, 0, 0, false, false, false, 0
-	c.memo, c.mirrored = memo{}, false
+	c.memo, c.mirrored, c.embedded = memo{}, false, embedded{}
 	c.attempt, c.world, c.stream = attempt{}, world{}, meter.Stream{}
 	clear(c.values[:])
 	c.used = 0
@@ -231,7 +232,7 @@ func (p *Pipeline) ask(c *call) *refusal.Error {
 		return problem
 	}
 	if c.dialect.IsGoogle() {
-		if problem = c.ask.ReadGeminiPath(c.r.URL); problem != nil {
+		if problem = c.ask.ReadGeminiPath(c.r.URL, c.body.B); problem != nil {
 			return problem
 		}
 	}

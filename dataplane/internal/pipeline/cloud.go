@@ -19,10 +19,10 @@ func admitBearer(_ context.Context, _ *Pipeline, c *call, _ *upstream.Request, c
 }
 
 func mistralPath(_ *call, a *attempt) string {
-	if a.spoken == dialect.MistralChat {
-		return dialect.OpenAIChat.Path()
+	if a.spoken == dialect.MistralEmbed {
+		return dialect.OpenAIEmbeddings.Path()
 	}
-	return a.spoken.Path()
+	return dialect.OpenAIChat.Path()
 }
 
 func coherePath(_ *call, a *attempt) string {
@@ -32,7 +32,12 @@ func coherePath(_ *call, a *attempt) string {
 	return "/v2/chat"
 }
 
-func bedrockPath(c *call, a *attempt) string { return aws.ConversePath(a.target.Model, c.ask.Stream) }
+func bedrockPath(c *call, a *attempt) string {
+	if a.spoken.Embeds() {
+		return aws.InvokePath(a.target.Model)
+	}
+	return aws.ConversePath(a.target.Model, c.ask.Stream)
+}
 
 // admitBedrock signs a request, unless the credential is one of Bedrock's own API keys.
 func admitBedrock(ctx context.Context, p *Pipeline, c *call, request *upstream.Request, credential *state.Credential) error {

@@ -46,7 +46,7 @@ func (c *call) dress(a *attempt) *refusal.Error {
 	}
 	var problem *refusal.Error
 	if c.ask, problem = translate.Read(c.dialect, c.body.B, &c.scan); problem == nil && c.dialect.IsGoogle() {
-		problem = c.ask.ReadGeminiPath(c.r.URL) // what stands in the path is asked for as before
+		problem = c.ask.ReadGeminiPath(c.r.URL, c.body.B) // what stands in the path is asked for as before
 	}
 	return problem
 }

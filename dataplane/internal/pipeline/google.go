@@ -12,13 +12,19 @@ import (
 // pathGemini returns the path of a model of the Gemini API (https://ai.google.dev/api/generate-content). Streams are asked for as events:
 // arrays are made of them here.
 func pathGemini(c *call, a *attempt) string {
-	return "/v1beta/models/" + url.PathEscape(a.target.Model) + geminiVerb(c)
+	return "/v1beta/models/" + url.PathEscape(a.target.Model) + geminiVerb(c, a)
 }
 
-func geminiVerb(c *call) string {
+func geminiVerb(c *call, a *attempt) string {
 	switch {
-	case c.dialect == dialect.GeminiCountTokens:
+	case a.spoken == dialect.GeminiCountTokens:
 		return ":" + dialect.GeminiCount
+	case a.spoken == dialect.GeminiEmbed:
+		return ":" + dialect.GeminiEmbedOne
+	case a.spoken == dialect.GeminiBatchEmbed:
+		return ":" + dialect.GeminiEmbedMany
+	case a.spoken == dialect.VertexEmbed:
+		return ":predict"
 	case c.ask.Stream:
 		return ":" + dialect.GeminiStream + "?alt=sse"
 	default:
@@ -44,7 +50,7 @@ func vertexPath(c *call, a *attempt) string {
 	case a.spoken == dialect.AnthropicMessages:
 		return models + "anthropic/models/" + url.PathEscape(a.target.Model) + ":rawPredict"
 	default:
-		return models + "google/models/" + url.PathEscape(a.target.Model) + geminiVerb(c)
+		return models + "google/models/" + url.PathEscape(a.target.Model) + geminiVerb(c, a)
 	}
 }
 

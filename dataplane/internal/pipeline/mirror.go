@@ -107,7 +107,7 @@ func (p *Pipeline) mirror(c *call) {
 // mirrorable says whether the call can be repeated as it is: nothing of it stays at its provider.
 func (c *call) mirrorable() bool {
 	switch c.dialect {
-	case dialect.OpenAIChat, dialect.OpenAIResponses, dialect.OpenAIEmbeddings, dialect.AnthropicMessages, dialect.GeminiGenerate:
+	case dialect.OpenAIChat, dialect.OpenAIResponses, dialect.OpenAIEmbeddings, dialect.AnthropicMessages, dialect.GeminiGenerate, dialect.GeminiEmbed, dialect.GeminiBatchEmbed:
 		return c.kept == handle.Kept{}
 	default:
 		return false

@@ -6,7 +6,6 @@ import (
 
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/refusal"
-	"tollgate.dev/dataplane/internal/translate"
 	"tollgate.dev/dataplane/internal/upstream"
 	"tollgate.dev/dataplane/wire"
 )
@@ -22,7 +21,7 @@ func (p *Pipeline) outbound(ctx context.Context, c *call, a *attempt) (*upstream
 		c.resume()
 		c.cutBody()
 	} else {
-		c.pieces = append(c.pieces[:0], c.scratch)
+		c.pieces = append(c.pieces[:0], c.ask.Portion(c.scratch, a.portion))
 	}
 	c.head(a)
 	credential := c.credential(a)
@@ -44,7 +43,7 @@ func (c *call) translate(a *attempt) (problem *refusal.Error) {
 		problem.Message += " The provider is " + a.target.Provider.Name + "."
 	}
 	if parameters := a.target.Parameters; len(parameters) > 0 && problem == nil && !c.free() {
-		c.scratch = translate.Dress(nil, c.scratch, a.spoken, parameters, true)
+		c.scratch = c.ask.DressPortions(c.scratch, a.spoken, parameters)
 	}
 	c.tellDropped(dropped)
 	return problem

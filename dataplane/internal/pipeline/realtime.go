@@ -139,7 +139,7 @@ func (p *Pipeline) converse(c *call, a *attempt, request *upstream.Request) (aga
 	a.firstByte = p.Now()
 	switch {
 	case err != nil && refused != nil && refused.StatusCode != http.StatusSwitchingProtocols && refused.Body != nil:
-		answer := Answer{refused.StatusCode, refused.Header.Get("Content-Type"), refused.Header.Get("Retry-After"), plainly{io.NopCloser(refused.Body)}}
+		answer := Answer{Status: refused.StatusCode, ContentType: refused.Header.Get("Content-Type"), RetryAfter: refused.Header.Get("Retry-After"), Body: plainly{io.NopCloser(refused.Body)}}
 		if answer.Status < 400 { // no such connection there
 			answer.Status = http.StatusBadGateway
 		}

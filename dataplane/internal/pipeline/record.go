@@ -30,8 +30,10 @@ type attempt struct {
 	firstByte time.Time
 	noted     time.Time // last checkpoint
 	notedCost int64
-	hard      bool // a hard budget holds it
-	untold    bool // no intent is written: it goes on unrecorded if need be
+	hard      bool        // a hard budget holds it
+	portion   int         // of a request for embeddings, that is under way
+	spent     meter.Usage // by the portions before
+	untold    bool        // no intent is written: it goes on unrecorded if need be
 }
 
 // records are the frames in which the spool takes what a call writes. It keeps none of them.
@@ -128,6 +130,9 @@ func (p *Pipeline) intent(c *call, a *attempt) error {
 func (p *Pipeline) settle(c *call, a *attempt, e ending) int64 {
 	now := p.Now()
 	p.seen(c, a, &e)
+	if !e.doubt {
+		e.usage = a.spent.With(e.usage)
+	}
 	cost := meter.Cost(a.price, e.usage)
 	c.fillAttempt(&c.event, a)
 	event := &c.event

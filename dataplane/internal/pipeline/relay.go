@@ -27,7 +27,7 @@ func (p *Pipeline) relay(c *call, a *attempt, watch *watch, request *upstream.Re
 	if err != nil {
 		return p.unanswered(c, a, watch, err)
 	}
-	answer := Answer{response.StatusCode, response.Header.Get("Content-Type"), response.Header.Get("Retry-After"), plainly{response.Body}}
+	answer := Answer{Status: response.StatusCode, ContentType: response.Header.Get("Content-Type"), RetryAfter: response.Header.Get("Retry-After"), Body: plainly{response.Body}}
 	defer answer.Body.Close()
 	a.firstByte = p.Now()
 	if answer.Status < 200 || answer.Status > 299 {

@@ -245,9 +245,10 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 			}
 		}
 		if _, verb, ok := dialect.GeminiPath(r.URL.Path); ok {
-			if d = dialect.GeminiGenerate; verb == dialect.GeminiCount {
-				d = dialect.GeminiCountTokens
-			}
+			d = map[string]dialect.Dialect{
+				dialect.GeminiWhole: dialect.GeminiGenerate, dialect.GeminiStream: dialect.GeminiGenerate, dialect.GeminiCount: dialect.GeminiCountTokens,
+				dialect.GeminiEmbedOne: dialect.GeminiEmbed, dialect.GeminiEmbedMany: dialect.GeminiBatchEmbed,
+			}[verb]
 		}
 		g.pipeline.Serve(w, r, d)
 	}))

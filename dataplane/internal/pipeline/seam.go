@@ -73,6 +73,7 @@ type Answer struct {
 	Status      int
 	ContentType string
 	RetryAfter  string
+	InputTokens int64 // that its head says; 0: it does not
 	Body        Body
 }
 
@@ -93,5 +94,5 @@ func (p providers) Send(ctx context.Context, request *upstream.Request) (Answer,
 	if err != nil {
 		return Answer{}, err
 	}
-	return Answer{response.Status, response.ContentType, response.RetryAfter, response}, nil
+	return Answer{response.Status, response.ContentType, response.RetryAfter, response.InputTokens, response}, nil
 }

@@ -44,7 +44,7 @@ func (p *Pipeline) usage(c *call, a *attempt, body []byte) meter.Usage {
 		tokens.Images, tokens.Characters, tokens.AudioMs, tokens.Searches, tokens.Service = u.Images, u.Characters, u.AudioMs, u.Searches, u.Service
 		return tokens
 	}
-	return p.believed(a, meter.Answer(a.spoken, body, &c.answer, int64(len(c.body.B))))
+	return p.believed(a, c.answered(a, body))
 }
 
 // taskUsage returns what a task has used, from what its answer says, and else what is known beforehand or usual.

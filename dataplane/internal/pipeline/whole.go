@@ -21,18 +21,11 @@ const hurried = 20 * time.Millisecond
 
 // whole carries an answer that is not streamed: read, validated, metered and checked before its first byte leaves.
 func (p *Pipeline) whole(c *call, a *attempt, watch *watch, answer *Answer) (again bool, problem *refusal.Error) {
-	body, err := p.buffers.ReadBody(answer.Body, -1, answerBytesMax)
-	if err != nil {
-		code, reason := cutShort(err)
-		if why := watch.reason(); why != nil {
-			code, reason = why.code, why.reason
-		}
+	body, code, reason := p.receive(c, watch, answer)
+	if body == nil {
 		return p.broken(c, a, code, reason, meter.Usage{Input: meter.Tokens(int64(len(c.body.B)))})
 	}
 	defer body.Free()
-	if !strings.HasPrefix(answer.ContentType, "application/json") || c.answer.ScanAnswer(body.B) != nil || c.answer.Has(body.B, scan.Failure) {
-		return p.broken(c, a, wire.CodeUpstreamFailed, "its answer is not what the API defines", meter.Usage{Input: meter.Tokens(int64(len(c.body.B)))})
-	}
 	usage := p.usage(c, a, body.B)
 	e := ending{outcome: wire.Outcome_OUTCOME_OK, status: http.StatusOK, usage: usage}
 	v := c.checker.Check(body.B, c.answer.Texts)
@@ -49,14 +42,38 @@ func (p *Pipeline) whole(c *call, a *attempt, watch *watch, answer *Answer) (aga
 	}
 	out := body.B
 	if a.spoken != c.dialect {
-		tokens := wire.Tokens(usage)
+		tokens, err := wire.Tokens(usage), error(nil)
 		if c.out, err = c.ask.Answer(c.out[:0], body.B, a.spoken, c.requestText, &tokens, p.Now()); err != nil {
-			return p.broken(c, a, wire.CodeUpstreamFailed, "its answer is not what the API defines", usage)
+			return p.broken(c, a, wire.CodeUpstreamFailed, notTheAPIs, usage)
 		}
 		out = c.out
 	} else if c.keeps(a) {
 		out = p.handed(c, a, body.B)
 	}
+	return p.deliver(c, a, e, out, problem)
+}
+
+// receive reads an answer, which is one JSON object, and scans it. Without a body it says why there is none that can be used.
+func (p *Pipeline) receive(c *call, watch *watch, answer *Answer) (body *buffer.Buffer, code, reason string) {
+	body, err := p.buffers.ReadBody(answer.Body, -1, answerBytesMax)
+	if err != nil {
+		code, reason = cutShort(err)
+		if why := watch.reason(); why != nil {
+			code, reason = why.code, why.reason
+		}
+		return nil, code, reason
+	}
+	if !strings.HasPrefix(answer.ContentType, "application/json") || c.answer.ScanAnswer(body.B) != nil || c.answer.Has(body.B, scan.Failure) {
+		body.Free()
+		return nil, wire.CodeUpstreamFailed, notTheAPIs
+	}
+	return body, "", ""
+}
+
+const notTheAPIs = "its answer is not what the API defines"
+
+// deliver settles an attempt and sends the caller what came of it, unless a problem forbids it.
+func (p *Pipeline) deliver(c *call, a *attempt, e ending, out []byte, problem *refusal.Error) (bool, *refusal.Error) {
 	c.nameRun(out)
 	left, hard := a.hold.LeftPico()
 	cost := p.settle(c, a, e)

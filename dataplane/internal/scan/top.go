@@ -68,7 +68,7 @@ func (f Field) isText() bool {
 // isTextKey names further top-level keys whose strings a model reads or has written.
 func isTextKey(key []byte) bool {
 	switch string(key) {
-	case "functions", "prediction", "response_format", "text", "suffix", "documents", // of requests
+	case "functions", "prediction", "response_format", "text", "suffix", "documents", "requests", "title", // of requests
 		"output", "content", "output_text", "delta", "arguments", "refusal", "item", "part", "content_block": // of answers and their events
 		return true
 	default:

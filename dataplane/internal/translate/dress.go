@@ -74,3 +74,17 @@ func Limit(named int64, parameters []state.Parameter) int64 {
 	}
 	return named
 }
+
+// DressPortions returns translated bodies with the fields that a target sets: one, or those of a request for embeddings one behind the other.
+func (a *Ask) DressPortions(out []byte, d dialect.Dialect, parameters []state.Parameter) (dressed []byte) {
+	if len(a.Portions) == 0 {
+		return Dress(nil, out, d, parameters, true)
+	}
+	portions := slices.Clone(a.Portions)
+	for i := range portions {
+		dressed = Dress(dressed, a.Portion(out, i), d, parameters, true)
+		portions[i].End = len(dressed)
+	}
+	a.Portions = portions
+	return dressed
+}

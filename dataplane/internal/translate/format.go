@@ -82,7 +82,7 @@ func tongues(t *state.Target) []dialect.Dialect {
 	case wire.ProviderKind_PROVIDER_KIND_AZURE:
 		return openAITongues[:]
 	case wire.ProviderKind_PROVIDER_KIND_BEDROCK:
-		return bedrockTongues[:]
+		return bedrockTongues(t.Model)
 	case wire.ProviderKind_PROVIDER_KIND_MISTRAL:
 		return mistralTongues[:]
 	case wire.ProviderKind_PROVIDER_KIND_COHERE:
@@ -93,15 +93,14 @@ func tongues(t *state.Target) []dialect.Dialect {
 }
 
 var (
-	googleTongues = [...]dialect.Dialect{dialect.GeminiGenerate, dialect.GeminiCountTokens}
+	googleTongues = [...]dialect.Dialect{dialect.GeminiGenerate, dialect.GeminiCountTokens, dialect.GeminiBatchEmbed, dialect.GeminiEmbed}
 	openAITongues = [...]dialect.Dialect{
 		dialect.OpenAIChat, dialect.OpenAIEmbeddings, dialect.OpenAIImages, dialect.OpenAIImageEdits, dialect.OpenAISpeech,
 		dialect.OpenAITranscription, dialect.OpenAITranslation, dialect.OpenAIModeration, dialect.Rerank,
 		dialect.OpenAIRealtime, dialect.OpenAIResponses, // last: not all have them
 	}
 	anthropicTongues = [...]dialect.Dialect{dialect.AnthropicMessages, dialect.AnthropicCountTokens}
-	bedrockTongues   = [...]dialect.Dialect{dialect.BedrockConverse}
-	mistralTongues   = [...]dialect.Dialect{dialect.MistralChat, dialect.OpenAIEmbeddings}
+	mistralTongues   = [...]dialect.Dialect{dialect.MistralChat, dialect.MistralEmbed}
 	cohereTongues    = [...]dialect.Dialect{dialect.CohereChat, dialect.CohereEmbed}
 )
 
@@ -112,10 +111,38 @@ func vertexTongues(model string) []dialect.Dialect {
 		return anthropicTongues[:]
 	case model == "" || strings.Contains(model, "/"): // of other publishers, which are not called yet
 		return nil
+	case !strings.Contains(model, "embedding"):
+		return googleTongues[:2]
+	case strings.HasPrefix(model, "gemini-") && model != geminiEmbedding001:
+		return vertexEmbedsOne[:]
 	default:
-		return googleTongues[:]
+		return vertexEmbeds[:]
 	}
 }
+
+var (
+	vertexEmbeds    = [...]dialect.Dialect{dialect.GeminiGenerate, dialect.GeminiCountTokens, dialect.VertexEmbed}
+	vertexEmbedsOne = [...]dialect.Dialect{dialect.GeminiGenerate, dialect.GeminiCountTokens, dialect.GeminiEmbed}
+)
+
+// bedrockTongues returns the dialects of a model of Bedrock. Embeddings are asked in the words of each model's maker, which its id begins with,
+// but for the region of a profile.
+func bedrockTongues(model string) []dialect.Dialect {
+	switch {
+	case strings.Contains(model, "cohere.embed-"):
+		return bedrockCohere[:]
+	case strings.Contains(model, "amazon.titan-embed-text-"), strings.Contains(model, "amazon.titan-embed-g1-text-"):
+		return bedrockTitan[:]
+	default:
+		return bedrockConverse[:]
+	}
+}
+
+var (
+	bedrockConverse = [...]dialect.Dialect{dialect.BedrockConverse}
+	bedrockCohere   = [...]dialect.Dialect{dialect.BedrockConverse, dialect.BedrockCohereEmbed}
+	bedrockTitan    = [...]dialect.Dialect{dialect.BedrockConverse, dialect.TitanEmbed}
+)
 
 // Spoken returns the format in which a request of a dialect is put to a target: its own where the provider takes it, else one that it
 // can be translated to; None: there is none.
@@ -124,7 +151,7 @@ func Spoken(d dialect.Dialect, t *state.Target) dialect.Dialect {
 	if slices.Contains(all, d) {
 		return d
 	}
-	if d == dialect.OpenAIEmbeddings {
+	if d.Embeds() {
 		return embedder(all)
 	}
 	if from := formats[d]; len(all) == 0 || from == nil || from.read == nil {

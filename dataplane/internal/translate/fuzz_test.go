@@ -30,6 +30,45 @@ func seeds(f *testing.F, part string) {
 	}
 }
 
+// FuzzEmbeddings: whatever asks for embeddings is refused or becomes requests of JSON with no field twice and every text in order, and what comes
+// back of any answer is JSON too.
+func FuzzEmbeddings(f *testing.F) {
+	f.Add([]byte(`{"model":"e","input":["a","b"],"dimensions":8,"encoding_format":"base64"}`), []byte(`{"embedding":[1],"embeddings":{"float":[[1]]}}`))
+	f.Add([]byte(`{"content":{"parts":[{"text":"a"}]},"taskType":"CLUSTERING","title":"t"}`), []byte(`{"embedding":{"values":[1]},"embeddings":[{"values":[1]}]}`))
+	f.Add([]byte(`{"requests":[{"model":"models/e","content":{"parts":[{"text":"a"}]}}]}`), []byte(`{"predictions":[{"embeddings":{"values":[1]}}],"data":[{"embedding":[1]}]}`))
+	f.Fuzz(func(t *testing.T, body, answer []byte) {
+		for _, d := range []dialect.Dialect{dialect.OpenAIEmbeddings, dialect.GeminiEmbed, dialect.GeminiBatchEmbed} {
+			var r scan.Result
+			if r.Scan(body) != nil {
+				return
+			}
+			ask, problem := Read(d, body, &r)
+			if problem != nil || ask.sameModel(body) != nil {
+				continue
+			}
+			for to := range embedFormats {
+				out, _, problem := ask.Request(nil, body, to, &state.Target{Provider: &state.Provider{}, Model: "there"}, &state.Price{}, 0, false)
+				if problem != nil {
+					continue
+				}
+				var back []byte
+				err := error(nil)
+				for i := range ask.Portions {
+					if one := ask.Portion(out, i); r.Scan(one) != nil {
+						t.Errorf("%s becomes %s", body, one)
+					}
+					if scan.Valid(answer) && err == nil {
+						back, err = ask.AppendVectors(back, answer, to, i)
+					}
+				}
+				if back = ask.CloseVectors(back, &wire.Tokens{Input: 7}); scan.Valid(answer) && err == nil && !json.Valid(back) {
+					t.Errorf("%s becomes %s", answer, back)
+				}
+			}
+		}
+	})
+}
+
 // FuzzRequest: whatever the scanner takes is refused or becomes JSON that names the target's model once, unless the path does.
 func FuzzRequest(f *testing.F) {
 	seeds(f, "request")

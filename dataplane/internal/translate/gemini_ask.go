@@ -22,7 +22,7 @@ func RefuseKeyInURL() *refusal.Error {
 }
 
 // ReadGeminiPath reads what a request of Google's asks for outside its body. A stream is a JSON array unless `alt=sse` is asked for.
-func (a *Ask) ReadGeminiPath(at *url.URL) *refusal.Error {
+func (a *Ask) ReadGeminiPath(at *url.URL, body []byte) *refusal.Error {
 	model, verb, _ := dialect.GeminiPath(at.Path)
 	query := at.Query()
 	a.Model, a.Stream = []byte(model), verb == dialect.GeminiStream
@@ -33,12 +33,16 @@ func (a *Ask) ReadGeminiPath(at *url.URL) *refusal.Error {
 	default:
 		return refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest, "The query field alt must be sse or json.")
 	}
-	return nil
+	return a.sameModel(body)
 }
 
 // readGemini reads the fields of a body that decide.
 func (a *Ask) readGemini(reader *reader) {
 	body, r := reader.body, reader.r
+	if a.Dialect.Embeds() {
+		a.readGoogleEmbed(reader)
+		return
+	}
 	if r.Fields[scan.Model].End > 0 {
 		reader.refuse(scan.Model, "model stands in the path; leave it out of the body")
 	}

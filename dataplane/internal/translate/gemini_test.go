@@ -120,7 +120,7 @@ func TestThePathOfAGeminiRequestTellsModelAndForm(t *testing.T) {
 			t.Fatal(err)
 		}
 		var ask Ask
-		problem := ask.ReadGeminiPath(parsed)
+		problem := ask.ReadGeminiPath(parsed, nil)
 		if string(ask.Model) != want.model || ask.Stream != want.stream || ask.Array != want.array || (problem != nil) != want.refused {
 			t.Errorf("%s: %+v %v", at, ask, problem)
 		}

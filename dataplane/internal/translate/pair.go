@@ -5,7 +5,6 @@ import (
 
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/refusal"
-	"tollgate.dev/dataplane/internal/scan"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
 )
@@ -18,9 +17,8 @@ func (a *Ask) Request(dst, body []byte, to dialect.Dialect, target *state.Target
 	if limit == 0 {
 		limit = a.MaxOutput
 	}
-	if to == dialect.CohereEmbed {
-		a.Packed = string(scan.Lookup(body, "encoding_format")) == `"base64"`
-		return p.appendCohereEmbed(dst, body, target), p.dropped, p.problem
+	if to.Embeds() {
+		return a.appendEmbed(&p, dst, body, to, target), p.dropped, p.problem
 	}
 	cv := formats[a.Dialect].read(&p, a, body)
 	if to != dialect.OpenAIChat {
@@ -33,9 +31,6 @@ func (a *Ask) Request(dst, body []byte, to dialect.Dialect, target *state.Target
 // Answer appends a whole answer to the ask, which a scan has validated, in the caller's format. Id names it where that format makes its own
 // names; used are its tokens.
 func (a *Ask) Answer(dst, body []byte, from dialect.Dialect, id string, used *wire.Tokens, now time.Time) ([]byte, error) {
-	if from == dialect.CohereEmbed {
-		return a.appendEmbeddings(dst, body, used)
-	}
 	to := &reply{ask: a, id: id, now: now}
 	found, err := formats[from].readAnswer(to, body)
 	if err != nil {

@@ -22,13 +22,14 @@ type Ask struct {
 	Dialect      dialect.Dialect
 	Model        []byte // a route's name; a part of the body where possible
 	Stream       bool
-	Array        bool  // as a JSON array instead of events
-	MaxOutput    int64 // tokens of one choice; 0: the caller names no limit
-	Choices      int64 // answers asked for, at least 1
-	IncludeUsage bool  // the caller wants OpenAI's extra usage chunk
-	Tools        bool  // the request brings tools
-	Unbounded    bool  // the body does not tell how large the input is: images, files, stored conversations
-	Packed       bool  // embeddings are wanted as base64; known once they are asked for in another format
+	Array        bool      // as a JSON array instead of events
+	MaxOutput    int64     // tokens of one choice; 0: the caller names no limit
+	Choices      int64     // answers asked for, at least 1
+	IncludeUsage bool      // the caller wants OpenAI's extra usage chunk
+	Tools        bool      // the request brings tools
+	Unbounded    bool      // the body does not tell how large the input is: images, files, stored conversations
+	Packed       bool      // embeddings are wanted as base64; known once they are asked for in another format
+	Portions     []Portion // of a request for embeddings in another format
 	EndUser      []byte
 	Task         *Task // what is no conversation; nil: a conversation or embeddings
 
@@ -199,7 +200,7 @@ func (a *Ask) InputBound(bodyBytes int, price *state.Price) int64 {
 	if a.Unbounded {
 		bound += max(context, unknownContext)
 	}
-	if context > 0 && a.Dialect != dialect.OpenAIEmbeddings {
+	if context > 0 && !a.Dialect.Embeds() {
 		bound = min(bound, context)
 	}
 	return bound
@@ -240,7 +241,9 @@ const boundMax = 1 << 40 // tokens; keeps products in range
 func (a *Ask) Rewrite(edits []scan.Edit, scratch, body []byte, r *scan.Result, target *state.Target, limit int64) ([]scan.Edit, []byte) {
 	w := writer{edits: edits, scratch: scratch, r: r}
 	if a.Dialect.IsGoogle() {
-		if limit > 0 {
+		if a.Dialect.Embeds() {
+			w.nameGoogles(a, body, target)
+		} else if limit > 0 {
 			w.limitGemini(body, limit)
 		}
 		return w.edits, w.scratch

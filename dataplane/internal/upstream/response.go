@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -18,6 +19,7 @@ type Response struct {
 	Status      int
 	ContentType string
 	RetryAfter  string
+	InputTokens int64 // that Bedrock says in the head; 0: it does not
 
 	conn  *conn
 	ctx   context.Context //nolint:containedctx // of this exchange
@@ -265,6 +267,8 @@ func (r *Response) field(line []byte) error {
 		r.ContentType = contentType(value)
 	case is(name, "retry-after"):
 		r.RetryAfter = string(value)
+	case is(name, "x-amzn-bedrock-input-token-count"):
+		r.InputTokens, _ = strconv.ParseInt(string(value), 10, 64) // 0: nothing is known
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ const (
 	// A limit that follows the live size keeps that from mattering when it is large. GOGC and GOMEMLIMIT override both.
 	heapGrowth    = 400
 	memoryLeast   = 56 << 20
-	memoryHeadway = 24 << 20
+	memoryHeadway = 32 << 20
 	tendEvery     = 250 * time.Millisecond
 )
 
@@ -130,7 +130,7 @@ func tendHeap(ctx context.Context) error {
 	for set := int64(0); ; {
 		metrics.Read(live)
 		bytes := int64(min(live[0].Value.Uint64(), 1<<50))
-		if limit := max(memoryLeast, bytes+bytes/2+memoryHeadway); limit > set || limit < set*3/4 {
+		if limit := max(memoryLeast, bytes+bytes/4+memoryHeadway); limit > set || limit < set*3/4 {
 			debug.SetMemoryLimit(limit)
 			set = limit
 		}

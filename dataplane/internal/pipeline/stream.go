@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	streamReadBytes = 16 << 10
+	streamReadBytes = 4 << 10
 	preludeMost     = 2 << 20 // that is held until the model says something
 	extendTokens    = 64      // by which a stream that passes its reservation is extended at least
 )

@@ -17,6 +17,7 @@ type metrics struct {
 	events   [outcomeCount]prometheus.Counter
 	tokens   [2]prometheus.Counter // input, output
 	seconds  prometheus.Histogram
+	refusals prometheus.Histogram
 }
 
 const (
@@ -31,6 +32,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	events := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tollgate_usage_events_total", Help: "Usage events by outcome."}, []string{"outcome"})
 	tokens := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tollgate_tokens_total", Help: "Tokens by direction."}, []string{"direction"})
 	m.seconds = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "tollgate_request_duration_seconds", Help: "From the first byte of a request to the last of its answer.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 9)})
+	m.refusals = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "tollgate_refusal_duration_seconds", Help: "From the head of a request that the edge itself refuses to the refusal.", Buckets: []float64{0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5}})
 	inFlight := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tollgate_requests_in_flight", Help: "Requests being carried."}, func() float64 { return float64(m.inFlight.Load()) })
 	for d := range dialectCount {
 		name := dialect.Dialect(d).String()
@@ -43,7 +45,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	}
 	m.tokens[0], m.tokens[1] = tokens.WithLabelValues("input"), tokens.WithLabelValues("output")
 	if registry != nil {
-		registry.MustRegister(requests, events, tokens, m.seconds, inFlight)
+		registry.MustRegister(requests, events, tokens, m.seconds, m.refusals, inFlight)
 	}
 	return m
 }

@@ -202,7 +202,8 @@ func (p *Pipeline) finish(c *call) {
 // refuse answers with a refusal or failure, and records it when the key is known and no attempt has.
 func (p *Pipeline) refuse(c *call, problem *refusal.Error) {
 	c.status, c.code = problem.Status, problem.Code
-	if c.key != nil && !c.recorded {
+	own := !c.recorded
+	if c.key != nil && own {
 		p.recordRefusal(c, problem)
 	}
 	if c.ctx.Err() != nil {
@@ -222,6 +223,9 @@ func (p *Pipeline) refuse(c *call, problem *refusal.Error) {
 		c.w.Header()["Connection"] = []string{"close"}
 	}
 	refusal.Write(c.w, c.dialect, c.requestText, problem)
+	if own {
+		p.metrics.refusals.Observe(p.Now().Sub(c.started).Seconds())
+	}
 }
 
 func (p *Pipeline) authenticate(c *call) *refusal.Error {

@@ -46,7 +46,7 @@ func NewLogger(out io.Writer, level slog.Level) *slog.Logger {
 // Nothing is dialled before the first export.
 func New(ctx context.Context, version, name, endpoint string) (*Telemetry, error) {
 	t := &Telemetry{registry: prometheus.NewRegistry()}
-	t.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	t.registry.MustRegister(collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsScheduler)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if endpoint == "" {
 		return t, nil
 	}

@@ -61,7 +61,7 @@ var walls = []house.Wall{
 	{Room: "controlplane/internal/pgtest", May: list(foundations, "migrations")},
 	{Room: "controlplane/internal/publish", May: list(foundations, nouns, contract)},
 	{Room: "controlplane/internal/console", May: list(foundations, nouns, "web/...", "dataplane/ask")}, // to ask in tests: the root hands it to dryrun
-	{Room: "controlplane/internal/api", May: list(foundations, nouns, "dataplane/ask")}, // likewise
+	{Room: "controlplane/internal/api", May: list(foundations, nouns, "dataplane/ask")},                // likewise
 	{Room: "controlplane/internal/notice", May: nil},
 	{Room: "controlplane/internal/ledger", May: list(foundations, contract)},
 	{Room: "controlplane/internal/edges", May: list(foundations, nouns, contract, "controlplane/internal/publish", "controlplane/internal/ledger", "controlplane/internal/notice")},

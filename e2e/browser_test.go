@@ -231,3 +231,21 @@ func (b *browser) check(t *testing.T, name string) {
 		}
 	}
 }
+
+// hrefOf returns where the link that says exactly so leads, within the part with a test id.
+func (b *browser) hrefOf(t *testing.T, id, text string) string {
+	t.Helper()
+	href, err := b.part(id).GetByRole("link", playwright.LocatorGetByRoleOptions{Name: text, Exact: playwright.Bool(true)}).GetAttribute("href")
+	must(t, err)
+	return href
+}
+
+// textNow returns what a part says at this moment.
+func (b *browser) textNow(id string) (string, error) {
+	return b.part(id).TextContent(playwright.LocatorTextContentOptions{Timeout: playwright.Float(500)})
+}
+
+// labelled chooses an option by what it says.
+func labelled(text string) playwright.SelectOptionValues {
+	return playwright.SelectOptionValues{Labels: playwright.StringSlice(text)}
+}

@@ -19,7 +19,7 @@ func routeStories() []story {
 			TimeZone:  component.Field{Name: "time_zone", Label: "Time zone of conditions", Value: "Europe/Berlin", Optional: true},
 			Strategy:  component.Field{Name: "strategy", Label: "Which target answers", Value: "weighted", Options: strategies()},
 			Special:   special("root"), Nodes: []routeui.Node{target("0", "gpt-4o-mini", ""), nested}, Reliable: holding(), Cache: keeping(), Mirror: mirroring(),
-			Stops:     []routeui.Stop{{Edge: "edge-1", Group: "cheap", Why: "50.0 % of its calls failed, and 0.0 % of those at the first target", Since: component.At(noon, "ago")}},
+			Stops: []routeui.Stop{{Edge: "edge-1", Group: "cheap", Why: "50.0 % of its calls failed, and 0.0 % of those at the first target", Since: component.At(noon, "ago")}}, ResumeHref: "/routes/1/resume",
 			Variables: []routeui.Variable{{Name: "prompt_chars", Type: "int", Help: "characters of everything that the model reads"}, {Name: "labels", Type: "map", Help: "what the caller labels the call with"}},
 		})},
 		{name: "routes-tree", title: "Routes", active: "Routes", content: routeui.Page(routeui.List{MayAdd: true, HasProvider: true, Rows: []routeui.Row{

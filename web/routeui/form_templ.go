@@ -54,7 +54,7 @@ func FormPage(f Form) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Stops(f.Stops).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Stops(f.Stops, f.ResumeHref).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -66,7 +66,7 @@ func FormPage(f Form) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<aside class=\"aside\" aria-label=\"About routes\"><h2>Which target answers</h2><p><strong>In order:</strong> the first target answers; the next is tried only when it fails before the first byte.</p><p><strong>By weight:</strong> the first target is drawn by weight – 3 and 1 give three quarters and one quarter – and the others stand by as fallbacks.</p><p><strong>By condition:</strong> the first whose condition holds, and no other. Leave the last one's condition empty: it serves when none holds.</p><p><strong>Quickest, cheapest, sticky:</strong> the quicker of two that are drawn, by their latest first bytes at each edge; the cheapest for the call's expected tokens; always the same for one end user, run, label or key.</p><p><strong>Canary:</strong> the second of two gets a share, until it fails more often or answers more slowly than you allow. Saving starts it anew.</p><p>A <strong>group</strong> stands where a target stands and chooses in its own way.</p><h2>Which route counts</h2><p>A workspace's own route is preferred over one of the same name for every workspace.</p><h2>What conditions can say</h2><p>Expressions of <abbr title=\"Common Expression Language\">CEL</abbr>: <code>prompt_chars &lt; 300</code>, <code>labels.tier == \"gold\" &amp;&amp; !stream</code>, <code>hour &gt;= 22 || hour &lt; 6</code>.</p><dl class=\"facts\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<aside class=\"aside\" aria-label=\"About routes\"><h2>Which target answers</h2><p><strong>In order:</strong> the first target answers; the next is tried only when it fails before the first byte.</p><p><strong>By weight:</strong> the first target is drawn by weight – 3 and 1 give three quarters and one quarter – and the others stand by as fallbacks.</p><p><strong>By condition:</strong> the first whose condition holds, and no other. Leave the last one's condition empty: it serves when none holds.</p><p><strong>Quickest, cheapest, sticky:</strong> the quicker of two that are drawn, by their latest first bytes at each edge; the cheapest for the call's expected tokens; always the same for one end user, run, label or key.</p><p><strong>Canary:</strong> the second of two gets a share, until it fails more often or answers more slowly than you allow. A call that finds it held back counts as a failure. Saving starts it anew.</p><p>A <strong>group</strong> stands where a target stands and chooses in its own way.</p><h2>Which route counts</h2><p>A workspace's own route is preferred over one of the same name for every workspace.</p><h2>What conditions can say</h2><p>Expressions of <abbr title=\"Common Expression Language\">CEL</abbr>: <code>prompt_chars &lt; 300</code>, <code>labels.tier == \"gold\" &amp;&amp; !stream</code>, <code>hour &gt;= 22 || hour &lt; 6</code>.</p><dl class=\"facts\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -8,11 +8,20 @@ import (
 	"tollgate.dev/web/component"
 )
 
-// List is the page of all routes.
+// List is the page of the routes.
 type List struct {
 	Rows        []Row
+	Search      component.Field // its Name is empty where there are few
+	Count       string          // of those that were found; empty: nothing was looked for
+	Pages       Pages
 	MayAdd      bool
 	HasProvider bool // a route needs one
+}
+
+// Pages leads to the other pages of a list.
+type Pages struct {
+	Shown        string // "51–100 of 203"; empty: there is one page
+	Before, Next string // empty: there is none
 }
 
 // Row is one route.
@@ -44,6 +53,7 @@ type Target struct {
 	Provider string
 	Model    string
 	Share    string // of a weighted route, e.g. "75%"; else empty
+	Held     string // by which edges calls are held back, "held back at edge-1"; empty: by none
 	Targets  []Target
 }
 
@@ -65,7 +75,9 @@ type Form struct {
 	Cache     Cache
 	Mirror    Mirror
 	Stops     []Stop
-	PurgeHref string // forgets what is kept; empty: nothing is
+	// ResumeHref has stopped canaries tried anew.
+	ResumeHref string
+	PurgeHref  string // forgets what is kept; empty: nothing is
 }
 
 // Special are the fields that only some strategies have; which are seen, the style sheet decides by what is chosen.

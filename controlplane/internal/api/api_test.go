@@ -231,6 +231,7 @@ var bodies = map[string]string{
 	"PATCH /providers/:id":                 `{"base_url":"https://evil.example"}`,
 	"POST /providers/:id/credentials":      `{"name":"new","secret":"sk-new"}`,
 	"POST /routes":                         `{"name":"new","targets":[{"provider_id":"{provider}","model":"m"}]}`,
+	"POST /routes/:id/resume":              `{}`,
 	"POST /routes/:id/restore":             `{"version":1}`,
 	"POST /routes/:id/dry-run":             `{"virtual_key_id":"{key}","prompt_chars":200}`,
 	"PATCH /routes/:id":                    `{"targets":[{"provider_id":"{provider}","model":"m"}]}`,

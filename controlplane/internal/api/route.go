@@ -71,6 +71,17 @@ func routeTable(s Services) []endpoint {
 			},
 		},
 		{
+			method: http.MethodPost, path: "/routes/:id/resume", permission: authz.RouteWrite, status: http.StatusOK,
+			summary: "Make another version of a route, as it is, so that edges try its stopped canaries anew", answer: typeOf[route.Route](),
+			serve: func(c *call) (any, error) {
+				id, err := idOf[ident.Route](c, "id")
+				if err != nil {
+					return nil, err
+				}
+				return s.Routes.Resume(c.ctx, c.actor, id)
+			},
+		},
+		{
 			method: http.MethodPost, path: "/routes/:id/restore", permission: authz.RouteWrite, status: http.StatusOK,
 			summary: "Make an older version of a route its newest one", body: typeOf[restoring](), answer: typeOf[route.Route](),
 			serve: func(c *call) (any, error) {

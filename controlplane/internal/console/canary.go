@@ -1,6 +1,8 @@
 package console
 
 import (
+	"strconv"
+
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/ident"
@@ -9,28 +11,55 @@ import (
 	"tollgate.dev/web/routeui"
 )
 
-// stoppedCanaries returns the canaries that edges have stopped, by route, for those who may see edges.
-func (c *Console) stoppedCanaries(v *visit) (map[ident.Route][]stopped, error) {
+// edgesSeen returns the edges, for those who may see them.
+func (c *Console) edgesSeen(v *visit) ([]edge.Edge, error) {
 	if !v.actor.May(authz.EdgeRead) {
-		return nil, nil //nolint:nilnil // nothing may be seen
+		return nil, nil
 	}
-	all, err := c.Edges.List(v.Request().Context(), v.actor)
-	if err != nil {
-		return nil, err
-	}
+	return c.Edges.List(v.Request().Context(), v.actor)
+}
+
+// stoppedAt returns the canaries that edges have stopped, by route.
+func stoppedAt(all []edge.Edge) map[ident.Route][]stopped {
 	byRoute := map[ident.Route][]stopped{}
 	for _, each := range all {
 		for _, one := range each.StoppedCanaries {
 			byRoute[one.RouteID] = append(byRoute[one.RouteID], stopped{each.Name, one})
 		}
 	}
-	return byRoute, nil
+	return byRoute
 }
 
 // stopped is a canary that an edge has stopped.
 type stopped struct {
 	edge string
 	edge.StoppedCanary
+}
+
+// resumeRoute has edges try the stopped canaries of a route anew.
+func (c *Console) resumeRoute(v *visit) error {
+	ctx, id := v.Request().Context(), idOf[ident.Route](v, "id")
+	found, err := c.Routes.Get(ctx, v.actor, id)
+	if err != nil {
+		return err
+	}
+	if err := v.actor.Require(authz.RouteWrite); err != nil {
+		return err
+	}
+	back := "/routes/" + id.String()
+	if v.posted() {
+		resumed, err := c.Routes.Resume(ctx, v.actor, id)
+		if wrong, ok := refused(err); ok {
+			return c.done(v, back, "The canary cannot be tried anew: "+wrong.placed())
+		}
+		if err != nil {
+			return err
+		}
+		return c.done(v, back, "The canary is tried anew, as version "+strconv.Itoa(resumed.Version)+" of the route.")
+	}
+	return c.ask(v, "/routes", component.Confirm{
+		Title: "Try the canary of “" + found.Name + "” anew?", Text: "It gets its share again within a second, at every edge, and each judges it from the beginning.", Submit: "Try it anew", Cancel: back,
+	})
 }
 
 // stopsOf says which canaries of a route's version in force are stopped.

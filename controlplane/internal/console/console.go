@@ -127,6 +127,7 @@ func (c *Console) mountNouns(get, both func(string, func(*visit) error)) {
 	both("/routes/:id/try", c.tryRoute)
 	both("/routes/:id/versions/:version/restore", c.restoreRoute)
 	both("/routes/:id/purge-cache", c.purgeRoute)
+	both("/routes/:id/resume", c.resumeRoute)
 	both("/routes/:id/archive", c.archiveRoute)
 	get("/budgets", c.budgets)
 	both("/budgets/new", c.newBudget)

@@ -3,7 +3,6 @@ package console
 import (
 	"fmt"
 
-	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/web/component"
@@ -30,10 +29,7 @@ func openTarget(one edge.OpenTarget) edgeui.OpenTarget {
 
 // heldBack returns the models of a provider that edges hold calls back from, for those who may see edges.
 func (c *Console) heldBack(v *visit, provider ident.Provider) ([]edgeui.OpenTarget, error) {
-	if !v.actor.May(authz.EdgeRead) {
-		return nil, nil
-	}
-	all, err := c.Edges.List(v.Request().Context(), v.actor)
+	all, err := c.edgesSeen(v)
 	if err != nil {
 		return nil, err
 	}

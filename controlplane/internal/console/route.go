@@ -12,38 +12,6 @@ import (
 	"tollgate.dev/web/routeui"
 )
 
-func (c *Console) routes(v *visit) error {
-	ctx := v.Request().Context()
-	all, err := c.Routes.List(ctx, v.actor)
-	if err != nil {
-		return err
-	}
-	providers, err := c.Providers.List(ctx, v.actor)
-	if err != nil {
-		return err
-	}
-	stopped, err := c.stoppedCanaries(v)
-	if err != nil {
-		return err
-	}
-	list := routeui.List{MayAdd: v.actor.May(authz.RouteWrite), HasProvider: len(providers) > 0}
-	for _, one := range all {
-		row := routeui.Row{
-			ID: one.ID.String(), Name: one.Name, Aliases: strings.Join(one.Aliases, ", "), Workspace: "every workspace",
-			Strategy: strategyText(one.Strategy, one.StickyBy), Targets: placesOf(one.Strategy, one.Trial, one.Targets), Stops: stopsOf(stopped[one.ID], one),
-		}
-		if !one.WorkspaceID.IsZero() {
-			row.Workspace = one.WorkspaceName
-		}
-		if list.MayAdd {
-			row.Href = "/routes/" + row.ID
-			row.ArchiveHref = row.Href + "/archive"
-		}
-		list.Rows = append(list.Rows, row)
-	}
-	return c.draw(v, view{Title: "Routes", Active: "/routes", Content: routeui.Page(list)})
-}
-
 func strategyText(strategy route.Strategy, stickyBy string) string {
 	switch strategy {
 	case route.Weighted:
@@ -61,30 +29,6 @@ func strategyText(strategy route.Strategy, stickyBy string) string {
 	default:
 		return "in order"
 	}
-}
-
-func placesOf(strategy route.Strategy, trial *route.Trial, targets []route.Target) []routeui.Target {
-	sum := 0
-	for _, target := range targets {
-		sum += target.Weight
-	}
-	places := make([]routeui.Target, len(targets))
-	for i, target := range targets {
-		places[i] = routeui.Target{Provider: target.ProviderName, Model: target.Model, When: target.When}
-		if target.IsGroup() {
-			places[i].Group, places[i].Strategy = target.Name, strategyText(target.Strategy, target.StickyBy)
-			places[i].Targets = placesOf(target.Strategy, target.Trial, target.Targets)
-		}
-		switch {
-		case (strategy == route.Weighted || strategy == route.Sticky) && sum > 0:
-			places[i].Share = perCent(target.Weight * 1000 / sum)
-		case strategy == route.Canary && trial != nil && i == 1:
-			places[i].Share = perCent(trial.SharePerMille)
-		case strategy == route.Conditional && target.When == "":
-			places[i].When = "else"
-		}
-	}
-	return places
 }
 
 func (c *Console) newRoute(v *visit) error {
@@ -130,11 +74,11 @@ func (c *Console) editRoute(v *visit) error {
 	if !found.WorkspaceID.IsZero() {
 		where = found.WorkspaceName
 	}
-	stopped, err := c.stoppedCanaries(v)
+	edges, err := c.edgesSeen(v)
 	if err != nil {
 		return err
 	}
-	form := routeui.Form{Title: found.Name, Links: routeLinks(id, ""), Stops: stopsOf(stopped[id], found)}
+	form := routeui.Form{Title: found.Name, Links: routeLinks(id, ""), Stops: stopsOf(stoppedAt(edges)[id], found), ResumeHref: "/routes/" + id.String() + "/resume"}
 	if found.Cache != nil {
 		form.PurgeHref = "/routes/" + id.String() + "/purge-cache"
 	}

@@ -151,6 +151,9 @@ func (*stage) Latency(int) time.Duration { return 0 }
 // Stopped implements plan.World.
 func (s *stage) Stopped(path string) bool { return s.heard.stopped[path] }
 
+// Missed implements plan.World: nothing happens.
+func (*stage) Missed(string) {}
+
 // Call implements plan.World.
 func (s *stage) Call() *condition.Call { return &s.call }
 

@@ -100,6 +100,14 @@ func (s *Service) save(ctx context.Context, actor authz.Actor, id ident.Route, a
 	return updated, err
 }
 
+// Resume makes another version of a route, as it is: edges try its canaries anew that they have stopped.
+func (s *Service) Resume(ctx context.Context, actor authz.Actor, id ident.Route) (Route, error) {
+	return s.save(ctx, actor, id, "route.resume", func(tx pgx.Tx) (Input, int, error) {
+		found, err := get(ctx, tx, actor.Org, id)
+		return found.Input(), 0, err
+	})
+}
+
 // Archive takes a route away: its name is an unknown model from then on.
 func (s *Service) Archive(ctx context.Context, actor authz.Actor, id ident.Route) error {
 	if err := actor.Require(authz.RouteWrite); err != nil {

@@ -47,7 +47,7 @@ func versions(ctx context.Context, tx pgx.Tx, org ident.Org, id ident.Route, bef
 		return nil, err
 	}
 	for i := 0; i+1 < len(all); i++ {
-		all[i].Changes = changes(all[i+1].Route.Text(), all[i].Route.Text())
+		all[i].Changes = changes(all[i+1].Route.lines(), all[i].Route.lines())
 	}
 	return all, nil
 }

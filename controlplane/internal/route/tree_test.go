@@ -153,7 +153,7 @@ func TestVersionsSayWhatChangedAndAnOlderOneComesBackAsANewOne(t *testing.T) {
 	for _, change := range page.Items[1].Changes {
 		lines = append(lines, map[bool]string{true: "+", false: "-"}[change.Added]+change.Line)
 	}
-	if got := strings.Join(lines, " "); !strings.Contains(got, `-"model": "gpt-4o-mini", +"model": "gpt-5",`) || !strings.Contains(got, `+"best"`) {
+	if got := strings.Join(lines, " "); !strings.Contains(got, "-openai / gpt-4o-mini +openai / gpt-5") || !strings.Contains(got, "+other names: best") {
 		t.Errorf("changes %s", got)
 	}
 	if rest, err := service.Versions(t.Context(), a, made.ID, page.Next, 2); err != nil || len(rest.Items) != 1 || rest.Next != 0 || rest.Items[0].Version != 1 {
@@ -167,5 +167,51 @@ func TestVersionsSayWhatChangedAndAnOlderOneComesBackAsANewOne(t *testing.T) {
 	}
 	if _, err := service.Versions(t.Context(), b, made.ID, 0, 2); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("another organization sees its versions: %v", err)
+	}
+}
+
+func TestResumingIsAnotherVersionOfTheSame(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a, b := db.Org(t, "a"), db.Org(t, "b")
+	service := route.New(db.Tenant)
+	made := create(t, service, a, "gpt", providerOf(t, db, a, "openai"))
+	resumed, err := service.Resume(t.Context(), a, made.ID)
+	if err != nil || resumed.Version != 2 || resumed.Input().Text() != made.Input().Text() {
+		t.Errorf("%+v, %v", resumed, err)
+	}
+	if _, err := service.Resume(t.Context(), b, made.ID); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("another organization resumed it: %v", err)
+	}
+}
+
+func TestALineThatChangedSaysWhatItIsAbout(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a := db.Org(t, "a")
+	service, target := route.New(db.Tenant), providerOf(t, db, a, "openai")
+	made, err := service.Create(t.Context(), a, europe(target))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := made.Input()
+	deep := &in.Targets[1].Targets[0]
+	in.Reliability = route.Reliability{DeadlineMS: 5000, Breaker: &route.Breaker{Failures: 3}}
+	in.Targets[1].Name, deep.Override = "asia", map[string]json.RawMessage{"temperature": json.RawMessage("0.5")}
+	if _, err = service.Update(t.Context(), a, made.ID, in); err != nil {
+		t.Fatal(err)
+	}
+	page, err := service.Versions(t.Context(), a, made.ID, 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]bool{}
+	for _, change := range page.Items[0].Changes {
+		said[map[bool]string{true: "+", false: "-"}[change.Added]+change.Line] = true
+	}
+	for _, want := range []string{"+reliability.deadline_ms: 5000", "+reliability.breaker.failures: 3", "+asia › openai / " + deep.Model + " · override temperature: 0.5"} {
+		if !said[want] {
+			t.Errorf("%q is missing: %v", want, said)
+		}
 	}
 }

@@ -21,7 +21,7 @@ type Version struct {
 	Changes   []Change  `json:"changes"`    // since the version before; of the first one kept: none
 }
 
-// Change is a line of a route's text that only one of two versions has.
+// Change is a line that only one of two versions has, such as "europe › openai / gpt-4o · weight: 3".
 type Change struct {
 	Added bool   `json:"added"`
 	Line  string `json:"line"`
@@ -90,9 +90,8 @@ func Parse(text string) (in Input, err error) {
 	return in, nil
 }
 
-// changes compares two texts line by line and returns what only one of them has, in its order (the longest common subsequence).
-func changes(before, after string) []Change {
-	a, b := strings.Split(before, "\n"), strings.Split(after, "\n")
+// changes returns the lines that only one of two lists has, in their order (the longest common subsequence).
+func changes(a, b []string) []Change {
 	length := make([][]int, len(a)+1)
 	for i := range length {
 		length[i] = make([]int, len(b)+1)
@@ -112,10 +111,10 @@ func changes(before, after string) []Change {
 		case i < len(a) && j < len(b) && a[i] == b[j]:
 			i, j = i+1, j+1
 		case j == len(b) || i < len(a) && length[i+1][j] >= length[i][j+1]:
-			all = append(all, Change{Line: strings.TrimSpace(a[i])})
+			all = append(all, Change{Line: a[i]})
 			i++
 		default:
-			all = append(all, Change{Added: true, Line: strings.TrimSpace(b[j])})
+			all = append(all, Change{Added: true, Line: b[j]})
 			j++
 		}
 	}

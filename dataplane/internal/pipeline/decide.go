@@ -87,6 +87,11 @@ func (w *world) Latency(target int) time.Duration {
 // Stopped implements plan.World.
 func (w *world) Stopped(path string) bool { return w.p.Seen.Stopped(w.c.target, path) }
 
+// Missed implements plan.World.
+func (w *world) Missed(path string) {
+	w.p.Seen.Missed(w.c.key.Org.ID, w.c.target, path, w.c.started)
+}
+
 // Sticky implements plan.World.
 func (w *world) Sticky(by wire.RouteSticky, label string) string {
 	switch by {

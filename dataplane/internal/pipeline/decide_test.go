@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
@@ -105,6 +106,25 @@ func TestTheCheapestTargetIsTheCallsCheapest(t *testing.T) {
 	if got := g.ask("/v1/chat/completions", long).header.Get("X-Tollgate-Model"); got != "dear-output" {
 		t.Errorf("a long prompt with a short answer: %s", got)
 	}
+}
+
+func TestACanaryThatItsBreakerHoldsBackIsStoppedToo(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, named(t, "base", answering("application/json", chatAnswer)), named(t, "trial", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
+	r := g.grow(&wire.RouteNode{Strategy: wire.RouteStrategy_ROUTE_STRATEGY_CANARY, Canary: &wire.Canary{SharePerMille: 500, Calls: 20, ErrorsPerMille: 50}, Nodes: []*wire.RouteNode{{}, {Target: 1}}})
+	r.Targets[1].Own = &state.Breaker{Failures: 3, Percent: 100, CallsLeast: 100, Pause: time.Hour, Route: wire.ID{5}}
+	for range 400 {
+		if got := g.ask("/v1/chat/completions", chatAsk); got.status != http.StatusOK {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+		if g.pipeline.Seen.Stopped(r, "") {
+			break
+		}
+	}
+	if !g.pipeline.Seen.Stopped(r, "") {
+		t.Error("it is not stopped after 400 calls, because its breaker is open")
+	}
+	g.balanced()
 }
 
 func TestACanaryThatFailsStopsAndNoCallerIsFailed(t *testing.T) {

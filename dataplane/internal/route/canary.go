@@ -83,17 +83,29 @@ func (s *Seen) Stops() (all []Stopped) {
 // judge counts an attempt on the side of every canary that it belongs to, and stops those that do worse than is allowed.
 func (s *Seen) judge(org wire.ID, r *state.Route, t *state.Target, took time.Duration, failed bool, now time.Time) {
 	r.Tree.Canaries(func(group *plan.Node) {
-		side := group.Side(t.Index)
-		if side < 0 {
-			return
-		}
-		found, _ := s.trials.LoadOrStore(trialKey{r.ID, r.Version, group.Path}, &trial{})
-		one := found.(*trial) //nolint:forcetypeassert // only trials are stored
-		stop := Stopped{Org: org, Route: r.ID, Name: r.Name, Version: r.Version, Path: group.Path, At: now}
-		if one.add(group.Canary, side, took, failed, &stop) && s.onStop != nil {
-			s.onStop(stop)
+		if side := group.Side(t.Index); side >= 0 {
+			s.count(org, r, group, side, took, failed, now)
 		}
 	})
+}
+
+// Missed counts a call that the canary of a group was to get, and could not, since it is held back: a breaker that opens early must not keep
+// a canary from being judged.
+func (s *Seen) Missed(org wire.ID, r *state.Route, path string, now time.Time) {
+	r.Tree.Canaries(func(group *plan.Node) {
+		if group.Path == path {
+			s.count(org, r, group, 1, 0, true, now)
+		}
+	})
+}
+
+func (s *Seen) count(org wire.ID, r *state.Route, group *plan.Node, side int, took time.Duration, failed bool, now time.Time) {
+	found, _ := s.trials.LoadOrStore(trialKey{r.ID, r.Version, group.Path}, &trial{})
+	one := found.(*trial) //nolint:forcetypeassert // only trials are stored
+	stop := Stopped{Org: org, Route: r.ID, Name: r.Name, Version: r.Version, Path: group.Path, At: now}
+	if one.add(group.Canary, side, took, failed, &stop) && s.onStop != nil {
+		s.onStop(stop)
+	}
 }
 
 // add counts an attempt and says whether the canary is stopped by it, and why: that is written into stop.

@@ -18,6 +18,7 @@ func (fit) Held(int) string                        { return "" }
 func (fit) CostPico(int) int64                     { return 0 }
 func (fit) Latency(int) time.Duration              { return 0 }
 func (fit) Stopped(string) bool                    { return false }
+func (fit) Missed(string)                          {}
 func (fit) Sticky(wire.RouteSticky, string) string { return "" }
 func (fit) Call() *condition.Call                  { return &condition.Call{} }
 

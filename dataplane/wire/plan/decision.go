@@ -304,13 +304,14 @@ func (d *decision) canary(dst []int, n *Node) []int {
 	switch {
 	case d.world.Stopped(n.Path):
 		d.say(Step{Group: n.Path, Child: 1, Target: -1, Verdict: LeftOut, Why: "the canary is stopped: it did worse than is allowed"})
+	case d.draw(1000) >= uint64(n.Canary.SharePerMille):
+		d.sayDrawn(n, 0, 1000-uint64(n.Canary.SharePerMille), 1000)
 	case d.stands(trial) == held && d.stands(base) == ready:
-		d.say(Step{Group: n.Path, Child: 1, Target: -1, Verdict: HeldBack, Why: "the canary is held back: it keeps failing"})
-	case d.draw(1000) < uint64(n.Canary.SharePerMille):
+		d.world.Missed(n.Path)
+		d.say(Step{Group: n.Path, Child: 1, Target: -1, Verdict: HeldBack, Why: "it was drawn, and is held back: that counts as a failure of the canary"})
+	default:
 		d.sayDrawn(n, 1, uint64(n.Canary.SharePerMille), 1000)
 		dst = d.walk(dst, trial)
-	default:
-		d.sayDrawn(n, 0, 1000-uint64(n.Canary.SharePerMille), 1000)
 	}
 	return d.walk(dst, base)
 }

@@ -66,6 +66,20 @@ func TestEveryStrategyLeavesOutWhatIsHeldBack(t *testing.T) {
 	}
 }
 
+func TestACanaryThatIsHeldBackMissesItsShare(t *testing.T) {
+	t.Parallel()
+	trial := group("", canaried, leaf(0), leaf(0))
+	trial.Canary = &wire.Canary{SharePerMille: 250, Calls: 10}
+	f := &field{held: map[int]string{1: open}}
+	if f.spread(compile(t, trial), 4000); !near(f.missed/4, 250) {
+		t.Errorf("%d of 4000 calls count as missed", f.missed)
+	}
+	f = &field{held: map[int]string{0: open, 1: open}}
+	if f.spread(compile(t, trial), 400); f.missed != 0 {
+		t.Errorf("%d calls count as missed while both are held back", f.missed)
+	}
+}
+
 func TestTheExplanationSaysWhatIsHeldBack(t *testing.T) {
 	t.Parallel()
 	tree := compile(t, group("", weighted, leaf(9), leaf(1)))

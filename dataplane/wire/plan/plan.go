@@ -67,6 +67,8 @@ type World interface {
 	Latency(target int) time.Duration
 	// Stopped says whether the canary of a group is stopped, by the group's path.
 	Stopped(path string) bool
+	// Missed notes that the canary of a group was to get the call and could not: it is held back.
+	Missed(path string)
 	// Sticky returns the value of the call that a sticky group goes by; empty: it has none.
 	Sticky(by wire.RouteSticky, label string) string
 	// Call returns what conditions see.

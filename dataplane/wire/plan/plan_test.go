@@ -28,6 +28,7 @@ type field struct {
 	costs   map[int]int64
 	slow    map[int]time.Duration
 	stopped map[string]bool
+	missed  int
 	value   string
 	call    condition.Call
 }
@@ -37,6 +38,7 @@ func (f *field) Held(target int) string                 { return f.held[target] 
 func (f *field) CostPico(target int) int64              { return f.costs[target] }
 func (f *field) Latency(target int) time.Duration       { return f.slow[target] }
 func (f *field) Stopped(path string) bool               { return f.stopped[path] }
+func (f *field) Missed(string)                          { f.missed++ }
 func (f *field) Sticky(wire.RouteSticky, string) string { return f.value }
 func (f *field) Call() *condition.Call                  { return &f.call }
 

@@ -14,7 +14,7 @@ import (
 // workspace's is not there, unless the key may see the provider's account as it is.
 func (p *Pipeline) bindFiles(c *call) (problem *refusal.Error) {
 	body := c.body.B
-	if c.dialect != dialect.OpenAIChat && c.dialect != dialect.OpenAIResponses || !mentionsFile(body) {
+	if c.dialect != dialect.OpenAIChat && c.dialect != dialect.OpenAIResponses || !c.scan.Files {
 		return nil
 	}
 	var edits []scan.Edit

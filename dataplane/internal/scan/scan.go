@@ -81,7 +81,9 @@ type Result struct {
 	Texts  []Value // string values that a model reads, without their quotes, escapes as they lie
 	Media  int     // values whose size in tokens the body does not tell: images, audio, files
 
-	Thoughts bool // among what a model reads are thoughts, or a provider's signature of some
+	Thoughts  bool // among what a model reads are thoughts, or a provider's signature of some
+	Files     bool // some key names files by their ids, or has escapes and may do so
+	Developer bool // some role among what a model reads is developer
 }
 
 // Error says what is wrong with a body, and where.
@@ -134,14 +136,15 @@ func Valid(text []byte) bool {
 
 // scanner is one pass. Its methods take an index and return the index after what they read.
 type scanner struct {
-	b      []byte
-	r      *Result // nil: only validate
-	from   Field   // the fields that decide here: from, up to but not including to
-	to     Field
-	strict bool // refuse their names in other letters
-	reason string
-	field  string
-	at     int
+	b       []byte
+	r       *Result // nil: only validate
+	from    Field   // the fields that decide here: from, up to but not including to
+	to      Field
+	strict  bool // refuse their names in other letters
+	escapes int  // that were read
+	reason  string
+	field   string
+	at      int
 }
 
 func (s *scanner) fail(at int, reason string) (int, bool) {
@@ -331,7 +334,11 @@ func (s *scanner) member(key []byte, i, depth int, text bool) (int, bool) {
 		}
 		return end, ok
 	}
-	return s.value(i, depth, kind != keySilent && kind != keySigned)
+	end, ok := s.value(i, depth, kind != keySilent && kind != keySigned)
+	if kind == keySilent && ok && len(key) == len("role") && string(s.b[i:end]) == `"developer"` {
+		s.r.Developer = true
+	}
+	return end, ok
 }
 
 func (s *scanner) key(i int) (int, bool) {
@@ -341,7 +348,16 @@ func (s *scanner) key(i int) (int, bool) {
 	if s.b[i] != '"' {
 		return s.fail(i, "a key in quotes is missing")
 	}
-	return s.str(i)
+	escapes := s.escapes
+	end, ok := s.str(i)
+	if ok && s.r != nil && (s.escapes != escapes || namesFiles(s.b[i+1:end-1])) {
+		s.r.Files = true
+	}
+	return end, ok
+}
+
+func namesFiles(key []byte) bool {
+	return len(key) > 0 && key[0] == 'f' && (string(key) == "file_id" || string(key) == "file_ids")
 }
 
 func (s *scanner) colon(i int) (int, bool) {

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -10,47 +11,56 @@ const (
 	highs = 0x8080808080808080
 )
 
-// str reads a string whose opening quote is at i, eight bytes at a time while nothing special is among them.
+// str reads a string whose opening quote is at i.
 func (s *scanner) str(i int) (int, bool) {
-	b := s.b
 	begin := i
-	i++
-	for {
-		for len(b)-i >= 8 {
-			w := binary.LittleEndian.Uint64(b[i:])
-			quote, slash := w^('"'*ones), w^('\\'*ones)
-			if ((quote-ones)|(slash-ones)|(w-' '*ones)|w)&highs != 0 {
-				break
-			}
-			i += 8
+	for i++; ; {
+		if i = plain(s.b, i); i >= len(s.b) {
+			return s.fail(begin, "a string is not closed")
 		}
-		for range 8 {
-			if i >= len(b) {
-				return s.fail(begin, "a string is not closed")
-			}
-			c := b[i]
-			switch {
-			case c == '"':
-				return i + 1, true
-			case c == '\\':
-				next := s.escape(i)
-				if next == 0 {
-					return 0, false
-				}
-				i = next
-			case c < ' ':
-				return s.fail(i, "a control character stands in a string; write it as an escape")
-			case c < utf8.RuneSelf:
-				i++
-			default:
-				next := s.runes(i)
-				if next == 0 {
-					return 0, false
-				}
-				i = next
-			}
+		next := 0
+		switch c := s.b[i]; {
+		case c == '"':
+			return i + 1, true
+		case c == '\\':
+			next = s.escape(i)
+		case c < ' ':
+			return s.fail(i, "a control character stands in a string; write it as an escape")
+		default:
+			next = s.runes(i)
 		}
+		if next == 0 {
+			return 0, false
+		}
+		i = next
 	}
+}
+
+// plain returns where the next byte is that is special in a string, looking at many at a time; the end of b when there is none.
+func plain(b []byte, i int) int {
+	for len(b)-i >= 32 {
+		w := b[i : i+32 : i+32]
+		if (special(binary.LittleEndian.Uint64(w))|special(binary.LittleEndian.Uint64(w[8:]))|special(binary.LittleEndian.Uint64(w[16:]))|special(binary.LittleEndian.Uint64(w[24:])))&highs != 0 {
+			break
+		}
+		i += 32
+	}
+	for len(b)-i >= 8 {
+		if found := special(binary.LittleEndian.Uint64(b[i:])) & highs; found != 0 {
+			return i + bits.TrailingZeros64(found)/8 // the lowest one is right; those above it may be borrowed from it
+		}
+		i += 8
+	}
+	for i < len(b) && b[i] >= ' ' && b[i] != '"' && b[i] != '\\' && b[i] < utf8.RuneSelf {
+		i++
+	}
+	return i
+}
+
+// special has a high bit set when one of eight bytes is a quote, a backslash, a control character or none of ASCII.
+func special(w uint64) uint64 {
+	quote, slash := w^('"'*ones), w^('\\'*ones)
+	return (quote - ones) | (slash - ones) | (w - ' '*ones) | w
 }
 
 // runes reads a run of characters outside ASCII.
@@ -67,6 +77,7 @@ func (s *scanner) runes(i int) int {
 }
 
 func (s *scanner) escape(i int) int {
+	s.escapes++
 	if i+1 < len(s.b) {
 		switch s.b[i+1] {
 		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':

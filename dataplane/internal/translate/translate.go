@@ -3,7 +3,6 @@
 package translate
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"net/http"
@@ -327,7 +326,7 @@ func (w *writer) accommodate(body []byte, limit int64) {
 			w.insert(w.r.Open, from)
 		}
 	}
-	if !bytes.Contains(body, []byte(`"developer"`)) {
+	if !w.r.Developer {
 		return
 	}
 	scan.Elements(w.r.Bytes(body, scan.Messages), func(message []byte) {

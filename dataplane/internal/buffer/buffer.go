@@ -72,7 +72,7 @@ func (b *Buffer) Grow(more int) {
 // announce much and send little would else hold much.
 const (
 	trusted      = 4 << 10
-	trustedTimes = 8
+	trustedTimes = 16
 )
 
 func (p *Pool) readAnnounced(r io.Reader, length int) (*Buffer, error) {

@@ -26,6 +26,9 @@ func TestEachDialectIsAnsweredThroughAnEdge(t *testing.T) {
 			if stream.Status != http.StatusOK || !strings.HasPrefix(stream.Header.Get("Content-Type"), "text/event-stream") || !endsWhole(d.name, stream.Body) {
 				t.Errorf("%s streamed at %s: %d %s", d.name, edge.Name, stream.Status, stream.Body)
 			}
+			if cost := stream.Trailer.Get("X-Tollgate-Cost-Usd"); cost == "" || stream.Trailer.Get("X-Tollgate-Budget-Remaining-Usd") == "" && whole.Header.Get("X-Tollgate-Budget-Remaining-Usd") != "" {
+				t.Errorf("%s streamed at %s: what it cost and what is left does not follow it: %v", d.name, edge.Name, stream.Trailer)
+			}
 		}
 	}
 	edge := p.house.Edges[0]

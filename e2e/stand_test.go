@@ -187,9 +187,10 @@ func (p *project) everywhere(t *testing.T, key string, want int, within time.Dur
 
 // said is an answer of an edge.
 type said struct {
-	Status int
-	Header http.Header
-	Body   string
+	Status  int
+	Header  http.Header
+	Body    string
+	Trailer http.Header
 }
 
 // ask sends a request with a key. A failure to connect is status 0 with the error as the body.
@@ -223,7 +224,7 @@ func sayOf(answer *http.Response, err error) said {
 	if err != nil {
 		return said{Body: err.Error()}
 	}
-	return said{Status: answer.StatusCode, Header: answer.Header, Body: string(text)}
+	return said{Status: answer.StatusCode, Header: answer.Header, Body: string(text), Trailer: answer.Trailer}
 }
 
 // dialects are the ways in which callers ask for text.

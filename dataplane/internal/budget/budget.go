@@ -33,6 +33,7 @@ type Reservation struct {
 	inline   [holdsInline]hold
 	count    int
 	overflow []hold
+	charged  []*wire.Charge // as they were asked for last
 }
 
 // hold is a reservation's part in one budget.
@@ -115,7 +116,7 @@ func (r *Reservation) LeftPico() (int64, bool) {
 	return least, found
 }
 
-// Charges returns what an event that cost actualPico takes from each budget.
+// Charges returns what an event that cost actualPico takes from each budget. They are good until charges are asked for again.
 func (r *Reservation) Charges(actualPico int64) []*wire.Charge { return r.charges(actualPico, 0) }
 
 // ChargesInDoubt returns the charges of an event of which spentPico is proven and the rest of the reservation is not.
@@ -127,16 +128,16 @@ func (r *Reservation) charges(spent, doubt int64) []*wire.Charge {
 	if r.count == 0 {
 		return nil
 	}
-	charges := make([]*wire.Charge, r.count)
-	for i := range charges {
+	for i := len(r.charged); i < r.count; i++ {
 		h := r.hold(i)
-		charges[i] = &wire.Charge{
-			BudgetId: h.budget.ID.Bytes(), PeriodStartUnixMs: h.account.start, Subject: h.account.subject,
-			SpentPico: spent, DoubtPico: doubt, UncoveredPico: h.cover(lease.Saturated(spent, doubt), r.worst),
-		}
-		charges[i].LeaseNo = h.number
+		r.charged = append(r.charged, &wire.Charge{BudgetId: h.budget.ID[:], PeriodStartUnixMs: h.account.start, Subject: h.account.subject})
 	}
-	return charges
+	for i, charge := range r.charged {
+		h := r.hold(i)
+		charge.SpentPico, charge.DoubtPico, charge.UncoveredPico = spent, doubt, h.cover(lease.Saturated(spent, doubt), r.worst)
+		charge.LeaseNo = h.number // which covering may have changed
+	}
+	return r.charged
 }
 
 // cover sets aside what a call cost more than its worst case, as far as it is free, and returns what no lease covers.
@@ -163,7 +164,7 @@ func (r *Reservation) Settle(actualPico int64) {
 		reserved := h.reserved(r.worst)
 		h.account.settle(reserved, min(max(actualPico, 0), reserved))
 	}
-	r.count, r.overflow, r.worst = 0, nil, 0
+	r.count, r.overflow, r.charged, r.worst = 0, nil, nil, 0
 }
 
 // Doubt ends the reservation as spent in full, for a call of which nobody knows what it cost.

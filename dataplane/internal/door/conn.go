@@ -84,7 +84,7 @@ func (c *conn) readHead(first bool) (int, error) {
 	if err := c.readUntil(time.Now().Add(within)); err != nil {
 		return 0, err
 	}
-	for from := c.r; ; {
+	for from, begun := c.r, false; ; {
 		if end := bytes.Index(c.buffer[from:c.w], []byte("\r\n\r\n")); end >= 0 {
 			return from + end + 4 - c.r, nil
 		}
@@ -94,6 +94,12 @@ func (c *conn) readHead(first bool) (int, error) {
 		if c.r > 0 {
 			c.w = copy(c.buffer, c.buffer[c.r:c.w])
 			c.r = 0
+		}
+		if !begun && c.w > 0 { // the head has begun, and is not whole
+			begun = true
+			if err := c.readUntil(time.Now().Add(c.door.config.HeaderWithin)); err != nil {
+				return 0, err
+			}
 		}
 		if c.w == len(c.buffer) {
 			c.buffer = append(c.buffer, make([]byte, len(c.buffer))...)
@@ -109,11 +115,7 @@ func (c *conn) readHead(first bool) (int, error) {
 			c.w += n
 			return 0, errNotOurs
 		}
-		if c.w += n; c.w == n { // the head has begun
-			if err := c.readUntil(time.Now().Add(c.door.config.HeaderWithin)); err != nil {
-				return 0, err
-			}
-		}
+		c.w += n
 		from = max(c.r, c.w-n-3)
 	}
 }

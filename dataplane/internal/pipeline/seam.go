@@ -26,7 +26,7 @@ type Book interface {
 	LeftPercent(key *state.Key, call *state.Facts, now time.Time) int64
 }
 
-// Hold is the money reserved for one attempt. Charges are asked for before it is settled.
+// Hold is the money reserved for one attempt. Charges are asked for before it is settled, and are good until they are asked for again.
 type Hold interface {
 	Charges(actualPico int64) []*wire.Charge
 	ChargesInDoubt(spentPico int64) []*wire.Charge

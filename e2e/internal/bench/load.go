@@ -140,11 +140,21 @@ func (c *client) readChunks() error {
 		if err != nil {
 			return err
 		}
+		if size == 0 {
+			return c.readTrailer()
+		}
 		if _, err := c.in.Discard(int(size) + 2); err != nil {
 			return err
 		}
-		if size == 0 {
-			return nil
+	}
+}
+
+// readTrailer reads past the fields behind the last chunk.
+func (c *client) readTrailer() error {
+	for {
+		line, err := c.in.ReadSlice('\n')
+		if err != nil || len(line) == len("\r\n") {
+			return err
 		}
 	}
 }

@@ -22,8 +22,9 @@ type messagesRequest struct {
 		Name        string          `json:"name"`
 		InputSchema json.RawMessage `json:"input_schema"`
 	} `json:"tools"`
-	ToolChoice json.RawMessage `json:"tool_choice"`
-	Thinking   struct {
+	ToolChoice    json.RawMessage `json:"tool_choice"`
+	StopSequences []string        `json:"stop_sequences"`
+	Thinking      struct {
 		Type string `json:"type"`
 	} `json:"thinking"`
 }
@@ -53,6 +54,7 @@ type contentBlock struct {
 
 	Thinking  *string `json:"thinking,omitempty"`
 	Signature *string `json:"signature,omitempty"`
+	Data      string  `json:"data,omitempty"` // of redacted thoughts
 }
 
 type messageUsage struct {
@@ -80,13 +82,16 @@ func (api anthropicAPI) messages(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := api.message(x)
+	if x.reply.redacted {
+		answer.Content = append(answer.Content, contentBlock{Type: "redacted_thinking", Data: sealed})
+	}
 	if request.thinks(x.reply) {
 		answer.Content = append(answer.Content, thinkingBlock(thought, thoughtSign))
 	}
 	for range max(1, x.reply.times) {
 		answer.Content = append(answer.Content, api.block(x.reply))
 	}
-	answer.StopReason = stopReason(x.reply)
+	answer.StopReason, answer.StopSequence = stopReason(x.reply), x.reply.sequence()
 	if !x.usageHidden() {
 		answer.Usage = messageUsageOf(x.reply.usage, x.reply.usage.output)
 	}
@@ -122,7 +127,7 @@ func (api anthropicAPI) read(w http.ResponseWriter, r *http.Request) (messagesRe
 }
 
 func (m messagesRequest) prompt(provider string) prompt {
-	p := prompt{provider: provider, model: m.Model, outputMax: m.MaxTokens}
+	p := prompt{provider: provider, model: m.Model, outputMax: m.MaxTokens, stops: m.StopSequences}
 	p.add(m.System)
 	for _, message := range m.Messages {
 		p.answersTool = p.answersTool && message.Role == "system"
@@ -203,9 +208,13 @@ func (api anthropicAPI) stream(x *exchange, thinks bool) {
 		x.event("content_block_stop", map[string]any{"type": "content_block_stop", "index": index})
 		index++
 	}
+	if x.reply.redacted {
+		begin(contentBlock{Type: "redacted_thinking", Data: sealed})
+		end()
+	}
 	if thinks {
 		begin(thinkingBlock("", ""))
-		said, signed := blockDelta{Type: "content_block_delta"}, blockDelta{Type: "content_block_delta"}
+		said, signed := blockDelta{Type: "content_block_delta", Index: index}, blockDelta{Type: "content_block_delta", Index: index}
 		text, signature := thought, thoughtSign
 		said.Delta.Type, said.Delta.Thinking = "thinking_delta", &text
 		signed.Delta.Type, signed.Delta.Signature = "signature_delta", &signature
@@ -238,7 +247,7 @@ func (api anthropicAPI) stream(x *exchange, thinks bool) {
 
 func (api anthropicAPI) conclude(x *exchange) {
 	end := messageDelta{Type: "message_delta"}
-	end.Delta.StopReason = stopReason(x.reply)
+	end.Delta.StopReason, end.Delta.StopSequence = stopReason(x.reply), x.reply.sequence()
 	if !x.usageHidden() {
 		end.Usage = messageUsageOf(x.reply.usage, x.reply.usage.output)
 	}
@@ -262,8 +271,17 @@ func stopReason(r reply) *string {
 		reason = "max_tokens"
 	case r.call != nil:
 		reason = "tool_use"
+	case r.stopped != "":
+		reason = "stop_sequence"
 	}
 	return &reason
+}
+
+func (r *reply) sequence() *string {
+	if r.stopped == "" || r.truncated {
+		return nil
+	}
+	return &r.stopped
 }
 
 func messageUsageOf(u usage, output int) *messageUsage {

@@ -55,6 +55,7 @@ type converseBlock struct {
 	ToolResult       *converseResult `json:"toolResult,omitempty"`
 	Image            json.RawMessage `json:"image,omitempty"`
 	Document         json.RawMessage `json:"document,omitempty"`
+	Audio            json.RawMessage `json:"audio,omitempty"`
 	ReasoningContent json.RawMessage `json:"reasoningContent,omitempty"`
 	CachePoint       json.RawMessage `json:"cachePoint,omitempty"`
 }
@@ -98,10 +99,11 @@ func (api bedrockAPI) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case x == nil:
 	case streamed:
-		api.stream(x, request.thinks(x.reply))
+		api.stream(x, request.thinks(x.reply), request.besides(x.reply))
 	default:
 		x.plain(map[string]any{
-			"output": map[string]any{"message": map[string]any{"role": "assistant", "content": api.blocks(x.reply, request.thinks(x.reply))}}, "stopReason": stopReason(x.reply),
+			"additionalModelResponseFields": request.besides(x.reply),
+			"output":                        map[string]any{"message": map[string]any{"role": "assistant", "content": api.blocks(x.reply, request.thinks(x.reply))}}, "stopReason": stopReason(x.reply),
 			"metrics": map[string]int{"latencyMs": 1}, "usage": x.converseUsage(),
 		})
 	}
@@ -166,7 +168,7 @@ func (c *converseRequest) problem() string {
 }
 
 func (c *converseRequest) prompt(model string) prompt {
-	p := prompt{provider: "bedrock", model: model, outputMax: c.InferenceConfig.MaxTokens}
+	p := prompt{provider: "bedrock", model: model, outputMax: c.InferenceConfig.MaxTokens, stops: c.InferenceConfig.StopSequences}
 	p.converse(c.System)
 	for _, message := range c.Messages {
 		p.answersTool = false
@@ -198,10 +200,18 @@ func (p *prompt) converse(blocks []converseBlock) {
 			p.texts = append(p.texts, block.ToolUse.Name+string(block.ToolUse.Input))
 		case block.ToolResult != nil:
 			p.result(block.ToolResult.Content)
-		case block.Image != nil || block.Document != nil:
+		case block.Image != nil || block.Document != nil || block.Audio != nil:
 			p.images++
 		}
 	}
+}
+
+// besides is what of the model's own answer was asked for: the sequence at which it ended.
+func (c *converseRequest) besides(r reply) any {
+	if len(c.AdditionalModelResponseFieldPaths) == 0 || r.stopped == "" {
+		return nil
+	}
+	return map[string]string{"stop_sequence": r.stopped}
 }
 
 // thinks says whether thoughts are asked for, in the words that Claude has for it.
@@ -215,6 +225,9 @@ func (c *converseRequest) thinks(r reply) bool {
 }
 
 func (api bedrockAPI) blocks(r reply, thinks bool) (all []converseBlock) {
+	if r.redacted {
+		all = append(all, converseBlock{ReasoningContent: json.RawMessage(`{"redactedContent":"` + sealed + `"}`)})
+	}
 	if thinks {
 		all = append(all, converseBlock{ReasoningContent: json.RawMessage(`{"reasoningText":{"text":"` + thought + `","signature":"` + thoughtSign + `"}}`)})
 	}
@@ -237,7 +250,7 @@ func (api bedrockAPI) block(r reply) converseBlock {
 }
 
 // stream sends the events of ConverseStream. As at Amazon, nothing says that a text begins.
-func (api bedrockAPI) stream(x *exchange, thinks bool) {
+func (api bedrockAPI) stream(x *exchange, thinks bool, besides any) {
 	defer x.end()
 	x.w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
 	x.format = appendFrame
@@ -251,6 +264,10 @@ func (api bedrockAPI) stream(x *exchange, thinks bool) {
 		index++
 	}
 	x.event("messageStart", map[string]string{"role": "assistant", "p": "abc"})
+	if x.reply.redacted {
+		delta(map[string]any{"reasoningContent": map[string]string{"redactedContent": sealed}})
+		end()
+	}
 	if thinks {
 		delta(map[string]any{"reasoningContent": map[string]string{"text": thought}})
 		delta(map[string]any{"reasoningContent": map[string]string{"signature": thoughtSign}})
@@ -266,7 +283,7 @@ func (api bedrockAPI) stream(x *exchange, thinks bool) {
 	if x.reply.call == nil {
 		end()
 	}
-	x.event("messageStop", map[string]any{"stopReason": stopReason(x.reply), "p": "abcd"})
+	x.event("messageStop", map[string]any{"stopReason": stopReason(x.reply), "additionalModelResponseFields": besides, "p": "abcd"})
 	x.event("metadata", map[string]any{"metrics": map[string]int{"latencyMs": 1}, "usage": x.converseUsage()})
 	x.entry.Completed = !x.broken
 }

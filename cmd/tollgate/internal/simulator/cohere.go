@@ -105,7 +105,7 @@ func (c *cohereRequest) problem() string {
 }
 
 func (c *cohereRequest) prompt() prompt {
-	p := prompt{provider: "cohere", model: c.Model, outputMax: c.MaxTokens}
+	p := prompt{provider: "cohere", model: c.Model, outputMax: c.MaxTokens, stops: c.StopSequences}
 	for _, message := range c.Messages {
 		if message.ToolPlan != "" {
 			p.texts = append(p.texts, message.ToolPlan)
@@ -183,6 +183,8 @@ func cohereReason(r reply) string {
 		return "MAX_TOKENS"
 	case r.call != nil:
 		return "TOOL_CALL"
+	case r.stopped != "":
+		return "STOP_SEQUENCE"
 	default:
 		return "COMPLETE"
 	}

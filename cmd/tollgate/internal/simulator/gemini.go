@@ -39,7 +39,8 @@ type geminiRequest struct {
 		} `json:"functionCallingConfig"`
 	} `json:"toolConfig"`
 	GenerationConfig struct {
-		MaxOutputTokens int `json:"maxOutputTokens"`
+		MaxOutputTokens int      `json:"maxOutputTokens"`
+		StopSequences   []string `json:"stopSequences"`
 		ThinkingConfig  struct {
 			IncludeThoughts bool `json:"includeThoughts"`
 		} `json:"thinkingConfig"`
@@ -187,7 +188,7 @@ func (g geminiRequest) problem(provider, model string) string {
 }
 
 func (g geminiRequest) prompt(provider, model string) prompt {
-	p := prompt{provider: provider, model: model, outputMax: g.GenerationConfig.MaxOutputTokens}
+	p := prompt{provider: provider, model: model, outputMax: g.GenerationConfig.MaxOutputTokens, stops: g.GenerationConfig.StopSequences}
 	all := g.Contents
 	if g.SystemInstruction != nil {
 		all = append([]geminiContent{*g.SystemInstruction}, all...)

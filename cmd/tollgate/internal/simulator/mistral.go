@@ -119,7 +119,7 @@ func (m *mistralRequest) problem() string {
 }
 
 func (m *mistralRequest) prompt() prompt {
-	p := prompt{provider: "mistral", model: m.Model, outputMax: m.MaxTokens}
+	p := prompt{provider: "mistral", model: m.Model, outputMax: m.MaxTokens, stops: stopsOf(m.Stop)}
 	for _, message := range m.Messages {
 		p.said(message.Role, message.Content, message.ToolCalls)
 	}

@@ -33,6 +33,7 @@ type chatRequest struct {
 	MaxTokens           int             `json:"max_tokens"`
 	MaxCompletionTokens int             `json:"max_completion_tokens"`
 	N                   *int            `json:"n"`
+	Stop                json.RawMessage `json:"stop"`
 	Tools               []chatTool      `json:"tools"`
 	ToolChoice          json.RawMessage `json:"tool_choice"`
 }
@@ -136,8 +137,8 @@ func (api openaiAPI) chat(w http.ResponseWriter, r *http.Request) {
 	case len(request.Messages) == 0:
 		api.invalid(w, "Missing required parameter: 'messages'.")
 		return
-	case request.N != nil && *request.N != 1:
-		api.invalid(w, "This provider answers with one choice: 'n' must be 1.")
+	case request.N != nil && (*request.N < 1 || *request.N > 8):
+		api.invalid(w, "This provider answers with few choices: 'n' must be from 1 to 8.")
 		return
 	case !api.known(w, request.Model):
 		return
@@ -155,7 +156,10 @@ func (api openaiAPI) chat(w http.ResponseWriter, r *http.Request) {
 
 // prompt takes what the answer depends on out of the request.
 func (c chatRequest) prompt() prompt {
-	p := prompt{model: c.Model, outputMax: c.MaxTokens}
+	p := prompt{model: c.Model, outputMax: c.MaxTokens, stops: stopsOf(c.Stop)}
+	if c.N != nil {
+		p.choices = *c.N
+	}
 	if c.MaxCompletionTokens > 0 {
 		p.outputMax = c.MaxCompletionTokens
 	}
@@ -255,7 +259,9 @@ func (api openaiAPI) completion(x *exchange) chatCompletion {
 	}
 	completion := chatCompletion{
 		ID: api.sim.id("chatcmpl-"), Object: "chat.completion", Created: x.entry.At.Unix(), Model: x.entry.Model,
-		Choices: []chatChoice{{Message: answer, FinishReason: finishReason(x.reply)}},
+	}
+	for i := range x.reply.choices {
+		completion.Choices = append(completion.Choices, chatChoice{Index: i, Message: answer, FinishReason: finishReason(x.reply)})
 	}
 	if !x.usageHidden() {
 		counted := chatUsageOf(x.reply.usage)
@@ -271,8 +277,10 @@ func (api openaiAPI) streamChat(x *exchange, withUsage bool) {
 		chunk.Usage = (*chatUsage)(nil)
 	}
 	send := func(delta chatDelta, finish *string) {
-		chunk.Choices = []chatChunkChoice{{Delta: delta, FinishReason: finish}}
-		x.event("", chunk)
+		for i := range x.reply.choices {
+			chunk.Choices = []chatChunkChoice{{Index: i, Delta: delta, FinishReason: finish}}
+			x.event("", chunk)
+		}
 	}
 	x.open()
 	if api.provider == azureProvider {
@@ -319,7 +327,7 @@ func (x *exchange) stream(text func(string), called func(*call)) {
 		before := x.events
 		text(piece)
 		if x.events > before {
-			x.produced(1)
+			x.produced(x.reply.choices)
 		}
 		if x.broken {
 			return

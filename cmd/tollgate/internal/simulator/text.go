@@ -23,10 +23,11 @@ const (
 )
 
 // Words in a prompt that steer the answer: sim:tokens=50 (length of the answer), sim:cached=1024 and sim:cache_write=2048 (how much
-// of the input the provider calls cached), sim:reasoning=100 (hidden tokens), sim:calls=2 (how often a tool is called at once), sim:say=some
+// of the input the provider calls cached), sim:reasoning=100 (hidden tokens), sim:calls=2 (how often a tool is called at once), sim:redacted=1
+// (thoughts that only their provider can read, where it has such), sim:say=some
 // words (up to the end of the line: the answer), sim:call=read {"path":"a"} (up to the end of the line: the tool that is called, with what).
 var (
-	directive = regexp.MustCompile(`sim:(tokens|cached|cache_write|reasoning|calls)=(\d{1,7})`)
+	directive = regexp.MustCompile(`sim:(tokens|cached|cache_write|reasoning|calls|redacted)=(\d{1,7})`)
 	sayLine   = regexp.MustCompile(`sim:say=([^\r\n]*)`)
 	callLine  = regexp.MustCompile(`sim:call=(\S+) (\{[^\r\n]*\})`)
 	piece     = regexp.MustCompile(`\s*\S+`)
@@ -42,9 +43,11 @@ type prompt struct {
 	tools           []tool
 	toolForced      bool
 	toolForbidden   bool
-	outputMax       int  // 0: no limit
-	embedded        int  // tokens of an embedding request, which has no answer in words
-	task            bool // no conversation: who answers says what it used
+	outputMax       int      // 0: no limit
+	stops           []string // sequences at which the answer ends
+	choices         int      // answers at once; 0: one
+	embedded        int      // tokens of an embedding request, which has no answer in words
+	task            bool     // no conversation: who answers says what it used
 }
 
 type tool struct {
@@ -62,7 +65,10 @@ type reply struct {
 	pieces    []string // text, one token each
 	call      *call
 	times     int // of the call, at once
+	choices   int // answers at once
 	truncated bool
+	redacted  bool   // it has thoughts that only their provider can read
+	stopped   string // the sequence at which it ended
 	usage     usage
 }
 
@@ -105,7 +111,7 @@ func (p prompt) answer() reply {
 		return reply{usage: usage{input: p.embedded}}
 	}
 	settings := p.settings()
-	var r reply
+	r := reply{choices: max(1, p.choices), redacted: settings["redacted"] > 0}
 	r.usage = p.input(settings)
 	r.usage.reasoning = settings["reasoning"]
 	if r.call = p.chooseCall(); r.call != nil {
@@ -113,14 +119,41 @@ func (p prompt) answer() reply {
 		r.usage.output = r.times * tokens(utf8.RuneCountInString(r.call.name+r.call.arguments))
 	} else {
 		r.pieces = p.pieces(settings["tokens"])
+		r.stopAt(p.stops)
 		r.usage.output = len(r.pieces)
 	}
 	if p.outputMax > 0 && r.usage.output+r.usage.reasoning > p.outputMax {
 		r.truncate(p.outputMax)
 	}
-	r.usage.output += r.usage.reasoning
+	r.usage.output = (r.usage.output + r.usage.reasoning) * r.choices
 	return r
 }
+
+// stopAt ends the text before the first of the sequences.
+func (r *reply) stopAt(sequences []string) {
+	text := r.text()
+	for _, each := range sequences {
+		if before, _, found := strings.Cut(text, each); found && each != "" {
+			text, r.stopped = before, each
+		}
+	}
+	if r.stopped != "" {
+		r.pieces = piece.FindAllString(text, -1)
+	}
+}
+
+// stopsOf reads sequences: one, or several.
+func stopsOf(raw json.RawMessage) (all []string) {
+	var one string
+	if json.Unmarshal(raw, &one) == nil && one != "" {
+		return []string{one}
+	}
+	_ = json.Unmarshal(raw, &all) // what is no list of texts stops nothing
+	return all
+}
+
+// sealed is what a provider shows of thoughts that nobody else may read.
+const sealed = "c2VhbGVk"
 
 // truncate cuts the answer to limit tokens: hidden ones are produced first.
 func (r *reply) truncate(limit int) {

@@ -10,6 +10,7 @@ import (
 // heard is an answer as its caller understands it.
 type heard struct {
 	text, thought, signature string
+	sealed, stopped          string   // thoughts that nobody else may read, and the sequence at which it stopped
 	calls                    []string // name and arguments
 	finish                   string   // stop, tool, length, or the dialect's own other word
 	input, cached, written   int64    // input: all of it
@@ -91,6 +92,9 @@ func hear(dialect, body string, streamed bool) heard {
 func (h *heard) chat(events []any, streamed bool) {
 	names, arguments := map[int64]string{}, map[int64]string{}
 	for _, event := range events {
+		if numberAt(event, "choices", 0, "index") > 0 { // of several answers the first is heard
+			continue
+		}
 		message := valueAt(event, "choices", 0, "message")
 		if streamed {
 			message = valueAt(event, "choices", 0, "delta")
@@ -99,6 +103,7 @@ func (h *heard) chat(events []any, streamed bool) {
 		h.thought += textAt(message, "reasoning_content")
 		for _, detail := range listAt(message, "reasoning_details") {
 			h.signature += textAt(detail, "signature")
+			h.sealed += textAt(detail, "data")
 		}
 		for i, call := range listAt(message, "tool_calls") {
 			at := int64(i)
@@ -143,6 +148,7 @@ func (h *heard) responses(events []any, streamed bool) {
 		case "reasoning":
 			h.thought += textAt(item, "summary", 0, "text")
 			h.signature += textAt(item, "encrypted_content")
+			h.sealed += textAt(item, "encrypted_content")
 		}
 	}
 	if streamed && deltas != h.text+arguments {
@@ -176,7 +182,8 @@ func (h *heard) messages(events []any, streamed bool) {
 		case "message_start":
 			usage = valueAt(event, "message", "usage")
 		case "content_block_start":
-			if block := valueAt(event, "content_block"); textAt(block, "type") == "tool_use" {
+			block := valueAt(event, "content_block")
+			if h.sealed += textAt(block, "data"); textAt(block, "type") == "tool_use" {
 				h.calls = append(h.calls, textAt(block, "name"))
 			}
 		case "content_block_delta":
@@ -189,8 +196,9 @@ func (h *heard) messages(events []any, streamed bool) {
 		case "message_stop":
 			ended = true
 		}
+		h.stopped += textAt(event, "stop_sequence") + textAt(event, "delta", "stop_sequence")
 		if reason != "" {
-			h.finish = map[string]string{"end_turn": "stop", "tool_use": "tool", "max_tokens": "length"}[reason]
+			h.finish = map[string]string{"end_turn": "stop", "stop_sequence": "stop", "tool_use": "tool", "max_tokens": "length"}[reason]
 		}
 		if n := numberAt(usage, "input_tokens"); usage != nil && valueAt(usage, "input_tokens") != nil {
 			h.cached, h.written = numberAt(usage, "cache_read_input_tokens"), numberAt(usage, "cache_creation_input_tokens")
@@ -209,6 +217,7 @@ func (h *heard) block(block any) {
 	h.text += textAt(block, "text")
 	h.thought += textAt(block, "thinking")
 	h.signature += textAt(block, "signature")
+	h.sealed += textAt(block, "data")
 }
 
 func (h *heard) gemini(events []any) {
@@ -221,6 +230,7 @@ func (h *heard) gemini(events []any) {
 				h.text += textAt(part, "text")
 			}
 			h.signature += textAt(part, "thoughtSignature")
+			h.sealed += textAt(part, "thoughtSignature")
 			if call := valueAt(part, "functionCall"); call != nil {
 				raw, _ := json.Marshal(valueAt(call, "args"))
 				h.calls = append(h.calls, textAt(call, "name")+string(raw))

@@ -18,6 +18,8 @@ type came struct {
 	calls   int    // of the tool
 	finish  string // by the dialect's own word for it: stop, tool or length
 	thought bool   // where the provider shows thoughts; signed where it signs them
+	sealed  bool   // thoughts that only their provider can read, where it has such
+	stopped bool   // the sequence at which the model stopped, where dialect and provider say it
 }
 
 // The dialects, and the formats in which providers are asked.
@@ -59,8 +61,9 @@ var openAIs = []string{toChat, toMistral, toCohere}
 
 // everyFeature returns the rows of the matrix.
 func everyFeature() []feature {
-	all := append(conversationRows(), toolRows()...)
-	return append(append(all, settingRows()...), endRows()...)
+	all := append(conversationRows(), contentRows()...)
+	all = append(append(all, toolRows()...), settingRows()...)
+	return append(append(all, answerRows()...), endRows()...)
 }
 
 func conversationRows() []feature {

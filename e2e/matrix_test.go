@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -67,7 +66,7 @@ type cell struct {
 	streamed bool
 	marker   string
 	got      said
-	verdict  string // carried, dropped, refused, or what is wrong
+	verdict  string // carried, dropped, refused, untold, or what is wrong
 }
 
 // TestEachDialectCarriesEachFeatureToEachProvider makes every call of the matrix and finds each feature in what the provider received, in its own
@@ -106,7 +105,10 @@ func TestEachDialectCarriesEachFeatureToEachProvider(t *testing.T) {
 	compareTable(t, "matrix", matrix(rows, columns, cells))
 }
 
-var verdicts = []string{"carried", "dropped", "refused"}
+var verdicts = []string{"carried", "dropped", "refused", untold}
+
+// untold says that the provider does not say it.
+const untold = "untold"
 
 // withCorners makes providers, routes and a key for each.
 func (p *project) withCorners(t *testing.T, columns []corner) map[string]string {
@@ -297,8 +299,11 @@ func (c *cell) judge(sent receipt, billed map[string]rig.Bill, events map[string
 	if problem := miscounted(&h, billed[sent.ClientRequestID], events[sent.ClientRequestID], c); problem != "" {
 		return problem
 	}
-	if !can || lacks != "" {
+	switch {
+	case !can || lacks != "":
 		return "dropped"
+	case c.feature.came.stopped && c.dialect == byMessages && h.stopped == "":
+		return untold
 	}
 	return "carried"
 }
@@ -318,6 +323,10 @@ func (c *cell) misheard(h *heard) string {
 		return fmt.Sprintf("it ended by %q", h.finish)
 	case want.thought && wire != toChat && h.thought != "Let me think.":
 		return fmt.Sprintf("the thoughts are %q", h.thought)
+	case want.stopped && (strings.Contains(h.text, "END") || c.dialect == byMessages && h.stopped != "END" && (wire == toMessages || wire == toConverse || wire == toCohere)):
+		return fmt.Sprintf("the text is %q, stopped by %q", h.text, h.stopped)
+	case want.sealed && (wire == toMessages || wire == toConverse) && !strings.HasSuffix(h.sealed, sealedThoughts):
+		return fmt.Sprintf("the sealed thoughts are %q", h.sealed)
 	case want.thought && (wire == toMessages || wire == toConverse) && !strings.Contains(h.signature, "c2lnbmVkIGJ5IHRoZSBzaW11bGF0b3I="):
 		return fmt.Sprintf("the signature is %q", h.signature)
 	}
@@ -352,68 +361,4 @@ func (c *cell) judgeFailure() string {
 		return "the provider's refusal is not told"
 	}
 	return "carried"
-}
-
-// matrix writes the table: what each dialect's callers get of each feature at each provider.
-func matrix(rows []feature, columns []corner, cells []*cell) string {
-	letters := []struct{ dialect, letter string }{{byChat, "C"}, {byResponses, "R"}, {byMessages, "M"}, {byGemini, "G"}}
-	var out strings.Builder
-	out.WriteString("| |")
-	for _, column := range columns {
-		out.WriteString(" " + column.name + " |")
-	}
-	out.WriteString("\n|---|" + strings.Repeat("---|", len(columns)) + "\n")
-	for i := range rows {
-		out.WriteString("| " + rows[i].name + " |")
-		for j := range columns {
-			all := map[string]string{} // letters by what became of it
-			for _, each := range letters {
-				for _, c := range cells {
-					if c.feature == &rows[i] && c.corner == &columns[j] && c.dialect == each.dialect && !strings.Contains(all[c.verdict], each.letter) {
-						all[c.verdict] += each.letter
-					}
-				}
-			}
-			out.WriteString(" " + summary(all) + " |")
-		}
-		out.WriteString("\n")
-	}
-	return out.String()
-}
-
-func summary(all map[string]string) string {
-	if len(all) == 1 {
-		for verdict := range all {
-			return strings.Replace(verdict, "carried", "✓", 1)
-		}
-	}
-	var texts []string
-	for _, verdict := range verdicts {
-		if all[verdict] != "" {
-			texts = append(texts, strings.Replace(verdict, "carried", "✓", 1)+" "+all[verdict])
-		}
-	}
-	return strings.Join(texts, ", ")
-}
-
-// compareTable wants the README to say what is so, between its marks of that name.
-func compareTable(t *testing.T, name, table string) {
-	t.Helper()
-	const file = "../README.md"
-	begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->\n"
-	raw, err := os.ReadFile(file)
-	must(t, err)
-	before, rest, found := strings.Cut(string(raw), begin)
-	old, after, closed := strings.Cut(rest, end)
-	if !found || !closed {
-		t.Fatal("the README has no place for the matrix")
-	}
-	t.Log("\n" + table)
-	switch {
-	case old == table:
-	case *updateMatrix && !t.Failed():
-		must(t, os.WriteFile(file, []byte(before+begin+table+end+after), 0o600))
-	default:
-		t.Errorf("the README tells otherwise what each pair carries; run this test with -update-matrix")
-	}
 }

@@ -126,6 +126,9 @@ func readChatAnswer(_ *reply, body []byte) (a answer, err error) {
 		switch string(key) {
 		case "content", "refusal":
 			chatPieces(value, func(kind partKind, text []byte) { a.parts = append(a.parts, part{kind: kind, text: text}) })
+			if string(key) == "refusal" && len(inside(value)) > 0 {
+				a.finish = finishFiltered
+			}
 		case "tool_calls":
 			scan.Elements(value, func(raw []byte) {
 				made, ok := answeredCall(raw)

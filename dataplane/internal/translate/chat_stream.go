@@ -15,6 +15,7 @@ type chatDecoder struct {
 	open         bool
 	part         partKind
 	call         int64 // index of the call that is open
+	refused      bool  // what it says is why it does not answer
 }
 
 func (c *chatDecoder) decode(data []byte, emit func(*delta)) {
@@ -54,13 +55,18 @@ func (c *chatDecoder) choice(choice []byte, emit func(*delta)) {
 		switch string(key) {
 		case "content", "refusal":
 			chatPieces(value, grow)
+			c.refused = c.refused || string(key) == "refusal" && len(inside(value)) > 0
 		case "tool_calls":
 			scan.Elements(value, func(call []byte) { c.callGrows(call, emit) })
 		}
 	})
 	if reason := inside(scan.Lookup(choice, "finish_reason")); reason != nil {
 		c.shut(emit)
-		emit(&delta{kind: deltaFinish, finish: chatFinish(reason)})
+		finish := chatFinish(reason)
+		if c.refused {
+			finish = finishFiltered
+		}
+		emit(&delta{kind: deltaFinish, finish: finish})
 	}
 }
 

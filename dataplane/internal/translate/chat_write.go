@@ -26,6 +26,7 @@ func (p *parser) appendChat(dst []byte, cv *conversation, to *destination) []byt
 		dst = append(dst, `,"stream":true,"stream_options":{"include_usage":true}`...)
 	}
 	dst = append(dst, `,"messages":[`...)
+	p.endsWithCaller(cv)
 	n := 0
 	if len(cv.system) > 0 {
 		dst = append(dst, `{"role":"system","content":`...)
@@ -38,6 +39,21 @@ func (p *parser) appendChat(dst []byte, cv *conversation, to *destination) []byt
 	dst = append(dst, ']')
 	dst = p.appendChatTools(dst, cv)
 	return append(p.appendChatOptions(dst, cv), '}')
+}
+
+// endsWithCaller refuses a conversation whose last turn is the begin of an answer: the provider would not go on with it, but answer anew. Where the
+// key has settings left out it is said as a turn all the same, and named.
+func (p *parser) endsWithCaller(cv *conversation) {
+	last := len(cv.turns) - 1
+	if last < 0 || !cv.turns[last].assistant || len(cv.turns[last].parts) == 0 {
+		return
+	}
+	path := cv.turns[last].parts[0].path
+	if p.drops {
+		p.drop(path)
+		return
+	}
+	p.refuse(path, "begins the answer, which the provider does not go on with. End with what the user says")
 }
 
 // appendChatTurn appends the messages that a turn is: results of tools are messages of their own, and what they hold besides text is said
@@ -123,10 +139,28 @@ func (p *parser) appendChatPart(dst []byte, b *part) []byte {
 		}
 		dst = append(p.appendPlace(append(dst, `{"type":"file","file":{"file_data":"`...), b), '"')
 		return append(appendMember(dst, "filename", name), `}}`...)
+	case partAudio:
+		return p.appendSound(dst, b)
 	default:
 		p.refuse(b.path, "is of a kind that the provider's format does not have here")
 		return dst
 	}
+}
+
+// appendSound appends a sound, of which OpenAI takes two formats.
+func (p *parser) appendSound(dst []byte, b *part) []byte {
+	format := ""
+	switch string(b.media.kind) {
+	case "audio/wav", "audio/x-wav", "audio/wave":
+		format = "wav"
+	case "audio/mp3", "audio/mpeg":
+		format = "mp3"
+	}
+	if format == "" || b.media.base64 == nil {
+		p.refuse(b.path, "is a sound that the provider does not take; send the bytes of a wav or mp3")
+	}
+	dst = append(append(append(dst, `{"type":"input_audio","input_audio":{"format":"`...), format...), '"')
+	return append(appendMember(dst, "data", b.media.base64), `}}`...)
 }
 
 // appendPlace appends a data URL, or the address.

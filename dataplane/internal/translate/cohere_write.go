@@ -20,6 +20,7 @@ func (p *parser) appendCohere(dst []byte, cv *conversation, to *destination) []b
 		dst = append(dst, `,"stream":true`...)
 	}
 	dst = append(dst, `,"messages":[`...)
+	p.endsWithCaller(cv)
 	n := 0
 	if len(cv.system) > 0 {
 		dst = append(dst, `{"role":"system","content":`...)
@@ -41,8 +42,11 @@ func (p *parser) appendCohereTurn(dst []byte, t *turn, n int) ([]byte, int) {
 		return p.appendCohereAssistant(comma(dst, n), t), n + 1
 	}
 	for i := range t.parts {
-		if t.parts[i].kind == partDocument {
+		switch t.parts[i].kind {
+		case partDocument:
 			p.refuse(t.parts[i].path, "is a document, which the provider's format does not have; send its text")
+		case partAudio:
+			p.refuse(t.parts[i].path, "is a sound, which the provider's format does not have")
 		}
 	}
 	return p.appendChatTurn(dst, t, n)

@@ -105,7 +105,9 @@ func (p *parser) block(raw []byte) part {
 	}
 	p.object(raw, func(key string, value []byte) bool {
 		switch key {
-		case "type", "citations":
+		case "type":
+		case "citations":
+			p.citations(value)
 		case "cache_control":
 			made.cache = value
 		case "text", "thinking", "data":
@@ -198,6 +200,16 @@ func (p *parser) messagesContext(raw []byte) {
 		})
 		return true
 	})
+}
+
+// citations takes those that an answer had, which say nothing to a model, and refuses to ask for them: no other format has a place for them.
+func (p *parser) citations(value []byte) {
+	switch {
+	case value[0] == '[':
+		p.drop(p.here())
+	case string(scan.Lookup(value, "enabled")) == "true":
+		p.lacks(p.here(), false)
+	}
 }
 
 func blockKind(kind string) (partKind, bool) {

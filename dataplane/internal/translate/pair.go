@@ -5,6 +5,7 @@ import (
 
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/refusal"
+	"tollgate.dev/dataplane/internal/scan"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
 )
@@ -21,6 +22,7 @@ func (a *Ask) Request(dst, body []byte, to dialect.Dialect, target *state.Target
 		return a.appendEmbed(&p, dst, body, to, target), p.dropped, p.problem
 	}
 	cv := formats[a.Dialect].read(&p, a, body)
+	a.stop = onlyStop(cv.options[optStop].value)
 	if to != dialect.OpenAIChat {
 		p.remind(cv)
 	}
@@ -36,8 +38,24 @@ func (a *Ask) Answer(dst, body []byte, from dialect.Dialect, id string, used *wi
 	if err != nil {
 		return dst, err
 	}
+	if found.finish == finishSequence && found.stop == nil {
+		found.stop = a.stop
+	}
 	found.id, found.model = named(found.id, id), named(found.model, string(a.Model))
 	return formats[a.Dialect].writeAnswer(dst, &found, to, used), nil
+}
+
+// onlyStop returns the sequence of a list that has no other: where a provider says that it came to one, it is that.
+func onlyStop(list []byte) (only []byte) {
+	n := 0
+	scan.Elements(list, func(each []byte) {
+		only = inside(each)
+		n++
+	})
+	if n != 1 {
+		return nil
+	}
+	return only
 }
 
 // named returns the inside of a string, or that of another text where the provider's format has no such name.

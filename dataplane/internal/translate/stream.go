@@ -83,6 +83,10 @@ func (s *Stream) encode(d *delta) {
 	case deltaBegin:
 		s.begun = true
 		d.id, d.name = named(d.id, s.to.id), named(d.name, string(s.to.ask.Model))
+	case deltaFinish:
+		if d.finish == finishSequence && d.text == nil {
+			d.text = s.to.ask.stop
+		}
 	case deltaEnd:
 		s.ended = true
 	}

@@ -28,6 +28,7 @@ type Ask struct {
 	Tools        bool      // the request brings tools
 	Unbounded    bool      // the body does not tell how large the input is: images, files, stored conversations
 	Packed       bool      // embeddings are wanted as base64; known once they are asked for in another format
+	stop         []byte    // the only sequence at which a translated answer is to end; inside of a string
 	Portions     []Portion // of a request for embeddings in another format
 	EndUser      []byte
 	Task         *Task // what is no conversation; nil: a conversation or embeddings

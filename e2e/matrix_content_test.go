@@ -1,0 +1,103 @@
+package e2e
+
+// sealedThoughts are what a provider shows of thoughts that only it can read; wav and mp4 are the begins of files.
+const sealedThoughts, wav, mp4 = "c2VhbGVk", "UklGRg==", "AAAAIGZ0eXA="
+
+// contentRows are more of the rows about what is said.
+func contentRows() []feature {
+	const after = `,{"role":"user","content":"TEXT"}]`
+	return []feature{
+		{
+			name: "sound", asks: map[string]string{
+				byChat:   `"messages":[{"role":"user","content":[{"type":"text","text":"TEXT"},{"type":"input_audio","input_audio":{"data":"` + wav + `","format":"wav"}}]}]`,
+				byGemini: `"contents":[{"role":"user","parts":[{"text":"TEXT"},{"inlineData":{"mimeType":"audio/wav","data":"` + wav + `"}}]}]`,
+			},
+			field: map[string]string{byChat: `^messages\[0\]\.content`, byGemini: `^contents\[0\]\.parts`},
+			sent: map[string]string{
+				toChat: `messages.0.content.*.input_audio.data~^` + wav + `$ messages.0.content.*.input_audio.format~^wav$`, toMistral: `messages.0.content.*.input_audio~^` + wav + `$`,
+				toConverse: `messages.0.content.*.audio.source.bytes~^` + wav + `$`, toGemini: `contents.0.parts.*.inlineData.data~^` + wav + `$`,
+			},
+		},
+		{
+			name: "film", asks: map[string]string{byGemini: `"contents":[{"role":"user","parts":[{"text":"TEXT"},{"inlineData":{"mimeType":"video/mp4","data":"` + mp4 + `"}}]}]`},
+			field: map[string]string{byGemini: `^contents\[0\]\.parts`}, sent: map[string]string{toGemini: `contents.0.parts.*.inlineData.data~^` + mp4 + `$`},
+		},
+		{
+			name: "citations of a document", asks: map[string]string{
+				byMessages: `"messages":[{"role":"user","content":[{"type":"text","text":"TEXT"},{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"` + pdf + `"},"citations":{"enabled":true}}]}]`,
+			},
+			field: map[string]string{byMessages: `^messages\[0\]\.content\[1\]\.citations`}, sent: map[string]string{toMessages: `messages.0.content.1.citations.enabled~true`},
+		},
+		{
+			name: "sealed thoughts", steer: "sim:redacted=1", came: came{sealed: true}, asks: map[string]string{
+				byChat:      chatTools + `,"messages":[{"role":"user","content":"One."},{"role":"assistant","content":"Two.","reasoning_details":[{"type":"reasoning.encrypted","data":"` + sealedThoughts + `"}]}` + after,
+				byResponses: `"input":[{"role":"user","content":"One."},{"type":"reasoning","summary":[],"encrypted_content":"redacted.` + sealedThoughts + `"},{"role":"assistant","content":"Two."}` + after,
+				byMessages:  `"messages":[{"role":"user","content":"One."},{"role":"assistant","content":[{"type":"redacted_thinking","data":"` + sealedThoughts + `"},{"type":"text","text":"Two."}]}` + after,
+				byGemini:    `"contents":[{"role":"user","parts":[{"text":"One."}]},{"role":"model","parts":[{"text":"","thought":true,"thoughtSignature":"redacted` + sealedThoughts + `"},{"text":"Two."}]},{"role":"user","parts":[{"text":"TEXT"}]}]`,
+			},
+			field: map[string]string{byChat: `reasoning_details`, byResponses: `^input\[1\]`, byMessages: `^messages\[1\]\.content\[0\]`, byGemini: `^contents\[1\]\.parts`},
+			sent:  map[string]string{toMessages: `messages.1.content.0.data~^` + sealedThoughts + `$`, toConverse: `messages.1.content.0.reasoningContent.redactedContent~^` + sealedThoughts + `$`},
+		},
+		{
+			name: "begin of the answer", steer: "sim:tokens=9", asks: map[string]string{
+				byChat: `"messages":[{"role":"user","content":"TEXT"},{"role":"assistant","content":"Well"}]`, byResponses: `"input":[{"role":"user","content":"TEXT"},{"role":"assistant","content":"Well"}]`,
+				byMessages: `"messages":[{"role":"user","content":"TEXT"},{"role":"assistant","content":"Well"}]`, byGemini: `"contents":[{"role":"user","parts":[{"text":"TEXT"}]},{"role":"model","parts":[{"text":"Well"}]}]`,
+			},
+			field: map[string]string{byChat: `^messages\[1\]`, byResponses: `^input\[1\]`, byMessages: `^messages\[1\]`, byGemini: `^contents\[1\]`},
+			sent: joined(alike(`messages.1.role~^assistant$ messages.1.content~Well`, toChat, toMessages, toConverse), map[string]string{
+				toResponses: `input.1.content~Well`, toGemini: `contents.1.role~^model$ contents.1.parts.0.text~^Well$`, toMistral: `messages.1.prefix~true messages.1.content~Well`,
+			}),
+		},
+		imageInResult(),
+	}
+}
+
+// imageInResult is a tool's result that is a picture beside a text.
+func imageInResult() feature {
+	return feature{
+		name: "image in a tool's result", steer: "sim:tokens=9", asks: map[string]string{
+			byResponses: responsesTools + `,"input":[{"role":"user","content":"TEXT"},{"type":"function_call","call_id":"call_1","name":"lookup","arguments":"{\"city\":\"Bern\"}"},{"type":"function_call_output","call_id":"call_1","output":[{"type":"input_text","text":"See."},{"type":"input_image","detail":"auto","image_url":"data:image/png;base64,` + png + `"}]}]`,
+			byMessages:  messagesTools + `,"messages":[{"role":"user","content":"TEXT"},{"role":"assistant","content":[{"type":"tool_use","id":"call_1","name":"lookup","input":{"city":"Bern"}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"call_1","content":[{"type":"text","text":"See."},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"` + png + `"}}]}]}]`,
+			byGemini:    geminiTools + `,"contents":[{"role":"user","parts":[{"text":"TEXT"}]},{"role":"model","parts":[{"functionCall":{"name":"lookup","args":{"city":"Bern"}},"thoughtSignature":"` + googlesSign + `"}]},{"role":"user","parts":[{"functionResponse":{"name":"lookup","response":{"output":"See."},"parts":[{"inlineData":{"mimeType":"image/png","data":"` + png + `"}}]}}]}]`,
+		},
+		sent: joined(alike(`messages.2.role~^tool$ messages.2.content~See messages.3.content~`+png, toChat, toCohere), map[string]string{
+			toResponses: `input.2.output.1.image_url~` + png, toMessages: `messages.2.content.0.content.1.source.data~^` + png + `$`, toConverse: `messages.2.content.0.toolResult.content.1.image.source.bytes~^` + png + `$`,
+			toGemini: `contents.2.parts~See contents.2.parts~` + png, toMistral: `messages.2.content~See messages.2.content~` + png,
+		}),
+	}
+}
+
+// answerRows are the rows about what shape an answer has, and who serves it.
+func answerRows() []feature {
+	at := func(field, pattern string) map[string]string { return map[string]string{field: pattern} }
+	return []feature{
+		{
+			name: "any JSON", asks: map[string]string{
+				byChat: `"response_format":{"type":"json_object"}`, byResponses: `"text":{"format":{"type":"json_object"}}`, byGemini: `"generationConfig":{"maxOutputTokens":4000,"responseMimeType":"application/json"}`,
+			},
+			field: map[string]string{byChat: `^response_format`, byResponses: `^text\.format`, byGemini: `^generationConfig\.responseMimeType`},
+			sent:  joined(alike(`response_format.type~^json_object$`, openAIs...), map[string]string{toResponses: `text.format.type~^json_object$`, toGemini: `generationConfig.responseMimeType~^application/json$`}),
+		},
+		{
+			name: "which sequence stopped it", steer: "sim:say=Well said END and more", came: came{finish: "stop", stopped: true},
+			asks: map[string]string{byChat: `"stop":["END"]`, byMessages: `"stop_sequences":["END"]`, byGemini: `"generationConfig":{"maxOutputTokens":4000,"stopSequences":["END"]}`},
+			sent: alike(`~END`, toChat, toMessages, toConverse, toGemini, toMistral, toCohere),
+		},
+		number("several answers", `2`, map[string]string{byChat: "n", byGemini: "candidateCount"}, map[string]string{toChat: `n~^2$`, toGemini: `generationConfig.candidateCount~^2$`}),
+		number("probabilities", `true`, map[string]string{byChat: "logprobs", byGemini: "responseLogprobs"}, map[string]string{toChat: `logprobs~true`, toGemini: `generationConfig.responseLogprobs~true`}),
+		{name: "bias of words", asks: at(byChat, `"logit_bias":{"50256":-100}`), field: at(byChat, `^logit_bias`), sent: at(toChat, `logit_bias.50256~^-100$`)},
+		{
+			name: "verbosity", asks: map[string]string{byChat: `"verbosity":"low"`, byResponses: `"text":{"verbosity":"low"}`}, field: map[string]string{byChat: `^verbosity`, byResponses: `^text\.verbosity`},
+			sent: map[string]string{toChat: `verbosity~^low$`, toResponses: `text.verbosity~^low$`},
+		},
+		{
+			name: "tier of service", asks: alike(`"service_tier":"flex"`, byChat, byResponses), field: alike(`^service_tier`, byChat, byResponses),
+			sent: alike(`service_tier~^flex$`, toChat, toResponses),
+		},
+		{
+			name: "end user", asks: map[string]string{byChat: `"user":"somebody"`, byResponses: `"user":"somebody"`, byMessages: `"metadata":{"user_id":"somebody"}`},
+			field: map[string]string{byChat: `^user$`, byResponses: `^user$`, byMessages: `^metadata\.user_id$`},
+			sent:  map[string]string{toChat: `user~^somebody$`, toResponses: `user~^somebody$`, toMessages: `metadata.user_id~^somebody$`},
+		},
+	}
+}

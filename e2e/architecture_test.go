@@ -132,7 +132,7 @@ var tableOwners = map[string]string{
 	"provider": "provider.sql", "credential": "provider.sql", "route": "route.sql", "route_target": "route.sql", "route_version": "route.sql", "route_name": "route.sql",
 	"guardrail": "guardrail.sql", "rate_limit": "ratelimit.sql", "model_price": "price.sql", "org_price": "price.sql", "reprice": "reprice.sql", "usage_correction": "reprice.sql",
 	"budget": "budget.sql", "budget_raise": "budget.sql", "budget_period": "ledger.sql", "budget_lease": "ledger.sql", "budget_doubt": "ledger.sql", "vouched": "ledger.sql", "edge_told": "ledger.sql",
-	"usage_event": "ingest.sql", "usage_hour": "ingest.sql", "usage_reject": "ingest.sql", "publish_problem": "publish.sql",
+	"usage_event": "ingest.sql", "usage_hour": "ingest.sql", "usage_reject": "ingest.sql", "awaited": "ingest.sql", "publish_problem": "publish.sql",
 	"channel": "channel.sql", "delivery": "channel.sql", "alert": "alert.sql", "alert_rule": "alert.sql",
 	"river_job": "work.sql", "river_leader": "work.sql", "river_queue": "work.sql", "river_notification": "work.sql",
 	"usage_day": "ingest.sql", "usage_tag_hour": "ingest.sql", "usage_tag_day": "ingest.sql", "usage_run": "ingest.sql", "usage_fold": "ingest.sql", "usage_slice": "ingest.sql", "usage_gap": "edges.sql", "usage_pending": "ingest.sql",

@@ -648,6 +648,64 @@ SELECT make_usage_partition(sqlc.arg(day)::date)::boolean AS made;
 -- Retention is the platform's.
 SELECT drop_usage_before(sqlc.arg(day)::date)::text[] AS dropped;
 
+-- name: EnterAwaited :many
+-- Notes calls whose cost is awaited or has come, and locks their rows by event, before any account: of two transactions that bring the one and the
+-- other, the later one sees what the earlier one did.
+INSERT INTO awaited AS w (org_id, event_id, workspace_id, route_id, dialect, model, kept, settled, due_at)
+SELECT $1, u.event, u.workspace, nullif(u.route, '00000000-0000-0000-0000-000000000000'), u.dialect, u.model, u.kept, u.settled,
+  CASE WHEN u.kept <> '' AND NOT u.settled THEN now() + interval '5 seconds' END
+FROM (
+  SELECT unnest(sqlc.arg(events)::pg_catalog.uuid[]) AS event,
+    unnest(sqlc.arg(workspaces)::pg_catalog.uuid[]) AS workspace,
+    unnest(sqlc.arg(routes)::pg_catalog.uuid[]) AS route,
+    unnest(sqlc.arg(dialects)::text[]) AS dialect,
+    unnest(sqlc.arg(models)::text[]) AS model,
+    unnest(sqlc.arg(kept)::text[]) AS kept,
+    unnest(sqlc.arg(settled)::boolean[]) AS settled
+) AS u
+ORDER BY u.event
+ON CONFLICT (org_id, event_id) DO UPDATE SET
+  kept = CASE WHEN excluded.kept = '' THEN w.kept ELSE excluded.kept END,
+  settled = w.settled OR excluded.settled,
+  due_at = CASE WHEN NOT w.settled AND NOT excluded.settled THEN coalesce(w.due_at, excluded.due_at) END
+RETURNING event_id, settled;
+
+-- name: HandOutAwaited :many
+-- @sqlc-vet-disable org-id-required
+-- Edges serve every organization; what is handed out opens for its own workspace alone. Waits for nobody, so that it needs no place in the lock
+-- order. Providers work through a batch within a day or two: what is not known after nine is left to people.
+UPDATE awaited w SET tries = w.tries + 1,
+  due_at = CASE WHEN w.noted_at > now() - interval '9 days' THEN now() + least(interval '5 seconds' * 2 ^ least(w.tries, 20), interval '15 minutes') END
+FROM (
+  SELECT a.org_id, a.event_id
+  FROM awaited a
+  WHERE a.due_at <= now()
+  ORDER BY a.due_at
+  LIMIT $1
+  FOR UPDATE SKIP LOCKED
+) AS d
+WHERE w.org_id = d.org_id AND w.event_id = d.event_id
+RETURNING w.org_id, w.event_id, w.workspace_id, w.route_id, w.dialect, w.model, w.kept;
+
+-- name: ListOlderAwaited :many
+SELECT event_id, route_id, model, kept
+FROM awaited
+WHERE org_id = $1 AND workspace_id = $2 AND dialect = $3 AND kept <> '' AND event_id < sqlc.arg(older_than)::uuid
+ORDER BY event_id DESC
+LIMIT $4;
+
+-- name: ListNewerAwaited :many
+SELECT event_id, route_id, model, kept
+FROM awaited
+WHERE org_id = $1 AND workspace_id = $2 AND dialect = $3 AND kept <> '' AND event_id > sqlc.arg(newer_than)::uuid
+ORDER BY event_id
+LIMIT $4;
+
+-- name: DropAwaited :execrows
+-- @sqlc-vet-disable org-id-required
+-- Of every organization: providers keep nothing for so long.
+DELETE FROM awaited WHERE noted_at < now() - interval '90 days';
+
 -- name: SettlementCost :many
 -- What an event has cost that ends the doubt of another one, by its id and when that one was made: to the millisecond, which is when this one is said
 -- to have begun.

@@ -350,6 +350,14 @@ WHERE org_id = $1 AND event_id = $2
 ORDER BY budget_id, period_start, subject
 LIMIT 1000;
 
+-- name: DoubtedAccounts :many
+-- The accounts in which calls left something in doubt, released since or not.
+SELECT DISTINCT budget_id, period_start, subject
+FROM budget_doubt
+WHERE org_id = $1 AND event_id = ANY (sqlc.arg(events)::pg_catalog.uuid[])
+ORDER BY budget_id, period_start, subject
+LIMIT 1000000;
+
 -- name: SettleAccount :exec
 -- The account is locked.
 UPDATE budget_period SET in_doubt = in_doubt - sqlc.arg(ended)::numeric, spent = greatest(spent + sqlc.arg(spent)::numeric, 0)

@@ -32,6 +32,7 @@ const (
 	CodeEdgeFenced          = "edge_fenced"
 	CodeUnsupportedFormat   = "unsupported_media_type"
 	CodeUpstreamUnavailable = "upstream_unavailable" // every target is held back at the moment
+	CodeBackgroundPending   = "background_pending"   // of an answer that its provider works at in the background: what it costs is known when it has ended
 	CodeBatchPending        = "batch_pending"        // of a batch that was begun: what it costs is known when it has ended
 	CodeDeadlineExceeded    = "deadline_exceeded"
 	CodeCacheHit            = "cache_hit"         // no failure: a kept answer served the call

@@ -4781,6 +4781,7 @@ type UsageEvent struct {
 	Searches             int64                  `protobuf:"varint,56,opt,name=searches,proto3" json:"searches,omitempty"`                                                         // of a reranker
 	SettlesEventId       []byte                 `protobuf:"bytes,57,opt,name=settles_event_id,json=settlesEventId,proto3" json:"settles_event_id,omitempty"`                      // of an event that left something in doubt, and whose cost this one is: SettlingID of it names this one
 	DoubtEndedPico       int64                  `protobuf:"varint,58,opt,name=doubt_ended_pico,json=doubtEndedPico,proto3" json:"doubt_ended_pico,omitempty"`                     // what that event had left in doubt
+	Kept                 string                 `protobuf:"bytes,79,opt,name=kept,proto3" json:"kept,omitempty"`                                                                  // of a call that its provider works at for long: the id under which it is kept there, sealed so that edges alone can read it
 	Count                uint64                 `protobuf:"varint,52,opt,name=count,proto3" json:"count,omitempty"`                                                               // refusals of one key by one rule that are counted together; 0: this is one
 	RouteVersion         uint32                 `protobuf:"varint,66,opt,name=route_version,json=routeVersion,proto3" json:"route_version,omitempty"`                             // 0: not known
 	RoutePath            string                 `protobuf:"bytes,67,opt,name=route_path,json=routePath,proto3" json:"route_path,omitempty"`                                       // the groups of the route that led to the target, e.g. "europe/cheap"; empty: none
@@ -5170,6 +5171,13 @@ func (x *UsageEvent) GetDoubtEndedPico() int64 {
 	return 0
 }
 
+func (x *UsageEvent) GetKept() string {
+	if x != nil {
+		return x.Kept
+	}
+	return ""
+}
+
 func (x *UsageEvent) GetCount() uint64 {
 	if x != nil {
 		return x.Count
@@ -5205,6 +5213,324 @@ func (x *UsageEvent) GetSimilarityPpm() uint32 {
 	return 0
 }
 
+// Awaited is a call whose cost is not known yet.
+type Awaited struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	OrgId         []byte                 `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
+	WorkspaceId   []byte                 `protobuf:"bytes,2,opt,name=workspace_id,json=workspaceId,proto3" json:"workspace_id,omitempty"`
+	EventId       []byte                 `protobuf:"bytes,3,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"` // that left its cost in doubt
+	RouteId       []byte                 `protobuf:"bytes,4,opt,name=route_id,json=routeId,proto3" json:"route_id,omitempty"` // empty: none
+	Dialect       string                 `protobuf:"bytes,5,opt,name=dialect,proto3" json:"dialect,omitempty"`                // as in UsageEvent
+	Model         string                 `protobuf:"bytes,6,opt,name=model,proto3" json:"model,omitempty"`                    // as asked
+	Kept          string                 `protobuf:"bytes,7,opt,name=kept,proto3" json:"kept,omitempty"`                      // as in UsageEvent
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Awaited) Reset() {
+	*x = Awaited{}
+	mi := &file_wire_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Awaited) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Awaited) ProtoMessage() {}
+
+func (x *Awaited) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Awaited.ProtoReflect.Descriptor instead.
+func (*Awaited) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *Awaited) GetOrgId() []byte {
+	if x != nil {
+		return x.OrgId
+	}
+	return nil
+}
+
+func (x *Awaited) GetWorkspaceId() []byte {
+	if x != nil {
+		return x.WorkspaceId
+	}
+	return nil
+}
+
+func (x *Awaited) GetEventId() []byte {
+	if x != nil {
+		return x.EventId
+	}
+	return nil
+}
+
+func (x *Awaited) GetRouteId() []byte {
+	if x != nil {
+		return x.RouteId
+	}
+	return nil
+}
+
+func (x *Awaited) GetDialect() string {
+	if x != nil {
+		return x.Dialect
+	}
+	return ""
+}
+
+func (x *Awaited) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *Awaited) GetKept() string {
+	if x != nil {
+		return x.Kept
+	}
+	return ""
+}
+
+type AwaitRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	EdgeId        []byte                 `protobuf:"bytes,1,opt,name=edge_id,json=edgeId,proto3" json:"edge_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AwaitRequest) Reset() {
+	*x = AwaitRequest{}
+	mi := &file_wire_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwaitRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwaitRequest) ProtoMessage() {}
+
+func (x *AwaitRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwaitRequest.ProtoReflect.Descriptor instead.
+func (*AwaitRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *AwaitRequest) GetEdgeId() []byte {
+	if x != nil {
+		return x.EdgeId
+	}
+	return nil
+}
+
+type AwaitResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Awaited       []*Awaited             `protobuf:"bytes,1,rep,name=awaited,proto3" json:"awaited,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AwaitResponse) Reset() {
+	*x = AwaitResponse{}
+	mi := &file_wire_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwaitResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwaitResponse) ProtoMessage() {}
+
+func (x *AwaitResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwaitResponse.ProtoReflect.Descriptor instead.
+func (*AwaitResponse) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *AwaitResponse) GetAwaited() []*Awaited {
+	if x != nil {
+		return x.Awaited
+	}
+	return nil
+}
+
+// ListKeptRequest asks for the latest first.
+type ListKeptRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	OrgId         []byte                 `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
+	WorkspaceId   []byte                 `protobuf:"bytes,2,opt,name=workspace_id,json=workspaceId,proto3" json:"workspace_id,omitempty"`
+	Dialect       string                 `protobuf:"bytes,3,opt,name=dialect,proto3" json:"dialect,omitempty"`
+	Limit         uint32                 `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`                         // 1 to 1000
+	OlderThan     []byte                 `protobuf:"bytes,5,opt,name=older_than,json=olderThan,proto3" json:"older_than,omitempty"` // an event's id; empty: from the latest on
+	NewerThan     []byte                 `protobuf:"bytes,6,opt,name=newer_than,json=newerThan,proto3" json:"newer_than,omitempty"` // an event's id; of what is newer, what is nearest to it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListKeptRequest) Reset() {
+	*x = ListKeptRequest{}
+	mi := &file_wire_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListKeptRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListKeptRequest) ProtoMessage() {}
+
+func (x *ListKeptRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListKeptRequest.ProtoReflect.Descriptor instead.
+func (*ListKeptRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *ListKeptRequest) GetOrgId() []byte {
+	if x != nil {
+		return x.OrgId
+	}
+	return nil
+}
+
+func (x *ListKeptRequest) GetWorkspaceId() []byte {
+	if x != nil {
+		return x.WorkspaceId
+	}
+	return nil
+}
+
+func (x *ListKeptRequest) GetDialect() string {
+	if x != nil {
+		return x.Dialect
+	}
+	return ""
+}
+
+func (x *ListKeptRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *ListKeptRequest) GetOlderThan() []byte {
+	if x != nil {
+		return x.OlderThan
+	}
+	return nil
+}
+
+func (x *ListKeptRequest) GetNewerThan() []byte {
+	if x != nil {
+		return x.NewerThan
+	}
+	return nil
+}
+
+type ListKeptResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kept          []*Awaited             `protobuf:"bytes,1,rep,name=kept,proto3" json:"kept,omitempty"`
+	More          bool                   `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"` // in the direction that was asked for
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListKeptResponse) Reset() {
+	*x = ListKeptResponse{}
+	mi := &file_wire_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListKeptResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListKeptResponse) ProtoMessage() {}
+
+func (x *ListKeptResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListKeptResponse.ProtoReflect.Descriptor instead.
+func (*ListKeptResponse) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *ListKeptResponse) GetKept() []*Awaited {
+	if x != nil {
+		return x.Kept
+	}
+	return nil
+}
+
+func (x *ListKeptResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
 // Charge is what an event takes from one budget. spent + doubt leaves the edge's lease.
 type Charge struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
@@ -5221,7 +5547,7 @@ type Charge struct {
 
 func (x *Charge) Reset() {
 	*x = Charge{}
-	mi := &file_wire_proto_msgTypes[42]
+	mi := &file_wire_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5233,7 +5559,7 @@ func (x *Charge) String() string {
 func (*Charge) ProtoMessage() {}
 
 func (x *Charge) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[42]
+	mi := &file_wire_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5246,7 +5572,7 @@ func (x *Charge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Charge.ProtoReflect.Descriptor instead.
 func (*Charge) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{42}
+	return file_wire_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Charge) GetBudgetId() []byte {
@@ -5310,7 +5636,7 @@ type UsageBatch struct {
 
 func (x *UsageBatch) Reset() {
 	*x = UsageBatch{}
-	mi := &file_wire_proto_msgTypes[43]
+	mi := &file_wire_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5322,7 +5648,7 @@ func (x *UsageBatch) String() string {
 func (*UsageBatch) ProtoMessage() {}
 
 func (x *UsageBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[43]
+	mi := &file_wire_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5335,7 +5661,7 @@ func (x *UsageBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageBatch.ProtoReflect.Descriptor instead.
 func (*UsageBatch) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{43}
+	return file_wire_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *UsageBatch) GetEdgeId() []byte {
@@ -5376,7 +5702,7 @@ type UsageRecord struct {
 
 func (x *UsageRecord) Reset() {
 	*x = UsageRecord{}
-	mi := &file_wire_proto_msgTypes[44]
+	mi := &file_wire_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5388,7 +5714,7 @@ func (x *UsageRecord) String() string {
 func (*UsageRecord) ProtoMessage() {}
 
 func (x *UsageRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[44]
+	mi := &file_wire_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5401,7 +5727,7 @@ func (x *UsageRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRecord.ProtoReflect.Descriptor instead.
 func (*UsageRecord) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{44}
+	return file_wire_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *UsageRecord) GetSeq() uint64 {
@@ -5429,7 +5755,7 @@ type UsageAck struct {
 
 func (x *UsageAck) Reset() {
 	*x = UsageAck{}
-	mi := &file_wire_proto_msgTypes[45]
+	mi := &file_wire_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5441,7 +5767,7 @@ func (x *UsageAck) String() string {
 func (*UsageAck) ProtoMessage() {}
 
 func (x *UsageAck) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[45]
+	mi := &file_wire_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5454,7 +5780,7 @@ func (x *UsageAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageAck.ProtoReflect.Descriptor instead.
 func (*UsageAck) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{45}
+	return file_wire_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *UsageAck) GetEpoch() uint64 {
@@ -5482,7 +5808,7 @@ type PositionsRequest struct {
 
 func (x *PositionsRequest) Reset() {
 	*x = PositionsRequest{}
-	mi := &file_wire_proto_msgTypes[46]
+	mi := &file_wire_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5494,7 +5820,7 @@ func (x *PositionsRequest) String() string {
 func (*PositionsRequest) ProtoMessage() {}
 
 func (x *PositionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[46]
+	mi := &file_wire_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5507,7 +5833,7 @@ func (x *PositionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PositionsRequest.ProtoReflect.Descriptor instead.
 func (*PositionsRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{46}
+	return file_wire_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *PositionsRequest) GetEdgeId() []byte {
@@ -5541,7 +5867,7 @@ type PositionsResponse struct {
 
 func (x *PositionsResponse) Reset() {
 	*x = PositionsResponse{}
-	mi := &file_wire_proto_msgTypes[47]
+	mi := &file_wire_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5553,7 +5879,7 @@ func (x *PositionsResponse) String() string {
 func (*PositionsResponse) ProtoMessage() {}
 
 func (x *PositionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[47]
+	mi := &file_wire_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5566,7 +5892,7 @@ func (x *PositionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PositionsResponse.ProtoReflect.Descriptor instead.
 func (*PositionsResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{47}
+	return file_wire_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *PositionsResponse) GetPositions() []*Position {
@@ -5594,7 +5920,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_wire_proto_msgTypes[48]
+	mi := &file_wire_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5606,7 +5932,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[48]
+	mi := &file_wire_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5619,7 +5945,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{48}
+	return file_wire_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Position) GetEpoch() uint64 {
@@ -5648,7 +5974,7 @@ type LeaseRequest struct {
 
 func (x *LeaseRequest) Reset() {
 	*x = LeaseRequest{}
-	mi := &file_wire_proto_msgTypes[49]
+	mi := &file_wire_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5660,7 +5986,7 @@ func (x *LeaseRequest) String() string {
 func (*LeaseRequest) ProtoMessage() {}
 
 func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[49]
+	mi := &file_wire_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5673,7 +5999,7 @@ func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRequest.ProtoReflect.Descriptor instead.
 func (*LeaseRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{49}
+	return file_wire_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *LeaseRequest) GetEdgeId() []byte {
@@ -5725,7 +6051,7 @@ type LeaseClaim struct {
 
 func (x *LeaseClaim) Reset() {
 	*x = LeaseClaim{}
-	mi := &file_wire_proto_msgTypes[50]
+	mi := &file_wire_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5737,7 +6063,7 @@ func (x *LeaseClaim) String() string {
 func (*LeaseClaim) ProtoMessage() {}
 
 func (x *LeaseClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[50]
+	mi := &file_wire_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5750,7 +6076,7 @@ func (x *LeaseClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseClaim.ProtoReflect.Descriptor instead.
 func (*LeaseClaim) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{50}
+	return file_wire_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *LeaseClaim) GetOrgId() []byte {
@@ -5848,7 +6174,7 @@ type LeaseGrant struct {
 
 func (x *LeaseGrant) Reset() {
 	*x = LeaseGrant{}
-	mi := &file_wire_proto_msgTypes[51]
+	mi := &file_wire_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5860,7 +6186,7 @@ func (x *LeaseGrant) String() string {
 func (*LeaseGrant) ProtoMessage() {}
 
 func (x *LeaseGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[51]
+	mi := &file_wire_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5873,7 +6199,7 @@ func (x *LeaseGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseGrant.ProtoReflect.Descriptor instead.
 func (*LeaseGrant) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{51}
+	return file_wire_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *LeaseGrant) GetOrgId() []byte {
@@ -5955,7 +6281,7 @@ type LeaseResponse struct {
 
 func (x *LeaseResponse) Reset() {
 	*x = LeaseResponse{}
-	mi := &file_wire_proto_msgTypes[52]
+	mi := &file_wire_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5967,7 +6293,7 @@ func (x *LeaseResponse) String() string {
 func (*LeaseResponse) ProtoMessage() {}
 
 func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[52]
+	mi := &file_wire_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5980,7 +6306,7 @@ func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseResponse.ProtoReflect.Descriptor instead.
 func (*LeaseResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{52}
+	return file_wire_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *LeaseResponse) GetGrants() []*LeaseGrant {
@@ -6006,7 +6332,7 @@ type SpoolRecord struct {
 
 func (x *SpoolRecord) Reset() {
 	*x = SpoolRecord{}
-	mi := &file_wire_proto_msgTypes[53]
+	mi := &file_wire_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6018,7 +6344,7 @@ func (x *SpoolRecord) String() string {
 func (*SpoolRecord) ProtoMessage() {}
 
 func (x *SpoolRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[53]
+	mi := &file_wire_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6031,7 +6357,7 @@ func (x *SpoolRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpoolRecord.ProtoReflect.Descriptor instead.
 func (*SpoolRecord) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{53}
+	return file_wire_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *SpoolRecord) GetRecord() isSpoolRecord_Record {
@@ -6115,7 +6441,7 @@ type Intent struct {
 
 func (x *Intent) Reset() {
 	*x = Intent{}
-	mi := &file_wire_proto_msgTypes[54]
+	mi := &file_wire_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6127,7 +6453,7 @@ func (x *Intent) String() string {
 func (*Intent) ProtoMessage() {}
 
 func (x *Intent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[54]
+	mi := &file_wire_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6140,7 +6466,7 @@ func (x *Intent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Intent.ProtoReflect.Descriptor instead.
 func (*Intent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{54}
+	return file_wire_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Intent) GetEvent() *UsageEvent {
@@ -6163,7 +6489,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_wire_proto_msgTypes[55]
+	mi := &file_wire_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6175,7 +6501,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[55]
+	mi := &file_wire_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6188,7 +6514,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{55}
+	return file_wire_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Checkpoint) GetEventId() []byte {
@@ -6237,7 +6563,7 @@ type LeaseState struct {
 
 func (x *LeaseState) Reset() {
 	*x = LeaseState{}
-	mi := &file_wire_proto_msgTypes[56]
+	mi := &file_wire_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6249,7 +6575,7 @@ func (x *LeaseState) String() string {
 func (*LeaseState) ProtoMessage() {}
 
 func (x *LeaseState) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[56]
+	mi := &file_wire_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6262,7 +6588,7 @@ func (x *LeaseState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseState.ProtoReflect.Descriptor instead.
 func (*LeaseState) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{56}
+	return file_wire_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *LeaseState) GetOrgId() []byte {
@@ -6698,7 +7024,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x11_audio_input_picoB\x14\n" +
 	"\x12_audio_output_picoB\x13\n" +
 	"\x11_image_input_picoB\x14\n" +
-	"\x12_image_output_pico\"\xc6\x0f\n" +
+	"\x12_image_output_pico\"\xda\x0f\n" +
 	"\n" +
 	"UsageEvent\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\fR\aeventId\x12\x15\n" +
@@ -6762,7 +7088,8 @@ const file_wire_proto_rawDesc = "" +
 	"\baudio_ms\x187 \x01(\x03R\aaudioMs\x12\x1a\n" +
 	"\bsearches\x188 \x01(\x03R\bsearches\x12(\n" +
 	"\x10settles_event_id\x189 \x01(\fR\x0esettlesEventId\x12(\n" +
-	"\x10doubt_ended_pico\x18: \x01(\x03R\x0edoubtEndedPico\x12\x14\n" +
+	"\x10doubt_ended_pico\x18: \x01(\x03R\x0edoubtEndedPico\x12\x12\n" +
+	"\x04kept\x18O \x01(\tR\x04kept\x12\x14\n" +
 	"\x05count\x184 \x01(\x04R\x05count\x12#\n" +
 	"\rroute_version\x18B \x01(\rR\frouteVersion\x12\x1d\n" +
 	"\n" +
@@ -6772,7 +7099,31 @@ const file_wire_proto_rawDesc = "" +
 	"\x0esimilarity_ppm\x18L \x01(\rR\rsimilarityPpm\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf0\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbd\x01\n" +
+	"\aAwaited\x12\x15\n" +
+	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12!\n" +
+	"\fworkspace_id\x18\x02 \x01(\fR\vworkspaceId\x12\x19\n" +
+	"\bevent_id\x18\x03 \x01(\fR\aeventId\x12\x19\n" +
+	"\broute_id\x18\x04 \x01(\fR\arouteId\x12\x18\n" +
+	"\adialect\x18\x05 \x01(\tR\adialect\x12\x14\n" +
+	"\x05model\x18\x06 \x01(\tR\x05model\x12\x12\n" +
+	"\x04kept\x18\a \x01(\tR\x04kept\"'\n" +
+	"\fAwaitRequest\x12\x17\n" +
+	"\aedge_id\x18\x01 \x01(\fR\x06edgeId\"D\n" +
+	"\rAwaitResponse\x123\n" +
+	"\aawaited\x18\x01 \x03(\v2\x19.tollgate.wire.v1.AwaitedR\aawaited\"\xb9\x01\n" +
+	"\x0fListKeptRequest\x12\x15\n" +
+	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12!\n" +
+	"\fworkspace_id\x18\x02 \x01(\fR\vworkspaceId\x12\x18\n" +
+	"\adialect\x18\x03 \x01(\tR\adialect\x12\x14\n" +
+	"\x05limit\x18\x04 \x01(\rR\x05limit\x12\x1d\n" +
+	"\n" +
+	"older_than\x18\x05 \x01(\fR\tolderThan\x12\x1d\n" +
+	"\n" +
+	"newer_than\x18\x06 \x01(\fR\tnewerThan\"U\n" +
+	"\x10ListKeptResponse\x12-\n" +
+	"\x04kept\x18\x01 \x03(\v2\x19.tollgate.wire.v1.AwaitedR\x04kept\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"\xf0\x01\n" +
 	"\x06Charge\x12\x1b\n" +
 	"\tbudget_id\x18\x01 \x01(\fR\bbudgetId\x12/\n" +
 	"\x14period_start_unix_ms\x18\x02 \x01(\x03R\x11periodStartUnixMs\x12\x1d\n" +
@@ -6976,12 +7327,14 @@ const file_wire_proto_rawDesc = "" +
 	"\x10LEASE_VERDICT_OK\x10\x01\x12\x1b\n" +
 	"\x17LEASE_VERDICT_EXHAUSTED\x10\x02\x12 \n" +
 	"\x1cLEASE_VERDICT_UNKNOWN_BUDGET\x10\x03\x12\x17\n" +
-	"\x13LEASE_VERDICT_LATER\x10\x042\xc5\x02\n" +
+	"\x13LEASE_VERDICT_LATER\x10\x042\xe2\x03\n" +
 	"\vEdgeService\x12I\n" +
 	"\x04Sync\x12\x1d.tollgate.wire.v1.SyncRequest\x1a\x1e.tollgate.wire.v1.SyncResponse(\x010\x01\x12K\n" +
 	"\vReportUsage\x12\x1c.tollgate.wire.v1.UsageBatch\x1a\x1a.tollgate.wire.v1.UsageAck(\x010\x01\x12H\n" +
 	"\x05Lease\x12\x1e.tollgate.wire.v1.LeaseRequest\x1a\x1f.tollgate.wire.v1.LeaseResponse\x12T\n" +
-	"\tPositions\x12\".tollgate.wire.v1.PositionsRequest\x1a#.tollgate.wire.v1.PositionsResponseB\"Z tollgate.dev/dataplane/wire;wireb\x06proto3"
+	"\tPositions\x12\".tollgate.wire.v1.PositionsRequest\x1a#.tollgate.wire.v1.PositionsResponse\x12H\n" +
+	"\x05Await\x12\x1e.tollgate.wire.v1.AwaitRequest\x1a\x1f.tollgate.wire.v1.AwaitResponse\x12Q\n" +
+	"\bListKept\x12!.tollgate.wire.v1.ListKeptRequest\x1a\".tollgate.wire.v1.ListKeptResponseB\"Z tollgate.dev/dataplane/wire;wireb\x06proto3"
 
 var (
 	file_wire_proto_rawDescOnce sync.Once
@@ -6996,7 +7349,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 16)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
 var file_wire_proto_goTypes = []any{
 	(BreakerState)(0),         // 0: tollgate.wire.v1.BreakerState
 	(RateCounting)(0),         // 1: tollgate.wire.v1.RateCounting
@@ -7056,22 +7409,27 @@ var file_wire_proto_goTypes = []any{
 	(*Guardrail)(nil),         // 55: tollgate.wire.v1.Guardrail
 	(*Price)(nil),             // 56: tollgate.wire.v1.Price
 	(*UsageEvent)(nil),        // 57: tollgate.wire.v1.UsageEvent
-	(*Charge)(nil),            // 58: tollgate.wire.v1.Charge
-	(*UsageBatch)(nil),        // 59: tollgate.wire.v1.UsageBatch
-	(*UsageRecord)(nil),       // 60: tollgate.wire.v1.UsageRecord
-	(*UsageAck)(nil),          // 61: tollgate.wire.v1.UsageAck
-	(*PositionsRequest)(nil),  // 62: tollgate.wire.v1.PositionsRequest
-	(*PositionsResponse)(nil), // 63: tollgate.wire.v1.PositionsResponse
-	(*Position)(nil),          // 64: tollgate.wire.v1.Position
-	(*LeaseRequest)(nil),      // 65: tollgate.wire.v1.LeaseRequest
-	(*LeaseClaim)(nil),        // 66: tollgate.wire.v1.LeaseClaim
-	(*LeaseGrant)(nil),        // 67: tollgate.wire.v1.LeaseGrant
-	(*LeaseResponse)(nil),     // 68: tollgate.wire.v1.LeaseResponse
-	(*SpoolRecord)(nil),       // 69: tollgate.wire.v1.SpoolRecord
-	(*Intent)(nil),            // 70: tollgate.wire.v1.Intent
-	(*Checkpoint)(nil),        // 71: tollgate.wire.v1.Checkpoint
-	(*LeaseState)(nil),        // 72: tollgate.wire.v1.LeaseState
-	nil,                       // 73: tollgate.wire.v1.UsageEvent.LabelsEntry
+	(*Awaited)(nil),           // 58: tollgate.wire.v1.Awaited
+	(*AwaitRequest)(nil),      // 59: tollgate.wire.v1.AwaitRequest
+	(*AwaitResponse)(nil),     // 60: tollgate.wire.v1.AwaitResponse
+	(*ListKeptRequest)(nil),   // 61: tollgate.wire.v1.ListKeptRequest
+	(*ListKeptResponse)(nil),  // 62: tollgate.wire.v1.ListKeptResponse
+	(*Charge)(nil),            // 63: tollgate.wire.v1.Charge
+	(*UsageBatch)(nil),        // 64: tollgate.wire.v1.UsageBatch
+	(*UsageRecord)(nil),       // 65: tollgate.wire.v1.UsageRecord
+	(*UsageAck)(nil),          // 66: tollgate.wire.v1.UsageAck
+	(*PositionsRequest)(nil),  // 67: tollgate.wire.v1.PositionsRequest
+	(*PositionsResponse)(nil), // 68: tollgate.wire.v1.PositionsResponse
+	(*Position)(nil),          // 69: tollgate.wire.v1.Position
+	(*LeaseRequest)(nil),      // 70: tollgate.wire.v1.LeaseRequest
+	(*LeaseClaim)(nil),        // 71: tollgate.wire.v1.LeaseClaim
+	(*LeaseGrant)(nil),        // 72: tollgate.wire.v1.LeaseGrant
+	(*LeaseResponse)(nil),     // 73: tollgate.wire.v1.LeaseResponse
+	(*SpoolRecord)(nil),       // 74: tollgate.wire.v1.SpoolRecord
+	(*Intent)(nil),            // 75: tollgate.wire.v1.Intent
+	(*Checkpoint)(nil),        // 76: tollgate.wire.v1.Checkpoint
+	(*LeaseState)(nil),        // 77: tollgate.wire.v1.LeaseState
+	nil,                       // 78: tollgate.wire.v1.UsageEvent.LabelsEntry
 }
 var file_wire_proto_depIdxs = []int32{
 	17, // 0: tollgate.wire.v1.SyncRequest.hello:type_name -> tollgate.wire.v1.Hello
@@ -7129,34 +7487,40 @@ var file_wire_proto_depIdxs = []int32{
 	6,  // 52: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
 	10, // 53: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
 	12, // 54: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
-	73, // 55: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
+	78, // 55: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
 	13, // 56: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
-	58, // 57: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
+	63, // 57: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
 	14, // 58: tollgate.wire.v1.UsageEvent.run_source:type_name -> tollgate.wire.v1.RunSource
-	60, // 59: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
-	64, // 60: tollgate.wire.v1.PositionsResponse.positions:type_name -> tollgate.wire.v1.Position
-	66, // 61: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
-	15, // 62: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
-	67, // 63: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
-	70, // 64: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
-	57, // 65: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
-	71, // 66: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
-	72, // 67: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
-	57, // 68: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
-	57, // 69: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
-	16, // 70: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
-	59, // 71: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
-	65, // 72: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
-	62, // 73: tollgate.wire.v1.EdgeService.Positions:input_type -> tollgate.wire.v1.PositionsRequest
-	27, // 74: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
-	61, // 75: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
-	68, // 76: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
-	63, // 77: tollgate.wire.v1.EdgeService.Positions:output_type -> tollgate.wire.v1.PositionsResponse
-	74, // [74:78] is the sub-list for method output_type
-	70, // [70:74] is the sub-list for method input_type
-	70, // [70:70] is the sub-list for extension type_name
-	70, // [70:70] is the sub-list for extension extendee
-	0,  // [0:70] is the sub-list for field type_name
+	58, // 59: tollgate.wire.v1.AwaitResponse.awaited:type_name -> tollgate.wire.v1.Awaited
+	58, // 60: tollgate.wire.v1.ListKeptResponse.kept:type_name -> tollgate.wire.v1.Awaited
+	65, // 61: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
+	69, // 62: tollgate.wire.v1.PositionsResponse.positions:type_name -> tollgate.wire.v1.Position
+	71, // 63: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
+	15, // 64: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
+	72, // 65: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
+	75, // 66: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
+	57, // 67: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
+	76, // 68: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
+	77, // 69: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
+	57, // 70: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
+	57, // 71: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
+	16, // 72: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
+	64, // 73: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
+	70, // 74: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
+	67, // 75: tollgate.wire.v1.EdgeService.Positions:input_type -> tollgate.wire.v1.PositionsRequest
+	59, // 76: tollgate.wire.v1.EdgeService.Await:input_type -> tollgate.wire.v1.AwaitRequest
+	61, // 77: tollgate.wire.v1.EdgeService.ListKept:input_type -> tollgate.wire.v1.ListKeptRequest
+	27, // 78: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
+	66, // 79: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
+	73, // 80: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
+	68, // 81: tollgate.wire.v1.EdgeService.Positions:output_type -> tollgate.wire.v1.PositionsResponse
+	60, // 82: tollgate.wire.v1.EdgeService.Await:output_type -> tollgate.wire.v1.AwaitResponse
+	62, // 83: tollgate.wire.v1.EdgeService.ListKept:output_type -> tollgate.wire.v1.ListKeptResponse
+	78, // [78:84] is the sub-list for method output_type
+	72, // [72:78] is the sub-list for method input_type
+	72, // [72:72] is the sub-list for extension type_name
+	72, // [72:72] is the sub-list for extension extendee
+	0,  // [0:72] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -7192,7 +7556,7 @@ func file_wire_proto_init() {
 		(*ItemBody_RateLimit)(nil),
 	}
 	file_wire_proto_msgTypes[40].OneofWrappers = []any{}
-	file_wire_proto_msgTypes[53].OneofWrappers = []any{
+	file_wire_proto_msgTypes[58].OneofWrappers = []any{
 		(*SpoolRecord_Intent)(nil),
 		(*SpoolRecord_Event)(nil),
 		(*SpoolRecord_Checkpoint)(nil),
@@ -7204,7 +7568,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      16,
-			NumMessages:   58,
+			NumMessages:   63,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -60,6 +60,24 @@ func (s *Service) Positions(ctx context.Context, request *connect.Request[wire.P
 	return connect.NewResponse(out), nil
 }
 
+// Await hands out what is awaited.
+func (s *Service) Await(ctx context.Context, request *connect.Request[wire.AwaitRequest]) (*connect.Response[wire.AwaitResponse], error) {
+	out, err := s.reporter.Await(ctx, request.Msg)
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(out), nil
+}
+
+// ListKept lists what providers keep for a workspace.
+func (s *Service) ListKept(ctx context.Context, request *connect.Request[wire.ListKeptRequest]) (*connect.Response[wire.ListKeptResponse], error) {
+	out, err := s.reporter.ListKept(ctx, request.Msg)
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(out), nil
+}
+
 type deadlinesKey struct{}
 
 // withDeadlines lets a stream end a send or receive that takes too long, which the stream itself has no means for.

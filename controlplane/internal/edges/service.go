@@ -37,6 +37,8 @@ type lender interface {
 type reporter interface {
 	ReportUsage(ctx context.Context, stream *connect.BidiStream[wire.UsageBatch, wire.UsageAck]) error
 	Positions(ctx context.Context, in *wire.PositionsRequest) (*wire.PositionsResponse, error)
+	Await(ctx context.Context, in *wire.AwaitRequest) (*wire.AwaitResponse, error)
+	ListKept(ctx context.Context, in *wire.ListKeptRequest) (*wire.ListKeptResponse, error)
 }
 
 // Service is the control plane's side of the contract with edges.

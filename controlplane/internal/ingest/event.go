@@ -111,7 +111,7 @@ func chargesOf(raw []byte, count int) []byte {
 }
 
 func (e *event) readAll() error {
-	for _, step := range []func() error{e.readIDs, e.readFigures, e.readSettled, e.readTexts, e.readCharges} {
+	for _, step := range []func() error{e.readIDs, e.readFigures, e.readSettled, e.readKept, e.readTexts, e.readCharges} {
 		if err := step(); err != nil {
 			return err
 		}

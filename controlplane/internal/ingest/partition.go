@@ -42,7 +42,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 }
 
-// Keep makes the partitions that are missing and drops what is too old. A day whose rows are in the default partition already stays there.
+// Keep makes the partitions that are missing and drops what is too old, also of what providers keep. A day whose rows are in the default partition already stays there.
 func (k *Keeper) Keep(ctx context.Context) error {
 	today := k.service.now().UTC().Truncate(day)
 	for ahead := range daysAhead + 1 {
@@ -57,8 +57,8 @@ func (k *Keeper) Keep(ctx context.Context) error {
 			k.service.logger.InfoContext(ctx, "a usage partition is made", "day", at.Format(time.DateOnly))
 		}
 	}
-	if k.retention <= 0 {
-		return nil
+	if err := dropAwaited(ctx, k.service.pool); err != nil || k.retention <= 0 {
+		return err
 	}
 	return k.drop(ctx, today.Add(-k.retention))
 }

@@ -255,15 +255,25 @@ func (s *Service) charge(ctx context.Context, tx pgx.Tx, edge ident.Edge, added 
 	for _, each := range added {
 		charges = append(charges, each.charges...)
 	}
-	unknown, err := ledger.Settle(ctx, tx, org, edge, ledger.Sum(charges), s.now())
+	settled, err := s.settlements(ctx, tx, org, added)
+	if err != nil {
+		return err
+	}
+	others, err := accountsOf(ctx, tx, org, settled)
+	if err != nil {
+		return err
+	}
+	unknown, err := ledger.Settle(ctx, tx, org, edge, ledger.Sum(charges), s.now(), others...) // locks all, in one order
 	if err != nil {
 		return err
 	}
 	if err := ledger.NoteDoubts(ctx, tx, org, doubtsOf(added)); err != nil {
 		return err
 	}
-	if err := s.settleDoubts(ctx, tx, org, added); err != nil {
-		return err
+	for _, each := range settled {
+		if err := ledger.SettleDoubt(ctx, tx, org, each.event, each.cost, s.now()); err != nil {
+			return err
+		}
 	}
 	for _, each := range unknown {
 		s.logger.WarnContext(ctx, "a charge names an unknown budget", "org_id", org, "budget_id", each.Budget, "spent_pico_usd", each.Spent, "doubt_pico_usd", each.InDoubt)

@@ -246,6 +246,15 @@ func dropBefore(ctx context.Context, pool *pgxpool.Pool, day time.Time) (from []
 	return from, nil
 }
 
+func dropAwaited(ctx context.Context, pool *pgxpool.Pool) error {
+	ctx, cancel := context.WithTimeout(ctx, keepMax)
+	defer cancel()
+	if _, err := ingestdb.New(pool).DropAwaited(ctx); err != nil {
+		return fmt.Errorf("drop what was awaited long ago: %w", err)
+	}
+	return nil
+}
+
 // blames says whether Postgres refused a value (classes 22 and 23), so that the batch will never be accepted as it is.
 func blames(err error) bool {
 	var refused *pgconn.PgError

@@ -17,9 +17,10 @@ import (
 const RecallChannel = "tollgate_recall"
 
 // Settle books charges of one edge inside a transaction that has entered org. The charges must all be org's, one for each lease, in
-// the lock order (see Sum). It returns those whose budget does not exist; they are booked nowhere.
-func Settle(ctx context.Context, tx pgx.Tx, org ident.Org, edge ident.Edge, charges []Charge, now time.Time) (unknown []Charge, err error) {
-	if len(charges) == 0 {
+// the lock order (see Sum). It returns those whose budget does not exist; they are booked nowhere. Other accounts of org's that the transaction
+// changes afterwards are locked with theirs.
+func Settle(ctx context.Context, tx pgx.Tx, org ident.Org, edge ident.Edge, charges []Charge, now time.Time, others ...Key) (unknown []Charge, err error) {
+	if len(charges)+len(others) == 0 {
 		return nil, nil
 	}
 	lines := make([]Line, len(charges))
@@ -28,7 +29,7 @@ func Settle(ctx context.Context, tx pgx.Tx, org ident.Org, edge ident.Edge, char
 			return nil, fmt.Errorf("settle a charge of %s for %s", charge.Org, org)
 		}
 	}
-	books, err := openBooks(ctx, tx, edge, lines, now, false)
+	books, err := openBooks(ctx, tx, edge, lines, now, false, others...)
 	if err != nil {
 		return nil, err
 	}

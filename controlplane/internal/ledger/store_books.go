@@ -37,15 +37,19 @@ type held struct {
 }
 
 // openBooks makes the accounts that are missing and locks all of them. The lines are of one organization, in the lock order. A claim
-// makes no account whose start begins no period. Accounts of budgets that do not exist are left out.
-func openBooks(ctx context.Context, tx pgx.Tx, edge ident.Edge, lines []Line, now time.Time, claims bool) (*books, error) {
-	b := &books{
-		queries: ledgerdb.New(tx), org: lines[0].Org, edge: edge, now: now, claims: claims, lines: slices.Compact(slices.Clone(lines)),
-		byKey: make(map[Key]*book, len(lines)), folded: map[Key]bool{}, leases: make(map[Line]*held, len(lines)),
+// makes no account whose start begins no period. Accounts of budgets that do not exist are left out. Others, of the same organization, are
+// locked with them.
+func openBooks(ctx context.Context, tx pgx.Tx, edge ident.Edge, lines []Line, now time.Time, claims bool, others ...Key) (*books, error) {
+	keys := slices.Clone(others)
+	for _, line := range lines {
+		keys = append(keys, line.Key)
 	}
-	keys := make([]Key, len(lines))
-	for i, line := range lines {
-		keys[i] = line.Key
+	if len(others) > 0 {
+		slices.SortFunc(keys, Key.compare)
+	}
+	b := &books{
+		queries: ledgerdb.New(tx), org: keys[0].Org, edge: edge, now: now, claims: claims, lines: slices.Compact(slices.Clone(lines)),
+		byKey: make(map[Key]*book, len(lines)), folded: map[Key]bool{}, leases: make(map[Line]*held, len(lines)),
 	}
 	there, err := b.makeMissing(ctx, slices.Compact(keys))
 	if err != nil {
@@ -186,6 +190,9 @@ func (b *books) readTerms(ctx context.Context) error {
 }
 
 func (b *books) readLeases(ctx context.Context) error {
+	if len(b.lines) == 0 {
+		return nil
+	}
 	p := ledgerdb.ListLeasesParams{OrgID: b.org, EdgeID: b.edge}
 	for _, line := range b.lines {
 		b.leases[line] = new(held)

@@ -114,8 +114,28 @@ func release(ctx context.Context, queries *ledgerdb.Queries, key Key, amount mon
 	return nil
 }
 
+// DoubtedAccounts returns the accounts in which calls of an organization left something in doubt.
+func DoubtedAccounts(ctx context.Context, tx pgx.Tx, org ident.Org, events []ident.Event) ([]Key, error) {
+	if len(events) == 0 {
+		return nil, nil
+	}
+	p := ledgerdb.DoubtedAccountsParams{OrgID: org}
+	for _, each := range events {
+		p.Events = append(p.Events, pgtype.UUID{Bytes: each.UUID, Valid: true})
+	}
+	rows, err := ledgerdb.New(tx).DoubtedAccounts(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("list accounts in doubt: %w", err)
+	}
+	keys := make([]Key, len(rows))
+	for i, row := range rows {
+		keys[i] = Key{org, row.BudgetID, row.PeriodStart.UTC(), row.Subject}
+	}
+	return keys, nil
+}
+
 // SettleDoubt ends what one call left in doubt with what it has cost after all, in every budget that it was held in. What was released before
-// is corrected. A call that left nothing in doubt changes nothing.
+// is corrected. A call that left nothing in doubt changes nothing. Who settles more than one locks their accounts with Settle first.
 func SettleDoubt(ctx context.Context, tx pgx.Tx, org ident.Org, event ident.Event, cost money.Amount, now time.Time) error {
 	queries := ledgerdb.New(tx)
 	rows, err := queries.EventDoubts(ctx, ledgerdb.EventDoubtsParams{OrgID: org, EventID: event})

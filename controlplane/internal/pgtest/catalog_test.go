@@ -35,6 +35,7 @@ var unowned = map[string]string{
 // unpoliced lists the tables with org_id and without a row policy.
 var unpoliced = map[string]string{
 	"generation": "publish follows the numbers of all organizations; they hold nothing but a number and a time",
+	"awaited":    "edges, which serve every organization, ask for what is due of all; a row is ids, a model's name and what edges alone can open, and every other query names the organization",
 }
 
 // definers lists the functions that run with their owner's rights, each with the reason why that is safe.

@@ -44,6 +44,10 @@ const (
 	EdgeServiceLeaseProcedure = "/tollgate.wire.v1.EdgeService/Lease"
 	// EdgeServicePositionsProcedure is the fully-qualified name of the EdgeService's Positions RPC.
 	EdgeServicePositionsProcedure = "/tollgate.wire.v1.EdgeService/Positions"
+	// EdgeServiceAwaitProcedure is the fully-qualified name of the EdgeService's Await RPC.
+	EdgeServiceAwaitProcedure = "/tollgate.wire.v1.EdgeService/Await"
+	// EdgeServiceListKeptProcedure is the fully-qualified name of the EdgeService's ListKept RPC.
+	EdgeServiceListKeptProcedure = "/tollgate.wire.v1.EdgeService/ListKept"
 )
 
 // EdgeServiceClient is a client for the tollgate.wire.v1.EdgeService service.
@@ -57,6 +61,11 @@ type EdgeServiceClient interface {
 	// Positions says how far the books have an edge's records. They may have less than they once acked: Postgres was restored to an older state.
 	// The edge then sends again what it has kept.
 	Positions(context.Context, *connect.Request[wire.PositionsRequest]) (*connect.Response[wire.PositionsResponse], error)
+	// Await hands out calls whose cost is known only when their provider has worked through them, and is not in the books: the edge asks the
+	// provider and writes what it learns as usage. Who is handed one has it for a while, longer each time.
+	Await(context.Context, *connect.Request[wire.AwaitRequest]) (*connect.Response[wire.AwaitResponse], error)
+	// ListKept says what a provider keeps for a workspace where nothing at the provider does.
+	ListKept(context.Context, *connect.Request[wire.ListKeptRequest]) (*connect.Response[wire.ListKeptResponse], error)
 }
 
 // NewEdgeServiceClient constructs a client for the tollgate.wire.v1.EdgeService service. By
@@ -94,6 +103,18 @@ func NewEdgeServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithSchema(edgeServiceMethods.ByName("Positions")),
 			connect.WithClientOptions(opts...),
 		),
+		await: connect.NewClient[wire.AwaitRequest, wire.AwaitResponse](
+			httpClient,
+			baseURL+EdgeServiceAwaitProcedure,
+			connect.WithSchema(edgeServiceMethods.ByName("Await")),
+			connect.WithClientOptions(opts...),
+		),
+		listKept: connect.NewClient[wire.ListKeptRequest, wire.ListKeptResponse](
+			httpClient,
+			baseURL+EdgeServiceListKeptProcedure,
+			connect.WithSchema(edgeServiceMethods.ByName("ListKept")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -103,6 +124,8 @@ type edgeServiceClient struct {
 	reportUsage *connect.Client[wire.UsageBatch, wire.UsageAck]
 	lease       *connect.Client[wire.LeaseRequest, wire.LeaseResponse]
 	positions   *connect.Client[wire.PositionsRequest, wire.PositionsResponse]
+	await       *connect.Client[wire.AwaitRequest, wire.AwaitResponse]
+	listKept    *connect.Client[wire.ListKeptRequest, wire.ListKeptResponse]
 }
 
 // Sync calls tollgate.wire.v1.EdgeService.Sync.
@@ -125,6 +148,16 @@ func (c *edgeServiceClient) Positions(ctx context.Context, req *connect.Request[
 	return c.positions.CallUnary(ctx, req)
 }
 
+// Await calls tollgate.wire.v1.EdgeService.Await.
+func (c *edgeServiceClient) Await(ctx context.Context, req *connect.Request[wire.AwaitRequest]) (*connect.Response[wire.AwaitResponse], error) {
+	return c.await.CallUnary(ctx, req)
+}
+
+// ListKept calls tollgate.wire.v1.EdgeService.ListKept.
+func (c *edgeServiceClient) ListKept(ctx context.Context, req *connect.Request[wire.ListKeptRequest]) (*connect.Response[wire.ListKeptResponse], error) {
+	return c.listKept.CallUnary(ctx, req)
+}
+
 // EdgeServiceHandler is an implementation of the tollgate.wire.v1.EdgeService service.
 type EdgeServiceHandler interface {
 	// Sync is one stream for the life of an edge process: fragments, revocations and recalls come down, acks and nacks go up.
@@ -136,6 +169,11 @@ type EdgeServiceHandler interface {
 	// Positions says how far the books have an edge's records. They may have less than they once acked: Postgres was restored to an older state.
 	// The edge then sends again what it has kept.
 	Positions(context.Context, *connect.Request[wire.PositionsRequest]) (*connect.Response[wire.PositionsResponse], error)
+	// Await hands out calls whose cost is known only when their provider has worked through them, and is not in the books: the edge asks the
+	// provider and writes what it learns as usage. Who is handed one has it for a while, longer each time.
+	Await(context.Context, *connect.Request[wire.AwaitRequest]) (*connect.Response[wire.AwaitResponse], error)
+	// ListKept says what a provider keeps for a workspace where nothing at the provider does.
+	ListKept(context.Context, *connect.Request[wire.ListKeptRequest]) (*connect.Response[wire.ListKeptResponse], error)
 }
 
 // NewEdgeServiceHandler builds an HTTP handler from the service implementation. It returns the path
@@ -169,6 +207,18 @@ func NewEdgeServiceHandler(svc EdgeServiceHandler, opts ...connect.HandlerOption
 		connect.WithSchema(edgeServiceMethods.ByName("Positions")),
 		connect.WithHandlerOptions(opts...),
 	)
+	edgeServiceAwaitHandler := connect.NewUnaryHandler(
+		EdgeServiceAwaitProcedure,
+		svc.Await,
+		connect.WithSchema(edgeServiceMethods.ByName("Await")),
+		connect.WithHandlerOptions(opts...),
+	)
+	edgeServiceListKeptHandler := connect.NewUnaryHandler(
+		EdgeServiceListKeptProcedure,
+		svc.ListKept,
+		connect.WithSchema(edgeServiceMethods.ByName("ListKept")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/tollgate.wire.v1.EdgeService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case EdgeServiceSyncProcedure:
@@ -179,6 +229,10 @@ func NewEdgeServiceHandler(svc EdgeServiceHandler, opts ...connect.HandlerOption
 			edgeServiceLeaseHandler.ServeHTTP(w, r)
 		case EdgeServicePositionsProcedure:
 			edgeServicePositionsHandler.ServeHTTP(w, r)
+		case EdgeServiceAwaitProcedure:
+			edgeServiceAwaitHandler.ServeHTTP(w, r)
+		case EdgeServiceListKeptProcedure:
+			edgeServiceListKeptHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -202,4 +256,12 @@ func (UnimplementedEdgeServiceHandler) Lease(context.Context, *connect.Request[w
 
 func (UnimplementedEdgeServiceHandler) Positions(context.Context, *connect.Request[wire.PositionsRequest]) (*connect.Response[wire.PositionsResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tollgate.wire.v1.EdgeService.Positions is not implemented"))
+}
+
+func (UnimplementedEdgeServiceHandler) Await(context.Context, *connect.Request[wire.AwaitRequest]) (*connect.Response[wire.AwaitResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tollgate.wire.v1.EdgeService.Await is not implemented"))
+}
+
+func (UnimplementedEdgeServiceHandler) ListKept(context.Context, *connect.Request[wire.ListKeptRequest]) (*connect.Response[wire.ListKeptResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tollgate.wire.v1.EdgeService.ListKept is not implemented"))
 }

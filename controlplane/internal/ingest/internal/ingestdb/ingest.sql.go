@@ -724,6 +724,20 @@ func (q *Queries) AdvanceFold(ctx context.Context, arg AdvanceFoldParams) error 
 	return err
 }
 
+const dropAwaited = `-- name: DropAwaited :execrows
+DELETE FROM awaited WHERE noted_at < now() - interval '90 days'
+`
+
+// @sqlc-vet-disable org-id-required
+// Of every organization: providers keep nothing for so long.
+func (q *Queries) DropAwaited(ctx context.Context) (int64, error) {
+	result, err := q.db.Exec(ctx, dropAwaited)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const dropBefore = `-- name: DropBefore :one
 SELECT drop_usage_before($1::date)::text[] AS dropped
 `
@@ -779,6 +793,74 @@ INSERT INTO usage_fold (org_id, summed_until) VALUES ($1, '-infinity') ON CONFLI
 func (q *Queries) EnsureFold(ctx context.Context, orgID ident.Org) error {
 	_, err := q.db.Exec(ctx, ensureFold, orgID)
 	return err
+}
+
+const enterAwaited = `-- name: EnterAwaited :many
+INSERT INTO awaited AS w (org_id, event_id, workspace_id, route_id, dialect, model, kept, settled, due_at)
+SELECT $1, u.event, u.workspace, nullif(u.route, '00000000-0000-0000-0000-000000000000'), u.dialect, u.model, u.kept, u.settled,
+  CASE WHEN u.kept <> '' AND NOT u.settled THEN now() + interval '5 seconds' END
+FROM (
+  SELECT unnest($2::pg_catalog.uuid[]) AS event,
+    unnest($3::pg_catalog.uuid[]) AS workspace,
+    unnest($4::pg_catalog.uuid[]) AS route,
+    unnest($5::text[]) AS dialect,
+    unnest($6::text[]) AS model,
+    unnest($7::text[]) AS kept,
+    unnest($8::boolean[]) AS settled
+) AS u
+ORDER BY u.event
+ON CONFLICT (org_id, event_id) DO UPDATE SET
+  kept = CASE WHEN excluded.kept = '' THEN w.kept ELSE excluded.kept END,
+  settled = w.settled OR excluded.settled,
+  due_at = CASE WHEN NOT w.settled AND NOT excluded.settled THEN coalesce(w.due_at, excluded.due_at) END
+RETURNING event_id, settled
+`
+
+type EnterAwaitedParams struct {
+	OrgID      ident.Org
+	Events     []pgtype.UUID
+	Workspaces []pgtype.UUID
+	Routes     []pgtype.UUID
+	Dialects   []string
+	Models     []string
+	Kept       []string
+	Settled    []bool
+}
+
+type EnterAwaitedRow struct {
+	EventID ident.Event
+	Settled bool
+}
+
+// Notes calls whose cost is awaited or has come, and locks their rows by event, before any account: of two transactions that bring the one and the
+// other, the later one sees what the earlier one did.
+func (q *Queries) EnterAwaited(ctx context.Context, arg EnterAwaitedParams) ([]EnterAwaitedRow, error) {
+	rows, err := q.db.Query(ctx, enterAwaited,
+		arg.OrgID,
+		arg.Events,
+		arg.Workspaces,
+		arg.Routes,
+		arg.Dialects,
+		arg.Models,
+		arg.Kept,
+		arg.Settled,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EnterAwaitedRow
+	for rows.Next() {
+		var i EnterAwaitedRow
+		if err := rows.Scan(&i.EventID, &i.Settled); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const foldHour = `-- name: FoldHour :execrows
@@ -951,6 +1033,62 @@ func (q *Queries) GetPending(ctx context.Context, arg GetPendingParams) ([]GetPe
 			&i.TagLines,
 			&i.TagNames,
 			&i.TagValues,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const handOutAwaited = `-- name: HandOutAwaited :many
+UPDATE awaited w SET tries = w.tries + 1,
+  due_at = CASE WHEN w.noted_at > now() - interval '9 days' THEN now() + least(interval '5 seconds' * 2 ^ least(w.tries, 20), interval '15 minutes') END
+FROM (
+  SELECT a.org_id, a.event_id
+  FROM awaited a
+  WHERE a.due_at <= now()
+  ORDER BY a.due_at
+  LIMIT $1
+  FOR UPDATE SKIP LOCKED
+) AS d
+WHERE w.org_id = d.org_id AND w.event_id = d.event_id
+RETURNING w.org_id, w.event_id, w.workspace_id, w.route_id, w.dialect, w.model, w.kept
+`
+
+type HandOutAwaitedRow struct {
+	OrgID       ident.Org
+	EventID     ident.Event
+	WorkspaceID ident.Workspace
+	RouteID     ident.Route
+	Dialect     string
+	Model       string
+	Kept        string
+}
+
+// @sqlc-vet-disable org-id-required
+// Edges serve every organization; what is handed out opens for its own workspace alone. Waits for nobody, so that it needs no place in the lock
+// order. Providers work through a batch within a day or two: what is not known after nine is left to people.
+func (q *Queries) HandOutAwaited(ctx context.Context, limit int32) ([]HandOutAwaitedRow, error) {
+	rows, err := q.db.Query(ctx, handOutAwaited, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []HandOutAwaitedRow
+	for rows.Next() {
+		var i HandOutAwaitedRow
+		if err := rows.Scan(
+			&i.OrgID,
+			&i.EventID,
+			&i.WorkspaceID,
+			&i.RouteID,
+			&i.Dialect,
+			&i.Model,
+			&i.Kept,
 		); err != nil {
 			return nil, err
 		}
@@ -1409,6 +1547,114 @@ func (q *Queries) ListFoldOrgs(ctx context.Context) ([]ident.Org, error) {
 			return nil, err
 		}
 		items = append(items, org_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listNewerAwaited = `-- name: ListNewerAwaited :many
+SELECT event_id, route_id, model, kept
+FROM awaited
+WHERE org_id = $1 AND workspace_id = $2 AND dialect = $3 AND kept <> '' AND event_id > $5::uuid
+ORDER BY event_id
+LIMIT $4
+`
+
+type ListNewerAwaitedParams struct {
+	OrgID       ident.Org
+	WorkspaceID ident.Workspace
+	Dialect     string
+	Limit       int32
+	NewerThan   uuid.UUID
+}
+
+type ListNewerAwaitedRow struct {
+	EventID ident.Event
+	RouteID ident.Route
+	Model   string
+	Kept    string
+}
+
+func (q *Queries) ListNewerAwaited(ctx context.Context, arg ListNewerAwaitedParams) ([]ListNewerAwaitedRow, error) {
+	rows, err := q.db.Query(ctx, listNewerAwaited,
+		arg.OrgID,
+		arg.WorkspaceID,
+		arg.Dialect,
+		arg.Limit,
+		arg.NewerThan,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListNewerAwaitedRow
+	for rows.Next() {
+		var i ListNewerAwaitedRow
+		if err := rows.Scan(
+			&i.EventID,
+			&i.RouteID,
+			&i.Model,
+			&i.Kept,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listOlderAwaited = `-- name: ListOlderAwaited :many
+SELECT event_id, route_id, model, kept
+FROM awaited
+WHERE org_id = $1 AND workspace_id = $2 AND dialect = $3 AND kept <> '' AND event_id < $5::uuid
+ORDER BY event_id DESC
+LIMIT $4
+`
+
+type ListOlderAwaitedParams struct {
+	OrgID       ident.Org
+	WorkspaceID ident.Workspace
+	Dialect     string
+	Limit       int32
+	OlderThan   uuid.UUID
+}
+
+type ListOlderAwaitedRow struct {
+	EventID ident.Event
+	RouteID ident.Route
+	Model   string
+	Kept    string
+}
+
+func (q *Queries) ListOlderAwaited(ctx context.Context, arg ListOlderAwaitedParams) ([]ListOlderAwaitedRow, error) {
+	rows, err := q.db.Query(ctx, listOlderAwaited,
+		arg.OrgID,
+		arg.WorkspaceID,
+		arg.Dialect,
+		arg.Limit,
+		arg.OlderThan,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListOlderAwaitedRow
+	for rows.Next() {
+		var i ListOlderAwaitedRow
+		if err := rows.Scan(
+			&i.EventID,
+			&i.RouteID,
+			&i.Model,
+			&i.Kept,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

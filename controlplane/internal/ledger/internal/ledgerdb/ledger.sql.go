@@ -136,6 +136,46 @@ func (q *Queries) CountUntold(ctx context.Context, books int64) (int64, error) {
 	return count, err
 }
 
+const doubtedAccounts = `-- name: DoubtedAccounts :many
+SELECT DISTINCT budget_id, period_start, subject
+FROM budget_doubt
+WHERE org_id = $1 AND event_id = ANY ($2::pg_catalog.uuid[])
+ORDER BY budget_id, period_start, subject
+LIMIT 1000000
+`
+
+type DoubtedAccountsParams struct {
+	OrgID  ident.Org
+	Events []pgtype.UUID
+}
+
+type DoubtedAccountsRow struct {
+	BudgetID    ident.Budget
+	PeriodStart time.Time
+	Subject     string
+}
+
+// The accounts in which calls left something in doubt, released since or not.
+func (q *Queries) DoubtedAccounts(ctx context.Context, arg DoubtedAccountsParams) ([]DoubtedAccountsRow, error) {
+	rows, err := q.db.Query(ctx, doubtedAccounts, arg.OrgID, arg.Events)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DoubtedAccountsRow
+	for rows.Next() {
+		var i DoubtedAccountsRow
+		if err := rows.Scan(&i.BudgetID, &i.PeriodStart, &i.Subject); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const doubtsOfEvent = `-- name: DoubtsOfEvent :many
 SELECT budget_id, period_start, subject
 FROM budget_doubt

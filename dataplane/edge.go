@@ -15,6 +15,7 @@ import (
 
 	"tollgate.dev/dataplane/egress"
 	"tollgate.dev/dataplane/internal/authenticate"
+	"tollgate.dev/dataplane/internal/await"
 	"tollgate.dev/dataplane/internal/aws"
 	"tollgate.dev/dataplane/internal/azure"
 	"tollgate.dev/dataplane/internal/breaker"
@@ -110,7 +111,8 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		Prices: func(org wire.ID, catalog, model string) wire.Schedule {
 			return store.Current().Prices(org, catalog, model)
 		},
-		Roles: aws.NewRoles(exchange, now.Now), Apps: azure.NewApps(exchange, now.Now), Accounts: google.NewAccounts(exchange, now.Now),
+		Provider: func(org, id wire.ID) (*state.Provider, *state.Org) { return store.Current().Provider(org, id) },
+		Roles:    aws.NewRoles(exchange, now.Now), Apps: azure.NewApps(exchange, now.Now), Accounts: google.NewAccounts(exchange, now.Now),
 		Registry: observed.Registry(), Observe: observed.Attempt, Logger: logger, Now: now.Now, BodyBytesMax: config.BodyMaxBytes,
 		Seen: seen,
 	})
@@ -130,7 +132,8 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		Pipeline: requests, Metrics: observed.Handler(), Now: now.Now,
 		Ready: func() error { return readiness(e.subscription, records) },
 	}))
-	e.runs = append(e.runs, records.Run, requests.Run, book.Run, sender.Run, plain.Run, breakers.Run, e.subscription.Run, report.New(records, client, id, book, logger).Run)
+	e.runs = append(e.runs, records.Run, requests.Run, book.Run, sender.Run, plain.Run, breakers.Run, e.subscription.Run, report.New(records, client, id, book, logger).Run,
+		await.New(await.Config{Client: client, Edge: id, Learn: requests.Learn, Logger: logger}).Run)
 	return e, nil
 }
 

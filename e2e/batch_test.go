@@ -1,10 +1,14 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"testing"
+	"time"
 
 	"tollgate.dev/e2e/internal/rig"
 )
@@ -43,23 +47,9 @@ func TestTheOfficialSDKHasFilesKeptAndBatchesWorkedThrough(t *testing.T) {
 			t.Errorf("%s: %s, want %s", what, found.Refusals[what], want)
 		}
 	}
-	var input, output int64
-	for _, bill := range p.bills(t)[before:] {
-		input, output = input+bill.InputTokens, output+bill.OutputTokens
-	}
 	ctx, cancel := contextOf(t, patience)
 	defer cancel()
-	must(t, rig.Until(ctx, func() error { // the batch's cost, and nothing in doubt
-		var booked, read, cost, spent, inDoubt int64
-		err := p.house.Row(ctx, "SELECT input_tokens, output_tokens, cost_pico FROM usage_event WHERE virtual_key_id = $1 AND dialect = 'openai_batches' AND outcome = 'ok' AND cost_pico > 0", []any{p.keyID}, &booked, &read, &cost)
-		if err == nil {
-			err = p.house.Row(ctx, "SELECT sum(spent)::bigint, sum(in_doubt)::bigint FROM budget_period WHERE budget_id = $1", []any{budget}, &spent, &inDoubt)
-		}
-		if err == nil && (booked != input || read != output || spent != cost || inDoubt != 0) {
-			err = fmt.Errorf("the books have %d and %d tokens for %d pico-USD, spent %d, in doubt %d; the provider billed %d and %d", booked, read, cost, spent, inDoubt, input, output)
-		}
-		return err
-	}))
+	p.balanced(ctx, t, budget, before, "openai_batches")
 }
 
 // batchFile has the provider keep a file for a batch and returns its id.
@@ -81,4 +71,58 @@ func (p *project) made(t *testing.T, path, body string) string {
 	var made struct{ ID string }
 	must(t, json.Unmarshal([]byte(answer.Body), &made))
 	return made.ID
+}
+
+// TestABatchThatNobodyAsksForIsSettledByItself has one edge begin it, which then is lost with its disk. Nobody asks for it again.
+func TestABatchThatNobodyAsksForIsSettledByItself(t *testing.T) {
+	p := newProject(t, stand(t))
+	lost, err := p.house.NewEdge(p.name)
+	must(t, err)
+	must(t, p.house.StartEdge(t.Context(), lost))
+	t.Cleanup(lost.Kill)
+	budget := p.create(t, "/budgets", rig.Object{"name": p.name, "scope": "virtual_key", "scope_id": p.keyID, "limit_usd": "5", "period": "month", "time_zone": "UTC", "mode": "hard"})
+	p.acknowledged(t)
+	file := p.batchFile(t)
+	before := len(p.bills(t))
+	ctx, cancel := contextOf(t, 2*time.Minute)
+	defer cancel()
+	must(t, rig.Until(ctx, func() error {
+		answer := ask(ctx, http.MethodPost, lost.URL+"/v1/batches", p.key, `{"input_file_id":"`+file+`","endpoint":"/v1/chat/completions","completion_window":"24h"}`)
+		if answer.Status != http.StatusOK {
+			return fmt.Errorf("%d %s", answer.Status, answer.Body)
+		}
+		return nil
+	}))
+	var inDoubt int64
+	must(t, rig.Until(ctx, func() error {
+		if err := p.house.Row(ctx, "SELECT sum(in_doubt)::bigint FROM budget_period WHERE budget_id = $1", []any{budget}, &inDoubt); err != nil {
+			return err
+		}
+		if inDoubt == 0 {
+			return errors.New("nothing is in doubt yet")
+		}
+		return nil
+	}))
+	lost.Kill()
+	must(t, os.RemoveAll(lost.Data))
+	p.balanced(ctx, t, budget, before, "openai_batches")
+}
+
+// balanced waits until what the provider billed behind so many bills is what a budget has spent, and until nothing is in doubt.
+func (p *project) balanced(ctx context.Context, t *testing.T, budget string, behind int, dialect string) {
+	t.Helper()
+	must(t, rig.Until(ctx, func() error {
+		var input, output, booked, read, cost, spent, inDoubt int64
+		for _, bill := range p.bills(t)[behind:] {
+			input, output = input+bill.InputTokens, output+bill.OutputTokens
+		}
+		err := p.house.Row(ctx, "SELECT coalesce(sum(input_tokens), 0)::bigint, coalesce(sum(output_tokens), 0)::bigint, coalesce(sum(cost_pico), 0)::bigint FROM usage_event WHERE virtual_key_id = $1 AND dialect = $2 AND outcome = 'ok'", []any{p.keyID, dialect}, &booked, &read, &cost)
+		if err == nil {
+			err = p.house.Row(ctx, "SELECT sum(spent)::bigint, sum(in_doubt)::bigint FROM budget_period WHERE budget_id = $1", []any{budget}, &spent, &inDoubt)
+		}
+		if err == nil && (cost == 0 || booked != input || read != output || spent != cost || inDoubt != 0) {
+			err = fmt.Errorf("the books have %d and %d tokens for %d pico-USD, spent %d, in doubt %d; the provider billed %d and %d", booked, read, cost, spent, inDoubt, input, output)
+		}
+		return err
+	}))
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"strings"
 
@@ -24,6 +25,8 @@ const (
 	File     Kind = 2
 	Batch    Kind = 3
 	Note     Kind = 4 // what the edge writes for itself where a provider keeps it
+
+	MessageBatch Kind = 5 // Anthropic's
 )
 
 // prefix is how the ids of a kind begin, as providers' own do: clients tell them apart by it.
@@ -37,6 +40,8 @@ func (k Kind) prefix() string {
 		return "batch_"
 	case Note:
 		return "tg-"
+	case MessageBatch:
+		return "msgbatch_"
 	default:
 		return "kept_"
 	}
@@ -52,6 +57,7 @@ type Kept struct {
 	Credential wire.ID // that it was made with; another one may belong to another account
 	Name       string  // at the provider
 	Thread     Thread  // of an answer that others may go on from
+	Note       string  // that the edge gives itself with the id, where the provider has no place for it; empty: none
 }
 
 // Thread is the run of an answer, for who goes on from it.
@@ -67,12 +73,16 @@ type Sealer struct {
 }
 
 const (
-	version  = 1
-	threaded = 2 // a version that says the run besides
+	version  = 1 // of an id that says nothing besides; else the sum of the next two, as far as it does
+	threaded = 2 // it says the run
+	noted    = 4 // it carries a note
 	idBytes  = 16
 	nameMost = 320 // bytes of a provider's name for something, or of a note: sealed it has 511, and metadata have room for 512
-	textMost = 1 << 10
+	textMost = 1 << 11
 	runMost  = 255
+
+	// NoteMost is how many bytes the note of an id may have.
+	NoteMost = 360
 )
 
 // New returns a Sealer. Every edge with the same fleet key makes the same ids.
@@ -99,15 +109,20 @@ func New(fleet wire.FleetKey) (*Sealer, error) {
 // Seal returns the id of something for its owner: always the same one, so that it can be compared. What has no name, or one that is too
 // long to be one, has no id: it is returned as it is, and opens for nobody.
 func (s *Sealer) Seal(owner Owner, kept Kept) string {
-	if kept.Name == "" || len(kept.Name) > nameMost {
+	if kept.Name == "" || len(kept.Name) > nameMost || len(kept.Note) > NoteMost {
 		return kept.Name
 	}
-	plain := make([]byte, 0, 3+2*idBytes+len(kept.Thread.Run)+len(kept.Name))
-	plain = append(append(append(plain, version), kept.Provider[:]...), kept.Credential[:]...)
+	plain := make([]byte, 0, 5+2*idBytes+len(kept.Thread.Run)+len(kept.Note)+len(kept.Name))
+	plain = append(append(append(plain, 0), kept.Provider[:]...), kept.Credential[:]...)
 	if run := kept.Thread.Run; run != "" && len(run) <= runMost {
-		plain[0] = threaded
+		plain[0] |= threaded
 		plain = append(append(plain, flagOf(kept.Thread.Open), byte(len(run))), run...)
 	}
+	if kept.Note != "" {
+		plain[0] |= noted
+		plain = append(binary.BigEndian.AppendUint16(plain, uint16(len(kept.Note))), kept.Note...)
+	}
+	plain[0] = max(plain[0], version)
 	plain = append(plain, kept.Name...)
 	data := bound(owner, kept.Kind)
 	mac := hmac.New(sha256.New, s.nonce)
@@ -129,17 +144,24 @@ func (s *Sealer) Open(owner Owner, kind Kind, id string) (Kept, bool) {
 		return Kept{}, false
 	}
 	plain, err := s.aead.Open(nil, raw[:size], raw[size:], bound(owner, kind))
-	if err != nil || len(plain) <= 1+2*idBytes || plain[0] != version && plain[0] != threaded {
+	if err != nil || len(plain) <= 1+2*idBytes || plain[0] != version && plain[0]&^(threaded|noted) != 0 {
 		return Kept{}, false
 	}
 	kept := Kept{Kind: kind, Provider: wire.ID(plain[1:]), Credential: wire.ID(plain[1+idBytes:])}
 	rest := plain[1+2*idBytes:]
-	if plain[0] == threaded {
+	if plain[0]&threaded != 0 {
 		if len(rest) < 2 || len(rest) <= 2+int(rest[1]) {
 			return Kept{}, false
 		}
 		end := 2 + int(rest[1])
 		kept.Thread, rest = Thread{Run: string(rest[2:end]), Open: rest[0] == 1}, rest[end:]
+	}
+	if plain[0]&noted != 0 {
+		if len(rest) < 2 || len(rest) <= 2+int(binary.BigEndian.Uint16(rest)) {
+			return Kept{}, false
+		}
+		end := 2 + int(binary.BigEndian.Uint16(rest))
+		kept.Note, rest = string(rest[2:end]), rest[end:]
 	}
 	kept.Name = string(rest)
 	return kept, true

@@ -76,6 +76,27 @@ func TestAnIDSaysTheRun(t *testing.T) {
 	}
 }
 
+func TestAnIDCarriesANoteOfTheEdges(t *testing.T) {
+	t.Parallel()
+	owner, s := Owner{wire.ID{3}, wire.ID{4}}, sealer(t, 7)
+	for _, note := range []string{"a", strings.Repeat("n", NoteMost)} {
+		with := kept()
+		with.Kind, with.Name, with.Note, with.Thread = MessageBatch, strings.Repeat("m", nameMost), note, Thread{Run: strings.Repeat("r", len(note)%200)}
+		id := s.Seal(owner, with)
+		if got, ok := s.Open(owner, MessageBatch, id); !ok || got != with || !strings.HasPrefix(id, "msgbatch_") || strings.Contains(id, note) && len(note) > 1 {
+			t.Errorf("%+v %t", got, ok)
+		}
+		if got, ok := s.Open(Owner{wire.ID{3}, wire.ID{5}}, MessageBatch, id); ok {
+			t.Errorf("it opens for another workspace: %+v", got)
+		}
+	}
+	long := kept()
+	long.Note = strings.Repeat("n", NoteMost+1)
+	if id := s.Seal(owner, long); id != long.Name {
+		t.Errorf("a note that is too long: %s", id)
+	}
+}
+
 func TestWhatHasNoNameHasNoID(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"", strings.Repeat("n", nameMost+1)} {

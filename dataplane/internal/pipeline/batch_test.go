@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -248,12 +249,7 @@ func TestABatchIsReservedWhenItBeginsAndSettledWhenItHasEnded(t *testing.T) {
 			if data := scan.Lookup([]byte(s.body), "data"); strings.Contains(s.body, "foreign") || strings.Count(string(data), `"object":"batch"`) != 1 || !strings.Contains(s.body, id) {
 				t.Errorf("the list: %+v", s)
 			}
-			var settled []*wire.UsageEvent
-			for _, e := range g.spool.events() {
-				if len(e.GetSettlesEventId()) > 0 {
-					settled = append(settled, e)
-				}
-			}
+			settled := g.settling()
 			if len(settled) != 1 {
 				t.Fatalf("%d events settle the batch", len(settled))
 			}
@@ -263,6 +259,74 @@ func TestABatchIsReservedWhenItBeginsAndSettledWhenItHasEnded(t *testing.T) {
 				t.Errorf("event %v", e)
 			}
 		})
+	}
+}
+
+// settling returns the events that end the doubt of others.
+func (g *rig) settling() (all []*wire.UsageEvent) {
+	for _, e := range g.spool.events() {
+		if len(e.GetSettlesEventId()) > 0 {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// awaited returns what the control plane hands out about the last call that left its cost in doubt.
+func (g *rig) awaited() *wire.Awaited {
+	g.t.Helper()
+	for _, e := range slices.Backward(g.spool.events()) {
+		if e.GetKept() != "" {
+			return &wire.Awaited{
+				OrgId: e.GetOrgId(), WorkspaceId: e.GetWorkspaceId(), EventId: e.GetEventId(), RouteId: e.GetRouteId(), Dialect: e.GetDialect(), Model: e.GetModel(), Kept: e.GetKept(),
+			}
+		}
+	}
+	g.t.Fatal("nothing is awaited")
+	return nil
+}
+
+// TestABatchThatNobodyAsksForIsLearntByAnyEdge has its key revoked and an edge without a memory ask; a caller who asks later changes nothing.
+func TestABatchThatNobodyAsksForIsLearntByAnyEdge(t *testing.T) {
+	t.Parallel()
+	g, provider := archiveRig(t)
+	g.key.Routes["fast"].Targets[0].Prices[0].Tariff.Tiers = []*state.Price{{ID: wire.ID{80}, AboveTokens: 90, InputPico: 9_000_000, OutputPico: 9_000_000}} // of one call, which no line reaches
+	id := textOf([]byte(g.begin(g.uploaded()).body), "id")
+	begun, awaited := g.spool.events()[1], g.awaited()
+	if awaited.GetKept() != id || string(awaited.GetEventId()) != string(begun.GetEventId()) || awaited.GetDialect() != "openai_batches" {
+		t.Errorf("%v", awaited)
+	}
+	learn := func() {
+		t.Helper()
+		if err := g.pipeline.Learn(t.Context(), awaited); err != nil {
+			t.Error(err)
+		}
+	}
+	learn()
+	if n := len(g.settling()); n != 0 {
+		t.Errorf("%d events settle what is under way", n)
+	}
+	g.revoked.Store(true)
+	g.pipeline.settled = recently{}
+	provider.status = "completed"
+	one := `{"custom_id":"1","response":{"status_code":200,"body":{"usage":{"prompt_tokens":50,"completion_tokens":10}}}}`
+	provider.usage, provider.output = `{"input_tokens":100,"output_tokens":20}`, one+"\n"+one+"\n"
+	learn()
+	g.revoked.Store(false)
+	g.pipeline.settled = recently{}
+	g.do(http.MethodGet, "/v1/batches/"+id, "")
+	all := g.settling()
+	if len(all) != 2 || string(all[0].GetEventId()) != string(all[1].GetEventId()) {
+		t.Fatalf("%v", all)
+	}
+	for _, e := range all {
+		if e.GetCostPico() != 100*1000+20*4000 || string(e.GetRouteId()) != string(begun.GetRouteId()) || string(e.GetVirtualKeyId()) != string(g.key.ID[:]) || e.GetInputTokens() != 100 || e.GetDialect() != "openai_batches" || e.GetRunId() != begun.GetRunId() {
+			t.Errorf("event %v", e)
+		}
+	}
+	awaited.WorkspaceId = wire.ID{77}.Bytes()
+	if err := g.pipeline.Learn(t.Context(), awaited); err == nil {
+		t.Error("it opens for another workspace")
 	}
 }
 

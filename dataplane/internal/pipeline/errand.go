@@ -23,8 +23,8 @@ type errand struct {
 	action      string // behind the id
 	body        []byte // to the provider; nil: none
 	contentType string
-	list        *listing   // nil: it is about one thing
-	batch       *batchNote // of a batch to be begun; nil: nothing is begun
+	list        *listing  // nil: it is about one thing
+	long        *longNote // of a batch to be begun; nil: nothing is begun
 }
 
 // providerField names the provider of an upload or a list, where the key reaches several.
@@ -114,11 +114,12 @@ func (c *call) jsonComes(kind string) bool {
 }
 
 // leaveInDoubt ends the attempt that began a batch: what it costs is known when the batch has ended.
-func (c *call) leaveInDoubt(e *ending) {
-	if c.passage.errand == nil || c.passage.errand.batch == nil {
+func (p *Pipeline) leaveInDoubt(c *call, a *attempt, body []byte, e *ending) {
+	if c.passage.errand == nil || c.passage.errand.long == nil {
 		return
 	}
 	e.outcome, e.code, e.doubt, e.usage = wire.Outcome_OUTCOME_INDETERMINATE, wire.CodeBatchPending, true, meter.Usage{}
+	e.kept = p.idOf(c, a, c.passage.errand.kind, body)
 }
 
 // handed returns an answer with the ids that the caller may use in place of the provider's. What goes as it is stays as it is.

@@ -29,6 +29,7 @@ import (
 	"tollgate.dev/dataplane/internal/queue"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/route"
+	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/internal/translate"
 	"tollgate.dev/dataplane/wire"
 )
@@ -47,6 +48,7 @@ type Config struct {
 	Plain         Plain                                                  // for what is no POST of a known dialect
 	Handles       *handle.Sealer                                         // of the ids of what providers keep
 	Prices        func(org wire.ID, catalog, model string) wire.Schedule // of a model to which no route leads
+	Provider      func(org, id wire.ID) (*state.Provider, *state.Org)    // nil: there is none
 	Roles         *aws.Roles                                             // that credentials of Bedrock assume
 	Apps          *azure.Apps                                            // of credentials of Azure OpenAI
 	Accounts      *google.Accounts                                       // of credentials of Vertex AI
@@ -87,7 +89,7 @@ type Pipeline struct {
 	passes   []stage
 	keeps    []stage
 	speaks   []stage
-	settled  recently      // batches whose cost is in the books
+	settled  recently      // calls that a provider worked at for long, and whose cost is in the books
 	drains   chan struct{} // closed when the edge stops
 	drained  sync.Once
 	sessions sync.WaitGroup

@@ -242,8 +242,8 @@ func (c *call) free() bool { return c.dialect.IsFree() || c.passage != nil && !c
 // bound sets what the request can use at most. Nothing can be set in the body, which goes as it is.
 func (g *passage) bound(c *call, a *attempt, hard bool) *refusal.Error {
 	a.limit = 0
-	if g.errand != nil && g.errand.batch != nil {
-		a.input, a.output = g.errand.batch.Input, g.errand.batch.Output
+	if g.errand != nil && g.errand.long != nil {
+		a.input, a.output = g.errand.long.Input, g.errand.long.Output
 		return nil
 	}
 	named := len(c.ask.Model) > 0
@@ -298,7 +298,7 @@ func (p *Pipeline) guardPassage(c *call) *refusal.Error {
 func (p *Pipeline) passOn(ctx context.Context, c *call, a *attempt) (*upstream.Request, error) {
 	g := c.passage
 	c.pieces = c.pieces[:0]
-	if g.errand != nil && g.errand.batch != nil {
+	if g.errand != nil && g.errand.long != nil {
 		g.errand.body = p.batchBody(c, a)
 	}
 	if g.errand == nil {

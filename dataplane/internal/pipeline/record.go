@@ -52,7 +52,8 @@ type ending struct {
 	status  int
 	reason  string // of a provider's failure
 	usage   meter.Usage
-	doubt   bool // it may have cost anything up to the worst case
+	doubt   bool   // it may have cost anything up to the worst case
+	kept    string // the sealed id under which the provider keeps what it works at for long; empty: nothing
 	waste   bool
 }
 
@@ -142,6 +143,7 @@ func (p *Pipeline) settle(c *call, a *attempt, e ending) int64 {
 	if !a.firstByte.IsZero() {
 		event.FirstByteUs = max(1, a.firstByte.Sub(a.started).Microseconds())
 	}
+	event.Kept = e.kept
 	meter.Fill(event, e.usage)
 	event.Estimated = cost > 0 && meter.Estimated(a.price, e.usage)
 	event.CostPico, event.SavedPico, event.Waste = cost, meter.Saved(a.price, e.usage), e.waste || c.mirrored

@@ -85,7 +85,7 @@ func (p *Pipeline) relayWhole(c *call, a *attempt, answer *Answer) (bool, *refus
 	if c.answer.ScanAnswer(body.B) == nil && !c.free() {
 		e.usage = p.usageIn(c, a, body.B)
 	}
-	c.leaveInDoubt(&e)
+	p.leaveInDoubt(c, a, body.B, &e)
 	v := c.checker.Check(body.B, []scan.Value{{Start: 0, End: len(body.B)}})
 	var problem *refusal.Error
 	if v.Flagged != nil {

@@ -219,6 +219,12 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 		Sender: sender(),
 		Plain:  upstream.NewPlain(egress.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}), nil),
 		Prices: func(_ wire.ID, catalog, model string) wire.Schedule { return g.prices[catalog+"/"+model] },
+		Provider: func(org, id wire.ID) (*state.Provider, *state.Org) {
+			if provider := g.provider(); org == g.key.Org.ID && provider.ID == id {
+				return provider, g.key.Org
+			}
+			return nil, nil
+		},
 		Logger: slog.New(slog.DiscardHandler), Now: time.Now, BodyBytesMax: 1 << 20,
 	})
 	routes := map[string]dialect.Dialect{}

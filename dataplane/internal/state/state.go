@@ -50,6 +50,15 @@ func (s *Snapshot) Prices(org wire.ID, catalog, model string) wire.Schedule {
 	return nil
 }
 
+// Provider returns a provider of an organization's, and the organization; nil: there is none.
+func (s *Snapshot) Provider(org, id wire.ID) (*Provider, *Org) {
+	tenant := s.tenants[org]
+	if tenant == nil || tenant.base.providers[id] == nil {
+		return nil, nil
+	}
+	return tenant.base.providers[id], tenant.base.org
+}
+
 // Generation returns the generation that is held of an organization's fragment (wire.PlatformID: the price catalog); 0 means none.
 func (s *Snapshot) Generation(org wire.ID) uint64 { return s.generations[org] }
 

@@ -1,0 +1,288 @@
+package pipeline
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/handle"
+	"tollgate.dev/dataplane/internal/meter"
+	"tollgate.dev/dataplane/internal/scan"
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/wire"
+)
+
+// longNote is what the edge writes for itself about a call that its provider works at for long, sealed: the event that left its cost in doubt, and
+// whose it is.
+type longNote struct {
+	IDs    []byte `json:"i"` // of event, request, key and agent, one behind the other
+	Bound  int64  `json:"b"` // pico-USD
+	Model  string `json:"m"` // as the caller called it
+	Target string `json:"t"` // at the provider
+
+	Of     whose `json:"-"`
+	Input  int64 `json:"-"`
+	Output int64 `json:"-"`
+}
+
+const (
+	eventID = iota
+	requestID
+	keyID
+	agentID
+	idsOfNote
+)
+
+func (n *longNote) id(which int) (id wire.ID) {
+	copy(id[:], n.IDs[which*len(id):])
+	return id
+}
+
+// of makes the note that of a call's attempt.
+func (n *longNote) of(c *call, a *attempt) {
+	n.IDs, n.Bound = slices.Concat(a.id[:], c.requestID[:], c.key.ID[:], c.key.AgentID[:]), a.worst
+}
+
+// read reads a note as it was sealed.
+func (n *longNote) read(text string) bool {
+	return json.Unmarshal([]byte(text), n) == nil && len(n.IDs) == idsOfNote*len(wire.ID{})
+}
+
+// fits says whether the note has room where it is kept, whatever the call will cost.
+func (n *longNote) fits() bool {
+	const room = 320 // of what is sealed
+	longest := *n
+	longest.IDs, longest.Bound = make([]byte, idsOfNote*len(wire.ID{})), math.MaxInt64
+	raw, err := json.Marshal(longest)
+	return err == nil && len(raw) <= room
+}
+
+// whose is the rest of what the books go by, as far as it fits.
+type whose struct {
+	Run     string            `json:"r,omitempty"`
+	EndUser string            `json:"u,omitempty"`
+	Labels  map[string]string `json:"l,omitempty"`
+}
+
+// recently are the calls that were settled lately. Whoever asks for one that has ended would else write its cost down again, which counts once
+// but takes room.
+type recently struct {
+	mu  sync.Mutex
+	ids map[wire.ID]struct{}
+}
+
+const recentlyMost = 10_000
+
+func (r *recently) add(id wire.ID) (fresh bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, known := r.ids[id]; known {
+		return false
+	}
+	if r.ids == nil || len(r.ids) >= recentlyMost {
+		r.ids = map[wire.ID]struct{}{}
+	}
+	r.ids[id] = struct{}{}
+	return true
+}
+
+func (r *recently) forget(id wire.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.ids, id)
+}
+
+// longEnd is the end of a call that its provider worked at for long.
+type longEnd struct {
+	note    longNote
+	service string        // of the provider, that it was served by; empty: as the usage says
+	took    time.Duration // 0: not known
+}
+
+// tally is what the parts of a call have used and cost together.
+type tally struct {
+	service string
+	used    meter.Usage
+	cost    int64 // pico-USD
+	saved   int64
+}
+
+// add adds one part, at its own price: what a token costs may depend on how many there are.
+func (t *tally) add(price *state.Price, u meter.Usage) {
+	if t.service != "" {
+		u.Service = t.service
+	}
+	t.cost, t.saved = saturated(t.cost, meter.Cost(price, u)), saturated(t.saved, meter.Saved(price, u))
+	sum := &t.used
+	sum.Reported, sum.Service = true, u.Service
+	for _, each := range [...]struct {
+		into *int64
+		more int64
+	}{
+		{&sum.Input, u.Input}, {&sum.CachedInput, u.CachedInput}, {&sum.CacheWrite, u.CacheWrite}, {&sum.CacheWriteHour, u.CacheWriteHour}, {&sum.Output, u.Output},
+		{&sum.Reasoning, u.Reasoning}, {&sum.AudioInput, u.AudioInput}, {&sum.ImageInput, u.ImageInput}, {&sum.AudioOutput, u.AudioOutput}, {&sum.ImageOutput, u.ImageOutput},
+	} {
+		*each.into = saturated(*each.into, each.more)
+	}
+}
+
+// requests adds what is billed for so many requests besides their tokens.
+func (t *tally) requests(row *state.Price, n int64) {
+	if n > 0 && row.RequestPico > 0 {
+		t.cost = saturated(t.cost, min(n, math.MaxInt64/row.RequestPico)*row.RequestPico)
+	}
+}
+
+func saturated(a, b int64) int64 { return a + min(b, math.MaxInt64-a) }
+
+// settleLong writes down what a call has cost that has ended. Whichever edge sees its end writes the same event, so that it counts once. Add says
+// what was used; false: that is not known.
+func (p *Pipeline) settleLong(c *call, a *attempt, end *longEnd, add func(price *state.Price, sum *tally) bool) {
+	provider, note := a.target.Provider, &end.note
+	begun := note.id(eventID)
+	if !p.settled.add(begun) {
+		return
+	}
+	price, sum := p.Prices(c.key.Org.ID, provider.Catalog, note.Target).At(begun.Time()), tally{service: end.service, used: meter.Usage{Service: end.service}}
+	if price == nil || !add(price, &sum) {
+		p.settled.forget(begun)
+		p.Logger.Warn("what a long call has cost is not known; it stays in doubt", "request_id", c.requestText, "provider", provider.Name, "begun_event", begun.String())
+		return
+	}
+	event, id := &wire.UsageEvent{}, wire.SettlingID(begun)
+	p.fillLong(c, event, note)
+	row := meter.Row(price, meter.Usage{Service: sum.used.Service})
+	event.EventId, event.SettlesEventId, event.DoubtEndedPico = id[:], begun[:], note.Bound
+	event.ProviderId, event.ProviderModel, event.PriceId, event.DiscountId = provider.ID[:], note.Target, row.ID[:], row.DiscountID.Bytes()
+	event.StartedUnixUs, event.Attempt, event.DurationUs = begun.Time().UnixMicro(), 1, end.took.Microseconds()
+	event.Outcome, event.HttpStatus = wire.Outcome_OUTCOME_OK, http.StatusOK
+	meter.Fill(event, sum.used)
+	event.CostPico, event.BoundPico, event.SavedPico = sum.cost, max(sum.cost, note.Bound), sum.saved
+	if err := p.keep(c, event); err != nil {
+		p.settled.forget(begun)
+		p.unwritten(c, event, err)
+		return
+	}
+	p.metrics.settled(c, event)
+}
+
+// fillLong writes whose a call was.
+func (p *Pipeline) fillLong(c *call, event *wire.UsageEvent, note *longNote) {
+	request := note.id(requestID)
+	event.OrgId, event.WorkspaceId, event.RequestId = c.key.Org.ID[:], c.key.WorkspaceID[:], request[:]
+	event.VirtualKeyId, event.AgentId, event.Generation = note.id(keyID).Bytes(), note.id(agentID).Bytes(), c.key.Org.Generation
+	event.Model, event.Dialect, event.RunId = note.Model, longDialect(c.dialect).String(), request.String()
+	if route := c.key.Routes[note.Model]; route != nil {
+		event.RouteId = route.ID.Bytes()
+	}
+	if of := &note.Of; of.Run != "" {
+		event.RunId, event.EndUser, event.Labels = of.Run, of.EndUser, of.Labels
+	}
+}
+
+// longDialect is the dialect in which a call was begun that another one asks for.
+func longDialect(d dialect.Dialect) dialect.Dialect {
+	if d == dialect.OpenAIStored {
+		return dialect.OpenAIResponses
+	}
+	return d
+}
+
+// eachResult shows the results of a batch line by line, and says whether it has seen all.
+func (p *Pipeline) eachResult(c *call, a *attempt, path string, see func(line []byte)) bool {
+	ctx, cancel := within(c.ctx, resultWithin)
+	defer cancel()
+	answer, err := p.get(ctx, c, a.target.Provider, c.credential(a), path, "")
+	if err != nil {
+		return false
+	}
+	defer func() { _ = answer.Body.Close() }()
+	lines := bufio.NewScanner(answer.Body)
+	lines.Buffer(nil, lineBytesMax)
+	for lines.Scan() {
+		if len(lines.Bytes()) == 0 {
+			continue
+		}
+		if !scan.Valid(lines.Bytes()) {
+			return false
+		}
+		see(lines.Bytes())
+	}
+	return lines.Err() == nil
+}
+
+// idOf returns the id that the caller gets for what an answer describes.
+func (p *Pipeline) idOf(c *call, a *attempt, kind handle.Kind, object []byte) string {
+	name := unquoted(scan.Lookup(object, "id"))
+	if name == "" {
+		return ""
+	}
+	return p.Handles.Seal(c.owner(), handle.Kept{Kind: kind, Provider: a.target.Provider.ID, Credential: a.account, Name: name})
+}
+
+// Learn asks a provider about a call whose cost is awaited, and writes it down if the call has ended. Nobody waits for it. An error says that the
+// provider gave no answer.
+func (p *Pipeline) Learn(ctx context.Context, in *wire.Awaited) error {
+	c, a, path, err := p.reopen(ctx, in)
+	if err != nil {
+		return err
+	}
+	object, err := p.fetch(c, a.target.Provider, c.credential(a), path, "")
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", a.target.Provider.Name, err)
+	}
+	p.learned(c, a, object)
+	return nil
+}
+
+// learned settles a call by what its provider says of it.
+func (p *Pipeline) learned(c *call, a *attempt, object []byte) {
+	switch c.dialect {
+	case dialect.OpenAIBatches:
+		p.settleBatch(c, a, object)
+	}
+}
+
+// reopen returns a call about what another one began, in the name of its workspace, and where the provider has it.
+func (p *Pipeline) reopen(ctx context.Context, in *wire.Awaited) (*call, *attempt, string, error) {
+	org, orgErr := wire.IDFromBytes(in.GetOrgId())
+	workspace, workspaceErr := wire.IDFromBytes(in.GetWorkspaceId())
+	if err := errors.Join(orgErr, workspaceErr); err != nil {
+		return nil, nil, "", err
+	}
+	kind, place := handle.Batch, ""
+	c := newCall()
+	for d := range dialect.Dialect(dialect.Count) {
+		if d.String() == in.GetDialect() {
+			c.dialect, place = d, d.Path()
+		}
+	}
+	kept, ok := p.Handles.Open(handle.Owner{Org: org, Workspace: workspace}, kind, in.GetKept())
+	if !ok || place == "" {
+		return nil, nil, "", errors.New("nothing is known of what it names")
+	}
+	provider, owner := p.Provider(org, kept.Provider)
+	if provider == nil || len(provider.Credentials) == 0 {
+		return nil, nil, "", errors.New("its provider is gone")
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, place, http.NoBody)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	c.begin(nil, request, c.dialect, p.Now())
+	route := &state.Route{Name: in.GetModel(), Targets: []state.Target{{Provider: provider}}}
+	route.ID, _ = wire.IDFromBytes(in.GetRouteId()) // none: no route led there
+	c.key = &state.Key{WorkspaceID: workspace, Org: owner, Routes: map[string]*state.Route{in.GetModel(): route}}
+	c.kept, c.targets = kept, []*state.Target{&route.Targets[0]}
+	c.pool = c.firstCredential()
+	return c, &attempt{target: c.targets[0]}, place + "/" + url.PathEscape(kept.Name), nil
+}

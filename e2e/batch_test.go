@@ -76,12 +76,12 @@ func (p *project) made(t *testing.T, path, body string) string {
 // TestABatchThatNobodyAsksForIsSettledByItself has one edge begin it, which then is lost with its disk. Nobody asks for it again.
 func TestABatchThatNobodyAsksForIsSettledByItself(t *testing.T) {
 	p := newProject(t, stand(t))
+	budget := p.create(t, "/budgets", rig.Object{"name": p.name, "scope": "virtual_key", "scope_id": p.keyID, "limit_usd": "5", "period": "month", "time_zone": "UTC", "mode": "hard"})
+	p.acknowledged(t)
 	lost, err := p.house.NewEdge(p.name)
 	must(t, err)
 	must(t, p.house.StartEdge(t.Context(), lost))
 	t.Cleanup(lost.Kill)
-	budget := p.create(t, "/budgets", rig.Object{"name": p.name, "scope": "virtual_key", "scope_id": p.keyID, "limit_usd": "5", "period": "month", "time_zone": "UTC", "mode": "hard"})
-	p.acknowledged(t)
 	file := p.batchFile(t)
 	before := len(p.bills(t))
 	ctx, cancel := contextOf(t, 2*time.Minute)

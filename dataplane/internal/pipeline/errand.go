@@ -9,7 +9,6 @@ import (
 
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/handle"
-	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/scan"
 	"tollgate.dev/dataplane/internal/state"
@@ -41,7 +40,7 @@ func (p *Pipeline) enterKept(c *call) *refusal.Error {
 	case dialect.OpenAIBatches:
 		kind, place = handle.Batch, c.dialect.Path()
 	}
-	query, problem := keptQuery(c.r.URL.RawQuery)
+	query, problem := c.keptQuery(c.r.URL.RawQuery)
 	if problem != nil {
 		return problem
 	}
@@ -60,13 +59,18 @@ func (p *Pipeline) enterKept(c *call) *refusal.Error {
 	if !ok || provider == nil || !keeps(provider) || !slices.Contains([]string{"", "cancel", "input_items", "content"}, action) {
 		return notKept("")
 	}
-	c.kept = kept
+	c.kept, c.mark = kept, kept.Note
 	path := place + "/" + url.PathEscape(kept.Name)
+	if c.r.Method == http.MethodDelete {
+		if problem := p.settleFirst(c, provider, path); problem != nil {
+			return problem
+		}
+	}
 	if action != "" {
 		path += "/" + action
 	}
 	c.passage = c.goTo(provider, path, query, e)
-	c.passage.id = id
+	c.passage.id, c.ask.Stream = id, c.resumes(query)
 	return nil
 }
 
@@ -118,8 +122,7 @@ func (p *Pipeline) leaveInDoubt(c *call, a *attempt, body []byte, e *ending) {
 	if c.passage.errand == nil || c.passage.errand.long == nil {
 		return
 	}
-	e.outcome, e.code, e.doubt, e.usage = wire.Outcome_OUTCOME_INDETERMINATE, wire.CodeBatchPending, true, meter.Usage{}
-	e.kept = p.idOf(c, a, c.passage.errand.kind, body)
+	e.leave(wire.CodeBatchPending, p.idOf(c, a, c.passage.errand.kind, body))
 }
 
 // handed returns an answer with the ids that the caller may use in place of the provider's. What goes as it is stays as it is.
@@ -135,9 +138,7 @@ func (p *Pipeline) handed(c *call, a *attempt, body []byte) []byte {
 		return p.handList(c, a, body)
 	}
 	out := p.handObject(c, a, body)
-	if c.dialect == dialect.OpenAIBatches {
-		p.settleBatch(c, a, body)
-	}
+	p.learned(c, a, body)
 	c.out = append(c.out[:0], out...)
 	return c.out
 }
@@ -188,13 +189,17 @@ func (p *Pipeline) handEdits(c *call, a *attempt, object []byte, at int) (edits 
 	return edits
 }
 
-// known returns something as the caller knows it. What it asked for it knows already; of an answer that is made its id says the run.
+// known returns something as the caller knows it. What it asked for it knows already; of an answer that is made its id says the run, and
+// of what is worked at for long the edge's note.
 func (c *call) known(kept handle.Kept, key string) handle.Kept {
 	switch {
 	case kept == handle.Kept{Kind: c.kept.Kind, Provider: c.kept.Provider, Credential: c.kept.Credential, Name: c.kept.Name}:
 		return c.kept
-	case kept.Kind == handle.Response && key == "id" && c.passage == nil:
-		kept.Thread = c.threadOf()
+	case key != "id":
+	case kept.Kind == handle.Response && c.passage == nil:
+		kept.Thread, kept.Note = c.threadOf(), c.mark
+	default:
+		kept.Note = c.mark
 	}
 	return kept
 }

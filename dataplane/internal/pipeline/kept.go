@@ -34,8 +34,8 @@ func (c *call) owner() handle.Owner {
 	return handle.Owner{Org: c.key.Org.ID, Workspace: c.key.WorkspaceID}
 }
 
-// keptQuery lets the parameters of lists through, and refuses what would make an answer of another shape.
-func keptQuery(raw string) (string, *refusal.Error) {
+// keptQuery lets the parameters of lists and of an answer's stream through, and refuses what would make an answer of another shape.
+func (c *call) keptQuery(raw string) (string, *refusal.Error) {
 	query, sound := strippedQuery(raw)
 	values, err := url.ParseQuery(query)
 	if !sound || err != nil {
@@ -44,8 +44,13 @@ func keptQuery(raw string) (string, *refusal.Error) {
 	for name := range values {
 		switch name {
 		case "limit", "order", "after", "before", "include", "include[]", "purpose":
+		case "stream", "starting_after", "include_obfuscation":
+			if c.dialect == dialect.OpenAIStored && c.r.Method == http.MethodGet {
+				continue
+			}
+			fallthrough
 		default:
-			problem := refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest, "The query's "+name+" is not known here: limit, order, after, before, include and purpose are.")
+			problem := refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest, "The query's "+name+" is not known here: limit, order, after, before, include and purpose are, and stream and starting_after where an answer is read.")
 			problem.Param = cleaned(name, endUserMax)
 			return "", problem
 		}
@@ -208,6 +213,7 @@ func (f *flow) hand(event sse.Event) []byte {
 	if len(response) == 0 || response[0] != '{' {
 		return event.Raw
 	}
+	f.remember(response)
 	edits := f.p.handEdits(f.c, f.a, response, f.c.answer.Fields[scan.Response].Start)
 	if len(edits) == 0 {
 		return event.Raw

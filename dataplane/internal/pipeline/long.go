@@ -95,6 +95,13 @@ func (r *recently) add(id wire.ID) (fresh bool) {
 	return true
 }
 
+func (r *recently) has(id wire.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, known := r.ids[id]
+	return known
+}
+
 func (r *recently) forget(id wire.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,6 +121,7 @@ type tally struct {
 	used    meter.Usage
 	cost    int64 // pico-USD
 	saved   int64
+	guessed bool // some of it was not told
 }
 
 // add adds one part, at its own price: what a token costs may depend on how many there are.
@@ -123,7 +131,8 @@ func (t *tally) add(price *state.Price, u meter.Usage) {
 	}
 	t.cost, t.saved = saturated(t.cost, meter.Cost(price, u)), saturated(t.saved, meter.Saved(price, u))
 	sum := &t.used
-	sum.Reported, sum.Service = true, u.Service
+	t.guessed = t.guessed || meter.Estimated(price, u)
+	sum.Reported, sum.Service = !t.guessed, u.Service
 	for _, each := range [...]struct {
 		into *int64
 		more int64
@@ -166,6 +175,7 @@ func (p *Pipeline) settleLong(c *call, a *attempt, end *longEnd, add func(price 
 	event.StartedUnixUs, event.Attempt, event.DurationUs = begun.Time().UnixMicro(), 1, end.took.Microseconds()
 	event.Outcome, event.HttpStatus = wire.Outcome_OUTCOME_OK, http.StatusOK
 	meter.Fill(event, sum.used)
+	event.Estimated = sum.cost > 0 && sum.guessed
 	event.CostPico, event.BoundPico, event.SavedPico = sum.cost, max(sum.cost, note.Bound), sum.saved
 	if err := p.keep(c, event); err != nil {
 		p.settled.forget(begun)
@@ -226,7 +236,7 @@ func (p *Pipeline) idOf(c *call, a *attempt, kind handle.Kind, object []byte) st
 	if name == "" {
 		return ""
 	}
-	return p.Handles.Seal(c.owner(), handle.Kept{Kind: kind, Provider: a.target.Provider.ID, Credential: a.account, Name: name})
+	return p.Handles.Seal(c.owner(), c.known(handle.Kept{Kind: kind, Provider: a.target.Provider.ID, Credential: a.account, Name: name}, "id"))
 }
 
 // Learn asks a provider about a call whose cost is awaited, and writes it down if the call has ended. Nobody waits for it. An error says that the
@@ -249,6 +259,8 @@ func (p *Pipeline) learned(c *call, a *attempt, object []byte) {
 	switch c.dialect {
 	case dialect.OpenAIBatches:
 		p.settleBatch(c, a, object)
+	case dialect.OpenAIStored, dialect.OpenAIResponses:
+		p.settleBackground(c, a, object)
 	}
 }
 
@@ -259,14 +271,15 @@ func (p *Pipeline) reopen(ctx context.Context, in *wire.Awaited) (*call, *attemp
 	if err := errors.Join(orgErr, workspaceErr); err != nil {
 		return nil, nil, "", err
 	}
-	kind, place := handle.Batch, ""
+	kinds := map[dialect.Dialect]handle.Kind{dialect.OpenAIBatches: handle.Batch, dialect.OpenAIResponses: handle.Response}
+	place := ""
 	c := newCall()
 	for d := range dialect.Dialect(dialect.Count) {
 		if d.String() == in.GetDialect() {
 			c.dialect, place = d, d.Path()
 		}
 	}
-	kept, ok := p.Handles.Open(handle.Owner{Org: org, Workspace: workspace}, kind, in.GetKept())
+	kept, ok := p.Handles.Open(handle.Owner{Org: org, Workspace: workspace}, kinds[c.dialect], in.GetKept())
 	if !ok || place == "" {
 		return nil, nil, "", errors.New("nothing is known of what it names")
 	}
@@ -279,6 +292,7 @@ func (p *Pipeline) reopen(ctx context.Context, in *wire.Awaited) (*call, *attemp
 		return nil, nil, "", err
 	}
 	c.begin(nil, request, c.dialect, p.Now())
+	c.mark = kept.Note
 	route := &state.Route{Name: in.GetModel(), Targets: []state.Target{{Provider: provider}}}
 	route.ID, _ = wire.IDFromBytes(in.GetRouteId()) // none: no route led there
 	c.key = &state.Key{WorkspaceID: workspace, Org: owner, Routes: map[string]*state.Route{in.GetModel(): route}}

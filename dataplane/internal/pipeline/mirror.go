@@ -108,7 +108,7 @@ func (p *Pipeline) mirror(c *call) {
 func (c *call) mirrorable() bool {
 	switch c.dialect {
 	case dialect.OpenAIChat, dialect.OpenAIResponses, dialect.OpenAIEmbeddings, dialect.AnthropicMessages, dialect.GeminiGenerate, dialect.GeminiEmbed, dialect.GeminiBatchEmbed:
-		return c.kept == handle.Kept{}
+		return c.kept == handle.Kept{} && !c.ask.Background
 	default:
 		return false
 	}

@@ -334,3 +334,15 @@ func (c *call) atBound(a *attempt) meter.Usage {
 	}
 	return meter.Usage{Input: a.input, Output: a.output}
 }
+
+// caseBytes is how many times longer a letter can be than its folded form: KELVIN SIGN has three bytes, k has one.
+const caseBytes = 3
+
+// longest returns how many bytes of text the longest forbidden word can have.
+func longest(list []*state.Guardrail) int {
+	most := 1
+	for _, g := range list {
+		most = max(most, caseBytes*g.Matcher.Longest())
+	}
+	return most
+}

@@ -39,6 +39,9 @@ func (p *Pipeline) relay(c *call, a *attempt, watch *watch, request *upstream.Re
 		}
 	}
 	kind := strings.ToLower(answer.ContentType)
+	if c.ask.Stream && c.dialect == dialect.OpenAIStored && isEvents(kind) {
+		return false, p.relayEvents(c, a, watch, &answer)
+	}
 	if c.r.Method != http.MethodHead && (c.jsonComes(kind) || c.checker.Active() && (strings.HasPrefix(kind, "text/") || c.dialect.IsKept())) {
 		return p.relayWhole(c, a, &answer)
 	}
@@ -100,8 +103,12 @@ func (p *Pipeline) relayWhole(c *call, a *attempt, answer *Answer) (bool, *refus
 	if problem != nil {
 		return false, problem
 	}
-	c.set("X-Tollgate-Cost-Usd", string(refusal.AppendUSD(nil, cost)))
-	p.sayWhole(c, a, answer.Status, p.handed(c, a, body.B), left+a.worst-cost, hard)
+	if left += a.worst - cost; e.doubt {
+		left -= a.worst
+	} else {
+		c.set("X-Tollgate-Cost-Usd", string(refusal.AppendUSD(nil, cost)))
+	}
+	p.sayWhole(c, a, answer.Status, p.handed(c, a, body.B), left, hard)
 	return false, nil
 }
 

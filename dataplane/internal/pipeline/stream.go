@@ -11,7 +11,6 @@ import (
 	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/sse"
-	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/internal/translate"
 	"tollgate.dev/dataplane/wire"
 )
@@ -34,6 +33,9 @@ type flow struct {
 	over    bool  // the stream has come to its own end
 	failed  bool  // the provider has said so itself, in an event that went on to the caller
 	unnamed bool  // the run was not known when the answer began
+
+	kept  string // the id of an answer that the provider works at in the background; empty: none, or it is not known yet
+	final []byte // that answer, when it has ended
 
 	events  splitter
 	carrier *translate.Stream // nil: the provider speaks the caller's format
@@ -66,6 +68,9 @@ func (p *Pipeline) streamed(c *call, a *attempt, watch *watch, answer *Answer) (
 	if a.spoken != c.dialect {
 		f.split.Most = answerBytesMax // the last one may tell the whole answer again
 		f.carrier = translate.NewStream(a.spoken, &c.ask, c.requestText, p.Now())
+	}
+	if c.ask.Background && c.keeps(a) {
+		c.mark = c.noteOf(a)
 	}
 	f.events.Reset()
 	c.out = c.out[:0]
@@ -200,6 +205,9 @@ func (f *flow) pass(event sse.Event) *cut {
 
 // account follows the running cost: noted on disk, and never beyond what is reserved.
 func (f *flow) account() *cut {
+	if f.kept != "" { // all of it is in doubt until the answer has ended
+		return nil
+	}
 	usage := f.c.stream.Seen()
 	f.cost = meter.Cost(f.a.price, usage)
 	if f.cost > f.a.worst {
@@ -224,7 +232,7 @@ func (f *flow) clear() {
 // deliver writes what may leave and flushes it. Nothing leaves before the model has said something, or its answer is whole.
 func (f *flow) deliver(watch *watch) *cut {
 	c := f.c
-	if c.stream.Begun() {
+	if c.stream.Begun() || f.kept != "" {
 		watch.content.Store(true)
 		c.permit.Alive()
 	} else if !f.over {
@@ -238,6 +246,12 @@ func (f *flow) deliver(watch *watch) *cut {
 	}
 	c.nameRun(c.out)
 	f.commit()
+	return f.send(watch)
+}
+
+// send writes what may leave and flushes it.
+func (f *flow) send(watch *watch) *cut {
+	c := f.c
 	err := f.p.write(c, c.out)
 	if err == nil {
 		err = flush(c.w)
@@ -332,7 +346,15 @@ const streamTrailers = "X-Tollgate-Cost-Usd, X-Tollgate-Budget-Remaining-Usd"
 // settle ends the attempt and tells a caller that reads trailers what it cost and what is left.
 func (f *flow) settle(e ending) (cost int64) {
 	left, hard := f.a.hold.LeftPico()
+	if f.kept != "" { // the provider goes on with it, whoever listens
+		e.leave(wire.CodeBackgroundPending, f.kept)
+		f.c.holdPlace(f.a)
+	}
 	cost = f.p.settle(f.c, f.a, e)
+	if f.kept != "" {
+		f.p.settleBackground(f.c, f.a, f.final)
+		return cost
+	}
 	if !f.c.committed {
 		return cost
 	}
@@ -370,31 +392,7 @@ func (f *flow) stop(why *cut) (bool, *refusal.Error) {
 	return false, problem
 }
 
-func ruleOf(problem *refusal.Error) string {
-	if problem == nil {
-		return ""
-	}
-	return problem.Rule
-}
-
 // bad ends the stream of a provider that does not keep to its API.
 func (f *flow) bad(reason string) *cut {
 	return upstreamCut(wire.CodeUpstreamFailed, reason)
-}
-
-func blockedCut(v guardrail.Verdict) *cut {
-	problem := guardrail.OutputRefusal(v)
-	return &cut{outcome: wire.Outcome_OUTCOME_REFUSED, code: problem.Code, status: problem.Status, refusal: problem}
-}
-
-// caseBytes is how many times longer a letter can be than its folded form: KELVIN SIGN has three bytes, k has one.
-const caseBytes = 3
-
-// longest returns how many bytes of text the longest forbidden word can have.
-func longest(list []*state.Guardrail) int {
-	most := 1
-	for _, g := range list {
-		most = max(most, caseBytes*g.Matcher.Longest())
-	}
-	return most
 }

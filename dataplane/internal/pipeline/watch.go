@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tollgate.dev/dataplane/internal/authenticate"
+	"tollgate.dev/dataplane/internal/guardrail"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/wire"
 )
@@ -191,4 +192,16 @@ func (w *watch) stop() {
 		w.timer.Stop()
 	}
 	w.cancel()
+}
+
+func ruleOf(problem *refusal.Error) string {
+	if problem == nil {
+		return ""
+	}
+	return problem.Rule
+}
+
+func blockedCut(v guardrail.Verdict) *cut {
+	problem := guardrail.OutputRefusal(v)
+	return &cut{outcome: wire.Outcome_OUTCOME_REFUSED, code: problem.Code, status: problem.Status, refusal: problem}
 }

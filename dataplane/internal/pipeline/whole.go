@@ -40,6 +40,7 @@ func (p *Pipeline) whole(c *call, a *attempt, watch *watch, answer *Answer) (aga
 	if v.Flagged != nil {
 		c.flag(v.Flagged)
 	}
+	p.pend(c, a, body.B, &e)
 	out := body.B
 	if a.spoken != c.dialect {
 		tokens, err := wire.Tokens(usage), error(nil)
@@ -82,8 +83,12 @@ func (p *Pipeline) deliver(c *call, a *attempt, e ending, out []byte, problem *r
 	}
 	p.keepAnswer(c, a, out, cost)
 	p.describeLimits(c)
-	c.describe(a, left+a.worst-cost, hard)
-	c.set("X-Tollgate-Cost-Usd", string(refusal.AppendUSD(nil, cost)))
+	if left += a.worst - cost; e.doubt {
+		left -= a.worst
+	} else {
+		c.set("X-Tollgate-Cost-Usd", string(refusal.AppendUSD(nil, cost)))
+	}
+	c.describe(a, left, hard)
 	c.set("Content-Type", "application/json")
 	c.set("Content-Length", strconv.Itoa(len(out)))
 	c.status, c.committed = http.StatusOK, true

@@ -52,7 +52,7 @@ func AppendEvent(dst []byte, d dialect.Dialect, requestID string, e *Error) []by
 	case dialect.AnthropicMessages:
 		dst = append(dst, "event: error\ndata: "...)
 		dst = AppendBody(dst, d, requestID, e)
-	case dialect.OpenAIResponses:
+	case dialect.OpenAIResponses, dialect.OpenAIStored:
 		dst = append(dst, "event: error\ndata: {\"type\":\"error\",\"code\":"...)
 		dst = AppendString(dst, e.Code)
 		dst = append(dst, `,"message":`...)

@@ -30,6 +30,7 @@ type Ask struct {
 	Packed       bool      // embeddings are wanted as base64; known once they are asked for in another format
 	stop         []byte    // the only sequence at which a translated answer is to end; inside of a string
 	Portions     []Portion // of a request for embeddings in another format
+	Background   bool      // the provider answers at once and works at it afterwards
 	EndUser      []byte
 	Task         *Task // what is no conversation; nil: a conversation or embeddings
 
@@ -62,9 +63,7 @@ func Read(d dialect.Dialect, body []byte, r *scan.Result) (Ask, *refusal.Error) 
 		}
 		ask.Choices = n
 	}
-	if d == dialect.OpenAIResponses && reader.flag(scan.Background) {
-		reader.refuse(scan.Background, "background answers cannot be metered; leave the field out")
-	}
+	ask.Background = d == dialect.OpenAIResponses && reader.flag(scan.Background)
 	ask.readUsageOption(&reader)
 	ask.Unbounded = r.Media > 0 || r.Has(body, scan.PreviousResponseID) || r.Has(body, scan.Conversation) ||
 		d == dialect.OpenAIResponses && r.Has(body, scan.Prompt)

@@ -12,6 +12,7 @@ type responsesRequest struct {
 	Stream             bool            `json:"stream"`
 	MaxOutputTokens    int             `json:"max_output_tokens"`
 	Store              *bool           `json:"store"`
+	Background         bool            `json:"background"`
 	PreviousResponseID string          `json:"previous_response_id"`
 	before             []string        // the conversation that it goes on from
 	Tools              []struct {
@@ -28,6 +29,7 @@ type response struct {
 	Object             string             `json:"object"`
 	CreatedAt          int64              `json:"created_at"`
 	Status             string             `json:"status"`
+	Background         bool               `json:"background"`
 	Error              *struct{}          `json:"error"`
 	IncompleteDetails  *incompleteDetails `json:"incomplete_details"`
 	Instructions       *string            `json:"instructions"`
@@ -105,6 +107,10 @@ func (api openaiAPI) responses(w http.ResponseWriter, r *http.Request) {
 		api.streamResponse(x, answer, request)
 		return
 	}
+	if request.Background {
+		api.queue(x, request, answer)
+		return
+	}
 	answer.finish(x, api.items(x.reply, request))
 	api.keep(x, request, answer)
 	x.plain(answer)
@@ -147,7 +153,7 @@ func (q responsesRequest) prompt() prompt {
 
 func (api openaiAPI) response(x *exchange, request responsesRequest) response {
 	answer := response{
-		ID: api.sim.id("resp_"), Object: "response", CreatedAt: x.entry.At.Unix(), Status: "in_progress", Model: x.entry.Model,
+		ID: api.sim.id("resp_"), Object: "response", CreatedAt: x.entry.At.Unix(), Status: "in_progress", Model: x.entry.Model, Background: request.Background,
 		Output: []outputItem{}, ParallelToolCalls: true, ToolChoice: "auto", Tools: []struct{}{},
 	}
 	if request.PreviousResponseID != "" {
@@ -225,9 +231,13 @@ func (api openaiAPI) streamResponse(x *exchange, answer response, request respon
 	defer x.end()
 	x.open()
 	sequence := 0
+	var sent []responseEvent
 	send := func(event responseEvent) {
 		event.SequenceNumber = sequence
 		sequence++
+		if request.Background {
+			sent = append(sent, event.still())
+		}
 		x.event(event.Type, event)
 	}
 	items := api.items(x.reply, request)
@@ -266,6 +276,10 @@ func (api openaiAPI) streamResponse(x *exchange, answer response, request respon
 	api.keep(x, request, answer)
 	send(responseEvent{Type: "response." + answer.Status, Response: &answer})
 	x.entry.Completed = !x.broken
+	if request.Background { // it was worked at to its end, whoever listened
+		x.entry.Completed, x.entry.OutputTokens, x.entry.ReasoningTokens = true, x.reply.usage.output, x.reply.usage.reasoning
+		api.rekeep(x, answer.ID, func(s *stored) { s.events = sent })
+	}
 }
 
 func (api openaiAPI) streamText(x *exchange, index int, item outputItem, send func(responseEvent)) {

@@ -19,6 +19,10 @@ type stored struct {
 	answer response
 	texts  []string // of the conversation so far, its answer included
 	input  json.RawMessage
+
+	events []responseEvent // that were streamed of it, if it was made in the background
+	steps  int             // how often it is read before it has come to its end
+	end    func(cancelled bool) response
 }
 
 const shelfMost = 10_000 // answers; then the shelf is emptied
@@ -69,7 +73,7 @@ func (api openaiAPI) keep(x *exchange, request responsesRequest, answer response
 		return
 	}
 	texts := append(append([]string{}, request.prompt().texts...), x.reply.text())
-	api.sim.shelf.put(api.shelved(x.r, answer.ID), stored{answer, texts, request.Input})
+	api.sim.shelf.put(api.shelved(x.r, answer.ID), stored{answer: answer, texts: texts, input: request.Input})
 }
 
 // kept calls serve with the answer that the path names.
@@ -88,7 +92,18 @@ func (api openaiAPI) kept(serve func(w http.ResponseWriter, r *http.Request, at 
 	}
 }
 
-func (openaiAPI) retrieve(w http.ResponseWriter, _ *http.Request, _ shelved, found stored) {
+func (api openaiAPI) retrieve(w http.ResponseWriter, r *http.Request, at shelved, found stored) {
+	if r.URL.Query().Get("stream") == "true" {
+		api.replay(w, r, found)
+		return
+	}
+	if found.end != nil {
+		found.answer.Status = "in_progress"
+		if found.steps--; found.steps == 0 {
+			found.answer, found.end = found.end(false), nil
+		}
+		api.sim.shelf.put(at, found)
+	}
 	writeJSON(w, http.StatusOK, found.answer)
 }
 
@@ -97,7 +112,15 @@ func (api openaiAPI) remove(w http.ResponseWriter, _ *http.Request, at shelved, 
 	writeJSON(w, http.StatusOK, map[string]any{"id": at.id, "object": "response", "deleted": true})
 }
 
-func (api openaiAPI) cancel(w http.ResponseWriter, _ *http.Request, at shelved, _ stored) {
+func (api openaiAPI) cancel(w http.ResponseWriter, _ *http.Request, at shelved, found stored) {
+	if found.end != nil {
+		found.answer, found.end = found.end(true), nil
+		api.sim.shelf.put(at, found)
+	}
+	if found.answer.Background {
+		writeJSON(w, http.StatusOK, found.answer)
+		return
+	}
 	api.refuse(w, http.StatusBadRequest, "", "", "Cannot cancel the response '"+at.id+"': it was not made in the background.")
 }
 

@@ -245,7 +245,7 @@ func TestWhatIsNoIDOfTheEdgeIsNotPassedOn(t *testing.T) {
 	g, provider := keepingRig(t)
 	id, _ := g.make(provider)
 	for path, status := range map[string]int{
-		"/v1/responses/" + ownName: 404, "/v1/responses/" + id[:len(id)-2]: 404, "/v1/responses/" + url.PathEscape(id+"/../x"): 404, "/v1/responses/" + id + "?stream=true": 400,
+		"/v1/responses/" + ownName: 404, "/v1/responses/" + id[:len(id)-2]: 404, "/v1/responses/" + url.PathEscape(id+"/../x"): 404, "/v1/responses/" + id + "?conversation=x": 400,
 		"/v1/responses/" + id + "?api_key=x": 200,
 	} {
 		if s := g.do(http.MethodGet, path, ""); s.status != status {

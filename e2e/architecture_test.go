@@ -189,6 +189,7 @@ var foreignTables = []house.Foreign{
 	{File: "virtualkey.sql", Table: "route", Reason: "allowed models are names of the workspace's routes"},
 	{File: "route.sql", Table: "workspace", Reason: "shows the workspace's name and refuses a foreign one"},
 	{File: "route.sql", Table: "provider", Reason: "shows the provider's name and locks it against being archived meanwhile"},
+	{File: "route.sql", Table: "model_price", Reason: "a model whose words have a price does not embed"},
 	{File: "provider.sql", Table: "route", Reason: "a provider that a route targets is not archived"},
 	{File: "provider.sql", Table: "route_target", Reason: "a provider that a route targets is not archived"},
 	{File: "budget.sql", Table: "budget_period", Reason: "shows the account of the current period beside the limit"},

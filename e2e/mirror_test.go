@@ -42,6 +42,12 @@ func TestAMirrorIsPaidFromItsOwnBudget(t *testing.T) {
 	if mirrored.ProviderModel != "gpt-4o" || mirrored.Outcome != "ok" || mirrored.CostPico == "0" || mirrored.AgentID != "" {
 		t.Errorf("%+v", mirrored)
 	}
+	b := newBrowser(t, p.house)
+	b.signIn(t)
+	b.open(t, "/spend")
+	b.says(t, "spend-mirrored", "repeated elsewhere")
+	b.look(t, "spend-mirrored")
+	b.failOnProblems(t)
 	until(t, time.Minute, func() error {
 		var found struct {
 			Spent string `json:"spent_pico"`

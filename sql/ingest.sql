@@ -93,12 +93,12 @@ INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, works
   route_id, model, provider_id, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us,
   input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, cost_pico, bound_pico, price_id, waste,
   edge_id, generation, cache_write_hour_tokens, audio_input_tokens, audio_output_tokens, image_input_tokens, image_output_tokens, units, service_tier, reported,
-  discount_id, charges, count, saved_pico, route_version, route_path, run_source)
+  discount_id, charges, count, saved_pico, route_version, route_path, run_source, similarity_ppm)
 SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
   u.route, u.model, u.provider, u.provider_model, u.attempt, coalesce(u.streamed, false), u.outcome, coalesce(u.code, ''), coalesce(u.rule, ''), u.http_status, u.duration, coalesce(u.first_byte, 0),
   u.input, coalesce(u.cached_input, 0), coalesce(u.cache_write, 0), coalesce(u.output, 0), coalesce(u.reasoning, 0), coalesce(u.estimated, false), u.cost, coalesce(u.bound, 0), u.price, coalesce(u.waste, false),
   sqlc.arg(edge_id)::uuid, coalesce(u.generation, 0), coalesce(u.cache_write_hour, 0), coalesce(u.audio_input, 0), coalesce(u.audio_output, 0), coalesce(u.image_input, 0), coalesce(u.image_output, 0), coalesce(u.units::jsonb, '{}'), coalesce(u.service_tier, ''), coalesce(u.reported, false),
-  u.discount, u.charges, coalesce(u.count, 1), coalesce(u.saved, 0), coalesce(u.route_version, 0), coalesce(u.route_path, ''), coalesce(u.run_source, '')
+  u.discount, u.charges, coalesce(u.count, 1), coalesce(u.saved, 0), coalesce(u.route_version, 0), coalesce(u.route_path, ''), coalesce(u.run_source, ''), coalesce(u.similarity, 0)
 FROM (
   SELECT unnest(sqlc.arg(events)::pg_catalog.uuid[]) AS event,
     unnest(sqlc.arg(started)::timestamptz[]) AS started,
@@ -147,6 +147,7 @@ FROM (
     unnest(sqlc.arg(route_versions)::integer[]) AS route_version,
     unnest(sqlc.arg(route_paths)::text[]) AS route_path,
     unnest(sqlc.arg(run_sources)::text[]) AS run_source,
+    unnest(sqlc.arg(similarities)::integer[]) AS similarity,
     unnest(sqlc.arg(charges)::bytea[]) AS charges
 ) AS u;
 
@@ -155,12 +156,12 @@ INSERT INTO usage_event (org_id, event_id, started_at, request_id, run_id, works
   route_id, model, provider_id, provider_model, attempt, streamed, outcome, code, rule, http_status, duration_us, first_byte_us,
   input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, estimated, cost_pico, bound_pico, price_id, waste,
   edge_id, generation, cache_write_hour_tokens, audio_input_tokens, audio_output_tokens, image_input_tokens, image_output_tokens, units, service_tier, reported,
-  discount_id, charges, count, saved_pico, route_version, route_path, run_source)
+  discount_id, charges, count, saved_pico, route_version, route_path, run_source, similarity_ppm)
 SELECT $1, u.event, u.started, u.request, u.run, u.workspace, u.agent, u.virtual_key, u.end_user, u.labels::jsonb, u.dialect,
   u.route, u.model, u.provider, u.provider_model, u.attempt, coalesce(u.streamed, false), u.outcome, coalesce(u.code, ''), coalesce(u.rule, ''), u.http_status, u.duration, coalesce(u.first_byte, 0),
   u.input, coalesce(u.cached_input, 0), coalesce(u.cache_write, 0), coalesce(u.output, 0), coalesce(u.reasoning, 0), coalesce(u.estimated, false), u.cost, coalesce(u.bound, 0), u.price, coalesce(u.waste, false),
   sqlc.arg(edge_id)::uuid, coalesce(u.generation, 0), coalesce(u.cache_write_hour, 0), coalesce(u.audio_input, 0), coalesce(u.audio_output, 0), coalesce(u.image_input, 0), coalesce(u.image_output, 0), coalesce(u.units::jsonb, '{}'), coalesce(u.service_tier, ''), coalesce(u.reported, false),
-  u.discount, u.charges, coalesce(u.count, 1), coalesce(u.saved, 0), coalesce(u.route_version, 0), coalesce(u.route_path, ''), coalesce(u.run_source, '')
+  u.discount, u.charges, coalesce(u.count, 1), coalesce(u.saved, 0), coalesce(u.route_version, 0), coalesce(u.route_path, ''), coalesce(u.run_source, ''), coalesce(u.similarity, 0)
 FROM (
   SELECT unnest(sqlc.arg(events)::pg_catalog.uuid[]) AS event,
     unnest(sqlc.arg(started)::timestamptz[]) AS started,
@@ -209,6 +210,7 @@ FROM (
     unnest(sqlc.arg(route_versions)::integer[]) AS route_version,
     unnest(sqlc.arg(route_paths)::text[]) AS route_path,
     unnest(sqlc.arg(run_sources)::text[]) AS run_source,
+    unnest(sqlc.arg(similarities)::integer[]) AS similarity,
     unnest(sqlc.arg(charges)::bytea[]) AS charges
 ) AS u
 ON CONFLICT DO NOTHING

@@ -99,5 +99,18 @@ FROM provider
 WHERE org_id = $1 AND provider_id = $2 AND archived_at IS NULL
 FOR SHARE;
 
+-- name: ListEmbedders :many
+-- Names of routes, and whether they lead to a model that embeds: one at a provider that may have some, and for whose words the catalog has no price.
+SELECT n.place, n.name, bool_or(p.kind = ANY(sqlc.arg(kinds)::text[]) AND NOT EXISTS (
+  SELECT FROM model_price m WHERE m.catalog = p.catalog AND m.model = t.model AND m.output_pico > 0
+))::boolean AS embeds
+FROM route_name n
+JOIN route_target t ON t.org_id = n.org_id AND t.route_id = n.route_id
+JOIN provider p ON p.org_id = t.org_id AND p.provider_id = t.provider_id
+WHERE n.org_id = $1 AND (sqlc.arg(name)::text = '' OR n.name = sqlc.arg(name)::text)
+GROUP BY n.place, n.name
+ORDER BY n.name, n.place DESC
+LIMIT 100000;
+
 -- name: WorkspaceExists :one
 SELECT EXISTS (SELECT FROM workspace WHERE org_id = $1 AND workspace_id = $2 AND archived_at IS NULL);

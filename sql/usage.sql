@@ -323,7 +323,7 @@ SELECT e.event_id, e.started_at, e.request_id, e.run_id, e.workspace_id, e.agent
   e.model, e.provider_id, e.provider_model, e.attempt, e.streamed, e.outcome, e.code, e.rule, e.http_status, e.duration_us, e.first_byte_us,
   e.input_tokens, e.cached_input_tokens, e.cache_write_tokens, e.output_tokens, e.reasoning_tokens, e.estimated, e.cost_pico, e.bound_pico,
   e.price_id, e.waste, e.edge_id, e.generation, e.recorded_at, e.count, coalesce(c.saved_pico, e.saved_pico)::bigint AS saved_pico, e.cache_write_hour_tokens, e.audio_input_tokens, e.audio_output_tokens,
-  e.image_input_tokens, e.image_output_tokens, e.units, e.service_tier, e.reported, e.discount_id, e.route_version, e.route_path, e.run_source,
+  e.image_input_tokens, e.image_output_tokens, e.units, e.service_tier, e.reported, e.discount_id, e.route_version, e.route_path, e.run_source, e.similarity_ppm,
   coalesce(c.after_pico, e.cost_pico)::bigint AS current_pico, coalesce(c.price_id, e.price_id, '00000000-0000-0000-0000-000000000000')::uuid AS current_price,
   coalesce(CASE WHEN c.event_id IS NULL THEN e.discount_id ELSE c.discount_id END, '00000000-0000-0000-0000-000000000000')::uuid AS current_discount,
   coalesce(c.corrected_at, e.recorded_at)::timestamptz AS corrected_at, coalesce(c.reprice_id, '00000000-0000-0000-0000-000000000000')::uuid AS reprice_id, coalesce(c.reason, '')::text AS reprice_reason, coalesce(c.created_by, '')::text AS reprice_by,

@@ -234,9 +234,9 @@ func moneyStories() []story {
 			Figures: []component.Stat{{Label: "Cost", Value: "$38.41"}, {Label: "Calls", Value: "18,204"}, {Label: "Tokens", Value: "41.2 M"}, {Label: "Wasted", Value: "$0.51", Note: "on answers nobody got"}}, CallsURL: "/usage", Calls: usageui.List{Rows: calls(rows)},
 		}
 		for g := range groups {
-			v.Table.Rows = append(v.Table.Rows, spendui.Row{Name: agents[g], Color: g + 1, Calls: "2,300", Tokens: "5.1 M", Waste: "$0.00", Cost: "$4.80", Share: "12%"})
+			v.Table.Rows = append(v.Table.Rows, spendui.Row{Name: agents[g], Color: g + 1, Calls: "2,300", Tokens: "5.1 M", Waste: "$0.00", Saved: "$0.31", Cost: "$4.80", Share: "12%"})
 		}
-		v.Table.By, v.Table.Total = "Agent", spendui.Row{Calls: "18,204", Tokens: "41.2 M", Waste: "$0.51", Cost: "$38.41", Share: "100%"}
+		v.Table.By, v.Table.Total = "Agent", spendui.Row{Calls: "18,204", Tokens: "41.2 M", Waste: "$0.51", Saved: "$2.48", Cost: "$38.41", Share: "100%"}
 		return v
 	}
 	return []story{

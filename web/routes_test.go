@@ -78,8 +78,10 @@ func mirroring() routeui.Mirror {
 func keeping() routeui.Cache {
 	return routeui.Cache{
 		Open: true, Summary: "The same call again is answered for nothing.", PurgeHref: "/routes/1/purge-cache",
-		Mode: component.Field{Name: "cache.mode", Label: "Which answers serve again", Value: "exact", Options: []component.Option{{Value: "off", Label: "None", Help: "Nothing is kept."}, {Value: "exact", Label: "Of the same call"}}},
-		TTL:  component.Field{Name: "cache.ttl_seconds", Label: "Kept for", Value: "10m", Error: "enter a time between 1s and 720h, such as 10m"}, PerEndUser: component.Field{Name: "cache.per_end_user", Label: "Each end user has answers of their own", Value: "yes"},
+		Mode:  component.Field{Name: "cache.mode", Label: "Which answers serve again", Value: "exact", Options: []component.Option{{Value: "off", Label: "None", Help: "Nothing is kept."}, {Value: "exact", Label: "Of the same call"}, {Value: "semantic", Label: "Of a similar question too"}}},
+		Model: component.Field{Name: "cache.embedding_model", Label: "Compared by", Value: "embed", Options: []component.Option{{Label: "Choose a route"}, {Value: "embed", Label: "embed"}}}, Label: "tollgate_cache=smart",
+		Threshold: component.Field{Name: "cache.threshold", Label: "Similarity", Value: "0.95", InputMode: "decimal"}, Figures: []component.Stat{{Label: "Hits in 7 days", Value: "120", Note: "80 of the same call, 40 of similar questions"}},
+		TTL: component.Field{Name: "cache.ttl_seconds", Label: "Kept for", Value: "10m", Error: "enter a time between 1s and 720h, such as 10m"}, PerEndUser: component.Field{Name: "cache.per_end_user", Label: "Each end user has answers of their own", Value: "yes"},
 	}
 }
 

@@ -64,6 +64,7 @@ type Row struct {
 	Calls  string
 	Tokens string
 	Waste  string
+	Saved  string
 	Cost   string
 	Share  string
 }

@@ -81,6 +81,9 @@ func (c *Console) editRoute(v *visit) error {
 	form := routeui.Form{Title: found.Name, Links: routeLinks(id, ""), Stops: stopsOf(stoppedAt(edges)[id], found), ResumeHref: "/routes/" + id.String() + "/resume"}
 	if found.Cache != nil {
 		form.PurgeHref = "/routes/" + id.String() + "/purge-cache"
+		if form.Cache.Figures, err = c.cacheFigures(v, found); err != nil {
+			return err
+		}
 	}
 	form.Workspace = component.Field{Name: "workspace_id", Label: "Where", Disabled: true, Options: []component.Option{{Label: where}}}
 	return c.routeForm(v, form, in, unread, "Save", func() (string, string, error) {
@@ -239,8 +242,13 @@ func (c *Console) routeForm(v *visit, form routeui.Form, in route.Input, unread 
 	form.Form = v.frameOf("route-form", submit, "/routes", wrong, "name", "workspace_id", "aliases", "time_zone", "strategy", "targets", "sticky_by", "canary", "reliability", "cache", "mirror")
 	e.fill(&form, in)
 	form.Reliable = reliabilityFields(v, in.Reliability, wrong)
-	form.Cache = cacheFields(v, in.Cache, wrong)
-	form.Cache.PurgeHref = form.PurgeHref
+	embedders, err := c.Routes.Embedders(v.Request().Context(), v.actor)
+	if err != nil {
+		return err
+	}
+	recent := form.Cache.Figures
+	form.Cache = cacheFields(v, in, embedders, wrong)
+	form.Cache.PurgeHref, form.Cache.Figures = form.PurgeHref, recent
 	form.Mirror = mirrorFields(v, in, e.providers, wrong)
 	return c.draw(v, view{Title: form.Title, Active: "/routes", Crumbs: under("Routes", "/routes"), Status: status, Content: routeui.FormPage(form), Fragment: routeui.Edit(form)})
 }

@@ -148,8 +148,11 @@ func (c *Console) spendView(v *visit, s span, by grouping, wrong mends) (spendui
 	}
 	calls.Filters = false
 	shown := spendui.View{
-		Figures: spendFigures(groups), Table: sumsOf(groups, s).table(v, by), Calls: calls, CallsURL: callsOf(v, s),
+		Table: sumsOf(groups, s).table(v, by), Calls: calls, CallsURL: callsOf(v, s),
 		Empty: groups.Total.Events == 0, AnyEver: len(calls.Rows) > 0 || s.name != "24h", Notes: spendNotes(groups),
+	}
+	if shown.Figures, err = c.spendFigures(v, s, groups); err != nil {
+		return spendui.View{}, err
 	}
 	word := by.word
 	if by.value == "run" {
@@ -266,7 +269,20 @@ func every(s span) string {
 	}
 }
 
-func spendFigures(s usage.Spend) []component.Stat {
+// spendFigures are the sums of a range, and what of them caches and mirrors had.
+func (c *Console) spendFigures(v *visit, within span, s usage.Spend) ([]component.Stat, error) {
+	apart, err := c.apartOf(v, within, whereOf(v))
+	if err != nil {
+		return nil, err
+	}
+	figures := spendStats(s, apart.savedNote(s.Total.Saved))
+	if apart.mirrored.Events > 0 {
+		figures = append(figures, component.Stat{Label: "Mirrored", Value: apart.mirrored.Cost.USD(), Note: callsText(apart.mirrored.Events) + " repeated elsewhere; part of cost and wasted", TestID: "spend-mirrored"})
+	}
+	return figures, nil
+}
+
+func spendStats(s usage.Spend, saved string) []component.Stat {
 	var parts []string
 	for _, one := range []struct {
 		cost money.Amount
@@ -283,7 +299,7 @@ func spendFigures(s usage.Spend) []component.Stat {
 		{Label: "Calls", Value: grouped(s.Total.Events), Note: "refusals included", TestID: "spend-events"},
 		{Label: "Tokens", Value: grouped(tokensOf(s.Total.Figures)), Note: grouped(s.Total.CachedInputTokens) + " read from caches", TestID: "spend-tokens"},
 		{Label: "Wasted", Value: s.Total.Waste.USD(), Note: cmp.Or(strings.Join(parts, " · "), "on answers that nobody got"), TestID: "spend-waste"},
-		{Label: "Saved by caches", Value: s.Total.Saved.USD(), Note: "kept answers, and cached input against plain", TestID: "spend-saved"},
+		{Label: "Saved by caches", Value: s.Total.Saved.USD(), Note: saved, TestID: "spend-saved"},
 	}
 }
 

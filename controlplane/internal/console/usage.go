@@ -13,6 +13,7 @@ import (
 	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/money"
+	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/scope"
 	"tollgate.dev/controlplane/internal/usage"
 	"tollgate.dev/web/component"
@@ -100,6 +101,14 @@ func callRow(one usage.Event) usageui.Row {
 	if one.Rule != "" {
 		row.Why += " · " + one.Rule
 	}
+	switch of := labelOf(one.Labels, route.CacheLabel); {
+	case one.SimilarityPPM > 0:
+		row.Why += " · " + similarity(one.SimilarityPPM)
+	case row.Why == "" && of != "":
+		row.Why = "for the cache of " + of
+	case row.Why == "" && labelOf(one.Labels, route.MirrorLabel) != "":
+		row.Why = "mirror of " + labelOf(one.Labels, route.MirrorLabel)
+	}
 	if one.ProviderName != "" {
 		row.Answered = one.ProviderName + " / " + one.ProviderModel
 	}
@@ -169,7 +178,7 @@ func callDetail(one usage.Detail, edgeName string) usageui.Detail {
 	d.Caller = facts("Agent", one.AgentName, "Virtual key", one.VirtualKeyName, "Workspace", one.WorkspaceName, "End user", one.EndUser, "~Run", one.RunID, "Run known by", runSourceText(one.RunSource), "~Request", one.RequestID.String(), "~Call", one.ID.String())
 	link(d.Caller, "Run", runHref(one.Event))
 	d.Answer = facts("Dialect", one.Dialect, "~Model asked", one.Model, "Route’s version", number(int64(one.RouteVersion)), "~Route’s groups", one.RoutePath, "Provider", one.ProviderName, "~Model called", one.ProviderModel, "Status", number(int64(one.HTTPStatus)), "~Code", one.Code, "Rule", one.Rule,
-		"Attempt", number(int64(one.Attempt)), "Streamed", yes(one.Streamed), "Edge", edgeName, "~Edge id", one.EdgeID.String(), "Generation", grouped(int64(one.Generation)))
+		"Similarity", similarity(one.SimilarityPPM), "Attempt", number(int64(one.Attempt)), "Streamed", yes(one.Streamed), "Edge", edgeName, "~Edge id", one.EdgeID.String(), "Generation", grouped(int64(one.Generation)))
 	if !one.RouteID.IsZero() {
 		link(d.Answer, "Route’s version", "/usage?"+url.Values{"route_id": {one.RouteID.String()}, "route_version": {number(int64(one.RouteVersion))}}.Encode())
 		link(d.Answer, "Route’s groups", "/usage?"+url.Values{"route_id": {one.RouteID.String()}, "route_path": {one.RoutePath}}.Encode())
@@ -195,6 +204,23 @@ func labelFacts(raw json.RawMessage) []usageui.Fact {
 		list = append(list, usageui.Fact{Name: name, Text: labels[name], Mono: true})
 	}
 	return list
+}
+
+// labelOf returns one label; empty: there is none of that name.
+func labelOf(raw json.RawMessage, name string) string {
+	labels := map[string]string{}
+	if len(raw) == 0 || json.Unmarshal(raw, &labels) != nil {
+		return ""
+	}
+	return labels[name]
+}
+
+// similarity writes a cosine; empty: there is none.
+func similarity(ppm int32) string {
+	if ppm == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(float64(ppm)/1e6, 'f', 3, 64)
 }
 
 // facts pairs names with texts; empty texts are left out, a name that begins with ~ is of a text for machines.
@@ -277,6 +303,8 @@ func outcomeText(one usage.Event) string {
 		rule = " “" + one.Rule + "”"
 	}
 	switch {
+	case one.Code == "cache_hit_similar":
+		return "The kept answer to a similar question served the call: " + similarity(one.SimilarityPPM) + " of 1 alike. It had cost " + one.Saved.USD() + "; what comparing cost stands among the attempts of this request."
 	case one.Code == "cache_hit":
 		return "A kept answer served the call. No provider was asked; the answer had cost " + one.Saved.USD() + "."
 	case one.Code == "budget_exhausted":
@@ -301,6 +329,8 @@ func outcomeText(one usage.Event) string {
 		return "The caller hung up. The call is charged up to what was produced."
 	case one.Code == "batch_pending":
 		return "A batch was begun. What it costs is booked when it has ended and somebody asks for it; until then at most what was set aside is in doubt."
+	case one.Outcome == "ok" && labelOf(one.Labels, route.CacheLabel) != "":
+		return "No caller asked for this: it compares a question with those that the cache of “" + labelOf(one.Labels, route.CacheLabel) + "” has answers to."
 	case one.Outcome == "indeterminate":
 		return "The edge stopped while the call was under way. The cost is what was seen; at most it is what was set aside."
 	default:

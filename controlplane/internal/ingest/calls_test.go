@@ -15,6 +15,7 @@ import (
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/usage"
 	"tollgate.dev/dataplane/wire"
 )
@@ -152,6 +153,50 @@ func TestACallIsShownWithItsRoutesVersionAndGroupsAndHowItsRunWasKnown(t *testin
 		if _, err := f.usage.Events(t.Context(), actor, filter); fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%+v: %v", filter, err)
 		}
+	}
+}
+
+func TestACallIsShownWithItsSimilarityAndAComparisonIsNoStepOfItsRun(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	actor := f.listed(t, "a")[0]
+	run := func(change func(*wire.UsageEvent)) func(*wire.UsageEvent) {
+		return func(e *wire.UsageEvent) {
+			e.RunId, e.Outcome, e.CostPico, e.Attempt = "run-1", wire.Outcome_OUTCOME_OK, 0, 0
+			change(e)
+		}
+	}
+	f.take(t, f.batch(t, 9, 1,
+		event(actor.Org, run(func(e *wire.UsageEvent) {
+			e.Attempt, e.CostPico, e.Labels = 1, 7, map[string]string{route.CacheLabel: "gpt"}
+		})),
+		event(actor.Org, run(func(e *wire.UsageEvent) { e.Code, e.SavedPico, e.SimilarityPpm = wire.CodeCacheHitSimilar, 40, 973_000 })),
+		event(actor.Org, run(func(e *wire.UsageEvent) { e.Code, e.SavedPico = wire.CodeCacheHit, 2 })),
+		event(actor.Org, run(func(e *wire.UsageEvent) { e.Code, e.SimilarityPpm = "odd", 1<<31 })),
+	))
+	f.fold(t)
+	all, _ := calls(t, f.usage, actor, usage.Filter{RunID: "run-1"})
+	said := map[string]int32{}
+	for _, one := range all {
+		said[one.Code] = one.SimilarityPPM
+	}
+	if len(all) != 4 || said[wire.CodeCacheHitSimilar] != 973_000 || said[wire.CodeCacheHit] != 0 || said["odd"] != 1_000_000 {
+		t.Errorf("%v", said)
+	}
+	found, err := f.usage.Run(t.Context(), actor, "run-1")
+	if err != nil || found.Steps != 3 || found.Events != 4 || found.Cost.String() != "7" || found.Saved.String() != "42" {
+		t.Errorf("%+v %v", found.Run, err)
+	}
+	at := all[0].StartedAt
+	for code, saved := range map[string]string{wire.CodeCacheHit: "2", wire.CodeCacheHitSimilar: "40"} {
+		sums, err := f.usage.Spend(t.Context(), actor, usage.SpendQuery{From: at.Add(-time.Hour), To: at.Add(2 * time.Hour), GroupBy: usage.ByOutcome, Where: usage.Where{Code: code}})
+		if err != nil || sums.Total.Events != 1 || sums.Total.Saved.String() != saved {
+			t.Errorf("%s: %+v %v", code, sums.Total, err)
+		}
+	}
+	sums, err := f.usage.Spend(t.Context(), actor, usage.SpendQuery{From: at.Add(-time.Hour), To: at.Add(2 * time.Hour), GroupBy: usage.ByLabel, Label: route.CacheLabel})
+	if err != nil || sums.Total.Events != 1 || sums.Total.Cost.String() != "7" || sums.Groups[0].GroupID != "gpt" {
+		t.Errorf("%+v %v", sums, err)
 	}
 }
 

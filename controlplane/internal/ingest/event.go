@@ -65,6 +65,7 @@ const (
 	countMax        = 1 << 40
 	indeterminate   = "indeterminate"
 	chargesMax      = 100
+	similarityMax   = 1_000_000
 	startedFirst    = 1_577_836_800 // 2020-01-01, Unix seconds
 	startedLast     = 4_102_444_800 // 2100-01-01
 	pastLastOutcome = wire.Outcome_OUTCOME_INDETERMINATE + 1

@@ -189,6 +189,7 @@ func columns(org ident.Org, edge ident.Edge, all []*event) ingestdb.InsertEvents
 		RouteVersions:   sparse(all, 0, func(e *event) int32 { return int32(e.in.GetRouteVersion()) }),
 		RoutePaths:      sparse(all, "", func(e *event) string { return e.in.GetRoutePath() }),
 		RunSources:      sparse(all, "", func(e *event) string { return e.runSource }),
+		Similarities:    sparse(all, 0, func(e *event) int32 { return int32(min(e.in.GetSimilarityPpm(), similarityMax)) }),
 		Charges:         column(all, func(e *event) []byte { return e.charged }),
 	}
 }

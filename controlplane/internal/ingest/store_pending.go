@@ -11,6 +11,7 @@ import (
 
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/ingest/internal/ingestdb"
+	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/controlplane/internal/tenant"
 )
 
@@ -130,11 +131,17 @@ func of[T any](lines []line, value func(*line) T) []T {
 func (e *event) line() line {
 	return line{
 		started: e.started, ended: e.ended(), run: e.run(), workspace: e.workspace.UUID, agent: e.agent.UUID, virtualKey: e.key.UUID, provider: e.provider.UUID,
-		route: e.route.UUID, model: e.summedModel(), outcome: e.outcome, code: e.in.GetCode(), firstAttempt: e.in.GetAttempt() <= 1, // a refusal has none
+		route: e.route.UUID, model: e.summedModel(), outcome: e.outcome, code: e.in.GetCode(), firstAttempt: e.begins(),
 		waste: e.in.GetWaste(), estimated: e.in.GetEstimated(), events: e.count, input: e.in.GetInputTokens(), cachedInput: e.in.GetCachedInputTokens(),
 		cacheWrite: e.in.GetCacheWriteTokens(), output: e.in.GetOutputTokens(), reasoning: e.in.GetReasoningTokens(), cost: e.in.GetCostPico(),
 		saved: e.in.GetSavedPico(), doubt: e.doubt(), tags: e.tags,
 	}
+}
+
+// begins says whether the event is a step of its run: a refusal, which has no attempt, or a first attempt, unless that only served the cache of
+// another call.
+func (e *event) begins() bool {
+	return e.in.GetAttempt() <= 1 && e.in.GetLabels()[route.CacheLabel] == ""
 }
 
 // doubt is what an event may have cost beyond what it is known to; below zero: it ends the doubt of another one.

@@ -133,7 +133,7 @@ func (in Input) clean() (Input, fault.Fields) {
 	cleanStrategy(&wrong, "", in.Strategy, in.StickyBy, in.Trial)
 	in.Reliability.Breaker = in.Reliability.Breaker.orNone()
 	in.Reliability.check(&wrong)
-	in.Cache.check(&wrong)
+	in.Cache = in.Cache.clean(&wrong)
 	in.Mirror = in.Mirror.clean(&wrong)
 	count := 0
 	each(in.Targets, "", func(string, *Target) { count++ })

@@ -38,6 +38,9 @@ func (s *Service) Create(ctx context.Context, actor authz.Actor, in Input) (crea
 		if err := judgeTargets(ctx, tx, &wrong, actor.Org, &in); err != nil {
 			return audit.Entry{}, err
 		}
+		if err := judgeCache(ctx, tx, &wrong, actor.Org, &in); err != nil {
+			return audit.Entry{}, err
+		}
 		if err := wrong.Err(); err != nil {
 			return audit.Entry{}, err
 		}
@@ -87,6 +90,9 @@ func (s *Service) save(ctx context.Context, actor authz.Actor, id ident.Route, a
 		in, wrong := s.clean(in)
 		in.WorkspaceID = before.WorkspaceID
 		if err := judgeTargets(ctx, tx, &wrong, actor.Org, &in); err != nil {
+			return audit.Entry{}, err
+		}
+		if err := judgeCache(ctx, tx, &wrong, actor.Org, &in); err != nil {
 			return audit.Entry{}, err
 		}
 		if err := wrong.Err(); err != nil {
@@ -161,6 +167,23 @@ func (s *Service) List(ctx context.Context, actor authz.Actor) (all []Route, err
 	}
 	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
 		all, err = List(ctx, tx, actor.Org)
+		return err
+	})
+	return all, err
+}
+
+// Embedders returns the names of routes that lead to a model that embeds, by name.
+func (s *Service) Embedders(ctx context.Context, actor authz.Actor) (all []Embedder, err error) {
+	if err := actor.Require(authz.RouteRead); err != nil {
+		return nil, err
+	}
+	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
+		named, err := embedders(ctx, tx, actor.Org, "")
+		for _, each := range named {
+			if each.embeds {
+				all = append(all, each.Embedder)
+			}
+		}
 		return err
 	})
 	return all, err

@@ -65,6 +65,50 @@ func judgeTargets(ctx context.Context, tx pgx.Tx, wrong *fault.Fields, org ident
 	return err
 }
 
+// judgeCache notes an embedding model that calls of the route would not find, or that does not embed.
+func judgeCache(ctx context.Context, tx pgx.Tx, wrong *fault.Fields, org ident.Org, in *Input) error {
+	if in.Cache == nil || in.Cache.Mode != CacheSemantic || in.Cache.EmbeddingModel == "" {
+		return nil
+	}
+	named, err := embedders(ctx, tx, org, in.Cache.EmbeddingModel)
+	if err != nil {
+		return err
+	}
+	for _, each := range named { // the workspace's own comes first
+		if each.WorkspaceID.IsZero() || each.WorkspaceID == in.WorkspaceID {
+			if !each.embeds {
+				wrong.Add(embeddingModel, "the route %q leads to no model that embeds; name one that leads to a model such as text-embedding-3-small", each.Name)
+			}
+			return nil
+		}
+	}
+	if in.WorkspaceID.IsZero() {
+		wrong.Add(embeddingModel, "no route of every workspace has the name %q; create one to an embedding model, or name another", in.Cache.EmbeddingModel)
+	} else {
+		wrong.Add(embeddingModel, "no route that the workspace can call has the name %q; create one to an embedding model, or name another", in.Cache.EmbeddingModel)
+	}
+	return nil
+}
+
+// named is a name that leads to a route.
+type named struct {
+	Embedder
+	embeds bool
+}
+
+// embedders lists names of routes, or only one name in each place that has it, the workspaces' before that of all.
+func embedders(ctx context.Context, tx pgx.Tx, org ident.Org, name string) ([]named, error) {
+	rows, err := routedb.New(tx).ListEmbedders(ctx, routedb.ListEmbeddersParams{OrgID: org, Kinds: embeddingKinds(), Name: name})
+	if err != nil {
+		return nil, fmt.Errorf("list embedding models of %s: %w", org, err)
+	}
+	all := make([]named, len(rows))
+	for i, row := range rows {
+		all[i] = named{Embedder{row.Name, ident.Workspace{UUID: row.Place}}, row.Embeds}
+	}
+	return all, nil
+}
+
 func insert(ctx context.Context, tx pgx.Tx, actor authz.Actor, in Input) (Route, error) {
 	id, spec := ident.New[ident.Route](), in.spec()
 	err := routedb.New(tx).InsertRoute(ctx, routedb.InsertRouteParams{

@@ -15,7 +15,8 @@ import (
 
 // Wire returns the route as edges get it: a list in order or by weight in the form that every edge knows, anything else as a tree.
 func (r Route) Wire() *wire.Route {
-	out := &wire.Route{Id: r.ID.Bytes(), WorkspaceId: r.WorkspaceID.Bytes(), Name: r.Name, Aliases: r.Aliases, Version: uint32(max(r.Version, 0)), Reliability: r.Reliability.Wire(), Cache: r.Cache.wire(r.CacheEpoch), Mirror: r.Mirror.wire()}
+	out := &wire.Route{Id: r.ID.Bytes(), WorkspaceId: r.WorkspaceID.Bytes(), Name: r.Name, Aliases: r.Aliases, Version: uint32(max(r.Version, 0)), Reliability: r.Reliability.Wire(), Mirror: r.Mirror.wire()}
+	out.Cache, out.SemanticCache = r.Cache.wire(r.CacheEpoch)
 	root := &wire.RouteNode{Strategy: r.Strategy.wire(), Sticky: stickyOf(r.StickyBy), StickyLabel: labelOf(r.StickyBy), Canary: r.Trial.wire()}
 	root.Nodes = nodes(out, r.Targets)
 	if r.isFlat() {

@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -228,7 +229,7 @@ func (s *Service) Event(ctx context.Context, actor authz.Actor, id ident.Event) 
 		siblings.RequestID = detail.RequestID
 		siblings.From, siblings.To = detail.StartedAt.Add(-requestMax), detail.StartedAt.Add(requestMax)
 		detail.Attempts, err = events(ctx, tx, actor.Org, siblings, from, ident.Event{})
-		slices.SortFunc(detail.Attempts, func(a, b Event) int { return a.Attempt - b.Attempt })
+		slices.SortFunc(detail.Attempts, func(a, b Event) int { return cmp.Or(a.StartedAt.Compare(b.StartedAt), a.Attempt-b.Attempt) })
 		return err
 	})
 	return detail, err

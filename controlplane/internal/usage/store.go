@@ -173,7 +173,7 @@ func fromRow(row usagedb.ListEventsRow) Event {
 		PriceID: ident.Price{UUID: row.CurrentPrice}, DiscountID: ident.Price{UUID: row.CurrentDiscount}, CacheHourTokens: row.CacheWriteHourTokens,
 		AudioInputTokens: row.AudioInputTokens, ImageInputTokens: row.ImageInputTokens, AudioOutputTokens: row.AudioOutputTokens,
 		ImageOutputTokens: row.ImageOutputTokens, Units: row.Units, ServiceTier: row.ServiceTier, Reported: row.Reported, Waste: row.Waste, EdgeID: row.EdgeID, Generation: uint64(max(row.Generation, 0)), RecordedAt: row.RecordedAt.UTC(),
-		Count: row.Count, Saved: money.FromPico(row.SavedPico),
+		Count: row.Count, Saved: money.FromPico(row.SavedPico), SimilarityPPM: row.SimilarityPpm,
 	}
 	if row.RepriceID != uuid.Nil {
 		event.Correction = &Correction{RepriceID: row.RepriceID, Reason: row.RepriceReason, By: row.RepriceBy, Charged: money.FromPico(row.CostPico), CorrectedAt: row.CorrectedAt.UTC()}

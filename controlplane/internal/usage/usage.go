@@ -164,8 +164,9 @@ type Event struct {
 	EdgeID            ident.Edge       `json:"edge_id"`
 	Generation        uint64           `json:"generation"`
 	RecordedAt        time.Time        `json:"recorded_at"`
-	Count             int64            `json:"count"`      // refusals that were counted together; else 1
-	Saved             money.Amount     `json:"saved_pico"` // what tokens read from a cache would have cost more as plain input
+	Count             int64            `json:"count"`          // refusals that were counted together; else 1
+	Saved             money.Amount     `json:"saved_pico"`     // what tokens read from a cache would have cost more as plain input; of a hit: what the kept answer had cost
+	SimilarityPPM     int32            `json:"similarity_ppm"` // of a cache_hit_similar: the cosine of the two questions, in millionths
 }
 
 // Correction is what a re-price job made of an event's cost.

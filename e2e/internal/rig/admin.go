@@ -145,7 +145,11 @@ type Event struct {
 	Streamed      bool   `json:"streamed"`
 	CostPico      string `json:"cost_pico"`
 	SavedPico     string `json:"saved_pico"`
-	Units         struct {
+	RequestID     string `json:"request_id"`
+	SimilarityPPM int    `json:"similarity_ppm"`
+
+	Labels map[string]string `json:"labels"`
+	Units  struct {
 		Images     int64 `json:"images"`
 		Characters int64 `json:"characters"`
 		AudioMS    int64 `json:"audio_ms"`

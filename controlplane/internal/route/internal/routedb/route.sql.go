@@ -294,6 +294,52 @@ func (q *Queries) InsertVersion(ctx context.Context, arg InsertVersionParams) er
 	return err
 }
 
+const listEmbedders = `-- name: ListEmbedders :many
+SELECT n.place, n.name, bool_or(p.kind = ANY($2::text[]) AND NOT EXISTS (
+  SELECT FROM model_price m WHERE m.catalog = p.catalog AND m.model = t.model AND m.output_pico > 0
+))::boolean AS embeds
+FROM route_name n
+JOIN route_target t ON t.org_id = n.org_id AND t.route_id = n.route_id
+JOIN provider p ON p.org_id = t.org_id AND p.provider_id = t.provider_id
+WHERE n.org_id = $1 AND ($3::text = '' OR n.name = $3::text)
+GROUP BY n.place, n.name
+ORDER BY n.name, n.place DESC
+LIMIT 100000
+`
+
+type ListEmbeddersParams struct {
+	OrgID ident.Org
+	Kinds []string
+	Name  string
+}
+
+type ListEmbeddersRow struct {
+	Place  uuid.UUID
+	Name   string
+	Embeds bool
+}
+
+// Names of routes, and whether they lead to a model that embeds: one at a provider that may have some, and for whose words the catalog has no price.
+func (q *Queries) ListEmbedders(ctx context.Context, arg ListEmbeddersParams) ([]ListEmbeddersRow, error) {
+	rows, err := q.db.Query(ctx, listEmbedders, arg.OrgID, arg.Kinds, arg.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListEmbeddersRow
+	for rows.Next() {
+		var i ListEmbeddersRow
+		if err := rows.Scan(&i.Place, &i.Name, &i.Embeds); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listProviderNames = `-- name: ListProviderNames :many
 SELECT provider_id, name
 FROM provider

@@ -49,12 +49,12 @@ type session struct {
 
 // spoken is one reply under way.
 type spoken struct {
-	attempt *attempt
-	grant   limit.Grant
-	own     bool // the grant is the reply's own, and not the connection's
-	try     uint32
-	text    int64 // bytes
-	soundMs int64
+	attempt    *attempt
+	grant      limit.Grant
+	own        bool // the grant is the reply's own, and not the connection's
+	try        uint32
+	text       int64 // bytes
+	soundBytes int64
 }
 
 func newSession(p *Pipeline, c *call, a *attempt, caller, provider *socket.Conn) *session {

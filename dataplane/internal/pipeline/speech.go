@@ -279,15 +279,23 @@ func (s *session) hear(data []byte, r *scan.Result) *cut {
 	case "error":
 		s.asked = max(s.asked-1, 0) // a reply that it will not begin, or something else
 	case "response.output_audio.delta", "response.audio.delta":
-		if reply := s.replies[unquoted(scan.Lookup(data, "response_id"))]; reply != nil {
-			reply.soundMs += int64(len(scan.Lookup(data, "delta"))) * 3 / 4 / soundBytesPerMs
-		}
+		s.goesOn(data, func(reply *spoken, delta int64) { reply.soundBytes += delta * 3 / 4 })
 	case "response.output_text.delta", "response.text.delta", "response.function_call_arguments.delta":
-		if reply := s.replies[unquoted(scan.Lookup(data, "response_id"))]; reply != nil {
-			reply.text += int64(len(scan.Lookup(data, "delta")))
-		}
+		s.goesOn(data, func(reply *spoken, delta int64) { reply.text += delta })
 	}
 	return nil
+}
+
+// goesOn adds a piece to a reply, and notes on disk what is heard of it so far: should this process be killed, that is the least it cost. mu
+// is held.
+func (s *session) goesOn(data []byte, add func(reply *spoken, delta int64)) {
+	reply := s.replies[unquoted(scan.Lookup(data, "response_id"))]
+	if reply == nil {
+		return
+	}
+	add(reply, int64(len(scan.Lookup(data, "delta"))))
+	usage := s.p.believed(reply.attempt, s.estimate(reply))
+	s.p.checkpoint(s.c, reply.attempt, s.p.Now(), usage, meter.Cost(reply.attempt.price, usage))
 }
 
 // begins takes a reply that the provider has begun. mu is held.
@@ -359,9 +367,9 @@ func (s *session) done(response []byte) *cut {
 func (s *session) estimate(reply *spoken) meter.Usage {
 	before := s.tokens.Input + s.tokens.CachedInput + s.tokens.Output
 	sound := s.heard.soundMs*heardTokensPerSec/msPerSecond + 1
-	said := reply.soundMs*saidTokensPerSec/msPerSecond + meter.Tokens(reply.text)
+	spoken := reply.soundBytes / soundBytesPerMs * saidTokensPerSec / msPerSecond
 	return meter.Usage{
-		Input: before + sound + meter.Tokens(s.heard.text), AudioInput: sound, Output: said, AudioOutput: min(reply.soundMs*saidTokensPerSec/msPerSecond, said),
+		Input: before + sound + meter.Tokens(s.heard.text), AudioInput: sound, Output: spoken + meter.Tokens(reply.text), AudioOutput: spoken,
 	}
 }
 

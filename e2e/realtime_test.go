@@ -2,7 +2,10 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/http"
+	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -53,7 +56,7 @@ func TestTheOfficialSDKSpeaksOverWebSocket(t *testing.T) {
 		Usage                  []struct{ Input, Output, Sound int64 }
 	}
 	runSDK(t, "realtime.mjs", p.house.Edges[0], p.key, speaker+" "+poor, &found)
-	if found.Text == "" || found.Sound == 0 || len(found.Usage) != 2 || found.Usage[1].Sound == 0 || found.Refusal != "invalid_request session.audio.input.transcription" || found.Browser != "session.created" || found.Poor != http.StatusPaymentRequired {
+	if found.Text == "" || found.Sound == 0 || len(found.Usage) != 2 || found.Usage[1].Sound == 0 || found.Refusal != "price_unknown session.audio.input.transcription" || found.Browser != "session.created" || found.Poor != http.StatusPaymentRequired {
 		t.Errorf("%+v", found)
 	}
 	var billed [2]rig.Bill
@@ -101,4 +104,50 @@ func (p *project) speaks(t *testing.T, key string) (status int, requestID string
 	}
 	must(t, conn.Close(websocket.StatusNormalClosure, ""))
 	return http.StatusOK, answer.Header.Get("X-Tollgate-Request-Id")
+}
+
+// TestTheAgentsSDKSpeaksAsItIsByDefault has a session of OpenAI's Agents SDK, which wants what is said written down: that is billed at the price of
+// the model that writes.
+func TestTheAgentsSDKSpeaksAsItIsByDefault(t *testing.T) {
+	const writer = "gpt-4o-mini-transcribe" // the SDK's own choice
+	p := newProject(t, stand(t))
+	p.withSpeaker(t)
+	p.priceFile(t, "catalog,model,effective,input,audio_input,output\nopenai,"+writer+",2026-01-01,1250000,3000000,5000000\n")
+	p.acknowledged(t)
+	command := exec.CommandContext(t.Context(), "node", "realtime.mjs")
+	command.Dir = "framework/agents"
+	command.Env = append(os.Environ(), "EDGE_URL="+p.house.Edges[0].URL, "VIRTUAL_KEY="+p.key, "MODEL="+speaker)
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("%v\n%.2000s", err, stderr.String())
+	}
+	var found struct {
+		Sound      int
+		Transcript string
+		Errors     []string
+	}
+	must(t, json.Unmarshal(out, &found))
+	if found.Sound == 0 || found.Transcript == "" || len(found.Errors) > 0 {
+		t.Errorf("%s", out)
+	}
+	models := map[string]int{}
+	for _, event := range p.events(t, p.keyID, 4) { // two replies, what was written down, and the end of the connection
+		if models[event.ProviderModel]++; event.Outcome != "ok" {
+			t.Errorf("event %+v", event)
+		}
+		if event.ProviderModel != writer {
+			continue
+		}
+		for _, bill := range p.bills(t) {
+			if bill.Model == writer && (bill.AudioInputTokens == 0 || event.InputTokens != bill.InputTokens || event.OutputTokens != bill.OutputTokens ||
+				event.CostPico != strconv.FormatInt(bill.AudioInputTokens*3_000_000+bill.OutputTokens*5_000_000, 10)) {
+				t.Errorf("event %+v, but the provider billed %+v", event, bill)
+			}
+		}
+	}
+	if models[writer] != 1 || models[speaker] != 3 {
+		t.Errorf("events %v", models)
+	}
 }

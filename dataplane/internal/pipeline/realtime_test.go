@@ -282,13 +282,16 @@ func TestWhatIsBilledElsewhereOrReadTwiceIsNotPassedOn(t *testing.T) {
 	g, provider := realtimeRig(t)
 	l := g.speak(t)
 	for message, param := range map[string]string{
-		`{"type":"session.update","session":{"input_audio_transcription":{"model":"whisper-1"}}}`:                 `"session.input_audio_transcription"`,
-		`{"type":"session.update","session":{"audio":{"input":{"transcription":{"model":"gpt-4o-transcribe"}}}}}`: `"session.audio.input.transcription"`,
-		`{"type":"session.update","session":{"type":"transcription"}}`:                                            `"session.type"`,
-		`{"type":"transcription_session.update","session":{}}`:                                                    `"type"`,
-		`{"type":"session.update","type":"x"}`:                                                                    `"type"`,
-		`{"type":"session.update","\u0074ype":"x"}`:                                                               `"type"`,
-		`{"type":"session.update","session":{},"session":{"type":"transcription"}}`:                               `"session"`,
+		`{"type":"session.update","session":{"input_audio_transcription":{"model":"whisper-1"}}}`:                                           `"session.input_audio_transcription"`,
+		`{"type":"session.update","session":{"input_audio_transcription":{"language":"de"}}}`:                                               `"session.input_audio_transcription"`,
+		`{"type":"session.update","session":{"input_audio_transcription":{"model":"a","model":"b"}}}`:                                       `"session.input_audio_transcription"`,
+		`{"type":"session.update","session":{"input_audio_transcription":{"model":"a"},"audio":{"input":{"transcription":{"model":"b"}}}}}`: `"session.audio.input.transcription"`,
+		`{"type":"session.update","session":{"audio":{"input":{"transcription":{"model":"gpt-4o-transcribe"}}}}}`:                           `"session.audio.input.transcription"`,
+		`{"type":"session.update","session":{"type":"transcription"}}`:                                                                      `"session.type"`,
+		`{"type":"transcription_session.update","session":{}}`:                                                                              `"type"`,
+		`{"type":"session.update","type":"x"}`:                                                                                              `"type"`,
+		`{"type":"session.update","\u0074ype":"x"}`:                                                                                         `"type"`,
+		`{"type":"session.update","session":{},"session":{"type":"transcription"}}`:                                                         `"session"`,
 		`{"session":{}}`: `"type"`,
 		`["type"]`:       `"type"`,
 		`no JSON`:        `null`,

@@ -41,6 +41,7 @@ type session struct {
 	asked   int  // replies that the caller has asked for and the provider has not begun
 	tokens  meter.Usage
 	heard   hearing
+	ear     *ear      // what writes down what the caller says; nil: nothing does
 	at      time.Time // of the last message
 	drains  bool
 	ended   *cut // why the connection ends; nil: it goes on
@@ -255,6 +256,7 @@ func (s *session) settleAll() {
 		cutShort.usage = s.p.believed(reply.attempt, s.estimate(reply))
 		s.settle(reply, cutShort)
 	}
+	s.dropEar(e)
 	if s.spare != nil {
 		s.c.try, s.spare.started = s.try, s.c.started // its event tells of the connection as a whole
 		s.p.settle(s.c, s.spare, e)

@@ -24,16 +24,8 @@ const (
 
 // hearing is what the caller has said since the last reply began, for a reply whose figures never come.
 type hearing struct {
-	text    int64 // bytes
-	soundMs int64
-}
-
-// utterance is a message of the caller's, as far as it decides.
-type utterance struct {
-	kind, id string
-	session  []byte // raw
-	audio    []byte
-	at       scan.Value // of the model in a session's settings; zero: it names none
+	text       int64 // bytes
+	soundBytes int64
 }
 
 // upward carries what the caller says.
@@ -111,12 +103,19 @@ func (s *session) listen(data []byte) (out []byte, problem *refusal.Error, id st
 		s.asked++
 		s.heard.text += int64(len(data))
 	case "session.update":
+		if problem = s.lend(&u.ear); problem != nil {
+			return nil, problem, u.id
+		}
 		if u.at.End > 0 { // the provider knows the model by another name
 			model := refusal.AppendString(nil, s.c.attempt.target.Model)
 			return scan.Splice(nil, data, []scan.Edit{{Start: u.at.Start, End: u.at.End, Text: model}}), nil, u.id
 		}
 	case "input_audio_buffer.append":
-		s.heard.soundMs += int64(len(u.audio)) * 3 / 4 / soundBytesPerMs
+		sound := int64(len(u.audio)) * 3 / 4
+		if problem = s.overhear(sound); problem != nil {
+			return nil, problem, u.id
+		}
+		s.heard.soundBytes += sound
 	default:
 		s.heard.text += int64(len(data))
 	}
@@ -133,95 +132,6 @@ func (s *session) mayReply() *refusal.Error {
 	default:
 		return s.reserve()
 	}
-}
-
-// readUtterance reads what decides of a caller's message. What two readers could take differently is refused, and what is billed by something
-// that no event of the connection tells.
-func readUtterance(data []byte) (u utterance, problem *refusal.Error) {
-	if !scan.Valid(data) {
-		return u, speakerRefusal("", "The message is no JSON.")
-	}
-	seen := map[string]bool{}
-	scan.Each(data, func(key, value []byte) {
-		name := string(scan.Unescape(nil, key))
-		if seen[name] && problem == nil {
-			problem = speakerRefusal(name, "The field "+name+" stands twice.")
-		}
-		seen[name] = true
-		switch name {
-		case "type":
-			u.kind = unquoted(value)
-		case "event_id":
-			u.id = cleaned(unquoted(value), endUserMax)
-		case "session":
-			u.session = value
-		case "audio":
-			u.audio = value
-		}
-	})
-	if problem == nil && u.kind == "" {
-		problem = speakerRefusal("type", "The message has no type.")
-	}
-	if problem == nil && u.kind == "transcription_session.update" {
-		problem = speakerRefusal("type", notMetered)
-	}
-	if problem == nil {
-		problem = u.readSession(data)
-	}
-	return u, problem
-}
-
-const notMetered = "Transcription is billed by a model of its own, and is not metered over a realtime connection here. Leave it out; /v1/audio/transcriptions has it."
-
-// readSession looks for settings that bring another model in.
-func (u *utterance) readSession(data []byte) (problem *refusal.Error) {
-	seen := map[string]bool{}
-	refuse := func(field, message string) {
-		if problem == nil {
-			problem = speakerRefusal("session."+field, message)
-		}
-	}
-	scan.Each(u.session, func(key, value []byte) {
-		name := string(scan.Unescape(nil, key))
-		if seen[name] {
-			refuse(name, "The field "+name+" stands twice.")
-		}
-		seen[name] = true
-		switch {
-		case name == "model":
-			begin := cap(data) - cap(value)
-			u.at = scan.Value{Start: begin, End: begin + len(value)}
-		case name == "type" && unquoted(value) != "realtime":
-			refuse(name, notMetered)
-		case name == "input_audio_transcription" && value[0] != 'n':
-			refuse(name, notMetered)
-		case name == "audio":
-			scan.Each(value, func(key, value []byte) {
-				if string(scan.Unescape(nil, key)) != "input" {
-					return
-				}
-				scan.Each(value, func(key, value []byte) {
-					if string(scan.Unescape(nil, key)) == "transcription" && value[0] != 'n' {
-						refuse("audio.input.transcription", notMetered)
-					}
-				})
-			})
-		}
-	})
-	return problem
-}
-
-func unquoted(value []byte) string {
-	if len(value) < 2 || value[0] != '"' {
-		return ""
-	}
-	return string(scan.Unescape(nil, value[1:len(value)-1]))
-}
-
-func speakerRefusal(param, message string) *refusal.Error {
-	problem := refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest, message)
-	problem.Param = param
-	return problem
 }
 
 // downward carries what the provider says, and meters it.
@@ -278,6 +188,14 @@ func (s *session) hear(data []byte, r *scan.Result) *cut {
 		return s.done(r.Bytes(data, scan.Response))
 	case "error":
 		s.asked = max(s.asked-1, 0) // a reply that it will not begin, or something else
+	case "input_audio_buffer.cleared":
+		s.forgot()
+	case "input_audio_buffer.committed":
+		s.handedOver()
+	case "conversation.item.input_audio_transcription.completed":
+		return s.wrote(data, false)
+	case "conversation.item.input_audio_transcription.failed":
+		return s.wrote(data, true)
 	case "response.output_audio.delta", "response.audio.delta":
 		s.goesOn(data, func(reply *spoken, delta int64) { reply.soundBytes += delta * 3 / 4 })
 	case "response.output_text.delta", "response.text.delta", "response.function_call_arguments.delta":
@@ -366,7 +284,7 @@ func (s *session) done(response []byte) *cut {
 // heard of the reply. mu is held.
 func (s *session) estimate(reply *spoken) meter.Usage {
 	before := s.tokens.Input + s.tokens.CachedInput + s.tokens.Output
-	sound := s.heard.soundMs*heardTokensPerSec/msPerSecond + 1
+	sound := s.heard.soundBytes/soundBytesPerMs*heardTokensPerSec/msPerSecond + 1
 	spoken := reply.soundBytes / soundBytesPerMs * saidTokensPerSec / msPerSecond
 	return meter.Usage{
 		Input: before + sound + meter.Tokens(s.heard.text), AudioInput: sound, Output: spoken + meter.Tokens(reply.text), AudioOutput: spoken,

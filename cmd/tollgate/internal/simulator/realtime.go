@@ -14,6 +14,7 @@ import (
 const (
 	realtimeVoiceBytes = 48_000 // after so much sound it takes its turn by itself, where the session's settings want that
 	heardBytesPerToken = 4800
+	written            = "What was said." // as sound is written down
 )
 
 // realtime is one connection over which both sides speak, as OpenAI's Realtime has it
@@ -26,8 +27,9 @@ type realtime struct {
 	voice bool // the provider takes its turn by itself
 	sound bool // replies are spoken
 	texts []string
-	heard int // bytes of sound in the buffer
-	known int // tokens of sound in the conversation
+	heard int    // bytes of sound in the buffer
+	ear   string // the model that writes down what is heard; empty: none does
+	known int    // tokens of sound in the conversation
 }
 
 type realtimeEvent struct {
@@ -40,19 +42,26 @@ type realtimeEvent struct {
 				TurnDetection *struct {
 					Type string `json:"type"`
 				} `json:"turn_detection"`
+				Transcription *struct {
+					Model string `json:"model"`
+				} `json:"transcription"`
 			} `json:"input"`
 		} `json:"audio"`
 		Model string `json:"model"`
 	} `json:"session"`
-	Audio []byte `json:"audio"`
-	Item  struct {
-		Content []struct {
-			Text string `json:"text"`
-		} `json:"content"`
+	Audio  []byte `json:"audio"`
+	ItemID string `json:"item_id"`
+	Item   struct {
+		Content []realtimePart `json:"content"`
 	} `json:"item"`
 	Response struct {
 		MaxOutputTokens any `json:"max_output_tokens"`
 	} `json:"response"`
+}
+
+type realtimePart struct {
+	Type string `json:"type"`
+	Text string `json:"text"`
 }
 
 func (api openaiAPI) realtime(w http.ResponseWriter, r *http.Request) {
@@ -114,6 +123,9 @@ func (c *realtime) take(event *realtimeEvent) {
 		if detection := event.Session.Audio.Input.TurnDetection; detection != nil {
 			c.voice = detection.Type != ""
 		}
+		if transcription := event.Session.Audio.Input.Transcription; transcription != nil {
+			c.ear = transcription.Model
+		}
 		for _, one := range event.Session.OutputModalities {
 			c.sound = one == "audio"
 		}
@@ -122,7 +134,13 @@ func (c *realtime) take(event *realtimeEvent) {
 		for _, part := range event.Item.Content {
 			c.texts = append(c.texts, part.Text)
 		}
-		c.send(map[string]any{"type": "conversation.item.added", "item": map[string]any{"id": c.api.sim.id("item_"), "type": "message", "role": "user"}})
+		c.send(map[string]any{"type": "conversation.item.added", "previous_item_id": nil, "item": map[string]any{
+			"id": c.api.sim.id("item_"), "type": "message", "role": "user", "status": "completed", "content": event.Item.Content,
+		}})
+	case "conversation.item.retrieve":
+		c.send(map[string]any{"type": "conversation.item.retrieved", "item": map[string]any{
+			"id": event.ItemID, "type": "message", "role": "user", "status": "completed", "content": []any{map[string]any{"type": "input_audio", "transcript": written}},
+		}})
 	case "input_audio_buffer.append":
 		if c.heard += len(event.Audio); c.voice && c.heard >= realtimeVoiceBytes {
 			c.commit()
@@ -140,8 +158,23 @@ func (c *realtime) take(event *realtimeEvent) {
 }
 
 func (c *realtime) commit() {
-	c.known, c.heard = c.known+c.heard/heardBytesPerToken, 0
-	c.send(map[string]any{"type": "input_audio_buffer.committed", "item_id": c.api.sim.id("item_")})
+	heard, item := c.heard/heardBytesPerToken, c.api.sim.id("item_")
+	c.known, c.heard = c.known+heard, 0
+	c.send(map[string]any{"type": "input_audio_buffer.committed", "item_id": item})
+	if c.ear == "" {
+		return
+	}
+	entry := Entry{
+		ID: c.api.sim.id("bill_"), ClientRequestID: c.r.Header.Get("X-Client-Request-Id"), Provider: c.api.provider, Model: c.ear, Streamed: true,
+		InputTokens: heard, AudioInputTokens: heard, OutputTokens: tokens(len(written)), Completed: true, Status: http.StatusSwitchingProtocols, At: c.api.sim.now().UTC(),
+	}
+	c.api.sim.ledger.settle(c.api.sim.ledger.open(entry), entry)
+	c.send(map[string]any{
+		"type": "conversation.item.input_audio_transcription.completed", "item_id": item, "content_index": 0, "transcript": written, "usage": map[string]any{
+			"type": "tokens", "total_tokens": heard + entry.OutputTokens, "input_tokens": heard, "output_tokens": entry.OutputTokens,
+			"input_token_details": map[string]int{"text_tokens": 0, "audio_tokens": heard},
+		},
+	})
 }
 
 // reply says something, and bills it.
@@ -157,7 +190,7 @@ func (c *realtime) reply(limit int) {
 		InputTokens: said.usage.input + c.known, AudioInputTokens: c.known, CachedTokens: said.usage.cached, Status: http.StatusSwitchingProtocols, At: c.api.sim.now().UTC(),
 	}
 	place := c.api.sim.ledger.open(entry)
-	id := c.api.sim.id("resp_")
+	id, item := c.api.sim.id("resp_"), c.api.sim.id("item_")
 	c.send(map[string]any{"type": "response.created", "response": map[string]any{"id": id, "object": "realtime.response", "status": "in_progress", "usage": nil}})
 	for n, piece := range said.pieces {
 		if fault.Kind == FaultCut && n == fault.AfterEvents {
@@ -166,7 +199,7 @@ func (c *realtime) reply(limit int) {
 			return
 		}
 		entry.OutputTokens++
-		event := map[string]any{"type": "response.output_text.delta", "response_id": id, "delta": piece}
+		event := map[string]any{"type": "response.output_text.delta", "response_id": id, "item_id": item, "output_index": 0, "content_index": 0, "delta": piece}
 		if c.sound {
 			entry.AudioOutputTokens++
 			event["type"], event["delta"] = "response.output_audio.delta", []byte(strings.Repeat("s", heardBytesPerToken/2))

@@ -845,22 +845,38 @@ SELECT s.run_id, s.workspace_id, s.agent_id, s.virtual_key_id, s.first_at, s.las
   s.saved_pico, s.doubt_pico, s.estimated_events, s.estimated_pico, coalesce(a.name, '')::text AS agent_name, coalesce(k.name, '')::text AS virtual_key_name,
   coalesce(w.name, '')::text AS workspace_name
 FROM (
-  SELECT r.org_id, r.run_id, r.workspace_id, r.agent_id, r.virtual_key_id, r.first_at, r.last_at, r.steps, r.refused, r.failed, r.indeterminate,
-    r.events, r.input_tokens, r.cached_input_tokens, r.cache_write_tokens, r.output_tokens, r.reasoning_tokens, r.cost_pico, r.waste_pico,
-    r.saved_pico, r.doubt_pico, r.estimated_events, r.estimated_pico
-  FROM usage_run_sum r
-  WHERE r.org_id = $1 AND r.first_at >= $2::timestamptz AND r.first_at < $3::timestamptz
-    AND ($4::text = '' OR r.run_id = $4::text)
-    AND ($5::uuid IS NULL OR r.workspace_id = $5::uuid)
-    AND ($6::uuid IS NULL OR r.agent_id = $6::uuid)
-    AND ($7::uuid IS NULL OR r.virtual_key_id = $7::uuid)
-  ORDER BY r.cost_pico DESC, r.run_id
-  LIMIT $8
+  SELECT f.org_id, f.run_id, f.workspace_id, f.agent_id, f.virtual_key_id, f.first_at, f.last_at, f.steps, f.refused, f.failed, f.indeterminate,
+    f.events, f.input_tokens, f.cached_input_tokens, f.cache_write_tokens, f.output_tokens, f.reasoning_tokens, f.cost_pico, f.waste_pico,
+    f.saved_pico, f.doubt_pico, f.estimated_events, f.estimated_pico
+  FROM (
+    SELECT r.org_id, r.run_id, r.workspace_id, r.agent_id, r.virtual_key_id, r.first_at, r.last_at, r.steps, r.refused, r.failed, r.indeterminate,
+      r.events, r.input_tokens, r.cached_input_tokens, r.cache_write_tokens, r.output_tokens, r.reasoning_tokens, r.cost_pico, r.waste_pico,
+      r.saved_pico, r.doubt_pico, r.estimated_events, r.estimated_pico
+    FROM usage_run_folded r
+    WHERE r.org_id = $1 AND r.first_at >= $2::timestamptz AND r.first_at < $3::timestamptz
+      AND ($4::text = '' OR r.run_id = $4::text)
+      AND ($5::uuid IS NULL OR r.workspace_id = $5::uuid)
+      AND ($6::uuid IS NULL OR r.agent_id = $6::uuid)
+      AND ($7::uuid IS NULL OR r.virtual_key_id = $7::uuid)
+    ORDER BY r.cost_pico DESC, r.run_id
+    LIMIT $8
+  ) AS f
+  UNION ALL
+  SELECT n.org_id, n.run_id, n.workspace_id, n.agent_id, n.virtual_key_id, n.first_at, n.last_at, n.steps, n.refused, n.failed, n.indeterminate,
+    n.events, n.input_tokens, n.cached_input_tokens, n.cache_write_tokens, n.output_tokens, n.reasoning_tokens, n.cost_pico, n.waste_pico,
+    n.saved_pico, n.doubt_pico, n.estimated_events, n.estimated_pico
+  FROM usage_run_fresh n
+  WHERE n.org_id = $1 AND n.first_at >= $2::timestamptz AND n.first_at < $3::timestamptz
+    AND ($4::text = '' OR n.run_id = $4::text)
+    AND ($5::uuid IS NULL OR n.workspace_id = $5::uuid)
+    AND ($6::uuid IS NULL OR n.agent_id = $6::uuid)
+    AND ($7::uuid IS NULL OR n.virtual_key_id = $7::uuid)
 ) s
 LEFT JOIN workspace w ON w.org_id = s.org_id AND w.workspace_id = s.workspace_id
 LEFT JOIN agent a ON a.org_id = s.org_id AND a.agent_id = s.agent_id
 LEFT JOIN virtual_key k ON k.org_id = s.org_id AND k.virtual_key_id = s.virtual_key_id
 ORDER BY s.cost_pico DESC, s.run_id
+LIMIT $8
 `
 
 type ListRunsParams struct {
@@ -902,7 +918,7 @@ type ListRunsRow struct {
 	WorkspaceName     string
 }
 
-// Runs that began in a range, the dearest first.
+// Runs that began in a range, the dearest first: those that are folded whole by their index, and those of which something is not.
 func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]ListRunsRow, error) {
 	rows, err := q.db.Query(ctx, listRuns,
 		arg.OrgID,

@@ -1,7 +1,6 @@
 package translate
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/http"
 	"slices"
@@ -32,8 +31,6 @@ const (
 	heardTokens        = 10   // of sound for each second that is heard
 	writtenTokens      = 8192 // of a transcript
 	documentsPerSearch = 100
-	leastBytesPerSec   = 500  // of sound: 4 kbit/s
-	usualBytesPerSec   = 4000 // 32 kbit/s
 )
 
 // ReadTask reads what is asked for. A form's deciding fields are found in r as if the body were JSON.
@@ -209,19 +206,4 @@ func (f *task) variant() string {
 		}
 	}
 	return strings.Join(words, " ")
-}
-
-// soundMs returns how long a file of sound can be at most and usually is, in milliseconds. Of plain WAVE (PCM) its head says it
-// (http://soundfile.sapp.org/doc/WaveFormat/); of others its length does.
-func soundMs(file []byte) (most, usual int64) {
-	const pcm, headBytes = 1, 44
-	size := int64(len(file))
-	if size >= headBytes && string(file[:4]) == "RIFF" && string(file[8:16]) == "WAVEfmt " && binary.LittleEndian.Uint16(file[20:]) == pcm {
-		channels, samples, bits := int64(binary.LittleEndian.Uint16(file[22:])), int64(binary.LittleEndian.Uint32(file[24:])), int64(binary.LittleEndian.Uint16(file[34:]))
-		if rate := channels * samples * bits / 8; rate >= leastBytesPerSec {
-			ms := size*1000/rate + 1
-			return ms, ms
-		}
-	}
-	return size*1000/leastBytesPerSec + 1000, size*1000/usualBytesPerSec + 1
 }

@@ -77,19 +77,33 @@ func readForm(contentType string, body []byte) ([]formPart, *refusal.Error) {
 	return parts, nil
 }
 
+// readPart reads what a part is. A head that other readers could take differently has no name: folded lines, bare line ends, a field that
+// stands twice, and contents in a coding of their own.
 func readPart(head []byte) (formPart, bool) {
 	var one formPart
+	named := false
 	for line := range bytes.SplitSeq(head, []byte("\r\n")) {
-		name, value, found := strings.Cut(string(line), ":")
-		if !found || !strings.EqualFold(strings.TrimSpace(name), "content-disposition") {
+		if len(line) == 0 { // before the first and behind the last
 			continue
 		}
-		kind, parameters, err := mime.ParseMediaType(value)
-		if err != nil || kind != "form-data" || one.name != "" {
+		name, value, found := strings.Cut(string(line), ":")
+		if !found || strings.ContainsAny(name, " \t") || bytes.ContainsAny(line, "\r\n\x00") {
 			return formPart{}, false
 		}
-		one.filename, one.file = parameters["filename"]
-		one.name = parameters["name"]
+		switch strings.ToLower(name) {
+		case "content-transfer-encoding":
+			if coding := strings.ToLower(strings.TrimSpace(value)); coding != "binary" && coding != "8bit" && coding != "7bit" {
+				return formPart{}, false
+			}
+		case "content-disposition":
+			kind, parameters, err := mime.ParseMediaType(value)
+			if err != nil || kind != "form-data" || named {
+				return formPart{}, false
+			}
+			named = true
+			one.filename, one.file = parameters["filename"]
+			one.name = parameters["name"]
+		}
 	}
 	return one, one.name != ""
 }

@@ -216,20 +216,29 @@ func dropStaleLock(path string) {
 	}
 	first, _, _ := strings.Cut(string(raw), "\n")
 	id, err := strconv.Atoi(strings.TrimSpace(first))
-	if err == nil && alive(id) {
+	if err == nil && alive(id, filepath.Dir(path)) {
 		return
 	}
 	_ = os.Remove(path) // when it stays, the server says so in its log
 }
 
-// alive says whether the process is a postgres that runs.
-func alive(id int) bool {
+// alive says whether the process is a postgres that runs on that data directory, in which every postgres lives; one that does not let itself be
+// looked at is taken for it.
+func alive(id int, dir string) bool {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", id)) // proc(5): "id (name) state …"
 	if err != nil {
 		return !errors.Is(err, os.ErrNotExist)
 	}
 	_, rest, named := strings.Cut(string(raw), "(postgres) ")
-	return named && !strings.HasPrefix(rest, "Z")
+	if !named || strings.HasPrefix(rest, "Z") {
+		return false
+	}
+	lives, err := os.Stat(fmt.Sprintf("/proc/%d/cwd", id))
+	if err != nil {
+		return !errors.Is(err, os.ErrNotExist)
+	}
+	here, err := os.Stat(dir)
+	return err != nil || os.SameFile(lives, here)
 }
 
 // tail returns the last line of the log that says what went wrong.

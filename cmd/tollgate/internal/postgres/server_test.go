@@ -199,8 +199,16 @@ func TestALockOfADeadServerIsDroppedAndOneOfALivingServerIsKept(t *testing.T) {
 	server := start(t, config)
 	lock := filepath.Join(server.config.Dir, "data", "postmaster.pid")
 	dropStaleLock(lock)
-	if _, err := os.Stat(lock); err != nil {
-		t.Errorf("the lock of a living server was dropped: %v", err)
+	held, err := os.ReadFile(lock)
+	if err != nil {
+		t.Fatalf("the lock of a living server was dropped: %v", err)
+	}
+	if err := os.WriteFile(path, held, 0o600); err != nil { // another directory, whose server's number has gone to this one
+		t.Fatal(err)
+	}
+	dropStaleLock(path)
+	if _, err := os.Stat(path); err == nil {
+		t.Error("the lock of a dead server was kept for another one that lives")
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,36 +50,60 @@ type cycle struct{ *strings.Reader }
 
 func (cycle) Close() error { return nil }
 
+// carried are the calls whose whole way is measured, without any network.
+var carried = []struct {
+	name   string
+	size   int
+	stream bool
+	sender canned
+	allocs float64 // at most
+}{
+	{"1KB", 1 << 10, false, canned{"application/json", chatAnswer}, 34},
+	{"50KB", 50 << 10, false, canned{"application/json", chatAnswer}, 34},
+	{"500KB", 500 << 10, false, canned{"application/json", chatAnswer}, 34},
+	{"stream50", 1 << 10, true, canned{"text/event-stream", strings.Repeat(chunk("hello"), 50) + lastChunk + usageChunk + doneChunk}, 42},
+}
+
+// carrying returns what carries such a call once.
+func carrying(tb testing.TB, sender canned, size int, stream bool) func() {
+	g := newRig(tb, openAI(tb, nil))
+	g.pipeline.Spool, g.pipeline.Sender = cheap{}, sender
+	body := fmt.Sprintf(`{"messages":[{"role":"user","content":%q}],"model":"fast","stream":%v,"max_tokens":100}`, strings.Repeat("lorem ipsum ", size/12), stream)
+	r := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", nil)
+	r.Header.Set("Authorization", "Bearer "+g.text)
+	r.ContentLength = int64(len(body))
+	reader := strings.NewReader(body)
+	w := &void{header: http.Header{}}
+	return func() {
+		reader.Reset(body)
+		r.Body = cycle{reader}
+		g.pipeline.Serve(w, r, dialect.OpenAIChat)
+	}
+}
+
 // BenchmarkPipeline measures a request through all stages without any network.
 func BenchmarkPipeline(b *testing.B) {
-	stream := strings.Repeat(chunk("hello"), 50) + lastChunk + usageChunk + doneChunk
-	for _, c := range []struct {
-		name   string
-		size   int
-		stream bool
-		sender canned
-	}{
-		{"1KB", 1 << 10, false, canned{"application/json", chatAnswer}},
-		{"50KB", 50 << 10, false, canned{"application/json", chatAnswer}},
-		{"500KB", 500 << 10, false, canned{"application/json", chatAnswer}},
-		{"stream50", 1 << 10, true, canned{"text/event-stream", stream}},
-	} {
+	for _, c := range carried {
 		b.Run(c.name, func(b *testing.B) {
-			g := newRig(b, openAI(b, nil))
-			g.pipeline.Spool, g.pipeline.Sender = cheap{}, c.sender
-			body := fmt.Sprintf(`{"messages":[{"role":"user","content":%q}],"model":"fast","stream":%v,"max_tokens":100}`, strings.Repeat("lorem ipsum ", c.size/12), c.stream)
-			r := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", nil)
-			r.Header.Set("Authorization", "Bearer "+g.text)
-			r.ContentLength = int64(len(body))
-			reader := strings.NewReader(body)
-			w := &void{header: http.Header{}}
+			carry := carrying(b, c.sender, c.size, c.stream)
 			b.ReportAllocs()
 			for b.Loop() {
-				reader.Reset(body)
-				r.Body = cycle{reader}
-				g.pipeline.Serve(w, r, dialect.OpenAIChat)
+				carry()
 			}
 		})
+	}
+}
+
+// TestACallAllocatesLittle is not parallel: others' allocations would count. Under the race detector pools forget at random.
+func TestACallAllocatesLittle(t *testing.T) {
+	built, _ := debug.ReadBuildInfo()
+	if slices.Contains(built.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		t.Skip("the race detector allocates too")
+	}
+	for _, c := range carried {
+		if got := testing.AllocsPerRun(200, carrying(t, c.sender, c.size, c.stream)); got > c.allocs {
+			t.Errorf("%s: %.0f allocations, want at most %.0f", c.name, got, c.allocs)
+		}
 	}
 }
 

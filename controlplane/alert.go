@@ -75,6 +75,12 @@ func account(one budget.Standing) alert.Account {
 	return a
 }
 
+// Targets returns what edges of an organization hold calls back from.
+func (w watch) Targets(ctx context.Context, org ident.Org) ([]alert.Target, error) {
+	edges, err := w.house.edges.List(ctx, watcher(org))
+	return heldTargets(edges), err
+}
+
 // Signals returns what an organization's other rules look at.
 func (w watch) Signals(ctx context.Context, org ident.Org) (seen alert.Signals, err error) {
 	actor, now := watcher(org), w.house.now()
@@ -170,7 +176,6 @@ func (w watch) fleet(ctx context.Context, actor authz.Actor, seen *alert.Signals
 			ID: one.ID, Name: one.Name, Connected: one.Connected, Accepting: one.Accepting, LastSeenAt: one.LastSeenAt, NackPath: one.NackPath, NackReason: one.NackReason, Corrupt: one.SpoolCorrupt,
 		})
 	}
-	seen.Targets = heldTargets(edges)
 	problem, err := w.house.edges.Problem(ctx, actor)
 	if problem != nil {
 		seen.ProblemPath, seen.Problem = problem.Path, problem.Reason

@@ -69,6 +69,7 @@ func strategies() []component.Option {
 func mirroring() routeui.Mirror {
 	return routeui.Mirror{
 		Open: true, Summary: "A share of the calls is repeated elsewhere.", Label: "tollgate_mirror=smart", BudgetHref: "/budgets/new?scope=label&scope_value=tollgate_mirror%3Dsmart",
+		Budgets:  []routeui.MirrorBudget{{Name: "Mirrors", Href: "/budgets/1", Left: "$0.42 of $1.00 left"}, {Name: "Old", Href: "/budgets/2", Left: "$0.00 of $1.00 left", Out: true}},
 		Provider: component.Field{Name: "mirror.provider_id", Label: "Provider", Options: []component.Option{{Label: "None"}, {Value: "1", Label: "openai"}}}, Model: component.Field{Name: "mirror.model", Label: "Model", Value: "gpt-5-mini", Mono: true},
 		Share: component.Field{Name: "mirror.share_per_mille", Label: "Share of the calls", Value: "1", Suffix: "%"},
 	}

@@ -76,7 +76,7 @@ var kinds = []kind{
 		says: "Fires when an edge has not been heard of for so long, takes no calls although it is connected, or found damaged records on its disk. Over when it is well again, or after a week.",
 	},
 	{
-		rule: TargetHeld, topic: channel.Providers, severity: channel.Warning, number: 60, unit: "seconds held back", name: "Breaker open", standing: true,
+		rule: TargetHeld, topic: channel.Providers, severity: channel.Warning, number: 60, unit: "seconds held back", name: "Breaker open", quick: true, standing: true,
 		says: "Fires when edges have held calls back from a model of a provider for so long, because it keeps failing or has asked for it. Over when no edge does any more.",
 	},
 	{

@@ -25,11 +25,16 @@ import (
 // world is what the rules look at, by organization.
 type world struct {
 	accounts map[ident.Org][]alert.Account
+	targets  map[ident.Org][]alert.Target
 	signals  map[ident.Org]alert.Signals
 }
 
 func (w *world) Accounts(_ context.Context, org ident.Org) ([]alert.Account, error) {
 	return w.accounts[org], nil
+}
+
+func (w *world) Targets(_ context.Context, org ident.Org) ([]alert.Target, error) {
+	return w.targets[org], nil
 }
 
 func (w *world) Signals(_ context.Context, org ident.Org) (alert.Signals, error) {
@@ -56,7 +61,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	sender := channel.NewSender(nil, channel.Mail{}, &url.URL{Scheme: "https", Host: "console.example"}, time.Now)
-	b := &bench{db: db, world: &world{map[ident.Org][]alert.Account{}, map[ident.Org]alert.Signals{}}, channels: channel.New(db.Tenant, box, jobs, sender, time.Now)}
+	b := &bench{db: db, world: &world{map[ident.Org][]alert.Account{}, map[ident.Org][]alert.Target{}, map[ident.Org]alert.Signals{}}, channels: channel.New(db.Tenant, box, jobs, sender, time.Now)}
 	b.alerts = alert.New(db.Tenant, db.Pool, b.world, b.channels, time.Now, logger)
 	return b
 }
@@ -186,14 +191,14 @@ func TestAnOpenBreakerIsToldOnceAndItsEndToo(t *testing.T) {
 	other.Route, other.RouteName = ident.New[ident.Route](), "fast"
 	for _, seen := range [][]alert.Target{{held, other}, {held, other}, {held}} {
 		held.Edges = append(held.Edges, "nyc") // another edge is no other alert
-		b.world.signals[actor.Org] = alert.Signals{Targets: seen}
+		b.world.targets[actor.Org] = seen
 		b.look(t)
 	}
 	open := b.open(t, actor)
 	if len(open) != 1 || open[0].Rule != alert.TargetHeld || open[0].Path != "/providers/"+held.Provider.String() || !strings.Contains(open[0].Title, "openai / gpt-4o") || !strings.Contains(open[0].Text, "fra") || !strings.Contains(open[0].Text, "status 503") {
 		t.Fatalf("%+v", open)
 	}
-	b.world.signals[actor.Org] = alert.Signals{}
+	b.world.targets[actor.Org] = nil
 	b.look(t)
 	if told := b.told(t, actor); len(b.open(t, actor)) != 0 || told["chat fired"] != 2 || told["chat resolved"] != 2 {
 		t.Errorf("told %v", told)

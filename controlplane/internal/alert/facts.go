@@ -65,7 +65,6 @@ type Signals struct {
 	GuardrailBefore int64 // in the 24 hours before
 	Unpriced        []string
 	Edges           []Edge
-	Targets         []Target
 	ProblemPath     string
 	Problem         string // why the newest configuration is not pushed; empty: it is
 }

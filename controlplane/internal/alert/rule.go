@@ -136,11 +136,6 @@ func (s settings) ofSignals(seen Signals, now time.Time) []finding {
 				fmt.Sprintf("%s: %s. It goes on with the one before.", edge.NackPath, edge.NackReason))
 		}
 	}
-	for _, target := range seen.Targets {
-		if now.Sub(target.Since) >= time.Duration(s[TargetHeld].Number)*time.Second {
-			add(TargetHeld, target.subject(), "", "/providers/"+target.Provider.String(), target.title(), target.text())
-		}
-	}
 	if seen.Problem != "" {
 		add(Publishing, "organization", "", "/edges", "The newest configuration is not pushed", fmt.Sprintf("%s: %s. Edges go on with the one before.", seen.ProblemPath, seen.Problem))
 	}
@@ -161,6 +156,18 @@ func (e Edge) trouble(now time.Time, minutes int) (title, text string) {
 	default:
 		return "", ""
 	}
+}
+
+// ofTargets judges targets that are held back.
+func (s settings) ofTargets(targets []Target, now time.Time) []finding {
+	setting := s[TargetHeld]
+	var found []finding
+	for _, one := range targets {
+		if setting.Enabled && now.Sub(one.Since) >= time.Duration(setting.Number)*time.Second {
+			found = append(found, finding{rule: TargetHeld, subject: one.subject(), severity: setting.Severity, title: one.title(), text: one.text(), path: "/providers/" + one.Provider.String()})
+		}
+	}
+	return found
 }
 
 func (t Target) subject() string {

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,9 +108,6 @@ func TestSignalsAreFoundAndCalmIsNot(t *testing.T) {
 	brief.Connected, brief.LastSeenAt = false, noon.Add(-time.Minute)
 	soon, late := noon.Add(24*time.Hour), noon.Add(100*24*time.Hour)
 	end := noon.Add(10 * 24 * time.Hour)
-	held := Target{Provider: ident.New[ident.Provider](), ProviderName: "openai", Model: "gpt-4o", RouteName: "fast", Edges: []string{"e1", "e2"}, Since: noon.Add(-time.Minute), Reason: "status 503"}
-	brieflyHeld := held
-	brieflyHeld.Since = noon.Add(-59 * time.Second)
 	for name, test := range map[string]struct {
 		seen Signals
 		rule Rule
@@ -128,8 +126,6 @@ func TestSignalsAreFoundAndCalmIsNot(t *testing.T) {
 		"refusals":             {Signals{BudgetRefusals: 10}, BudgetRefusals},
 		"blocks":               {Signals{GuardrailBlocks: 10, GuardrailBefore: 24}, GuardrailSpike},
 		"as many as ever":      {Signals{GuardrailBlocks: 29, GuardrailBefore: 240}, ""},
-		"a breaker is open":    {Signals{Targets: []Target{held}}, TargetHeld},
-		"it was open briefly":  {Signals{Targets: []Target{brieflyHeld}}, ""},
 		"a model has no price": {Signals{Unpriced: []string{"x"}}, PriceUnknown},
 	} {
 		found := defaults().ofSignals(test.seen, noon)
@@ -137,6 +133,22 @@ func TestSignalsAreFoundAndCalmIsNot(t *testing.T) {
 		case test.rule == "" && len(found) != 0, test.rule != "" && (len(found) != 1 || found[0].rule != test.rule || found[0].title == "" || found[0].text == ""):
 			t.Errorf("%s: %+v", name, found)
 		}
+	}
+}
+
+func TestATargetThatIsHeldBackForSoLongIsFound(t *testing.T) {
+	t.Parallel()
+	held := Target{Provider: ident.New[ident.Provider](), ProviderName: "openai", Model: "gpt-4o", RouteName: "fast", Edges: []string{"e1", "e2"}, Since: noon.Add(-time.Minute), Reason: "status 503"}
+	brief := held
+	brief.Model, brief.Since = "other", noon.Add(-59*time.Second)
+	found := defaults().ofTargets([]Target{held, brief}, noon)
+	if len(found) != 1 || found[0].rule != TargetHeld || !strings.Contains(found[0].title, "openai / gpt-4o") || !strings.Contains(found[0].text, "e1, e2") || !strings.Contains(found[0].text, "“fast”") {
+		t.Errorf("%+v", found)
+	}
+	off := defaults()
+	off[TargetHeld] = Setting{}
+	if found := off.ofTargets([]Target{held}, noon); len(found) != 0 {
+		t.Errorf("a rule that is off: %v", found)
 	}
 }
 

@@ -23,7 +23,7 @@ const (
 	SlowEvery  = time.Minute
 )
 
-// Quick is the job that looks at budgets' thresholds.
+// Quick is the job that looks at budgets' thresholds and at breakers.
 type Quick struct{}
 
 // Kind is the job's name.
@@ -38,6 +38,7 @@ func (Slow) Kind() string { return "alert_signals" }
 // watched is what the rules look at.
 type watched interface {
 	Accounts(ctx context.Context, org ident.Org) ([]Account, error)
+	Targets(ctx context.Context, org ident.Org) ([]Target, error)
 	Signals(ctx context.Context, org ident.Org) (Signals, error)
 }
 
@@ -61,11 +62,15 @@ func New(db *tenant.DB, pool *pgxpool.Pool, watched watched, poster poster, now 
 	return &Service{db: db, pool: pool, watched: watched, poster: poster, now: now, logger: logger}
 }
 
-// EvaluateQuick looks at the budgets of every organization.
+// EvaluateQuick looks at the budgets and breakers of every organization.
 func (s *Service) EvaluateQuick(ctx context.Context, _ Quick) error {
 	return s.each(ctx, true, func(ctx context.Context, org ident.Org, rules settings) ([]finding, error) {
 		accounts, err := s.watched.Accounts(ctx, org)
-		return rules.ofBudgets(accounts), err
+		if err != nil {
+			return nil, err
+		}
+		targets, err := s.watched.Targets(ctx, org)
+		return append(rules.ofBudgets(accounts), rules.ofTargets(targets, s.now())...), err
 	})
 }
 

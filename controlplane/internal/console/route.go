@@ -250,5 +250,8 @@ func (c *Console) routeForm(v *visit, form routeui.Form, in route.Input, unread 
 	form.Cache = cacheFields(v, in, embedders, wrong)
 	form.Cache.PurgeHref, form.Cache.Figures = form.PurgeHref, recent
 	form.Mirror = mirrorFields(v, in, e.providers, wrong)
+	if err := c.mirrorBudgets(v, in, &form.Mirror); err != nil {
+		return err
+	}
 	return c.draw(v, view{Title: form.Title, Active: "/routes", Crumbs: under("Routes", "/routes"), Status: status, Content: routeui.FormPage(form), Fragment: routeui.Edit(form)})
 }

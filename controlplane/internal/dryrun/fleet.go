@@ -96,9 +96,9 @@ func (h *heard) agree(found route.Route, stops map[string][]string) {
 				shut++
 			}
 		}
-		switch {
-		case shut == 0:
-		case shut == h.edges:
+		switch shut {
+		case 0:
+		case h.edges:
 			one := h.at[i][0]
 			h.held[i] = fmt.Sprintf("it is held back since %s: %s; tried again from %s on", one.Since.UTC().Format(time.TimeOnly), one.Reason, one.ProbeAt.UTC().Format(time.TimeOnly))
 		default:

@@ -33,8 +33,15 @@ func (r Request) judgeGiven(wrong *fault.Fields) {
 		field string
 		given bool
 	}{
-		{"model", r.Model != ""}, {"end_user", r.EndUser != ""}, {"run", r.Run != ""}, {"dialect", r.Dialect != ""}, {"labels", len(r.Labels) > 0},
-		{"prompt_chars", r.PromptChars != 0}, {"max_output_tokens", r.MaxOutputTokens != 0}, {"stream", r.Stream}, {"tools", r.Tools},
+		{"model", r.Model != ""},
+		{"end_user", r.EndUser != ""},
+		{"run", r.Run != ""},
+		{"dialect", r.Dialect != ""},
+		{"labels", len(r.Labels) > 0},
+		{"prompt_chars", r.PromptChars != 0},
+		{"max_output_tokens", r.MaxOutputTokens != 0},
+		{"stream", r.Stream},
+		{"tools", r.Tools},
 	} {
 		if each.given {
 			wrong.Add(each.field, "the request says it itself; leave it out")

@@ -59,7 +59,8 @@ func (b *Breaker) check(wrong *fault.Fields) {
 		value, low, high int
 		span             string
 	}{
-		{"window_ms", b.WindowMS, windowMinMS, windowMaxMS, "1s to 10m"}, {"pause_ms", b.PauseMS, pauseMinMS, pauseMaxMS, "100ms to 1h"},
+		{"window_ms", b.WindowMS, windowMinMS, windowMaxMS, "1s to 10m"},
+		{"pause_ms", b.PauseMS, pauseMinMS, pauseMaxMS, "100ms to 1h"},
 		{"pause_most_ms", b.PauseMostMS, pauseMinMS, pauseMaxMS, "100ms to 1h"},
 	} {
 		if each.value != 0 && (each.value < each.low || each.value > each.high) {

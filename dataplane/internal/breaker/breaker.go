@@ -4,8 +4,10 @@
 package breaker
 
 import (
+	"cmp"
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -184,7 +186,7 @@ func (b *Breakers) sweep() {
 	b.all.Store(&next)
 }
 
-// Open returns the targets that are held back, for the control plane.
+// Open returns the targets that are held back, by provider, model and route, for the control plane.
 func (b *Breakers) Open() []*wire.OpenTarget {
 	var open []*wire.OpenTarget
 	now := b.now()
@@ -205,5 +207,8 @@ func (b *Breakers) Open() []*wire.OpenTarget {
 		}
 		open = append(open, out)
 	}
+	slices.SortFunc(open, func(a, b *wire.OpenTarget) int {
+		return cmp.Or(cmp.Compare(a.GetProvider(), b.GetProvider()), cmp.Compare(a.GetModel(), b.GetModel()), cmp.Compare(a.GetRoute(), b.GetRoute()))
+	})
 	return open
 }

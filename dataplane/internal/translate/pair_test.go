@@ -250,27 +250,3 @@ func TestAKeyMayHaveSettingsLeftOutButNothingThatIsSaid(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkRequest(b *testing.B) {
-	text := strings.Repeat(`some words of a long prompt, with a \"quote\" now and then. `, 17)
-	turns := strings.Repeat(`,{"role":"assistant","content":"`+text+`"},{"role":"user","content":"`+text+`"}`, 24)
-	body := []byte(`{"model":"m","messages":[{"role":"user","content":"hi"}` + turns + `]}`)
-	target, spoken := other(dialect.OpenAIChat, "claude")
-	ask := Ask{Dialect: dialect.OpenAIChat}
-	var out []byte
-	b.SetBytes(int64(len(body)))
-	b.ReportAllocs()
-	for b.Loop() {
-		out, _, _ = ask.Request(out[:0], body, spoken, target, &state.Price{}, 100, false)
-	}
-}
-
-func BenchmarkStreamEvent(b *testing.B) {
-	carrier := NewStream(dialect.AnthropicMessages, &Ask{Dialect: dialect.OpenAIChat}, "id", noon)
-	data := []byte(`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"some words"}}`)
-	var out []byte
-	b.ReportAllocs()
-	for b.Loop() {
-		out = carrier.Event(out[:0], data, &wire.Tokens{})
-	}
-}

@@ -79,10 +79,14 @@ func embedRows() []embedRow {
 			toEmbeddings: `dimensions~^256$`, toTitan: `dimensions~^256$`, toGeminiEmbed: `~outputDimensionality.:256`, toPredict: `parameters.outputDimensionality~^256$`, toNext: `outputDimensionality~^256$`,
 		})}, vectors: 1, length: 256},
 		{feature: feature{name: "numbers as base64", asks: with(`"encoding_format":"base64"`, ""), sent: alike(`~TEXT`, every...)}, vectors: 1, packed: true},
-		{feature: feature{name: "what it is for", asks: with(`"input_type":"search_query"`, `"taskType":"RETRIEVAL_QUERY"`), sent: joined(query, map[string]string{toGeminiEmbed: `~taskType.:.RETRIEVAL_QUERY`}),
-			field: map[string]string{byEmbeddings: `^input_type`, byEmbedOne: `^taskType`, byEmbedMany: `^requests\[0\]\.taskType`}}, vectors: 1},
-		{feature: feature{name: "title", asks: with("", `"title":"Gates"`), sent: map[string]string{toGeminiEmbed: `~title.:.Gates`, toPredict: `instances.0.title~^Gates$`, toNext: `title~^Gates$`},
-			field: map[string]string{byEmbedOne: `^title`, byEmbedMany: `^requests\[0\]\.title`}}, vectors: 1},
+		{feature: feature{
+			name: "what it is for", asks: with(`"input_type":"search_query"`, `"taskType":"RETRIEVAL_QUERY"`), sent: joined(query, map[string]string{toGeminiEmbed: `~taskType.:.RETRIEVAL_QUERY`}),
+			field: map[string]string{byEmbeddings: `^input_type`, byEmbedOne: `^taskType`, byEmbedMany: `^requests\[0\]\.taskType`},
+		}, vectors: 1},
+		{feature: feature{
+			name: "title", asks: with("", `"title":"Gates"`), sent: map[string]string{toGeminiEmbed: `~title.:.Gates`, toPredict: `instances.0.title~^Gates$`, toNext: `title~^Gates$`},
+			field: map[string]string{byEmbedOne: `^title`, byEmbedMany: `^requests\[0\]\.title`},
+		}, vectors: 1},
 		{feature: feature{name: "numbers of tokens", asks: map[string]string{byEmbeddings: `"input":[101,102],"user":"TEXT"`}, sent: map[string]string{toEmbeddings: `input.1~^102$`}, field: map[string]string{byEmbeddings: `^input\[0\]`}}, vectors: 1},
 		{feature: feature{name: "end user", asks: with(`"user":"somebody"`, ""), sent: map[string]string{toEmbeddings: `user~^somebody$`}, field: map[string]string{byEmbeddings: `^user$`}}, vectors: 1},
 		{feature: feature{name: "an image", asks: map[string]string{byEmbedOne: `"content":{"parts":[{"text":"TEXT"},{"inlineData":{"mimeType":"image/png","data":"` + png + `"}}]}`}, sent: alike(`content.parts.1.inlineData.data~`+png, toGeminiEmbed, toNext), field: map[string]string{byEmbedOne: `^content\.parts\[1\]`}}, vectors: 1},

@@ -43,7 +43,8 @@ func (p *Pipeline) whole(c *call, a *attempt, watch *watch, answer *Answer) (aga
 	p.pend(c, a, body.B, &e)
 	out := body.B
 	if a.spoken != c.dialect {
-		tokens, err := wire.Tokens(usage), error(nil)
+		var err error
+		tokens := wire.Tokens(usage)
 		if c.out, err = c.ask.Answer(c.out[:0], body.B, a.spoken, c.requestText, &tokens, p.Now()); err != nil {
 			return p.broken(c, a, wire.CodeUpstreamFailed, notTheAPIs, usage)
 		}

@@ -122,10 +122,10 @@ func embeddingsOf(verb string, vectors []any, each []int, all int, silent bool) 
 		list = append(list, map[string]any{"values": one})
 	}
 	answer := map[string]any{"embeddings": list}
-	switch {
-	case verb == predict:
+	switch verb {
+	case predict:
 		return map[string]any{"predictions": list}
-	case verb == embedOne:
+	case embedOne:
 		answer = map[string]any{"embedding": list[0]}
 	}
 	if !silent {

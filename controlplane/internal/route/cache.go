@@ -47,7 +47,9 @@ const (
 )
 
 // embeddingKinds are the kinds of providers that have models that embed.
-func embeddingKinds() []string { return []string{"openai", "azure", "mistral", "cohere", "gemini", "vertex", "bedrock"} }
+func embeddingKinds() []string {
+	return []string{"openai", "azure", "mistral", "cohere", "gemini", "vertex", "bedrock"}
+}
 
 // clean fills in the threshold and says what is wrong; whether the model embeds is judged where it can be looked up.
 func (c *Cache) clean(wrong *fault.Fields) *Cache {

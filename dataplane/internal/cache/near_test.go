@@ -1,12 +1,12 @@
 package cache
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"math/rand/v2"
 	"os"
 	"strconv"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,7 +110,7 @@ func TestTheLikestQuestionComesFirstAndOthersNotAtAll(t *testing.T) {
 		old := c.keepAt(spotAt(t, "a", 1, 0, 0.1), "old")
 		time.Sleep(time.Minute)
 		c.keepAt(spotAt(t, "a", 0, 1, 0), "far")
-		close, closest := c.keepAt(spotAt(t, "a", 1, 0.2, 0), "close"), c.keepAt(spotAt(t, "a", 1, 0.01, 0), "closest")
+		second, first := c.keepAt(spotAt(t, "a", 1, 0.2, 0), "close"), c.keepAt(spotAt(t, "a", 1, 0.01, 0), "closest")
 		near := func(s *Spot, least int64, since time.Time) (all []Question) {
 			found, ok := c.Near(s, least, since)
 			if !ok {
@@ -125,9 +125,9 @@ func TestTheLikestQuestionComesFirstAndOthersNotAtAll(t *testing.T) {
 		for name, c := range map[string]struct {
 			got, want []Question
 		}{
-			"all":                {near(here, 1, began), []Question{closest, old, close}},
-			"of late":            {near(here, 1, began.Add(time.Second)), []Question{closest, close}},
-			"very like":          {near(here, 990_000, began), []Question{closest, old}},
+			"all":                {near(here, 1, began), []Question{first, old, second}},
+			"of late":            {near(here, 1, began.Add(time.Second)), []Question{first, second}},
+			"very like":          {near(here, 990_000, began), []Question{first, old}},
 			"the same direction": {near(spotAt(t, "a", 5, 0, 0), million, began), nil},
 			"around another":     {near(spotAt(t, "b", 1, 0, 0), 0, began), nil},
 			"of another model":   {near(&Spot{here.Around, vector(t, Ask([]byte("another")), []float32{1, 0, 0})}, 0, began), nil},
@@ -212,7 +212,7 @@ func TestTheStoreCannotMoveOrReadAQuestion(t *testing.T) {
 	here, there := spotAt(t, "here", 1, 2, 3), spotAt(t, "there", 1, 2, 3)
 	c.keepAt(here, "falcon")
 	from, to := c.listKeyOf(t, here), c.listKeyOf(t, there)
-	if strings.Contains(string(s.lists[from][0].Value), string([]byte{42, 85, 127})) {
+	if bytes.Contains(s.lists[from][0].Value, []byte{42, 85, 127}) {
 		t.Error("the store can read it")
 	}
 	s.lists[to] = append(s.lists[from], Entry{"9999999", nil}, Entry{"99999999", []byte("forged")})

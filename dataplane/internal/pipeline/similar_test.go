@@ -92,8 +92,6 @@ func (s *shelf) placed(t testing.TB, n int64) {
 	}
 }
 
-func chatOf(text string) string { return strings.Replace(chatAsk, `"hi"`, `"`+text+`"`, 1) }
-
 func TestAQuestionLikeAnAnsweredOneIsAnsweredForTheCostOfComparing(t *testing.T) {
 	t.Parallel()
 	stream := chunk("hello") + lastChunk + usageChunk + doneChunk

@@ -86,7 +86,8 @@ torture: build ## kill edges, control plane, Postgres and Redis under load and c
 	@$(GO) run ./e2e/torture -kills $(KILLS) -restores $(RESTORES) -seed $(SEED)
 
 hostile: build ## slow callers, floods, bombs and garbage at their full sizes, with the figures
-	@TOLLGATE_HOSTILE_MUTATIONS=6000 $(GO) test -count=1 -timeout 30m -run 'Garbled|Compressed|WithoutEnd|Bomb' ./dataplane/internal/pipeline
+	@TOLLGATE_HOSTILE_MUTATIONS=6000 $(GO) test -count=1 -timeout 30m -run 'Garbled|Compressed|WithoutEnd|Bomb|NoCoding|InProportion|AlwaysWhole|Frames|DoesNotListen' ./dataplane/internal/pipeline
+	@$(GO) test -count=1 -run 'Framing|Odd|HalfClosed' ./dataplane/internal/ingress
 	@TOLLGATE_HOSTILE=full $(SERVICES) $(GO) test -count=1 -timeout 30m -v -run '^(TestSlowCallers|TestABodyThatIsTooLong|TestHTTP2|TestOverload)' ./e2e
 
 overshoot: build ## call hard budgets dry from eight edges, 1,000 calls at a time (ROUNDS=1)

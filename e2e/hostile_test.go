@@ -161,11 +161,15 @@ func TestABodyThatIsTooLongIsNotReadToItsEnd(t *testing.T) {
 	p.known(t)
 	p.good(t, edge, 200)
 	before := resident(t, edge.PID())
-	for name, framing := range map[string]string{"announced": "Content-Length: 1073741824", "in chunks": "Transfer-Encoding: chunked"} {
+	for name, to := range map[string][2]string{
+		"announced": {"Content-Length: 1073741824", dialects[0].path}, "in chunks": {"Transfer-Encoding: chunked", dialects[0].path},
+		"in chunks, to count": {"Transfer-Encoding: chunked", "/v1/messages/count_tokens"}, "in chunks, to pass through": {"Transfer-Encoding: chunked", "/proxy/" + p.provider + "/v1/chat/completions"},
+	} {
+		framing, path := to[0], to[1]
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(edge.URL, "http://"))
 		must(t, err)
 		must(t, conn.SetDeadline(time.Now().Add(time.Minute)))
-		_, err = io.WriteString(conn, "POST "+dialects[0].path+" HTTP/1.1\r\nHost: edge\r\nAuthorization: Bearer "+p.key+"\r\n"+framing+"\r\n\r\n")
+		_, err = io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: edge\r\nAuthorization: Bearer "+p.key+"\r\nContent-Type: application/json\r\n"+framing+"\r\n\r\n")
 		must(t, err)
 		answered := make(chan string, 1)
 		go func() {

@@ -111,6 +111,13 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		Prices: func(org wire.ID, catalog, model string) wire.Schedule {
 			return store.Current().Prices(org, catalog, model)
 		},
+		Kept: func(ctx context.Context, in *wire.ListKeptRequest) (*wire.ListKeptResponse, error) {
+			out, err := client.ListKept(ctx, connect.NewRequest(in))
+			if err != nil {
+				return nil, err
+			}
+			return out.Msg, nil
+		},
 		Provider: func(org, id wire.ID) (*state.Provider, *state.Org) { return store.Current().Provider(org, id) },
 		Roles:    aws.NewRoles(exchange, now.Now), Apps: azure.NewApps(exchange, now.Now), Accounts: google.NewAccounts(exchange, now.Now),
 		Registry: observed.Registry(), Observe: observed.Attempt, Logger: logger, Now: now.Now, BodyBytesMax: config.BodyMaxBytes,

@@ -126,3 +126,54 @@ func (p *project) balanced(ctx context.Context, t *testing.T, budget string, beh
 		return err
 	}))
 }
+
+// TestTheOfficialSDKHasBatchesOfMessagesWorkedThrough compares what the provider billed with the books in the end, for a batch with a request that came
+// too late, one that was cancelled and one that nobody asked for again.
+func TestTheOfficialSDKHasBatchesOfMessagesWorkedThrough(t *testing.T) {
+	p := newProject(t, stand(t))
+	var other *project
+	t.Run("another", func(t *testing.T) { other = newProject(t, p.house) })
+	budget := p.create(t, "/budgets", rig.Object{"name": p.name, "scope": "virtual_key", "scope_id": p.keyID, "limit_usd": "5", "period": "month", "time_zone": "UTC", "mode": "hard"})
+	p.acknowledged(t)
+	before := len(p.bills(t))
+	var found struct {
+		Begun, Early      string
+		Same              bool
+		Counts, Cancelled struct{ Succeeded, Canceled, Expired int }
+		Results           []string
+		Listed, Strangers []string
+		Refusals          map[string]string
+	}
+	runSDK(t, "batches.mjs", p.house.Edges[0], p.key, claude+" "+other.key+" "+p.house.Edges[1].URL, &found)
+	if found.Begun != "in_progress" || !found.Same || found.Counts.Succeeded != 2 || found.Counts.Expired != 1 || found.Cancelled.Succeeded != 1 || found.Cancelled.Canceled != 1 ||
+		fmt.Sprint(found.Results) != "[a succeeded true b succeeded true c-expired expired true]" || fmt.Sprint(found.Listed, found.Strangers) != "[second first] []" || found.Early != "409 invalid_request" {
+		t.Errorf("%+v", found)
+	}
+	for what, want := range map[string]string{
+		"reads": "404 not_found", "results": "404 not_found", "cancels": "404 not_found", "removes": "404 not_found", "lists": "404 not_found", "model": "404 model_not_found", "gone": "404 undefined",
+	} {
+		if found.Refusals[what] != want {
+			t.Errorf("%s: %s, want %s", what, found.Refusals[what], want)
+		}
+	}
+	ctx, cancel := contextOf(t, 2*time.Minute)
+	defer cancel()
+	p.balanced(ctx, t, budget, before, "anthropic_batches")
+}
+
+// messageBatch is one request of a batch of messages.
+const messageBatch = `{"requests":[{"custom_id":"a","params":{"model":"` + claude + `","max_tokens":16,"messages":[{"role":"user","content":"Say something."}]}}]}`
+
+// begunMessages has the provider begin a batch of messages and returns its path, with what is done with it.
+func begunMessages(action string, ended bool) func(t *testing.T, p *project) string {
+	return func(t *testing.T, p *project) string {
+		t.Helper()
+		path := "/v1/messages/batches/" + p.made(t, "/v1/messages/batches", messageBatch)
+		for range 2 {
+			if ended {
+				p.asks(t, way{}, http.MethodGet, path, p.key, "")
+			}
+		}
+		return path + action
+	}
+}

@@ -26,6 +26,7 @@ const (
 	CodeEdgeStopped         = "edge_stopped"
 	CodeSpoolFull           = "spool_full"
 	CodeInternal            = "internal_error"
+	CodeListUnavailable     = "list_unavailable" // the control plane, which has it, does not answer
 	CodeNotFound            = "not_found"
 	CodeMethodNotAllowed    = "method_not_allowed"
 	CodeEdgeUnauthorized    = "edge_unauthorized"

@@ -38,6 +38,7 @@ const (
 	OpenAIStored   // of answers that a provider keeps; this one and those below ask it for what it keeps, and what they ask for costs nothing
 	OpenAIFiles
 	OpenAIBatches
+	AnthropicBatches
 	Count int = iota // how many there are, None included
 )
 
@@ -102,6 +103,8 @@ func (d Dialect) String() string {
 		return "openai_files"
 	case OpenAIBatches:
 		return "openai_batches"
+	case AnthropicBatches:
+		return "anthropic_batches"
 	default:
 		return ""
 	}
@@ -144,6 +147,8 @@ func (d Dialect) Path() string {
 		return "/v1/files"
 	case OpenAIBatches:
 		return "/v1/batches"
+	case AnthropicBatches:
+		return "/v1/messages/batches"
 	case GeminiGenerate:
 		return "/v1beta/models/{model}:" + GeminiWhole
 	case GeminiCountTokens:
@@ -159,7 +164,7 @@ func (d Dialect) Path() string {
 
 // IsAnthropic says whether callers of the dialect read errors and header fields in Anthropic's shape.
 func (d Dialect) IsAnthropic() bool {
-	return d == AnthropicMessages || d == AnthropicCountTokens || d == AnthropicProxy
+	return d == AnthropicMessages || d == AnthropicCountTokens || d == AnthropicProxy || d == AnthropicBatches
 }
 
 // IsGoogle says whether callers of the dialect read errors in Google's shape, and name the model in the path.
@@ -189,7 +194,9 @@ func (d Dialect) HasOutput() bool {
 }
 
 // IsKept says whether requests of the dialect are about what a provider keeps.
-func (d Dialect) IsKept() bool { return d == OpenAIStored || d == OpenAIFiles || d == OpenAIBatches }
+func (d Dialect) IsKept() bool {
+	return d == OpenAIStored || d == OpenAIFiles || d == OpenAIBatches || d == AnthropicBatches
+}
 
 // IsProxy says whether nothing is known of what stands at the path.
 func (d Dialect) IsProxy() bool { return d == Proxy || d == AnthropicProxy }

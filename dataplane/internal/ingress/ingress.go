@@ -66,6 +66,12 @@ func Routes() []Route {
 		{http.MethodGet, batches, dialect.OpenAIBatches, true},
 		{http.MethodGet, batches + "/{id}", dialect.OpenAIBatches, true},
 		{http.MethodPost, batches + "/{id}/cancel", dialect.OpenAIBatches, true},
+		{http.MethodPost, messageBatches, dialect.AnthropicBatches, true},
+		{http.MethodGet, messageBatches, dialect.AnthropicBatches, true},
+		{http.MethodGet, messageBatches + "/{id}", dialect.AnthropicBatches, true},
+		{http.MethodGet, messageBatches + "/{id}/results", dialect.AnthropicBatches, true},
+		{http.MethodPost, messageBatches + "/{id}/cancel", dialect.AnthropicBatches, true},
+		{http.MethodDelete, messageBatches + "/{id}", dialect.AnthropicBatches, true},
 		{AnyMethod, dialect.Proxy.Path(), dialect.Proxy, true},
 		{http.MethodPost, geminiPrefix + dialect.GeminiWhole, dialect.GeminiGenerate, true},
 		{http.MethodPost, geminiPrefix + dialect.GeminiStream, dialect.GeminiGenerate, true},
@@ -97,10 +103,12 @@ const (
 	keptResponse = "/v1/responses/{id}"
 	files        = "/v1/files"
 	batches      = "/v1/batches"
+
+	messageBatches = "/v1/messages/batches"
 )
 
 // keptPlaces are the paths before such an id.
-var keptPlaces = [...]string{"/v1/responses/", files + "/", batches + "/"}
+var keptPlaces = [...]string{"/v1/responses/", files + "/", batches + "/", messageBatches + "/"}
 
 // named returns the path as the table has it.
 func named(path string) string {

@@ -209,14 +209,14 @@ func (f *flow) resume(answer *Answer, watch *watch) *cut {
 
 // resumed lets the events go that have come. Last says that there are no more.
 func (f *flow) resumed(last bool) *cut {
-	for {
+	for tail := last; ; {
 		event, ok, err := f.events.Next()
 		if err != nil {
 			return f.bad("it sent " + err.Error())
 		}
-		if !ok && last {
+		if !ok && tail {
 			event, ok = f.events.Tail()
-			last = false
+			tail = false
 		}
 		if !ok {
 			break

@@ -56,23 +56,27 @@ func (p *Pipeline) beginBatch(c *call, e *errand) *refusal.Error {
 	if i < 0 {
 		return invalidField("input_file_id", "names a file whose model does not lead to that provider any more; upload it again")
 	}
-	price := batchRow(route.Targets[i].Prices.At(c.started))
-	if price == nil {
+	if batchRow(route.Targets[i].Prices.At(c.started)) == nil {
 		return priceUnknown()
 	}
 	e.long = &longNote{Model: note.Model, Target: note.Target, Input: note.Input, Output: note.Output}
 	if !e.long.fits() {
 		return invalidField("input_file_id", "names a file whose model has a name that is too long for a batch")
 	}
+	p.beginWith(c, e, route, &route.Targets[i], note.Lines)
+	return nil
+}
+
+// beginWith has a provider begin with so many requests for one model, at the price of batches.
+func (p *Pipeline) beginWith(c *call, e *errand, route *state.Route, to *state.Target, lines int64) {
 	e.contentType = jsonType
-	c.passage = c.goTo(provider, dialect.OpenAIBatches.Path(), "", e)
+	c.passage = c.goTo(to.Provider, c.dialect.Path(), "", e)
 	c.passage.works = true
-	whole := *price
-	whole.RequestPico *= note.Lines
-	target := state.Target{Provider: provider, Model: note.Target, Prices: wire.Schedule{{Tariff: &whole}}}
+	whole := *batchRow(to.Prices.At(c.started))
+	whole.RequestPico *= lines
+	target := state.Target{Provider: to.Provider, Model: to.Model, Prices: wire.Schedule{{Tariff: &whole}}}
 	c.passage.route = state.Route{ID: route.ID, Name: route.Name, Version: route.Version, Targets: []state.Target{target}} // tried once: a batch must not be begun twice
 	c.target, c.targets = &c.passage.route, append(c.targets[:0], &c.passage.route.Targets[0])
-	return nil
 }
 
 // readBatch reads the fields that decide, and refuses what is not known.

@@ -26,6 +26,9 @@ type errand struct {
 	long        *longNote // of a batch to be begun; nil: nothing is begun
 }
 
+// isContent says whether what is asked for goes to the caller as it is.
+func (e *errand) isContent() bool { return e.action == "content" || e.action == "results" }
+
 // providerField names the provider of an upload or a list, where the key reaches several.
 const providerField = "X-Tollgate-Provider"
 
@@ -39,6 +42,8 @@ func (p *Pipeline) enterKept(c *call) *refusal.Error {
 		kind, place = handle.File, c.dialect.Path()
 	case dialect.OpenAIBatches:
 		kind, place = handle.Batch, c.dialect.Path()
+	case dialect.AnthropicBatches:
+		kind, place = handle.MessageBatch, c.dialect.Path()
 	}
 	query, problem := c.keptQuery(c.r.URL.RawQuery)
 	if problem != nil {
@@ -49,14 +54,18 @@ func (p *Pipeline) enterKept(c *call) *refusal.Error {
 	switch {
 	case id == "" && c.r.Method == http.MethodPost && kind == handle.File:
 		return p.upload(c, e)
+	case id == "" && c.r.Method == http.MethodPost && kind == handle.MessageBatch:
+		return p.beginMessages(c, e)
 	case id == "" && c.r.Method == http.MethodPost:
 		return p.beginBatch(c, e)
+	case id == "" && kind == handle.MessageBatch:
+		return p.listMessages(c, e, query)
 	case id == "":
 		return p.listKept(c, e, query)
 	}
 	kept, ok := p.Handles.Open(c.owner(), kind, id)
 	provider := providerByID(c.key, kept.Provider)
-	if !ok || provider == nil || !keeps(provider) || !slices.Contains([]string{"", "cancel", "input_items", "content"}, action) {
+	if !ok || provider == nil || !c.keptAt(provider) || !slices.Contains([]string{"", "cancel", "input_items", "content", "results"}, action) {
 		return notKept("")
 	}
 	c.kept, c.mark = kept, kept.Note
@@ -76,7 +85,7 @@ func (p *Pipeline) enterKept(c *call) *refusal.Error {
 
 // goTo returns the passage of an errand.
 func (c *call) goTo(provider *state.Provider, path, query string, e *errand) *passage {
-	path, query = keptAt(provider, path, query)
+	path, query = placeAt(provider, path, query)
 	return &passage{provider: provider, path: path, query: query, errand: e}
 }
 
@@ -87,7 +96,7 @@ func (c *call) keeper() (*state.Provider, *refusal.Error) {
 	for _, route := range usable(c.key) {
 		for i := range c.key.Routes[route].Targets {
 			provider := c.key.Routes[route].Targets[i].Provider
-			if keeps(provider) && len(provider.Credentials) > 0 && !slices.Contains(all, provider) {
+			if c.keptAt(provider) && len(provider.Credentials) > 0 && !slices.Contains(all, provider) {
 				all, names = append(all, provider), append(names, provider.Name)
 			}
 		}
@@ -99,19 +108,19 @@ func (c *call) keeper() (*state.Provider, *refusal.Error) {
 	case i >= 0:
 		return all[i], nil
 	case wanted != "":
-		return nil, refusal.New(http.StatusNotFound, wire.CodeNotFound, "No model that this key may use leads to a provider of the name "+cleaned(wanted, endUserMax)+" that keeps files.")
+		return nil, refusal.New(http.StatusNotFound, wire.CodeNotFound, "No model that this key may use leads to a provider of the name "+cleaned(wanted, endUserMax)+" that keeps this.")
 	case len(all) == 1:
 		return all[0], nil
 	case len(all) == 0:
-		return nil, refusal.New(http.StatusNotFound, wire.CodeDialectMismatch, "None of the providers behind the models that this key may use keeps files: OpenAI and Azure OpenAI do.")
+		return nil, refusal.New(http.StatusNotFound, wire.CodeDialectMismatch, "None of the providers behind the models that this key may use keeps this: "+c.keepers()+" do.")
 	default:
-		return nil, refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest, "Several providers behind the models of this key keep files. Name one in the header field x-tollgate-provider: "+strings.Join(names, ", ")+".")
+		return nil, refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest, "Several providers behind the models of this key keep this. Name one in the header field x-tollgate-provider: "+strings.Join(names, ", ")+".")
 	}
 }
 
 // jsonComes says whether an answer of that type is read as a whole. The content of a file is not, whatever it is.
 func (c *call) jsonComes(kind string) bool {
-	if c.passage != nil && c.passage.errand != nil && c.passage.errand.action == "content" {
+	if c.passage != nil && c.passage.errand != nil && c.passage.errand.isContent() {
 		return false
 	}
 	return strings.Contains(kind, "json")
@@ -122,6 +131,9 @@ func (p *Pipeline) leaveInDoubt(c *call, a *attempt, body []byte, e *ending) {
 	if c.passage.errand == nil || c.passage.errand.long == nil {
 		return
 	}
+	if c.dialect == dialect.AnthropicBatches { // which has no place for a note
+		c.mark = c.noteOf(a)
+	}
 	e.leave(wire.CodeBatchPending, p.idOf(c, a, c.passage.errand.kind, body))
 }
 
@@ -130,10 +142,12 @@ func (p *Pipeline) handed(c *call, a *attempt, body []byte) []byte {
 	switch {
 	case !c.dialect.IsKept() && !c.keeps(a), len(body) == 0:
 		return body
-	case c.passage != nil && c.passage.errand != nil && c.passage.errand.action == "content":
+	case c.passage != nil && c.passage.errand != nil && c.passage.errand.isContent():
 		return body
 	case !scan.Valid(body):
 		return body
+	case c.passage != nil && c.passage.errand.list != nil && c.dialect == dialect.AnthropicBatches:
+		return p.handMessages(c, a, body)
 	case c.passage != nil && c.passage.errand.list != nil:
 		return p.handList(c, a, body)
 	}
@@ -169,6 +183,11 @@ func (p *Pipeline) handEdits(c *call, a *attempt, object []byte, at int) (edits 
 		case "id", scan.PreviousResponseID.String():
 		case "input_file_id", "output_file_id", "error_file_id":
 			of = handle.File
+		case "results_url":
+			if unquoted(value) != "" {
+				replace(value, dialect.AnthropicBatches.Path()+"/"+p.idOf(c, a, kind, object)+"/results")
+			}
+			return
 		case "filename":
 			if original, found := p.unlabel(c, a.target.Provider.ID, unquoted(value)); found {
 				replace(value, original)

@@ -42,15 +42,12 @@ func (c *call) keptQuery(raw string) (string, *refusal.Error) {
 		return "", refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest, "The query cannot be read.")
 	}
 	for name := range values {
-		switch name {
-		case "limit", "order", "after", "before", "include", "include[]", "purpose":
-		case "stream", "starting_after", "include_obfuscation":
-			if c.dialect == dialect.OpenAIStored && c.r.Method == http.MethodGet {
-				continue
-			}
-			fallthrough
+		switch {
+		case slices.Contains(c.keptParameters(), name):
+		case name == "starting_after" && c.dialect == dialect.OpenAIStored && c.r.Method == http.MethodGet:
+			return "", invalidField(name, "cannot be used: guardrails hold this key, and they read a stream from its beginning on")
 		default:
-			problem := refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest, "The query's "+name+" is not known here: limit, order, after, before, include and purpose are, and stream and starting_after where an answer is read.")
+			problem := refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest, "The query's "+name+" is not known here: "+strings.Join(c.keptParameters(), ", ")+" are.")
 			problem.Param = cleaned(name, endUserMax)
 			return "", problem
 		}
@@ -58,8 +55,26 @@ func (c *call) keptQuery(raw string) (string, *refusal.Error) {
 	return query, nil
 }
 
-// keptAt returns where a provider has a path of OpenAI's.
-func keptAt(provider *state.Provider, path, query string) (at, with string) {
+// keptParameters returns what may stand in the query.
+func (c *call) keptParameters() []string {
+	switch {
+	case c.dialect == dialect.AnthropicBatches:
+		return []string{"limit", "after_id", "before_id", "beta"}
+	case c.dialect == dialect.OpenAIStored && c.r.Method == http.MethodGet && len(c.key.Guardrails) > 0:
+		return append(listParameters(), "stream", "include_obfuscation")
+	case c.dialect == dialect.OpenAIStored && c.r.Method == http.MethodGet:
+		return append(listParameters(), "stream", "include_obfuscation", "starting_after")
+	default:
+		return listParameters()
+	}
+}
+
+func listParameters() []string {
+	return []string{"limit", "order", "after", "before", "include", "include[]", "purpose"}
+}
+
+// placeAt returns where a provider has a path of OpenAI's.
+func placeAt(provider *state.Provider, path, query string) (at, with string) {
 	if provider.Kind != wire.ProviderKind_PROVIDER_KIND_AZURE {
 		return path, query
 	}
@@ -83,6 +98,22 @@ func keeps(provider *state.Provider) bool {
 	default:
 		return false
 	}
+}
+
+// keptAt says whether a provider keeps what requests of the call's dialect are about.
+func (c *call) keptAt(provider *state.Provider) bool {
+	if c.dialect == dialect.AnthropicBatches {
+		return provider.Kind == wire.ProviderKind_PROVIDER_KIND_ANTHROPIC
+	}
+	return keeps(provider)
+}
+
+// keepers names the kinds of providers that do.
+func (c *call) keepers() string {
+	if c.dialect == dialect.AnthropicBatches {
+		return "those of the kind anthropic"
+	}
+	return "OpenAI and Azure OpenAI"
 }
 
 func notKept(param string) *refusal.Error {

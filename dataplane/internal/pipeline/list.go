@@ -29,6 +29,7 @@ type listing struct {
 	path  string
 	query url.Values // to the provider
 	limit int
+	kept  *wire.ListKeptResponse // what is the workspace's; nil: objects say it themselves
 }
 
 // listKept asks for everything that the provider's account has; of it only what bears the workspace's mark is shown.
@@ -167,7 +168,7 @@ func (p *Pipeline) fetch(c *call, provider *state.Provider, credential *state.Cr
 
 // get asks a provider for something that it keeps. The caller closes the answer's body.
 func (p *Pipeline) get(ctx context.Context, c *call, provider *state.Provider, credential *state.Credential, path, query string) (*http.Response, error) {
-	path, query = keptAt(provider, path, query)
+	path, query = placeAt(provider, path, query)
 	if query != "" {
 		path += "?" + query
 	}

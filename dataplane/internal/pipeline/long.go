@@ -259,6 +259,8 @@ func (p *Pipeline) learned(c *call, a *attempt, object []byte) {
 	switch c.dialect {
 	case dialect.OpenAIBatches:
 		p.settleBatch(c, a, object)
+	case dialect.AnthropicBatches:
+		p.settleMessages(c, a, object)
 	case dialect.OpenAIStored, dialect.OpenAIResponses:
 		p.settleBackground(c, a, object)
 	}
@@ -271,7 +273,7 @@ func (p *Pipeline) reopen(ctx context.Context, in *wire.Awaited) (*call, *attemp
 	if err := errors.Join(orgErr, workspaceErr); err != nil {
 		return nil, nil, "", err
 	}
-	kinds := map[dialect.Dialect]handle.Kind{dialect.OpenAIBatches: handle.Batch, dialect.OpenAIResponses: handle.Response}
+	kinds := map[dialect.Dialect]handle.Kind{dialect.OpenAIBatches: handle.Batch, dialect.OpenAIResponses: handle.Response, dialect.AnthropicBatches: handle.MessageBatch}
 	place := ""
 	c := newCall()
 	for d := range dialect.Dialect(dialect.Count) {

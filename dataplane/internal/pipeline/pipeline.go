@@ -48,10 +48,11 @@ type Config struct {
 	Plain         Plain                                                  // for what is no POST of a known dialect
 	Handles       *handle.Sealer                                         // of the ids of what providers keep
 	Prices        func(org wire.ID, catalog, model string) wire.Schedule // of a model to which no route leads
-	Provider      func(org, id wire.ID) (*state.Provider, *state.Org)    // nil: there is none
-	Roles         *aws.Roles                                             // that credentials of Bedrock assume
-	Apps          *azure.Apps                                            // of credentials of Azure OpenAI
-	Accounts      *google.Accounts                                       // of credentials of Vertex AI
+	Kept          func(context.Context, *wire.ListKeptRequest) (*wire.ListKeptResponse, error)
+	Provider      func(org, id wire.ID) (*state.Provider, *state.Org) // nil: there is none
+	Roles         *aws.Roles                                          // that credentials of Bedrock assume
+	Apps          *azure.Apps                                         // of credentials of Azure OpenAI
+	Accounts      *google.Accounts                                    // of credentials of Vertex AI
 	Registry      prometheus.Registerer
 	Observe       func(context.Context, *wire.UsageEvent) // sees every event as it is recorded; nil: nobody
 	Logger        *slog.Logger

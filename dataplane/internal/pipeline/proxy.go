@@ -162,7 +162,10 @@ func (p *Pipeline) askPassage(c *call) *refusal.Error {
 	known := translate.Known(g.path, func(d dialect.Dialect) bool { return translate.Spoken(d, at) == d })
 	if known != dialect.None && c.r.Method == http.MethodPost {
 		c.dialect = known
-		return p.ask(c)
+		if problem := p.ask(c); problem != nil || !c.ask.Background {
+			return problem
+		}
+		return invalidField(scan.Background.String(), "cannot be used here: nobody would learn what the answer costs. Call the edge's own path "+known.Path())
 	}
 	c.ask = translate.Ask{Dialect: c.dialect, Choices: 1}
 	declared := strings.Contains(strings.ToLower(c.r.Header.Get("Content-Type")), "json")
@@ -298,7 +301,7 @@ func (p *Pipeline) guardPassage(c *call) *refusal.Error {
 func (p *Pipeline) passOn(ctx context.Context, c *call, a *attempt) (*upstream.Request, error) {
 	g := c.passage
 	c.pieces = c.pieces[:0]
-	if g.errand != nil && g.errand.long != nil {
+	if g.errand != nil && g.errand.long != nil && c.dialect == dialect.OpenAIBatches {
 		g.errand.body = p.batchBody(c, a)
 	}
 	if g.errand == nil {

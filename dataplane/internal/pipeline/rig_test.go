@@ -245,7 +245,7 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 			return
 		}
 		d := routes[r.URL.Path]
-		for prefix, kept := range map[string]dialect.Dialect{"/v1/responses/": dialect.OpenAIStored, "/v1/files": dialect.OpenAIFiles, "/v1/batches": dialect.OpenAIBatches} {
+		for prefix, kept := range map[string]dialect.Dialect{"/v1/messages/batches": dialect.AnthropicBatches, "/v1/responses/": dialect.OpenAIStored, "/v1/files": dialect.OpenAIFiles, "/v1/batches": dialect.OpenAIBatches} {
 			if strings.HasPrefix(r.URL.Path, prefix) {
 				d = kept
 			}

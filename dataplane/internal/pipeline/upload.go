@@ -154,6 +154,7 @@ type lines struct {
 	target   *state.Target
 	price    *state.Price
 	provider *state.Provider // that the caller names; nil: none
+	most     int64           // lines
 	out      []byte
 	scan     scan.Result
 	edits    []scan.Edit
@@ -164,7 +165,7 @@ type lines struct {
 // batchFile checks the lines of a batch and puts them as the provider has them: its name of the model, and a limit of output for each, so that
 // what the batch can cost is known.
 func (p *Pipeline) batchFile(c *call, content []byte) ([]byte, fileNote, *state.Provider, *refusal.Error) {
-	f := &lines{p: p, c: c, out: make([]byte, 0, len(content)+len(content)/8)}
+	f := &lines{p: p, c: c, most: linesMax, out: make([]byte, 0, len(content)+len(content)/8)}
 	c.checker.Reset(c.key.Guardrails)
 	if c.r.Header.Get(providerField) != "" {
 		var problem *refusal.Error
@@ -242,7 +243,7 @@ func (f *lines) line(line []byte) *refusal.Error {
 		return invalidField("method", "must be POST")
 	case f.note.Lines > 0 && d != f.note.Format:
 		return invalidField("url", "must be the same in all lines")
-	case f.note.Lines == linesMax:
+	case f.note.Lines == f.most:
 		return invalidField("file", "has more than 50000 lines")
 	}
 	f.note.Format = d
@@ -305,6 +306,9 @@ func (f *lines) read(d dialect.Dialect, body []byte) (translate.Ask, *refusal.Er
 	if mentionsFile(body) {
 		return ask, invalidField("file_id", "cannot be used in a batch")
 	}
+	if ask.Background {
+		return ask, invalidField(scan.Background.String(), "cannot be used in a batch")
+	}
 	return ask, nil
 }
 
@@ -322,13 +326,13 @@ func (f *lines) choose(d dialect.Dialect, ask *translate.Ask) *refusal.Error {
 	}
 	for i := range route.Targets {
 		t := &route.Targets[i]
-		if keeps(t.Provider) && len(t.Provider.Credentials) > 0 && translate.Spoken(d, t) == d && (f.provider == nil || t.Provider.ID == f.provider.ID) {
+		if f.c.keptAt(t.Provider) && len(t.Provider.Credentials) > 0 && translate.Spoken(d, t) == d && (f.provider == nil || t.Provider.ID == f.provider.ID) {
 			f.target = t
 			break
 		}
 	}
 	if f.target == nil {
-		return invalidField("model", "leads to no provider that takes batches: OpenAI and Azure OpenAI do")
+		return invalidField("model", "leads to no provider that takes batches in this format: "+f.c.keepers()+" do")
 	}
 	if f.price = batchRow(f.target.Prices.At(f.c.started)); f.price == nil {
 		return priceUnknown()

@@ -80,6 +80,8 @@ type Simulator struct {
 	recorder recorder
 	shelf    shelf
 	cabinet  cabinet
+
+	messageBatches messageBatches
 }
 
 // New returns a simulator.
@@ -115,6 +117,7 @@ func (s *Simulator) Handler() http.Handler {
 	mux.HandleFunc(ChatOnlyPath+"/", openai.unknown)
 	mux.HandleFunc("POST "+AnthropicPath+"/v1/messages", anthropic.messages)
 	mux.HandleFunc("POST "+AnthropicPath+"/v1/messages/count_tokens", anthropic.countTokens)
+	anthropic.messagesAt(mux, AnthropicPath+"/v1/messages/batches")
 	mux.HandleFunc("GET "+AnthropicPath+"/v1/models", anthropic.models)
 	mux.HandleFunc(AnthropicPath+"/", func(w http.ResponseWriter, r *http.Request) {
 		anthropic.refuse(w, http.StatusNotFound, "Not found: "+r.URL.Path)

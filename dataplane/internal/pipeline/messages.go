@@ -1,0 +1,231 @@
+package pipeline
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"tollgate.dev/dataplane/internal/access"
+	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/handle"
+	"tollgate.dev/dataplane/internal/meter"
+	"tollgate.dev/dataplane/internal/refusal"
+	"tollgate.dev/dataplane/internal/scan"
+	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/internal/translate"
+	"tollgate.dev/dataplane/wire"
+)
+
+// Batches of messages as Anthropic has them (https://docs.anthropic.com/en/api/creating-message-batches). They have no metadata: the edge's note is
+// a part of the id, and which of the account's batches are a workspace's the control plane says.
+
+const (
+	requestsMax   = 100_000 // of a batch, as Anthropic has it
+	messagesMost  = 100     // of a list's page
+	keptAskWithin = 5 * time.Second
+)
+
+// beginMessages reads every request of a batch as if it were a call, puts it as its provider has it, reserves what all can cost and has the provider begin.
+func (p *Pipeline) beginMessages(c *call, e *errand) *refusal.Error {
+	if err := c.scan.Scan(c.body.B); err != nil {
+		return translate.Malformed(err)
+	}
+	f := &lines{p: p, c: c, most: requestsMax, out: append(make([]byte, 0, len(c.body.B)+len(c.body.B)/8), `{"requests":[`...)}
+	c.checker.Reset(c.key.Guardrails)
+	if c.r.Header.Get(providerField) != "" {
+		var problem *refusal.Error
+		if f.provider, problem = c.keeper(); problem != nil {
+			return problem
+		}
+	}
+	var requests []byte
+	var problem *refusal.Error
+	scan.Each(c.body.B, func(key, value []byte) {
+		switch name := string(scan.Unescape(nil, key)); {
+		case problem != nil:
+		case name != "requests" || value[0] != '[':
+			problem = invalidField(cleaned(name, endUserMax), "is not known here: a list of requests is")
+		case requests != nil:
+			problem = invalidField(name, "stands twice")
+		default:
+			requests = value
+		}
+	})
+	scan.Elements(requests, func(one []byte) {
+		if problem != nil {
+			return
+		}
+		if problem = f.request(one); problem != nil {
+			problem.Message = "Request " + strconv.FormatInt(f.note.Lines, 10) + " of the batch: " + problem.Message
+		}
+	})
+	if problem == nil && f.note.Lines == 0 {
+		problem = invalidField("requests", "must hold at least one request")
+	}
+	if problem != nil {
+		return problem
+	}
+	route, problem := access.Find(c.key, []byte(f.note.Model))
+	if problem != nil {
+		return problem
+	}
+	e.body = append(f.out, "]}"...)
+	e.long = &longNote{Model: f.note.Model, Target: f.target.Model, Input: f.note.Input, Output: f.note.Output}
+	p.beginWith(c, e, route, f.target, f.note.Lines)
+	return nil
+}
+
+// request checks one request of a batch of messages and puts it as the provider has it.
+func (f *lines) request(one []byte) (problem *refusal.Error) {
+	var id, params []byte
+	f.note.Lines++
+	if f.note.Lines > f.most {
+		return invalidField("requests", "holds more than 100000 requests")
+	}
+	if one[0] != '{' {
+		return invalidField("requests", "must hold objects with custom_id and params")
+	}
+	scan.Each(one, func(key, value []byte) {
+		switch name := string(scan.Unescape(nil, key)); {
+		case problem != nil:
+		case name == "custom_id" && id == nil && value[0] == '"':
+			id = value
+		case name == "params" && params == nil && value[0] == '{':
+			params = value
+		default:
+			problem = invalidField(cleaned(name, endUserMax), "is not known in a request of a batch, stands twice or is of the wrong type")
+		}
+	})
+	switch {
+	case problem != nil:
+		return problem
+	case id == nil:
+		return invalidField("custom_id", "is missing")
+	case params == nil:
+		return invalidField("params", "is missing")
+	}
+	body, problem := f.body(dialect.AnthropicMessages, params)
+	if problem != nil {
+		return problem
+	}
+	if f.note.Lines > 1 {
+		f.out = append(f.out, ',')
+	}
+	f.out = append(append(append(f.out, `{"custom_id":`...), id...), `,"params":`...)
+	f.out = append(append(f.out, body...), '}')
+	return nil
+}
+
+// settleMessages writes down what a batch of messages has cost, when it has ended: what the requests that succeeded have used. Those that failed, were
+// cancelled or came too late are not billed.
+func (p *Pipeline) settleMessages(c *call, a *attempt, object []byte) {
+	note, ok := noted(c.mark)
+	if !ok || unquoted(scan.Lookup(object, "processing_status")) != "ended" {
+		return
+	}
+	end := longEnd{note: note.longNote, service: "batch"}
+	created, createdErr := time.Parse(time.RFC3339, unquoted(scan.Lookup(object, "created_at")))
+	ended, endedErr := time.Parse(time.RFC3339, unquoted(scan.Lookup(object, "ended_at")))
+	if createdErr == nil && endedErr == nil {
+		end.took = max(ended.Sub(created), 0)
+	}
+	succeeded, said := scan.Int(scan.Lookup(scan.Lookup(object, "request_counts"), "succeeded"))
+	path := dialect.AnthropicBatches.Path() + "/" + url.PathEscape(unquoted(scan.Lookup(object, "id"))) + "/results"
+	p.settleLong(c, a, &end, func(price *state.Price, sum *tally) bool {
+		if said && succeeded == 0 {
+			return true
+		}
+		found := int64(0)
+		whole := p.eachResult(c, a, path, func(line []byte) {
+			result := scan.Lookup(line, "result")
+			if unquoted(scan.Lookup(result, "type")) != "succeeded" {
+				return
+			}
+			if u, ok := meter.Read(dialect.AnthropicMessages, scan.Lookup(scan.Lookup(result, "message"), "usage")); ok {
+				sum.add(price, u)
+				found++
+			}
+		})
+		return whole && (!said || found == succeeded)
+	})
+}
+
+// listMessages asks the control plane which batches are the workspace's, and then the provider what has become of them.
+func (p *Pipeline) listMessages(c *call, e *errand, raw string) *refusal.Error {
+	provider, problem := c.keeper()
+	if problem != nil {
+		return problem
+	}
+	asked, _ := url.ParseQuery(raw) // keptQuery has read it
+	request := &wire.ListKeptRequest{OrgId: c.key.Org.ID.Bytes(), WorkspaceId: c.key.WorkspaceID.Bytes(), Dialect: c.dialect.String(), Limit: listUsual}
+	if text := asked.Get("limit"); text != "" {
+		limit, problem := listLimit(text)
+		if problem != nil {
+			return problem
+		}
+		request.Limit = uint32(min(limit, messagesMost))
+	}
+	for name, into := range map[string]*[]byte{"after_id": &request.OlderThan, "before_id": &request.NewerThan} {
+		if id := asked.Get(name); id != "" {
+			kept, ok := p.Handles.Open(c.owner(), e.kind, id)
+			note, has := noted(kept.Note)
+			if !ok || !has {
+				return notKept(name)
+			}
+			begun := note.id(eventID)
+			*into = begun[:]
+		}
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, keptAskWithin)
+	defer cancel()
+	kept, err := p.Kept(ctx, request)
+	if err != nil {
+		problem := refusal.Wrap(http.StatusServiceUnavailable, wire.CodeListUnavailable, "The list is the control plane's, which does not answer this edge. A batch can be read by its id meanwhile. Try again.", err)
+		problem.RetryAfter = time.Second
+		return problem
+	}
+	e.list = &listing{path: c.dialect.Path(), kept: kept}
+	c.passage = c.goTo(provider, e.list.path, "limit="+strconv.Itoa(messagesMost), e)
+	return nil
+}
+
+// handMessages returns the batches that are the workspace's, as the provider's list says, or else it is asked for each.
+func (p *Pipeline) handMessages(c *call, a *attempt, body []byte) []byte {
+	l := c.passage.errand.list
+	listed := map[string][]byte{}
+	scan.Elements(scan.Lookup(body, "data"), func(object []byte) {
+		listed[unquoted(scan.Lookup(object, "id"))] = slices.Clone(object)
+	})
+	out := append([]byte(nil), `{"data":[`...)
+	first, last := "", ""
+	for _, each := range l.kept.GetKept() {
+		kept, ok := p.Handles.Open(c.owner(), handle.MessageBatch, each.GetKept())
+		if !ok || kept.Provider != a.target.Provider.ID {
+			continue
+		}
+		object := listed[kept.Name]
+		if object == nil {
+			var err error
+			if object, err = p.fetch(c, a.target.Provider, c.credential(a), l.path+"/"+url.PathEscape(kept.Name), ""); err != nil {
+				continue // it was removed
+			}
+		}
+		c.mark = kept.Note
+		p.settleMessages(c, a, object)
+		if last = each.GetKept(); first == "" {
+			first = last
+		} else {
+			out = append(out, ',')
+		}
+		out = append(out, p.handObject(c, a, object)...)
+	}
+	c.mark = ""
+	out = strconv.AppendBool(append(out, `],"has_more":`...), l.kept.GetMore())
+	out = appendOrNull(append(out, `,"first_id":`...), first)
+	out = appendOrNull(append(out, `,"last_id":`...), last)
+	c.out = append(append(c.out[:0], out...), '}')
+	return c.out
+}

@@ -64,7 +64,7 @@ func FuzzBatchLines(f *testing.F) {
 	f.Add([]byte(`{"custom\u005fid":"a","body":{}}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		r, problem := readBatchLine(line)
-		if problem == nil && (!scan.Valid(line) || !json.Valid(r.body)) {
+		if problem == nil && (!scan.Valid(line) || r.body != nil && !json.Valid(r.body)) { // one without a body is refused later
 			t.Errorf("%q is taken with the body %q", line, r.body)
 		}
 	})

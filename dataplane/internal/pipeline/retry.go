@@ -206,7 +206,7 @@ const statusClientClosed = 499
 func retryAfter(text string, now time.Time) time.Duration {
 	text = strings.TrimSpace(text)
 	if seconds, err := strconv.Atoi(text); err == nil {
-		return min(time.Duration(max(seconds, 0))*time.Second, retryAfterSane)
+		return time.Duration(min(max(seconds, 0), int(retryAfterSane/time.Second))) * time.Second
 	}
 	if at, err := http.ParseTime(text); err == nil {
 		return min(max(at.Sub(now), 0), retryAfterSane)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -26,7 +27,14 @@ const (
 // TestOverloadIsRefusedQuicklyAndTheRestIsServed sends five times as many calls as the provider carries at a time. Callers, edge and provider
 // share the machine here: what the callers see holds their own waiting for a processor, so that the limit is for what the edge takes.
 func TestOverloadIsRefusedQuicklyAndTheRestIsServed(t *testing.T) {
-	p := newProject(t, ownStand(t, 1))
+	dir, err := filepath.Abs(houseDir(t.Name()))
+	must(t, err)
+	options := rigOptions(dir, 1)
+	options.RedisURL = "" // the edge is alone, so all places are its own
+	house, err := rig.New(t.Context(), options)
+	must(t, err)
+	t.Cleanup(house.Close)
+	p := newProject(t, house)
 	edge, carries := p.house.Edges[0], 16
 	provider := p.create(t, "/providers", rig.Object{
 		"name": "narrow", "kind": "openai", "base_url": p.house.SimulatorURL + "/openai", "catalog": "openai", "private_network": true, "credential": "sk-sim",

@@ -78,7 +78,7 @@ func TestUnknownPathsAreRefusedInJSON(t *testing.T) {
 	h := handler(nil, nil)
 	for target, anthropic := range map[string]bool{
 		"/": false, "/v1": false, "/v1/chat/completions/": false, "/V1/chat/completions": false, "/v1//chat/completions": false, "/v1/chat%2fcompletions": false,
-		"/v1/completions": false, "/v1/messages/count_tokens/": true, "/v1/messages/batches": true,
+		"/v1/completions": false, "/v1/messages/count_tokens/": true,
 	} {
 		w := do(h, http.MethodPost, target)
 		if w.Code != http.StatusNotFound || !json.Valid(w.Body.Bytes()) || strings.HasPrefix(w.Body.String(), `{"type":"error"`) != anthropic {

@@ -152,7 +152,7 @@ func (p *project) isToldWhen(t *testing.T, route string) {
 		for range cap(answers) {
 			go func() { answers <- p.asksAt(t, edge, route) }()
 		}
-		var told error = errors.New("nobody is told when to come again")
+		told := errors.New("nobody is told when to come again")
 		for range cap(answers) {
 			got := <-answers
 			after, _ := strconv.Atoi(got.Header.Get("Retry-After"))

@@ -126,7 +126,7 @@ func (p *project) settled(t *testing.T, edge *rig.Edge, carries int) {
 		lastTicks, lastBytes = usedTicks, bytes
 		under, err := edge.Metric(t.Context(), "tollgate_requests_in_flight")
 		if most = max(most, under); err != nil || int(most) < carries {
-			return fmt.Errorf("the edge carries %.0f of %d requests: %v", under, carries, err)
+			return errors.Join(err, fmt.Errorf("the edge carries %.0f of %d requests", under, carries))
 		}
 		if busy > 10 && int(under) >= carries || more > bytes/30 {
 			return fmt.Errorf("the edge used %d ms of a second and took %d bytes", 10*busy, more)

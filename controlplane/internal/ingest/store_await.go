@@ -41,7 +41,7 @@ func (s *Service) Await(ctx context.Context, in *wire.AwaitRequest) (*wire.Await
 	}
 	rows, err := ingestdb.New(s.pool).HandOutAwaited(ctx, awaitedAtOnce)
 	if err != nil {
-		return nil, s.unread(ctx, "what is awaited cannot be read", err)
+		return nil, s.unread(ctx, "await", err)
 	}
 	out := &wire.AwaitResponse{}
 	for _, row := range rows {
@@ -74,7 +74,7 @@ func (s *Service) ListKept(ctx context.Context, in *wire.ListKeptRequest) (*wire
 	}
 	err := listAwaited(ctx, s.pool, org, workspace, in.GetDialect(), older, newer, limit+1, note)
 	if err != nil {
-		return nil, s.unread(ctx, "what is kept cannot be listed", err)
+		return nil, s.unread(ctx, "list", err)
 	}
 	if out.More = len(out.Kept) > int(limit); out.More {
 		out.Kept = out.Kept[:limit]
@@ -85,8 +85,8 @@ func (s *Service) ListKept(ctx context.Context, in *wire.ListKeptRequest) (*wire
 	return out, nil
 }
 
-func (s *Service) unread(ctx context.Context, what string, err error) error {
-	s.logger.ErrorContext(ctx, what, "error", err)
+func (s *Service) unread(ctx context.Context, call string, err error) error {
+	s.logger.ErrorContext(ctx, "what is kept at providers cannot be read", "call", call, "error", err)
 	return connect.NewError(connect.CodeUnavailable, errors.New("the books cannot be read now"))
 }
 

@@ -114,9 +114,14 @@ func TestAnEmbeddingModelIsOneThatTheRoutesCallersReach(t *testing.T) {
 	small := []route.Target{{ProviderID: openai, Model: "text-embedding-3-small"}}
 	chat := []route.Target{{ProviderID: openai, Model: "gpt-4o-mini"}}
 	for _, in := range []route.Input{
-		{Name: "of-here", WorkspaceID: here, Targets: small}, {Name: "of-there", WorkspaceID: there, Targets: small, Aliases: []string{"also-of-there"}}, {Name: "of-all", Targets: small},
-		{Name: "unpriced", Targets: []route.Target{{ProviderID: openai, Model: "mine"}}}, {Name: "chat", Targets: chat}, {Name: "of-claude", Targets: []route.Target{{ProviderID: claude.ID, Model: "claude"}}},
-		{Name: "mixed", Targets: append(chat[:1:1], small...)}, {Name: "of-all", WorkspaceID: there, Targets: chat},
+		{Name: "of-here", WorkspaceID: here, Targets: small},
+		{Name: "of-there", WorkspaceID: there, Targets: small, Aliases: []string{"also-of-there"}},
+		{Name: "of-all", Targets: small},
+		{Name: "unpriced", Targets: []route.Target{{ProviderID: openai, Model: "mine"}}},
+		{Name: "chat", Targets: chat},
+		{Name: "of-claude", Targets: []route.Target{{ProviderID: claude.ID, Model: "claude"}}},
+		{Name: "mixed", Targets: append(chat[:1:1], small...)},
+		{Name: "of-all", WorkspaceID: there, Targets: chat},
 	} {
 		embedder(t, service, a, in)
 	}

@@ -38,7 +38,8 @@ func echo(w http.ResponseWriter, r *http.Request) {
 func listen(t testing.TB, name string, server interface {
 	Serve(listener net.Listener) error
 	Close() error
-}) string {
+},
+) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	listener, err := net.Listen("unix", path)

@@ -105,7 +105,7 @@ func TestAStreamThatDiesBeforeItsFirstWordGoesToTheNext(t *testing.T) {
 				t.Parallel()
 				g := newRig(t, provider(t, f.kind, bad), provider(t, f.kind, answering("text/event-stream", f.prelude+f.piece+f.ended)))
 				if name == "it falls silent" {
-					g.reliable(state.Reliability{FirstToken: 200 * time.Millisecond})
+					g.reliable(state.Reliability{FirstToken: 2 * time.Second})
 				}
 				s := g.ask(path, ask+`,"stream":true}`)
 				if s.status != 200 || s.header.Get("X-Tollgate-Attempts") != "2" || strings.Count(s.body, "hello") == 0 || strings.Contains(s.body, `"error"`) && !strings.Contains(s.body, `"error":null`) {

@@ -137,8 +137,16 @@ func (t *tally) add(price *state.Price, u meter.Usage) {
 		into *int64
 		more int64
 	}{
-		{&sum.Input, u.Input}, {&sum.CachedInput, u.CachedInput}, {&sum.CacheWrite, u.CacheWrite}, {&sum.CacheWriteHour, u.CacheWriteHour}, {&sum.Output, u.Output},
-		{&sum.Reasoning, u.Reasoning}, {&sum.AudioInput, u.AudioInput}, {&sum.ImageInput, u.ImageInput}, {&sum.AudioOutput, u.AudioOutput}, {&sum.ImageOutput, u.ImageOutput},
+		{&sum.Input, u.Input},
+		{&sum.CachedInput, u.CachedInput},
+		{&sum.CacheWrite, u.CacheWrite},
+		{&sum.CacheWriteHour, u.CacheWriteHour},
+		{&sum.Output, u.Output},
+		{&sum.Reasoning, u.Reasoning},
+		{&sum.AudioInput, u.AudioInput},
+		{&sum.ImageInput, u.ImageInput},
+		{&sum.AudioOutput, u.AudioOutput},
+		{&sum.ImageOutput, u.ImageOutput},
 	} {
 		*each.into = saturated(*each.into, each.more)
 	}

@@ -18,7 +18,7 @@ func (s *scanner) str(i int) (int, bool) {
 		if i = plain(s.b, i); i >= len(s.b) {
 			return s.fail(begin, "a string is not closed")
 		}
-		next := 0
+		var next int
 		switch c := s.b[i]; {
 		case c == '"':
 			return i + 1, true

@@ -236,6 +236,24 @@ func TestSilenceTimesOut(t *testing.T) {
 	}
 }
 
+func TestAConnectionThatIsNotThereInTimeIsGivenUp(t *testing.T) {
+	t.Parallel()
+	provider := serving(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }) // it never says a word of TLS
+	provider.BaseURL.Scheme = "https"
+	for bound, set := range map[string]func(*Request){
+		"connect":   func(r *Request) { r.Connect = 100 * time.Millisecond },
+		"the whole": func(r *Request) { r.Until = time.Now().Add(100 * time.Millisecond) },
+	} {
+		r := request(provider, "/v1")
+		set(r)
+		_, err := newClient(t).Send(context.WithoutCancel(t.Context()), r)
+		var problem *Error
+		if !errors.As(err, &problem) || !problem.Timeout || problem.Sent || !strings.HasPrefix(problem.Reason, "no connection within ") {
+			t.Errorf("%s is bounded: got %#v", bound, err)
+		}
+	}
+}
+
 func TestEarlyAnswerIsHeard(t *testing.T) {
 	t.Parallel()
 	over := make(chan struct{})

@@ -38,7 +38,7 @@ func flushAll(t *testing.T, url string) {
 // LiteLLM #28247: each of N pods seeded a lost counter with all that it knew, by addition; the counter was N times too high.
 func TestLiteLLM28247ALostCounterIsNotAddedUpByEightEdges(t *testing.T) {
 	t.Parallel()
-	url := realRedis(t)
+	url := ownRedis(t)
 	key := keyOf(rule(requests, 1000, perDay))
 	list := edges(t, url, 8)
 	for _, edge := range list {
@@ -118,7 +118,7 @@ func TestLiteLLM30460RefusedAndFailedCallsLeaveNothingReserved(t *testing.T) {
 // LiteLLM #34238: an end user's lost counter came back lower than what a pod knew, and calls past the limit were let through.
 func TestLiteLLM34238AnEdgeThatKnowsMoreThanALostCounterDoesNotForget(t *testing.T) {
 	t.Parallel()
-	url := realRedis(t)
+	url := ownRedis(t)
 	key := keyOf(rule(requests, 100, perDay))
 	edge := edges(t, url, 1)[0]
 	if n := drainAll(edge, key, 200); n != 100 {
@@ -157,7 +157,7 @@ func TestRedisLoss(t *testing.T) {
 	if text := os.Getenv("TOLLGATE_REDIS_LOSS_ROUNDS"); text != "" {
 		rounds, _ = strconv.Atoi(text)
 	}
-	url := realRedis(t)
+	url := ownRedis(t)
 	options, err := redis.ParseURL(url)
 	if err != nil {
 		t.Fatal(err)

@@ -31,6 +31,12 @@ func realRedis(t *testing.T) string {
 	if url := os.Getenv("TOLLGATE_TEST_REDIS_URL"); url != "" {
 		return url
 	}
+	return ownRedis(t)
+}
+
+// ownRedis is a server that no other test uses: what it holds may be lost.
+func ownRedis(t *testing.T) string {
+	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
 		t.Fatal("no redis-server on PATH and TOLLGATE_TEST_REDIS_URL is not set: run `make test`, or install redis-server")

@@ -35,10 +35,10 @@ type conn struct {
 func newConn(d *Door, accepted net.Conn) *conn {
 	c := &conn{
 		Conn: accepted, door: d, remote: accepted.RemoteAddr().String(), buffer: make([]byte, readBytes),
-		fields: make(http.Header, fieldsMax/4), values: make([]string, 0, fieldsMax),
+		fields: make(http.Header, fieldsMax/4), values: make([]string, 0, fieldsMax/4),
 	}
 	c.body.conn = c
-	c.reply.conn, c.reply.header = c, make(http.Header, fieldsMax/4)
+	c.reply.conn, c.reply.header = c, http.Header{}
 	c.blank = (&http.Request{
 		Method: http.MethodPost, URL: &c.url, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: c.fields, Body: &c.body, RemoteAddr: c.remote,
 	}).WithContext(d.config.Base)

@@ -31,7 +31,7 @@ type reply struct {
 	failed  error
 }
 
-const fieldsInline = 24
+const fieldsInline = 16
 
 type field struct{ name, value string }
 

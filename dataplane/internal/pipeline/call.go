@@ -92,8 +92,6 @@ type call struct {
 	out      []byte
 	event    wire.UsageEvent
 	records  records
-	values   [16]string // of the answer's header fields
-	used     int
 }
 
 func newCall() *call { return &call{} }
@@ -139,8 +137,6 @@ func (c *call) end() {
 	c.tries, c.try, c.pool, c.barred, c.recorded, c.committed, c.status = nil, 0, 0, false, false, false, 0
 	c.memo, c.mirrored, c.embedded = memo{}, false, embedded{}
 	c.attempt, c.world, c.stream = attempt{}, world{}, meter.Stream{}
-	clear(c.values[:])
-	c.used = 0
 }
 
 // facts is what the call says to rules by value.
@@ -171,13 +167,7 @@ func (c *call) set(name, value string) {
 		c.fast.Set(name, value)
 		return
 	}
-	if c.used == len(c.values) {
-		c.w.Header()[name] = []string{value}
-		return
-	}
-	c.values[c.used] = value
-	c.w.Header()[name] = c.values[c.used : c.used+1 : c.used+1]
-	c.used++
+	c.w.Header()[name] = []string{value}
 }
 
 // unset takes a header field back.

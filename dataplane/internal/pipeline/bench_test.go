@@ -38,8 +38,11 @@ type shut struct{ io.Reader }
 
 func (shut) Close() {}
 
-// void is a writer that forgets.
+// void is a writer that forgets, and takes fields as the door does.
 type void struct{ header http.Header }
+
+func (v *void) Set(string, string) {}
+func (v *void) Unset(string)       {}
 
 func (v *void) Header() http.Header         { return v.header }
 func (v *void) Write(p []byte) (int, error) { return len(p), nil }

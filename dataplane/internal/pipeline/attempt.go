@@ -169,11 +169,7 @@ func (p *Pipeline) exchange(c *call, a *attempt) (again bool, problem *refusal.E
 	if c.dialect.IsProxy() || c.dialect.IsKept() {
 		return p.relay(c, a, watch, request)
 	}
-	ctx := watch.ctx
-	if request.Until = watch.until; watch.timer == nil {
-		ctx = watch.timed.Context // the connection's own deadlines end it
-	}
-	answer, err := p.Sender.Send(ctx, request)
+	answer, err := p.send(watch, request)
 	if err != nil {
 		return p.unanswered(c, a, watch, err)
 	}

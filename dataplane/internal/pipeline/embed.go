@@ -44,7 +44,7 @@ func (p *Pipeline) embedPortion(c *call, a *attempt, watch *watch) (again bool, 
 	if err != nil {
 		return p.unanswered(c, a, watch, err)
 	}
-	answer, err := p.Sender.Send(watch.ctx, request)
+	answer, err := p.send(watch, request)
 	if err != nil {
 		return p.unanswered(c, a, watch, err)
 	}

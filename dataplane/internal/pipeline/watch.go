@@ -9,6 +9,7 @@ import (
 	"tollgate.dev/dataplane/internal/authenticate"
 	"tollgate.dev/dataplane/internal/guardrail"
 	"tollgate.dev/dataplane/internal/refusal"
+	"tollgate.dev/dataplane/internal/upstream"
 	"tollgate.dev/dataplane/wire"
 )
 
@@ -115,6 +116,15 @@ func (p *Pipeline) watch(c *call) *watch {
 	})
 	w.timer.Reset(w.next(w.began))
 	return w
+}
+
+// send sends a request within the bounds of an exchange. Those of a whole answer are kept by the connection's own deadlines.
+func (p *Pipeline) send(w *watch, request *upstream.Request) (Answer, error) {
+	ctx := w.ctx
+	if request.Until = w.until; w.timer == nil {
+		ctx = w.timed.Context
+	}
+	return p.Sender.Send(ctx, request)
 }
 
 // late says which bound of a stream has passed.

@@ -74,7 +74,7 @@ func (c *conn) exchange(ctx context.Context, request *Request) (*Response, error
 	if err == nil {
 		// A provider may answer and close before it has read everything; its answer says more than the broken write.
 		if writeErr := c.write(request); writeErr != nil {
-			if c.arm(ctx, request.before(time.Now().Add(lastWord))) == nil && c.head() == nil {
+			if c.arm(ctx, sooner(time.Now().Add(lastWord), request.Until)) == nil && c.head() == nil {
 				c.answer.keep = false
 				return c.begin(ctx, request), nil
 			}
@@ -285,7 +285,7 @@ func (c *conn) more(idle time.Duration) error {
 // await sets the deadline of the answer's begin. A long one that is there already may be late by the slack: setting one costs more than
 // looking at the clock.
 func (c *conn) await(ctx context.Context, request *Request) error {
-	by := request.before(time.Now().Add(request.FirstByte))
+	by := sooner(time.Now().Add(request.FirstByte), request.Until)
 	if request.FirstByte < exact || by.Equal(request.Until) {
 		return c.arm(ctx, by)
 	}

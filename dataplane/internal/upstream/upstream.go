@@ -39,9 +39,7 @@ type Request struct {
 	Until     time.Time     // when the exchange ends in any case; zero: the context alone ends it
 }
 
-// before returns the time, or the end of the exchange if that is sooner.
-func (r *Request) before(by time.Time) time.Time { return sooner(by, r.Until) }
-
+// sooner returns the time, or the end of the exchange if there is one before it.
 func sooner(by, until time.Time) time.Time {
 	if !until.IsZero() && until.Before(by) {
 		return until

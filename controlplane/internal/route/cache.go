@@ -29,7 +29,7 @@ const (
 )
 
 // CacheLabel is the label of calls that embed a question for the cache of a route, which is its value.
-const CacheLabel = "tollgate_cache"
+const CacheLabel = wire.CacheLabel
 
 // Embedder is a name under which callers reach a model that embeds.
 type Embedder struct {

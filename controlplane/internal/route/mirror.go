@@ -17,7 +17,7 @@ type Mirror struct {
 }
 
 // MirrorLabel is the label of calls that are repeated at a mirror.
-const MirrorLabel = "tollgate_mirror"
+const MirrorLabel = wire.MirrorLabel
 
 const mille = 1000
 

@@ -20,7 +20,7 @@ import (
 
 const (
 	// MirrorLabel is the label of calls that are repeated at another target; its value is the route's name.
-	MirrorLabel = "tollgate_mirror"
+	MirrorLabel = wire.MirrorLabel
 
 	mirrorPath       = "mirror" // of the target, in events
 	mirrorsMost      = 32       // at a time

@@ -21,7 +21,7 @@ import (
 
 const (
 	// CacheLabel is the label of calls that embed a question for a route's cache; its value is the route's name.
-	CacheLabel = "tollgate_cache"
+	CacheLabel = wire.CacheLabel
 
 	similarityField = "X-Tollgate-Cache-Similarity"
 	embedWithin     = 2 * time.Second // no call waits longer to be compared

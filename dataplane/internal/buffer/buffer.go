@@ -11,32 +11,46 @@ import (
 // ErrTooLarge says that a body is longer than allowed. At most one byte over the limit was read.
 var ErrTooLarge = errors.New("body is too large")
 
-// classes are the capacities that are kept, in bytes: two for each doubling, so that a buffer is at most half empty and mostly less.
+// classes are the capacities that are kept, in bytes: two for each doubling, so that a buffer is at most half empty and mostly less. What is
+// empty of the largest takes no memory.
 var classes = [...]int{
 	4 << 10, 8 << 10, 16 << 10, 24 << 10, 32 << 10, 48 << 10, 64 << 10, 96 << 10, 128 << 10, 192 << 10, 256 << 10, 384 << 10, 512 << 10,
-	768 << 10, 1 << 20, 3 << 19, 2 << 20, 3 << 20, 4 << 20, 6 << 20, 8 << 20,
+	768 << 10, 1 << 20, 3 << 19, 2 << 20, 3 << 20, 4 << 20, 6 << 20, 8 << 20, 16 << 20, 32 << 20, 64 << 20, 128 << 20,
 }
 
 // Pool lends buffers. The zero value is ready to use.
-type Pool struct{ class [len(classes)]sync.Pool }
+type Pool struct {
+	class  [len(classes)]sync.Pool // below groundLeast
+	ground ground
+}
 
-// Buffer is a borrowed buffer. B may be replaced by a longer slice; Free hands back whatever B is then.
+// Buffer is a borrowed buffer. B may be replaced by another slice; what was borrowed goes back all the same.
 type Buffer struct {
-	B    []byte
-	pool *Pool
+	B      []byte
+	pool   *Pool
+	ground []byte // what it borrowed outside of the heap; nil: B lies in it
+	class  int
 }
 
 // Get lends an empty buffer with room for at least size bytes.
 func (p *Pool) Get(size int) *Buffer {
 	for i := range classes {
-		if size <= classes[i] {
-			if b, ok := p.class[i].Get().(*Buffer); ok {
+		if size > classes[i] {
+			continue
+		}
+		if classes[i] >= groundLeast {
+			if b := p.ground.get(i); b != nil {
+				b.B, b.pool = b.ground[:0], p
 				return b
 			}
-			return &Buffer{B: make([]byte, 0, classes[i]), pool: p}
+			break
 		}
+		if b, ok := p.class[i].Get().(*Buffer); ok {
+			return b
+		}
+		return &Buffer{B: make([]byte, 0, classes[i]), pool: p, class: i}
 	}
-	return &Buffer{B: make([]byte, 0, size), pool: p}
+	return &Buffer{B: make([]byte, 0, size)}
 }
 
 // Free hands the buffer back. Nothing may refer to its bytes afterwards. Free of nil does nothing.
@@ -44,43 +58,42 @@ func (b *Buffer) Free() {
 	if b == nil || b.pool == nil {
 		return
 	}
-	capacity := cap(b.B)
-	if capacity > 2*classes[len(classes)-1] {
-		return
-	}
-	for i := len(classes) - 1; i >= 0; i-- {
-		if capacity >= classes[i] {
-			b.B = b.B[:0]
-			b.pool.class[i].Put(b)
-			return
-		}
+	if pool := b.pool; b.ground != nil {
+		b.B, b.pool = nil, nil
+		pool.ground.put(b)
+	} else if cap(b.B) == classes[b.class] {
+		b.B = b.B[:0]
+		pool.class[b.class].Put(b)
 	}
 }
 
-// Grow makes room for more bytes after len(B), through the pool's classes.
-func (b *Buffer) Grow(more int) {
+// grown returns a buffer with the same bytes and room for more behind them. The first one is handed back.
+func (p *Pool) grown(b *Buffer, more int) *Buffer {
 	if cap(b.B)-len(b.B) >= more {
-		return
+		return b
 	}
-	next := b.pool.Get(max(len(b.B)+more, min(2*cap(b.B), cap(b.B)+classes[len(classes)-1])))
+	next := p.Get(len(b.B) + more)
 	next.B = append(next.B, b.B...)
-	b.B, next.B = next.B, b.B
-	next.Free()
+	b.Free()
+	return next
 }
 
-// trusted is how much room is made for an announced length before a byte has come; from then on, so many times what has. Many callers who
-// announce much and send little would else hold much.
-const (
-	trusted      = 4 << 10
-	trustedTimes = 16
-)
+// trusted is how much of the heap an announced length gets before a byte has come: many callers who announce much and send little would else
+// hold much. Outside of the heap only what has come takes memory.
+const trusted = 4 << 10
 
 func (p *Pool) readAnnounced(r io.Reader, length int) (*Buffer, error) {
-	b := p.Get(min(length, trusted))
+	b := p.Get(length)
+	if length > trusted && b.ground == nil {
+		b.Free()
+		b = p.Get(trusted)
+	}
 	for len(b.B) < length {
 		at := len(b.B)
-		room := min(length, max(trustedTimes*at, trusted))
-		b.Grow(room - at)
+		if at > 0 {
+			b = p.grown(b, length-at)
+		}
+		room := min(length, cap(b.B))
 		n, err := io.ReadFull(r, b.B[at:room])
 		b.B = b.B[:at+n]
 		if err != nil {
@@ -104,18 +117,10 @@ func (p *Pool) ReadBody(r io.Reader, length int64, limit int) (*Buffer, error) {
 	}
 	b := p.Get(0)
 	for {
-		if have := cap(b.B); len(b.B) == have { // large ones grow in few steps, and never beyond the limit: what they leave behind is memory too
-			next := 2 * have
-			if have >= 1<<20 {
-				next = 8 * have
-			}
-			if 2*next > limit {
-				next = limit + 1
-			}
-			b.Grow(max(min(next, limit+1)-have, 1))
+		if len(b.B) == cap(b.B) {
+			b = p.grown(b, min(cap(b.B), limit+1-cap(b.B)))
 		}
-		room := b.B[len(b.B):min(cap(b.B), limit+1)]
-		n, err := r.Read(room)
+		n, err := r.Read(b.B[len(b.B):min(cap(b.B), limit+1)])
 		b.B = b.B[:len(b.B)+n]
 		switch {
 		case len(b.B) > limit:

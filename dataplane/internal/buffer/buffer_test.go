@@ -3,7 +3,9 @@ package buffer
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -85,11 +87,96 @@ func (s *stuck) Read(into []byte) (int, error) {
 func TestWhoAnnouncesMuchAndSendsLittleHoldsLittle(t *testing.T) {
 	t.Parallel()
 	var pool Pool
-	for sent, most := range map[int]int{0: trusted, 1: trusted, 20_000: trustedTimes * trusted, 200_000: trustedTimes * trustedTimes * trusted} {
-		source := &stuck{left: sent, end: make(chan struct{})}
-		close(source.end)
-		if _, err := pool.ReadBody(source, 10<<20, 10<<20); !errors.Is(err, io.ErrUnexpectedEOF) || source.room > most {
-			t.Errorf("%d bytes sent: room for %d, %v", sent, source.room, err)
+	source := &stuck{end: make(chan struct{})}
+	close(source.end)
+	if _, err := pool.ReadBody(source, groundLeast/2, 10<<20); !errors.Is(err, io.ErrUnexpectedEOF) || source.room > trusted {
+		t.Errorf("nothing sent: room for %d, %v", source.room, err)
+	}
+	const callers = 100
+	before := resident(t)
+	var held []*Buffer
+	for range callers {
+		b := pool.Get(10 << 20)
+		b.B = append(b.B, make([]byte, 20_000)...)
+		held = append(held, b)
+	}
+	if each := (resident(t) - before) / callers; each > 64<<10 {
+		t.Errorf("each caller who announces 10 MiB and sends 20 KB holds %d bytes", each)
+	}
+	for _, b := range held {
+		b.Free()
+	}
+}
+
+// resident is how much memory this process has, in bytes.
+func resident(t *testing.T) int {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Skip("the system does not say how much memory a process has")
+	}
+	var all, pages int
+	if _, err := fmt.Sscan(string(text), &all, &pages); err != nil {
+		t.Fatal(err)
+	}
+	return pages * os.Getpagesize()
+}
+
+func TestLargeBuffersGiveTheirMemoryBackAndKeepTheirAddresses(t *testing.T) {
+	var pool Pool
+	fill := func(n int) (all []*Buffer) {
+		for range n {
+			b := pool.Get(1 << 20)
+			b.B = append(b.B, bytes.Repeat([]byte{7}, 1<<20)...)
+			all = append(all, b)
 		}
+		return all
+	}
+	const many = 64
+	before := resident(t)
+	held := fill(many)
+	stale := make([][]byte, 0, many)
+	for _, b := range held {
+		stale = append(stale, b.B)
+		b.Free()
+	}
+	if kept := resident(t) - before; kept > 2*warmMost {
+		t.Errorf("%d bytes stay when %d were handed back", kept, many<<20)
+	}
+	zeros := 0
+	for _, each := range stale { // wrong, and it must not end the process
+		if each[0] == 0 {
+			zeros++
+		}
+	}
+	if want := many - warmMost>>20; zeros != want {
+		t.Errorf("%d buffers have lost their bytes, want %d", zeros, want)
+	}
+	known := map[*byte]bool{}
+	for _, each := range stale {
+		known[&each[0]] = true
+	}
+	for _, b := range fill(many) {
+		if !known[&b.B[0]] {
+			t.Error("an address is not used again")
+		}
+		b.Free()
+		b.Free() // twice changes nothing
+	}
+	one, other := pool.Get(1<<20), pool.Get(1<<20)
+	if &one.B[:1][0] == &other.B[:1][0] {
+		t.Error("two borrowers have one buffer")
+	}
+}
+
+func TestABufferWhoseBytesWereReplacedGoesBack(t *testing.T) {
+	t.Parallel()
+	var pool Pool
+	b := pool.Get(groundLeast)
+	at := &b.B[:1][0]
+	b.B = []byte("another")
+	b.Free()
+	if again := pool.Get(groundLeast); &again.B[:1][0] != at || len(again.B) != 0 {
+		t.Error("what was borrowed is lost")
 	}
 }

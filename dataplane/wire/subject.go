@@ -7,13 +7,16 @@ import (
 	"unicode/utf8"
 )
 
-// SubjectBytesMax bounds a subject.
-const SubjectBytesMax = 256
+// Bounds of texts.
+const (
+	SubjectBytesMax = 256
+	TextBytesMax    = 512 // of a usage event
+)
 
 // Subject names the account of whom or what a call says it is for: the text itself, or its SHA-256 where the text is too long for a key or
 // is none that a database keeps. Equal texts always have one account.
 func Subject(text string) string {
-	if len(text) <= SubjectBytesMax && utf8.ValidString(text) && strings.IndexByte(text, 0) < 0 {
+	if ValidSubject(text) {
 		return text
 	}
 	sum := sha256.Sum256([]byte(text))
@@ -21,6 +24,12 @@ func Subject(text string) string {
 }
 
 // ValidSubject says whether a subject that came over the wire may be kept.
-func ValidSubject(subject string) bool {
-	return len(subject) <= SubjectBytesMax && utf8.ValidString(subject) && strings.IndexByte(subject, 0) < 0
+func ValidSubject(subject string) bool { return keepable(subject, SubjectBytesMax) }
+
+// ValidText says whether the books keep a text of a usage event: a model, an end user, a run, a label's name or value.
+func ValidText(text string) bool { return keepable(text, TextBytesMax) }
+
+// keepable says whether a database keeps a text, and its indexes have room for it.
+func keepable(text string, bytesMax int) bool {
+	return len(text) <= bytesMax && utf8.ValidString(text) && strings.IndexByte(text, 0) < 0
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -60,7 +59,6 @@ type rejected struct {
 }
 
 const (
-	textBytesMax    = 512 // texts are in keys of sums, which have a bound in Postgres
 	labelsMax       = 64
 	countMax        = 1 << 40
 	indeterminate   = "indeterminate"
@@ -189,7 +187,7 @@ func unitsOf(in *wire.UsageEvent) string {
 func (e *event) readTexts() error {
 	in := e.in
 	for _, text := range []string{in.GetRunId(), in.GetEndUser(), in.GetDialect(), in.GetModel(), in.GetProviderModel(), in.GetCode(), in.GetRule(), in.GetServiceTier(), in.GetRoutePath()} {
-		if len(text) > textBytesMax || strings.ContainsRune(text, 0) {
+		if !wire.ValidText(text) {
 			return errors.New("a text is too long or holds a zero byte")
 		}
 	}
@@ -197,7 +195,7 @@ func (e *event) readTexts() error {
 		return errors.New("there are too many labels")
 	}
 	for name, value := range in.GetLabels() {
-		if name == "" || len(name) > textBytesMax || len(value) > textBytesMax || strings.ContainsRune(name+value, 0) {
+		if name == "" || !wire.ValidText(name) || !wire.ValidText(value) {
 			return errors.New("a label has no name, is too long or holds a zero byte")
 		}
 	}

@@ -187,7 +187,7 @@ func withoutNotes(metadata []byte, at int) []scan.Edit {
 	}
 	kept := []byte("{")
 	scan.Each(metadata, func(key, value []byte) {
-		if name := string(key); name == noteName || name == callerName {
+		if name := string(scan.Unescape(nil, key)); name == noteName || name == callerName {
 			return
 		}
 		if len(kept) > 1 {

@@ -16,8 +16,8 @@ import (
 
 const (
 	labelsMax     = 32
-	labelNameMax  = 64  // bytes
-	labelValueMax = 512 // bytes
+	labelNameMax  = 64 // bytes
+	labelValueMax = wire.TextBytesMax
 	endUserMax    = 256 // bytes
 	labelPrefix   = "X-Tollgate-Label-"
 	timeoutField  = "X-Tollgate-Timeout-Ms"
@@ -74,14 +74,20 @@ func (c *call) readBodyLabels() (problem *refusal.Error) {
 }
 
 func (c *call) label(name, value string) *refusal.Error {
+	name, value = labelText(name), labelText(value)
 	if name == "" || len(name) > labelNameMax || len(value) > labelValueMax || len(c.labels) >= labelsMax {
 		return badHeader(fmt.Sprintf("At most %d labels are kept, with names of up to %d and values of up to %d bytes.", labelsMax, labelNameMax, labelValueMax))
 	}
 	if c.labels == nil {
 		c.labels = make(map[string]string, 4)
 	}
-	c.labels[strings.ToValidUTF8(name, "\ufffd")] = strings.ToValidUTF8(value, "\ufffd")
+	c.labels[name] = value
 	return nil
+}
+
+// labelText returns a text with a mark in the place of what the books do not take.
+func labelText(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\ufffd"), "\x00", "\ufffd")
 }
 
 // flag notes the guardrail that only flags.
@@ -134,8 +140,10 @@ func visible(text string) bool {
 	return true
 }
 
+// cleaned returns so much of a text as the books take: no bytes that are no UTF-8, and no zero, which databases do not keep.
 func cleaned(text string, bytesMax int) string {
-	return strings.ToValidUTF8(text[:min(len(text), bytesMax)], "")
+	text = strings.ToValidUTF8(text[:min(len(text), bytesMax)], "")
+	return strings.ReplaceAll(text, "\x00", "")
 }
 
 func appendTooLarge(dst []byte, limit int) []byte {

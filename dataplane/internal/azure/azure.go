@@ -4,10 +4,7 @@ package azure
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,7 +14,7 @@ import (
 	"tollgate.dev/dataplane/wire"
 )
 
-const answerBytesMax = 64 << 10
+const tokenMost = 7 * 24 * time.Hour // that a token is believed to hold
 
 // Apps get tokens for applications. Make one with NewApps.
 type Apps struct {
@@ -79,27 +76,9 @@ func (a *Apps) ask(ctx context.Context, app *wire.EntraApp, scope string, endpoi
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("ask Entra: %w", err)
 	}
-	defer func() { _ = response.Body.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(response.Body, answerBytesMax))
+	text, holds, err := token.Read(response, tokenMost) //nolint:bodyclose // it does
 	if err != nil {
-		return "", time.Time{}, fmt.Errorf("read the answer of Entra: %w", err)
+		return "", time.Time{}, fmt.Errorf("ask Entra for a token: %w", err)
 	}
-	var found struct {
-		Token   string `json:"access_token"`
-		Seconds int64  `json:"expires_in"`
-		Error   string `json:"error"`
-	}
-	err = json.Unmarshal(raw, &found)
-	switch {
-	case response.StatusCode != http.StatusOK:
-		return "", time.Time{}, fmt.Errorf("entra refused with status %d %.100q", response.StatusCode, found.Error)
-	case err != nil || found.Token == "" || found.Seconds <= 0 || found.Seconds > secondsMost:
-		return "", time.Time{}, errNoToken
-	}
-	return found.Token, asked.Add(time.Duration(found.Seconds) * time.Second), nil
+	return text, asked.Add(holds), nil
 }
-
-const secondsMost = 7 * 86400 // that a token is believed to hold
-
-// errNoToken says that Entra answered with something else than a token.
-var errNoToken = errors.New("entra answered without a token")

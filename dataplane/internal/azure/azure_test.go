@@ -45,7 +45,7 @@ func TestAnApplicationGetsItsTokenFromItsOwnCloud(t *testing.T) {
 
 func TestWhatEntraRefusesIsAnError(t *testing.T) {
 	t.Parallel()
-	for body, status := range map[string]int{`{"error":"invalid_client"}`: 401, `garbage`: 200, `{"access_token":"x"}`: 200, `{"access_token":"x","expires_in":99999999}`: 200} {
+	for body, status := range map[string]int{`{"error":"invalid_client"}`: 401, `garbage`: 200, `{"access_token":"x"}`: 200, `{"access_token":"x","expires_in":99999999}`: 200, `{"access_token":"a\r\nX-Evil: 1","expires_in":60}`: 200} {
 		var asked []string
 		apps := NewApps(answering(status, body, &asked), func() time.Time { return noon })
 		if token, err := apps.Token(t.Context(), wire.ID{1}, &wire.EntraApp{TenantID: "t"}, "h", nil); err == nil || token != "" {

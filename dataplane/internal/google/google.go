@@ -10,9 +10,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -23,12 +21,11 @@ import (
 )
 
 const (
-	scope          = "https://www.googleapis.com/auth/cloud-platform"
-	grant          = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-	assertionFor   = 10 * time.Minute
-	skew           = 10 * time.Second // by which our clock may be ahead
-	answerBytesMax = 64 << 10
-	secondsMost    = 86400 // that a token is believed to hold
+	scope        = "https://www.googleapis.com/auth/cloud-platform"
+	grant        = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+	assertionFor = 10 * time.Minute
+	skew         = 10 * time.Second // by which our clock may be ahead
+	tokenMost    = 24 * time.Hour   // that a token is believed to hold
 )
 
 // Accounts get tokens for service accounts. Make one with NewAccounts.
@@ -77,32 +74,11 @@ func (a *Accounts) ask(ctx context.Context, account *wire.ServiceAccount, addres
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("ask Google for a token: %w", err)
 	}
-	defer func() { _ = response.Body.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(response.Body, answerBytesMax))
+	text, holds, err := token.Read(response, tokenMost) //nolint:bodyclose // it does
 	if err != nil {
-		return "", time.Time{}, fmt.Errorf("read the answer of Google: %w", err)
+		return "", time.Time{}, fmt.Errorf("ask Google for a token: %w", err)
 	}
-	var found struct {
-		Token   string `json:"access_token"`
-		Seconds int64  `json:"expires_in"`
-		Error   string `json:"error"`
-	}
-	err = json.Unmarshal(raw, &found)
-	switch {
-	case response.StatusCode != http.StatusOK:
-		return "", time.Time{}, fmt.Errorf("google refused with status %d %.100q", response.StatusCode, found.Error)
-	case err != nil || !sendable(found.Token) || found.Seconds <= 0 || found.Seconds > secondsMost:
-		return "", time.Time{}, errNoToken
-	}
-	return found.Token, asked.Add(time.Duration(found.Seconds) * time.Second), nil
-}
-
-// errNoToken says that Google answered with something else than a token.
-var errNoToken = errors.New("google answered without a token")
-
-// sendable says whether a token can stand in a header field.
-func sendable(token string) bool {
-	return token != "" && !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
+	return text, asked.Add(holds), nil
 }
 
 // assert returns a JWT in which the account says who it is and what it wants, signed with RS256 (RFC 7515, RFC 7523). It is meant for who is

@@ -1,6 +1,6 @@
 // Package token keeps what a credential was exchanged for (a role's keys, an access token) until shortly before it expires, and has it
-// fetched anew by one caller for all.
-// It refuses to know how it is fetched.
+// fetched anew by one caller for all. It reads what OAuth endpoints answer.
+// It refuses to ask for anything itself.
 package token
 
 import (

@@ -80,6 +80,7 @@ func messagesPart(raw []byte) []part {
 			made.arguments = value
 		}
 	})
+	made.arguments = objectOr(made.arguments)
 	return []part{made}
 }
 
@@ -175,6 +176,14 @@ func answeredCall(raw []byte) (made part, sound bool) {
 		made.arguments = unescaped(inside(made.arguments))
 	}
 	return made, made.arguments[0] == '{' && scan.Valid(made.arguments)
+}
+
+// objectOr returns the arguments, or an empty object where they are none.
+func objectOr(arguments []byte) []byte {
+	if len(arguments) == 0 || arguments[0] != '{' {
+		return []byte("{}")
+	}
+	return arguments
 }
 
 // unescaped returns the arguments that the inside of a string holds; of none, an empty object.

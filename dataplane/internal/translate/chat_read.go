@@ -255,7 +255,7 @@ func (p *parser) chatThought(raw []byte) part {
 }
 
 func (p *parser) chatCall(raw []byte) part {
-	made := part{kind: partCall, path: p.here()}
+	made := part{kind: partCall, path: p.here(), arguments: []byte("{}")}
 	p.object(raw, func(key string, value []byte) bool {
 		switch key {
 		case "id":

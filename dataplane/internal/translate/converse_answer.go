@@ -34,11 +34,9 @@ func conversePart(kind string, value []byte) (part, bool) {
 	case "text":
 		return part{kind: partText, text: inside(value)}, true
 	case "toolUse":
-		made := part{kind: partCall, id: inside(scan.Lookup(value, "toolUseId")), name: inside(scan.Lookup(value, "name")), arguments: scan.Lookup(value, "input")}
-		if len(made.arguments) == 0 || made.arguments[0] != '{' {
-			made.arguments = []byte("{}")
-		}
-		return made, true
+		return part{
+			kind: partCall, id: inside(scan.Lookup(value, "toolUseId")), name: inside(scan.Lookup(value, "name")), arguments: objectOr(scan.Lookup(value, "input")),
+		}, true
 	case "reasoningContent":
 		if sealed := inside(scan.Lookup(value, "redactedContent")); sealed != nil {
 			return part{kind: partRedacted, text: sealed}, true

@@ -72,6 +72,15 @@ func FuzzEmbeddings(f *testing.F) {
 // FuzzRequest: whatever the scanner takes is refused or becomes JSON that names the target's model once, unless the path does.
 func FuzzRequest(f *testing.F) {
 	seeds(f, "request")
+	for _, lacks := range []string{
+		`{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"b"}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"a"}]}`,
+		`{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"b"}}]},{"role":"tool","tool_call_id":"a"}`,
+		`{"role":"user","content":[{"type":"image"},{"type":"document"},{"type":"text"},{"type":"image_url"},{"type":"input_audio"},{"type":"file"}]}`,
+	} {
+		f.Add([]byte(`{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"},` + lacks + `]}`))
+	}
+	f.Add([]byte(`{"model":"m","input":[{"type":"function_call","call_id":"a","name":"b"},{"type":"function_call_output","call_id":"a"},{"type":"message"}]}`))
+	f.Add([]byte(`{"contents":[{"role":"model","parts":[{"functionCall":{"name":"b"}}]},{"parts":[{"functionResponse":{"name":"b"}},{"inlineData":{}}]}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, d := range []dialect.Dialect{dialect.OpenAIChat, dialect.OpenAIResponses, dialect.AnthropicMessages, dialect.GeminiGenerate} {
 			var r scan.Result

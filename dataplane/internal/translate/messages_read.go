@@ -103,6 +103,9 @@ func (p *parser) block(raw []byte) part {
 		p.wrong("is of the type " + kind + ", which cannot be carried to a provider that speaks another format")
 		return made
 	}
+	if made.kind == partCall {
+		made.arguments = []byte("{}")
+	}
 	p.object(raw, func(key string, value []byte) bool {
 		switch key {
 		case "type":
@@ -123,7 +126,9 @@ func (p *parser) block(raw []byte) part {
 		case "name":
 			made.name = p.text(value)
 		case "input":
-			made.arguments = value
+			if made.arguments = value; value[0] != '{' {
+				p.wrong("must be an object")
+			}
 		case "content":
 			made.result = p.blocks(value)
 		case "is_error":

@@ -137,7 +137,7 @@ func (p *parser) responsesPart(raw []byte) part {
 }
 
 func (p *parser) responsesCall(raw []byte) part {
-	made, space := part{kind: partCall, path: p.here()}, []byte(nil)
+	made, space := part{kind: partCall, path: p.here(), arguments: []byte("{}")}, []byte(nil)
 	p.object(raw, func(key string, value []byte) bool {
 		switch key {
 		case "type", "id", "status":

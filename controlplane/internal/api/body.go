@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,14 +76,11 @@ func (s *sent) over(before, target any) error {
 	if err := json.Unmarshal(s.raw, &mentioned); err != nil {
 		return explain(err)
 	}
-	present := make(map[string]bool, len(mentioned))
-	for name := range mentioned {
-		present[strings.ToLower(name)] = true // as encoding/json matches names
-	}
+	names := slices.Collect(maps.Keys(mentioned))
 	from, to := reflect.ValueOf(before).Elem(), reflect.ValueOf(target).Elem()
 	for i := range to.NumField() {
 		name, _, _ := strings.Cut(to.Type().Field(i).Tag.Get("json"), ",")
-		if !present[name] {
+		if !slices.ContainsFunc(names, func(each string) bool { return strings.EqualFold(each, name) }) { // as encoding/json matches names
 			to.Field(i).Set(from.Field(i))
 		}
 	}

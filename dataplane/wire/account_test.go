@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-func pemOf(t *testing.T, key any) string {
+func pemOf(t testing.TB, key any) string {
 	t.Helper()
 	raw, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
@@ -24,7 +24,7 @@ func pemOf(t *testing.T, key any) string {
 }
 
 // keyFile is a key file as Google Cloud gives it.
-func keyFile(t *testing.T) map[string]string {
+func keyFile(t testing.TB) map[string]string {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

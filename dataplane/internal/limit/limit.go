@@ -162,7 +162,7 @@ func (l *Limiter) together(g *Grant, lacking int, now time.Time) *refusal.Error 
 
 // spare returns this edge's part of what is free, which may be none.
 func (l *Limiter) spare(free int64) int64 {
-	if free == 0 {
+	if free <= 0 {
 		return 0
 	}
 	return l.shared.share(free)

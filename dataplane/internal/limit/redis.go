@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"sync"
@@ -281,12 +282,15 @@ func read(raw []int64, asks int, err error) (answer, error) {
 	if err != nil {
 		return answer{}, fmt.Errorf("count in Redis: %w", err)
 	}
-	if len(raw) != 2+3*asks || raw[0] < 0 || raw[0] > int64(asks) {
+	if len(raw) != 2+3*asks || raw[0] < 0 || raw[0] > int64(asks) || raw[1] < 0 || raw[1] > math.MaxInt64/1000 {
 		return answer{}, fmt.Errorf("count in Redis: an answer of %d numbers", len(raw))
 	}
 	a := answer{refuses: int(raw[0]), wait: time.Duration(raw[1]) * time.Microsecond, grants: make([]grant, asks)}
 	for i := range a.grants {
 		a.grants[i] = grant{raw[2+3*i], raw[3+3*i], raw[4+3*i]}
+		if a.grants[i].granted < 0 {
+			return answer{}, errors.New("count in Redis: less than nothing was granted")
+		}
 	}
 	return a, nil
 }

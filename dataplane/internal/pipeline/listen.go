@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"bytes"
 	"net/http"
 
 	"tollgate.dev/dataplane/internal/dialect"
@@ -185,12 +184,9 @@ func readWritten(raw []byte, coveredMs int64) (meter.Usage, bool) {
 	if string(scan.Lookup(raw, "type")) != `"duration"` {
 		return meter.Read(dialect.OpenAIRealtime, raw)
 	}
-	seconds, fraction, _ := bytes.Cut(scan.Lookup(raw, "seconds"), []byte("."))
-	n, counted := scan.Int(seconds)
-	if len(fraction) > 0 {
-		n++ // a part of a second is one
-	}
-	return meter.Usage{AudioMs: min(n*msPerSecond, disbelief*max(coveredMs, 1)), Reported: true}, counted && n >= 0
+	ms, counted := seconds(scan.Lookup(raw, "seconds"))
+	ms = (ms + msPerSecond - 1) / msPerSecond * msPerSecond // a part of a second is one
+	return meter.Usage{AudioMs: min(ms, disbelief*max(coveredMs, 1)), Reported: true}, counted
 }
 
 // settleEar ends the attempt of the piece that is being said or written down. mu is held.

@@ -200,7 +200,7 @@ func (v *vault) edges() int {
 	if err != nil || bad != nil {
 		return 0
 	}
-	return edges
+	return max(edges, 0)
 }
 
 // replaceFile writes a file whole or not at all, and durably.

@@ -31,7 +31,7 @@ func TestACanaryStopsAtEveryEdgeAndIsTriedAnew(t *testing.T) {
 	must(t, p.house.Fault(t.Context(), rig.Object{"model": trialModel, "kind": "status", "status": 500}))
 	p.stopsCanary(t, b, page, name, "of its calls failed")
 	b.look(t, "canary-stopped")
-	b.open(t, "/routes?q="+name)
+	b.open(t, "/routes?search="+name)
 	b.says(t, "routes", "Canary stopped at "+p.house.Edges[0].Name)
 
 	must(t, p.house.ClearFaults(t.Context()))

@@ -112,7 +112,7 @@ func budgetStories() []story {
 	}
 	mode := component.Field{Name: "mode", Label: "At the limit", Value: "hard", Options: []component.Option{{Value: "hard", Label: "Refuse calls", Help: "Never overshot."}, {Value: "soft", Label: "Only count", Help: "Nothing is refused."}}}
 	return []story{
-		{name: "budgets", title: "Budgets", active: "Budgets", content: budgetui.Page(budgetui.List{MayAdd: true, Rows: budgetRows(4), Pages: budgetui.Pages{Shown: "51–54 of 54", Previous: "/budgets?page=1"}})},
+		{name: "budgets", title: "Budgets", active: "Budgets", content: budgetui.Page(budgetui.List{MayAdd: true, Rows: budgetRows(4), Sifted: component.Sifted{Paging: component.Paging{Shown: "51–54 of 54", Previous: "/budgets?page=1"}}})},
 		{name: "budget", title: "support-bot daily", active: "Budgets", content: budgetui.DetailPage(budgetDetail())},
 		{name: "budget-each", title: "Each customer", active: "Budgets", content: budgetui.DetailPage(each)},
 		{name: "budget-form", title: "New budget", active: "Budgets", content: budgetui.FormPage(budgetui.Form{

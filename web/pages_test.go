@@ -139,7 +139,7 @@ func nounStories() []story {
 		}})},
 		{name: "prices", title: "Prices", active: "Prices", content: priceui.Page(priceui.List{
 			Download: "/prices/catalog.csv",
-			Search:   component.Field{Name: "search", Label: "Catalog or model", Kind: "search", Value: "gpt-4o"}, Clear: "/prices", Count: "3 prices.", Rows: []priceui.Row{
+			Search:   component.Field{Name: "search", Label: "Catalog or model", Kind: "search", Value: "gpt-4o"}, Clear: "/prices", Count: "3 prices", Rows: []priceui.Row{
 				{ID: "p1", Model: "gpt-4o", Catalog: "openai", Input: "$5.00", CachedInput: "$2.50", CacheWrite: "$5.00", Output: "$15.00", Reasoning: "as output", Context: "128,000", Longest: "16,384", From: component.At(noon, "day"), State: component.Badge{Text: "past", Tone: component.Plain}},
 				{ID: "p2", Model: "gpt-4o", Catalog: "openai", Tier: "above 200,000 tokens in", Request: "and $0.01 a request", AudioInput: "$40.00", HourWrite: "$6.00", AudioOutput: "$80.00", Input: "$2.50", CachedInput: "$1.25", CacheWrite: "$2.50", Output: "$10.00", Reasoning: "$12.00", Context: "128,000", Longest: "16,384", From: component.At(noon, "day")},
 				{ID: "p3", Model: "gpt-4o-mini", Catalog: "openai", Input: "$0.15", CachedInput: "$0.075", CacheWrite: "$0.15", Output: "$0.60", Reasoning: "as output", Context: "–", Longest: "–", From: component.At(noon, "day"), State: component.Badge{Text: "to come", Tone: component.Info}},

@@ -7,6 +7,7 @@ import "tollgate.dev/web/component"
 // List is the page of all agents.
 type List struct {
 	Rows         []Row
+	Sifted       component.Sifted
 	MayAdd       bool
 	HasWorkspace bool // an agent needs one
 }

@@ -13,16 +13,7 @@ import (
 type List struct {
 	Rows   []Row
 	MayAdd bool
-	Search component.Field // the zero Field: too few to search
-	Count  string          // "12 of 300"; empty: nothing is searched for
-	Pages  Pages
-}
-
-// Pages lead through a long list; the zero Pages is one page.
-type Pages struct {
-	Shown    string // "51–100 of 302"
-	Previous string // empty: this is the first
-	Next     string // empty: this is the last
+	Sifted component.Sifted
 }
 
 // Row is one budget with the account of its current period.

@@ -262,3 +262,18 @@ type Pager struct {
 	Older string
 	First string // empty on the first page
 }
+
+// Paging leads through a long list; the zero Paging is one page.
+type Paging struct {
+	Shown    string // "51–100 of 302"
+	Previous string // empty: this is the first
+	Next     string // empty: this is the last
+}
+
+// Sifted is what of a list is shown: what was searched for, and of that one page.
+type Sifted struct {
+	Path   string // of the list
+	Search Field  // its Name is empty where there are few
+	Count  string // "3 of 53"; empty: nothing was searched for
+	Paging
+}

@@ -9,8 +9,9 @@ type List struct {
 	Rows     []Row
 	Search   component.Field
 	Clear    string // empty: nothing to clear
-	Count    string // "120 prices", or that there are more than are shown
+	Count    string // "120 prices"
 	Download string // the file of what was found
+	component.Paging
 }
 
 // Row is what one model costs from a date on. Prices are per million tokens.

@@ -10,6 +10,7 @@ import (
 // List is the page of all providers.
 type List struct {
 	Rows   []Row
+	Sifted component.Sifted
 	MayAdd bool
 }
 

@@ -11,17 +11,9 @@ import (
 // List is the page of the routes.
 type List struct {
 	Rows        []Row
-	Search      component.Field // its Name is empty where there are few
-	Count       string          // of those that were found; empty: nothing was looked for
-	Pages       Pages
+	Sifted      component.Sifted
 	MayAdd      bool
 	HasProvider bool // a route needs one
-}
-
-// Pages leads to the other pages of a list.
-type Pages struct {
-	Shown        string // "51–100 of 203"; empty: there is one page
-	Before, Next string // empty: there is none
 }
 
 // Row is one route.

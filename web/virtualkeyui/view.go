@@ -10,6 +10,7 @@ import (
 // List is the page of all virtual keys.
 type List struct {
 	Rows         []Row
+	Sifted       component.Sifted
 	MayAdd       bool
 	HasWorkspace bool // a key needs one
 }

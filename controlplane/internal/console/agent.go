@@ -35,6 +35,9 @@ func (c *Console) agents(v *visit) error {
 		}
 	}
 	list := agentui.List{MayAdd: v.actor.May(authz.AgentWrite), HasWorkspace: len(workspaces) > 0}
+	all, list.Sifted = sift(v, all, "Name, description or workspace", func(one agent.Agent) string {
+		return one.Name + "\n" + one.Description + "\n" + one.WorkspaceName
+	})
 	for _, one := range all {
 		row := agentui.Row{
 			ID: one.ID.String(), Name: one.Name, Description: one.Description, Workspace: one.WorkspaceName,

@@ -1,11 +1,6 @@
 package console
 
 import (
-	"fmt"
-	"net/url"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"tollgate.dev/controlplane/internal/authz"
@@ -22,57 +17,14 @@ func (c *Console) budgets(v *visit) error {
 	if err != nil {
 		return err
 	}
-	search := strings.TrimSpace(v.QueryParam("search"))
 	list := budgetui.List{MayAdd: v.actor.May(authz.BudgetWrite)}
-	found := slices.DeleteFunc(slices.Clone(all), func(one budget.Standing) bool {
-		return !containsFold(one.Name+" "+scopeText(one.Scope, one.ScopeName, one.ScopeValue), search)
+	all, list.Sifted = sift(v, all, "Name or what it applies to", func(one budget.Standing) string {
+		return one.Name + " " + scopeText(one.Scope, one.ScopeName, one.ScopeValue)
 	})
-	from, until := 0, len(found)
-	if until > budgetsPage {
-		from, until, list.Pages = pageOf(v, search, len(found))
-	}
-	for _, one := range found[from:until] {
+	for _, one := range all {
 		list.Rows = append(list.Rows, budgetRow(one, c.config.Now()))
 	}
-	if len(all) > budgetsUnsearched || search != "" {
-		list.Search = component.Field{Name: "search", Label: "Name or what it applies to", Kind: "search", Value: search, Optional: true}
-	}
-	if search != "" {
-		list.Count = grouped(int64(len(found))) + " of " + grouped(int64(len(all)))
-	}
 	return c.draw(v, view{Title: "Budgets", Active: "/budgets", Content: budgetui.Page(list)})
-}
-
-const (
-	budgetsUnsearched = 12 // are seen at a glance
-	budgetsPage       = 50
-)
-
-// pageOf returns which of many budgets the page that is asked for shows, and the way to its neighbours.
-func pageOf(v *visit, search string, count int) (from, until int, pages budgetui.Pages) {
-	number, _ := strconv.Atoi(v.QueryParam("page")) // what is no number is the first page
-	number = min(max(number, 1), (count+budgetsPage-1)/budgetsPage)
-	from = (number - 1) * budgetsPage
-	until = min(from+budgetsPage, count)
-	link := func(number int) string {
-		query := url.Values{"page": {strconv.Itoa(number)}}
-		if search != "" {
-			query.Set("search", search)
-		}
-		return "/budgets?" + query.Encode()
-	}
-	pages.Shown = fmt.Sprintf("%s–%s of %s", grouped(int64(from+1)), grouped(int64(until)), grouped(int64(count)))
-	if from > 0 {
-		pages.Previous = link(number - 1)
-	}
-	if until < count {
-		pages.Next = link(number + 1)
-	}
-	return from, until, pages
-}
-
-func containsFold(text, part string) bool {
-	return strings.Contains(strings.ToLower(text), strings.ToLower(part))
 }
 
 // nearEnd and atEnd are the thousandths of a limit from which a budget is shown as a warning and as spent.

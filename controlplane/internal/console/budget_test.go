@@ -22,13 +22,13 @@ func TestManyBudgetsAreShownInPagesAndFound(t *testing.T) {
 		rows      int
 		has, lack string
 	}{
-		"/budgets":                       {50, "1–50 of 53", "previous-budgets"},
-		"/budgets?page=2":                {3, "51–53 of 53", "next-budgets"},
-		"/budgets?page=99":               {3, "51–53 of 53", "next-budgets"},
-		"/budgets?page=x":                {50, "1–50 of 53", "previous-budgets"},
-		"/budgets?search=team":           {50, "/budgets?page=2&amp;search=team", "previous-budgets"},
-		"/budgets?search=TEAM+5":         {3, "3 of 53", "next-budgets"},
-		"/budgets?search=nothing&page=2": {0, "No budget has this", "next-budgets"},
+		"/budgets":                       {50, "1–50 of 53", "previous-page"},
+		"/budgets?page=2":                {3, "51–53 of 53", "next-page"},
+		"/budgets?page=99":               {3, "51–53 of 53", "next-page"},
+		"/budgets?page=x":                {50, "1–50 of 53", "previous-page"},
+		"/budgets?search=team":           {50, "/budgets?page=2&amp;search=team", "previous-page"},
+		"/budgets?search=TEAM+5":         {3, "3 of 53", "next-page"},
+		"/budgets?search=nothing&page=2": {0, "No budget has this", "next-page"},
 	} {
 		got := b.get(path)
 		if rows := strings.Count(got.body, `data-testid="budget-`); got.status != http.StatusOK || rows != want.rows || !strings.Contains(got.body, want.has) || strings.Contains(got.body, want.lack) {

@@ -14,7 +14,6 @@ import (
 )
 
 const (
-	pricesShown  = 300
 	perMillion   = 1_000_000
 	picoScaleMax = (1<<63 - 1) / perMillion // a price beyond it is not shown per million
 )
@@ -28,23 +27,20 @@ func (c *Console) prices(v *visit) error {
 	list := priceui.List{
 		Download: "/prices/catalog.csv?" + url.Values{"search": {search}}.Encode(),
 		Search:   component.Field{Name: "search", Label: "Catalog or model", Kind: "search", Value: search, Placeholder: "gpt-4o"},
-		Count:    grouped(int64(len(all))) + " prices.",
+		Count:    grouped(int64(len(all))) + " prices",
 	}
 	if len(all) == 1 {
-		list.Count = "1 price."
+		list.Count = "1 price"
 	}
 	if search != "" {
 		list.Clear = "/prices"
 	}
+	rows := make([]priceui.Row, len(all))
 	for i, one := range all {
-		if i == pricesShown {
-			list.Count = "The first " + grouped(pricesShown) + " of " + grouped(int64(len(all))) + " prices. Search for the others."
-			break
-		}
-		row := priceRow(one)
-		row.State = priceState(all, i, c.config.Now())
-		list.Rows = append(list.Rows, row)
+		rows[i] = priceRow(one)
+		rows[i].State = priceState(all, i, c.config.Now())
 	}
+	list.Rows, list.Paging = pageOf(v, rows, pageLong)
 	return c.draw(v, view{Title: "Prices", Active: "/prices", Content: priceui.Page(list)})
 }
 

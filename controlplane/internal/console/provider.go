@@ -20,6 +20,9 @@ func (c *Console) providers(v *visit) error {
 		return err
 	}
 	list := providerui.List{MayAdd: v.actor.May(authz.ProviderWrite)}
+	all, list.Sifted = sift(v, all, "Name, kind or address", func(one provider.Provider) string {
+		return one.Name + " " + kindText(one.Kind) + " " + one.BaseURL
+	})
 	for _, one := range all {
 		list.Rows = append(list.Rows, providerRow(one))
 	}

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -33,5 +34,30 @@ func TestAKnownProvidersSettingsAreFilledInAndKept(t *testing.T) {
 	}
 	if a := b.get(page + "/edit"); !strings.Contains(chatOnly(a.body), "checked") {
 		t.Errorf("the form forgot it: %q", chatOnly(a.body))
+	}
+}
+
+func TestALongListIsSearchedAndAsksAgainForLess(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	b.signIn(ownerEmail)
+	for i := range 13 {
+		in := url.Values{"name": {fmt.Sprintf("source-%02d", i)}, "kind": {"openai"}, "base_url": {"https://api.openai.com"}, "credential": {"sk-very-secret"}}
+		if got := b.send("/providers/new", in); got.status != http.StatusSeeOther {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+	for path, want := range map[string]struct {
+		rows int
+		has  string
+	}{
+		"/providers":                   {13, `name="search"`},
+		"/providers?search=SOURCE-0":   {10, "10 of 13"},
+		"/providers?search=no-such":    {0, "No provider has this"},
+		"/providers?search=openai.com": {13, "13 of 13"},
+	} {
+		if got := b.get(path); strings.Count(got.body, `<th scope="row"`) != want.rows || !strings.Contains(got.body, want.has) {
+			t.Errorf("%s: %d rows, %q %v", path, strings.Count(got.body, `<th scope="row"`), want.has, strings.Contains(got.body, want.has))
+		}
 	}
 }

@@ -127,10 +127,10 @@ func (c *Console) routeText(v *visit) error {
 	if given {
 		return err
 	}
-	page := routeui.Text{Form: v.frameOf("route-text", "Save", "/routes", wrong, "text"), Title: found.Name, Links: routeLinks(id, "/text")}
+	page := routeui.Text{Form: v.frameOf("route-text", "Save", "/routes", wrong, "text"), Title: "“" + found.Name + "” as text", Links: routeLinks(id, "/text")}
 	page.Text = component.Field{Name: "text", Label: "The route", Value: text, Error: wrong.of("text"), Mono: true, Rows: 28}
 	page.Message = wrong.placed()
-	return c.draw(v, view{Title: found.Name, Active: "/routes", Crumbs: under("Routes", "/routes"), Status: status, Content: routeui.TextPage(page), Fragment: routeui.TextEdit(page)})
+	return c.draw(v, view{Title: page.Title, Active: "/routes", Crumbs: under("Routes", "/routes"), Status: status, Content: routeui.TextPage(page), Fragment: routeui.TextEdit(page)})
 }
 
 const versionsShown = 20
@@ -146,7 +146,7 @@ func (c *Console) routeVersions(v *visit) error {
 	if err != nil {
 		return err
 	}
-	list := routeui.Versions{Title: found.Name}
+	list := routeui.Versions{Title: "Versions of “" + found.Name + "”"}
 	if v.actor.May(authz.RouteWrite) {
 		list.Links = routeLinks(id, "/versions")
 	}
@@ -169,7 +169,7 @@ func (c *Console) routeVersions(v *visit) error {
 	if page.Next > 0 {
 		list.Older = "/routes/" + id.String() + "/versions?before=" + strconv.Itoa(page.Next)
 	}
-	return c.draw(v, view{Title: found.Name, Active: "/routes", Crumbs: under("Routes", "/routes"), Content: routeui.VersionsPage(list)})
+	return c.draw(v, view{Title: list.Title, Active: "/routes", Crumbs: under("Routes", "/routes"), Content: routeui.VersionsPage(list)})
 }
 
 func (c *Console) restoreRoute(v *visit) error {

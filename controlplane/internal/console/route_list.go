@@ -2,21 +2,13 @@ package console
 
 import (
 	"fmt"
-	"net/url"
-	"strconv"
 	"strings"
 
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/route"
-	"tollgate.dev/web/component"
 	"tollgate.dev/web/routeui"
-)
-
-const (
-	routesShown  = 50
-	routesSearch = 15 // from so many on there is a search
 )
 
 func (c *Console) routes(v *visit) error {
@@ -34,15 +26,7 @@ func (c *Console) routes(v *visit) error {
 		return err
 	}
 	list := routeui.List{MayAdd: v.actor.May(authz.RouteWrite), HasProvider: len(providers) > 0}
-	searched := strings.TrimSpace(v.QueryParam("q"))
-	if len(all) >= routesSearch || searched != "" {
-		list.Search = component.Field{Name: "q", Label: "Name, provider or model", Value: searched, Optional: true}
-	}
-	if searched != "" {
-		all = routesNamed(all, strings.ToLower(searched))
-		list.Count = grouped(int64(len(all))) + " found"
-	}
-	all, list.Pages = pageOfRoutes(v, all, searched)
+	all, list.Sifted = sift(v, all, "Name, provider, model or workspace", routeSaid)
 	stopped := stoppedAt(edges)
 	for _, one := range all {
 		row := routeui.Row{
@@ -61,41 +45,13 @@ func (c *Console) routes(v *visit) error {
 	return c.draw(v, view{Title: "Routes", Active: "/routes", Content: routeui.Page(list)})
 }
 
-// routesNamed keeps the routes that have a text, in small letters, in their names, workspace or targets.
-func routesNamed(all []route.Route, text string) (found []route.Route) {
-	for _, one := range all {
-		said := []string{one.Name, one.WorkspaceName}
-		said = append(said, one.Aliases...)
-		for _, leaf := range one.Leaves() {
-			said = append(said, leaf.ProviderName+" / "+leaf.Model)
-		}
-		if strings.Contains(strings.ToLower(strings.Join(said, "\n")), text) {
-			found = append(found, one)
-		}
+// routeSaid is what a route is found by: its names, workspace and targets.
+func routeSaid(one route.Route) string {
+	said := append([]string{one.Name, one.WorkspaceName}, one.Aliases...)
+	for _, leaf := range one.Leaves() {
+		said = append(said, leaf.ProviderName+" / "+leaf.Model)
 	}
-	return found
-}
-
-// pageOfRoutes cuts out the page that is asked for.
-func pageOfRoutes(v *visit, all []route.Route, searched string) ([]route.Route, routeui.Pages) {
-	if len(all) <= routesShown {
-		return all, routeui.Pages{}
-	}
-	number, _ := strconv.Atoi(v.QueryParam("page")) // what is no number is the first
-	last := (len(all) - 1) / routesShown
-	number = min(max(number, 1)-1, last)
-	link := func(to int) string {
-		if to < 0 || to > last {
-			return ""
-		}
-		query := url.Values{"page": {strconv.Itoa(to + 1)}}
-		if searched != "" {
-			query.Set("q", searched)
-		}
-		return "/routes?" + query.Encode()
-	}
-	from, until := number*routesShown, min((number+1)*routesShown, len(all))
-	return all[from:until], routeui.Pages{Shown: fmt.Sprintf("%d–%d of %d", from+1, until, len(all)), Before: link(number - 1), Next: link(number + 1)}
+	return strings.Join(said, "\n")
 }
 
 // placer draws the targets of a route, with what edges say of them.

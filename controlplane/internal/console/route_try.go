@@ -51,7 +51,7 @@ func (c *Console) tryRoute(v *visit) error {
 	if status == http.StatusOK {
 		page.Result = tried(result)
 	}
-	return c.draw(v, view{Title: found.Name, Active: "/routes", Crumbs: under("Routes", "/routes"), Status: status, Content: routeui.TryPage(page)})
+	return c.draw(v, view{Title: page.Title, Active: "/routes", Crumbs: under("Routes", "/routes"), Status: status, Content: routeui.TryPage(page)})
 }
 
 // tryRequest reads what is asked. What cannot be read is said in wrong.
@@ -117,7 +117,7 @@ func givenRequest(v *visit, wrong *fault.Fields) *dryrun.Given {
 
 func (c *Console) tryPage(v *visit, found route.Route, in dryrun.Request, wrong mends) (routeui.Try, error) {
 	page := routeui.Try{
-		Title: found.Name, Links: routeLinks(found.ID, "/try"), Action: v.Request().URL.Path, Fields: tryFields(v, wrong),
+		Title: "Dry run of “" + found.Name + "”", Links: routeLinks(found.ID, "/try"), Action: v.Request().URL.Path, Fields: tryFields(v, wrong),
 		Message: wrong.rest("prompt_chars", "max_output_tokens", "budget_left_percent", "at", "labels", "draw", "dialect", givenPath, givenHeaders, givenBody),
 		Stream:  component.Field{Name: "stream", Label: "Streamed", Value: "on", Checked: in.Stream},
 		Tools:   component.Field{Name: "tools", Label: "Brings tools", Value: "on", Checked: in.Tools},

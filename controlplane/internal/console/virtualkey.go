@@ -46,6 +46,9 @@ func (c *Console) virtualKeys(v *visit) error {
 		return err
 	}
 	list := virtualkeyui.List{MayAdd: v.actor.May(authz.VirtualKeyWrite), HasWorkspace: len(workspaces) > 0}
+	all, list.Sifted = sift(v, all, "Name, agent, workspace, model or state", func(one virtualkey.VirtualKey) string {
+		return strings.Join(append([]string{one.Name, one.Prefix, one.AgentName, one.WorkspaceName, keyState(one, c.config.Now())}, one.AllowedModels...), "\n")
+	})
 	for _, one := range all {
 		list.Rows = append(list.Rows, keyRow(one, c.config.Now(), list.MayAdd))
 	}

@@ -195,6 +195,7 @@ func (b *browser) look(t *testing.T, name string) {
 			if fmt.Sprint(overflow) != "0" {
 				t.Errorf("%s is %v pixels wider than a window of %d", name, overflow, width)
 			}
+			b.tablesFit(t, name, width)
 		}
 	}
 	must(t, b.page.EmulateMedia(playwright.PageEmulateMediaOptions{ColorScheme: playwright.ColorSchemeLight}))
@@ -202,7 +203,17 @@ func (b *browser) look(t *testing.T, name string) {
 	b.check(t, name)
 }
 
-// check reads the page's address in the checker's window and reports what axe finds, in both colour schemes.
+// tablesFit fails where a table has to be pushed aside to be read to its end.
+func (b *browser) tablesFit(t *testing.T, name string, width int) {
+	t.Helper()
+	wide, err := b.page.Evaluate(`() => [...document.querySelectorAll('.table-wrap')].filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.getAttribute('aria-label')).join(', ')`)
+	must(t, err)
+	if wide != "" {
+		t.Errorf("%s in a window of %d: wider than the page: %v", name, width, wide)
+	}
+}
+
+// check reads the page's address in the checker's window and reports what axe finds, in both colour schemes and widths.
 func (b *browser) check(t *testing.T, name string) {
 	t.Helper()
 	cookies, err := b.context.Cookies()
@@ -216,20 +227,24 @@ func (b *browser) check(t *testing.T, name string) {
 	must(t, err)
 	for _, scheme := range []*playwright.ColorScheme{playwright.ColorSchemeLight, playwright.ColorSchemeDark} {
 		must(t, b.checker.EmulateMedia(playwright.PageEmulateMediaOptions{ColorScheme: scheme}))
-		found, err := b.checker.Evaluate(`async () => {
-			const found = await axe.run(document)
-			return JSON.stringify(found.violations.map((v) => ({ rule: v.id, help: v.help, where: v.nodes.map((n) => n.target.join(' ') + ' ' + n.failureSummary) })))
-		}`)
-		must(t, err)
-		var violations []struct {
-			Rule, Help string
-			Where      []string
-		}
-		must(t, json.Unmarshal([]byte(fmt.Sprint(found)), &violations))
-		for _, violation := range violations {
-			t.Errorf("%s (%s): axe: %s: %s at %v", name, *scheme, violation.Rule, violation.Help, violation.Where)
+		for _, width := range []int{wide, narrow} {
+			must(t, b.checker.SetViewportSize(width, 900))
+			for _, violation := range b.violations(t) {
+				t.Errorf("%s (%s, %d): axe: %s", name, *scheme, width, violation)
+			}
 		}
 	}
+}
+
+// violations is what the accessibility checker finds on the page in its window.
+func (b *browser) violations(t *testing.T) []string {
+	t.Helper()
+	found, err := b.checker.Evaluate(`async () => JSON.stringify((await axe.run(document)).violations.map((v) =>
+		v.id + ': ' + v.help + ' at ' + v.nodes.map((n) => n.target.join(' ') + ' ' + n.failureSummary).join('; ')))`)
+	must(t, err)
+	var all []string
+	must(t, json.Unmarshal([]byte(fmt.Sprint(found)), &all))
+	return all
 }
 
 // hrefOf returns where the link that says exactly so leads, within the part with a test id.

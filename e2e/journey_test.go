@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +22,7 @@ func TestJourneyFromAnEmptyHouseToTheBill(t *testing.T) {
 	b.signIn(t)
 	for _, path := range emptyPages {
 		b.open(t, path)
-		b.look(t, "empty"+strings.ReplaceAll(path, "/", "-"))
+		b.look(t, "empty"+nameOf(path))
 	}
 	b.setUp(t)
 	key := b.createKey(t, "production", "=Researcher")
@@ -33,13 +35,35 @@ func TestJourneyFromAnEmptyHouseToTheBill(t *testing.T) {
 	j.usageShowsRefusals(t)
 	j.spendChangesWhileLooking(t)
 	j.drillToTheCall(t)
-	j.revokedKeyIsRefused(t)
-	for _, path := range []string{"/", "/workspaces", "/agents", "/providers", "/routes", "/budgets", "/rate-limits", "/guardrails", "/virtual-keys", "/edges", "/spend", "/usage", "/audit", "/members", "/settings"} {
+	for _, path := range append(j.linked(t), "/", "/workspaces", "/agents", "/providers", "/providers/new", "/routes", "/routes/new", "/budgets", "/budgets/new", "/rate-limits", "/guardrails", "/virtual-keys", "/virtual-keys/new", "/edges",
+		"/spend", "/spend?group=run", "/usage", "/audit", "/members", "/settings", "/alerts", "/alerts/rules", "/channels/new", "/prices", "/prices/own", "/prices/unknown", "/prices/reprice") {
 		b.open(t, path)
-		b.look(t, "full"+strings.ReplaceAll(path, "/", "-"))
+		b.look(t, "full"+nameOf(path))
 	}
+	j.revokedKeyIsRefused(t)
 	b.failOnProblems(t)
 }
+
+// linked returns the pages of one provider, one route and one key, which lists lead to.
+func (j *journey) linked(t *testing.T) (paths []string) {
+	t.Helper()
+	for list, link := range map[string]string{"/providers": "simulated", "/routes": "fast"} {
+		j.open(t, list)
+		paths = append(paths, j.hrefOf(t, list[1:], link))
+	}
+	route := paths[slices.IndexFunc(paths, func(path string) bool { return strings.HasPrefix(path, "/routes/") })]
+	j.open(t, "/virtual-keys")
+	setup, err := j.page.Locator("[data-testid^=setup-]").First().GetAttribute("href")
+	must(t, err)
+	return append(paths, route+"/try", route+"/versions", route+"/text", setup)
+}
+
+// nameOf is a page's name among the pictures: its path without the ids.
+func nameOf(path string) string {
+	return idIn.ReplaceAllString(strings.NewReplacer("/", "-", "?", "-", "=", "-").Replace(path), "")
+}
+
+var idIn = regexp.MustCompile(`-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
 var emptyPages = []string{"/", "/workspaces", "/providers", "/routes", "/virtual-keys", "/spend", "/usage"}
 

@@ -34,7 +34,7 @@ func programs() []Group {
 			{ID: "gemini-cli", Title: "Gemini CLI", Note: "Any model will do. A prompt with all the tools that it calls is a run."},
 			{ID: "opencode", Title: "OpenCode", Note: "List each model that you choose from. Its session is the run."},
 			{ID: "cline", Title: "Cline", Note: "In an editor: the provider OpenAI Compatible, with the same address, key and model."},
-			{ID: "cursor", Title: "Cursor", Note: "Cursor calls from its own servers: the edge must be reachable from the internet, by https. Its completions while typing do not go through it."},
+			{ID: "cursor", Title: "Cursor", Note: cursorNote},
 		}},
 		{"Without an SDK", []Program{{ID: "curl", Title: "curl"}}},
 		{"JavaScript and TypeScript", []Program{
@@ -58,6 +58,12 @@ func programs() []Group {
 		}},
 	}
 }
+
+// cursorNote is what is known of Cursor without trying it: https://cursor.com/help/models-and-usage/api-keys,
+// https://docs.litellm.ai/docs/tutorials/cursor_integration, https://developers.cloudflare.com/ai-gateway/integrations/coding-agents/cursor/.
+const cursorNote = "Not tried by us; this is what its makers and its users say. Cursor calls from its own servers: the edge must be reachable from the internet, by https. " +
+	"A model of your own needs a paid plan. Ask and Plan go through the edge; completions while typing never do. Its agent may send requests in the format of Responses " +
+	"to the path of Chat Completions, which an edge refuses with the field's name. The address holds for every OpenAI model that is chosen while it is set, and some versions do not offer it."
 
 // steps reads a program's lines: each step begins with a line that says where its lines go.
 func steps(program string, fill *strings.Replacer) (all []Step) {

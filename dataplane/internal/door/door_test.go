@@ -79,7 +79,7 @@ func serve(t testing.TB, handler http.HandlerFunc) string {
 	})
 	t.Cleanup(func() {
 		_ = listener.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := d.Shutdown(ctx); err != nil {
 			t.Error(err)
@@ -97,7 +97,7 @@ func talk(t *testing.T, addr string, answers int, raw ...string) (got []*http.Re
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Close() }()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	for _, part := range raw {
 		if _, err := io.WriteString(c, part); err != nil {
 			t.Fatal(err)
@@ -313,7 +313,7 @@ func TestGoneTellsThatTheCallerHungUp(t *testing.T) {
 		}
 		seen <- watched.Gone()
 		<-hung
-		for range 100 {
+		for range 6000 {
 			if watched.Gone() {
 				break
 			}
@@ -350,7 +350,7 @@ func TestShutdownLetsARequestFinish(t *testing.T) {
 	})
 	d := New(Config{
 		Handler: handler, Takes: func(string) bool { return true }, Base: context.Background(), Server: &http.Server{Handler: handler, ReadHeaderTimeout: time.Second},
-		Logger: slog.New(slog.DiscardHandler), HeaderWithin: 5 * time.Second, IdleWithin: 5 * time.Second,
+		Logger: slog.New(slog.DiscardHandler), HeaderWithin: time.Minute, IdleWithin: time.Minute,
 	})
 	var running sync.WaitGroup
 	running.Go(func() { _ = d.Serve(listener) })

@@ -7,8 +7,26 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tollgate.dev/dataplane/internal/queue"
 	"tollgate.dev/dataplane/wire"
 )
+
+// waiting returns how many calls wait for a place at their provider.
+func waiting(t *testing.T, registry *prometheus.Registry) float64 {
+	t.Helper()
+	all, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range all {
+		if family.GetName() == "tollgate_queue_waiting" {
+			return family.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	return 0
+}
 
 func TestNothingIsReservedAndNoIntentIsOpenWhileACallWaitsForItsProvider(t *testing.T) {
 	t.Parallel()
@@ -18,18 +36,19 @@ func TestNothingIsReservedAndNoIntentIsOpenWhileACallWaitsForItsProvider(t *test
 		<-release
 		answering("application/json", chatAnswer)(w, r)
 	}))
+	registry := prometheus.NewRegistry()
+	g.pipeline.Gates = queue.New(func(n int64) int64 { return n }, registry)
 	provider := g.key.Routes["fast"].Targets[0].Provider
-	provider.MaxConcurrency, provider.QueueLength, provider.QueueWait = 1, 1, 10*time.Second
+	provider.MaxConcurrency, provider.QueueLength, provider.QueueWait = 1, 1, time.Minute
 	var group sync.WaitGroup
 	answers := make([]said, 2)
 	for i := range answers {
 		group.Go(func() { answers[i] = g.ask("/v1/chat/completions", chatAsk) })
 	}
 	<-carried
-	for deadline := time.Now().Add(5 * time.Second); g.pipeline.InFlight() < 2 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); waiting(t, registry) < 1 && time.Now().Before(deadline); {
 		<-time.After(time.Millisecond)
 	}
-	<-time.After(50 * time.Millisecond) // the second waits for its place by now
 	if n := g.spool.intents(); n != 1 {
 		t.Errorf("%d intents are open", n)
 	}

@@ -352,7 +352,7 @@ func (g *rig) event() *wire.UsageEvent {
 // wait returns the events when there are at least n.
 func (g *rig) wait(n int) []*wire.UsageEvent {
 	g.t.Helper()
-	limit := time.After(5 * time.Second)
+	limit := time.After(time.Minute)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -362,7 +362,7 @@ func (g *rig) wait(n int) []*wire.UsageEvent {
 		select {
 		case <-tick.C:
 		case <-limit:
-			g.t.Fatalf("after 5 s there are %d events, want %d", len(g.spool.events()), n)
+			g.t.Fatalf("after a minute there are %d events, want %d", len(g.spool.events()), n)
 		}
 	}
 }

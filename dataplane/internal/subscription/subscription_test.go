@@ -195,7 +195,7 @@ func receive[T any](t *testing.T, from <-chan T) T {
 	select {
 	case got := <-from:
 		return got
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("nothing came")
 		panic("unreachable")
 	}
@@ -339,7 +339,7 @@ func TestEdgeComesBackSoonAfterTheStreamIsLost(t *testing.T) {
 	lost := time.Now()
 	r.plane.drop <- struct{}{}
 	hello := receive(t, r.plane.hellos)
-	if took := time.Since(lost); took > 3*time.Second {
+	if took := time.Since(lost); took > 20*time.Second {
 		t.Errorf("the first retry took %v", took)
 	}
 	if held := hello.GetHeld(); len(held) != 1 || held[0].GetGeneration() != 3 {

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -141,6 +142,29 @@ func chat(size int) []byte {
 	}
 	b.WriteString(`],"model":"gpt-4o-mini","max_tokens":256,"metadata":{"team":"search"},"stream":true,"temperature":0.7}`)
 	return []byte(b.String())
+}
+
+// TestAStringEndsWhereItsFirstSpecialByteIs puts every special byte at every place of texts that are looked at in words, in blocks and byte
+// by byte.
+func TestAStringEndsWhereItsFirstSpecialByteIs(t *testing.T) {
+	for _, special := range []byte{'"', '\\', 0, 0x1f, 0x80, 0xff} {
+		for length := range 260 {
+			text := bytes.Repeat([]byte{'~', ' ', '!', '#', ']', '[', 0x7f}, 40)[:length]
+			if got := plain(text, 0); got != length {
+				t.Fatalf("%d plain bytes end at %d", length, got)
+			}
+			for at := range length {
+				kept := text[at]
+				text[at] = special
+				for _, from := range []int{0, at / 2, at} {
+					if got := plain(text, from); got != at {
+						t.Fatalf("%#x at %d of %d: found at %d from %d on", special, at, length, got, from)
+					}
+				}
+				text[at] = kept
+			}
+		}
+	}
 }
 
 func BenchmarkScan(b *testing.B) {

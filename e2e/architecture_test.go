@@ -28,6 +28,7 @@ var (
 	contract = []string{"dataplane/wire", "dataplane/wire/wireconnect", "dataplane/wire/lease", "dataplane/wire/condition", "dataplane/wire/plan"}
 	carriers = []string{ // what every stage of an edge handles a request with; they decide nothing
 		"dataplane/internal/dialect", "dataplane/internal/refusal", "dataplane/internal/scan", "dataplane/internal/sse", "dataplane/internal/buffer",
+		"dataplane/internal/direct",
 	}
 )
 

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"tollgate.dev/dataplane/internal/direct"
 )
 
 // Config is what a door needs.
@@ -60,7 +62,7 @@ func (d *Door) Serve(listener net.Listener) error {
 			}
 			return fmt.Errorf("accept: %w", err)
 		}
-		c := newConn(d, accepted)
+		c := newConn(d, direct.New(accepted))
 		if !d.enter(c) {
 			_ = accepted.Close()
 			continue

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tollgate.dev/dataplane/egress"
+	"tollgate.dev/dataplane/internal/direct"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
 )
@@ -170,6 +171,7 @@ func (c *Client) connect(ctx context.Context, request *Request, pool *pool) (*co
 	if err != nil {
 		return nil, connectError(ctx, err, most)
 	}
+	raw = direct.New(raw)
 	if pool.tls == nil {
 		return newConn(raw, raw, pool), nil
 	}

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tollgate.dev/dataplane/internal/ingress"
+	"tollgate.dev/dataplane/internal/largepage"
 	"tollgate.dev/dataplane/internal/telemetry"
 )
 
@@ -50,6 +51,11 @@ func Run(ctx context.Context, config Config, version string, out io.Writer) erro
 			logger.Warn("telemetry was not sent", "error", err)
 		}
 	}()
+	if moved, err := largepage.Code(); err != nil {
+		logger.Info("the code stays on small pages", "error", err)
+	} else {
+		logger.Debug("code stands on large pages", "bytes", moved)
+	}
 	listener, err := listen(ctx, config.Addr)
 	if err != nil {
 		return err

@@ -1,0 +1,7 @@
+// Package largepage moves the program's own code onto large pages. A request touches code on more pages than a processor knows the
+// addresses of at a time; large pages are few.
+// It refuses memory that can be written and run at the same time.
+package largepage
+
+// Size is the size of a large page in bytes.
+const Size = 2 << 20

@@ -6,14 +6,15 @@ import "tollgate.dev/dataplane/internal/ingress"
 type Route struct {
 	Method string
 	Path   string
-	Spends bool // goes through the budget
+	With   string // a header field that tells it from the one of the same path without; empty: none
+	Spends bool   // goes through the budget
 }
 
 // Routes returns everything that an edge answers, from the table that its handlers are made of.
 func Routes() []Route {
 	var all []Route
 	for _, route := range ingress.Routes() {
-		all = append(all, Route{route.Method, route.Path, route.Spends})
+		all = append(all, Route{route.Method, route.Path, route.Dialect.Header(route.Path), route.Spends})
 	}
 	return all
 }

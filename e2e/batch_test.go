@@ -67,7 +67,12 @@ func (p *project) begunBatch(t *testing.T) string {
 // made calls with the project's key and returns the id of what was made.
 func (p *project) made(t *testing.T, path, body string) string {
 	t.Helper()
-	answer := p.asks(t, way{}, http.MethodPost, path, p.key, body)
+	return p.madeBy(t, way{}, path, body)
+}
+
+func (p *project) madeBy(t *testing.T, way way, path, body string) string {
+	t.Helper()
+	answer := p.asks(t, way, http.MethodPost, path, p.key, body)
 	var made struct{ ID string }
 	must(t, json.Unmarshal([]byte(answer.Body), &made))
 	return made.ID

@@ -13,15 +13,16 @@ import (
 
 // way is how a route of the edge is guarded, with a body that calls it.
 type way struct {
-	key      bool     // refuses who has none
-	budget   bool     // limited, budgeted and metered: every body ends in an event with a cost
-	free     bool     // the same, but providers answer for nothing: the event has no cost, and no budget refuses
-	bodies   []string // several where a road could go round the budget
-	dialect  string   // as events name it
-	path     string   // where a row's own path is a pattern; PROVIDER is the name of one
-	connects bool     // over WebSocket: a call is a reply, and the connection has an event of its own without a cost
-	pending  bool     // the event has no cost yet, and leaves it in doubt
-	answer   int      // the status of a call that is let through; 0: 200
+	key      bool              // refuses who has none
+	budget   bool              // limited, budgeted and metered: every body ends in an event with a cost
+	free     bool              // the same, but providers answer for nothing: the event has no cost, and no budget refuses
+	bodies   []string          // several where a road could go round the budget
+	dialect  string            // as events name it
+	path     string            // where a row's own path is a pattern; PROVIDER is the name of one
+	connects bool              // over WebSocket: a call is a reply, and the connection has an event of its own without a cost
+	pending  bool              // the event has no cost yet, and leaves it in doubt
+	answer   int               // the status of a call that is let through; 0: 200
+	head     map[string]string // header fields besides
 
 	// prepare makes what a row's path names, with the project's key, and returns the path.
 	prepare func(t *testing.T, p *project) string
@@ -77,29 +78,42 @@ var ways = map[string]way{
 	"POST /v1/audio/transcriptions": {key: true, budget: true, dialect: "openai_transcription", bodies: []string{
 		formOf("model", "sim-ear", "file", "@"+strings.Repeat("s", 9000)), formOf("file", "@"+strings.Repeat("s", 9000), "model", "sim-ear", "response_format", "srt"),
 	}},
-	"POST /v1/audio/translations":           {key: true, budget: true, dialect: "openai_translation", bodies: []string{formOf("model", "sim-ear", "file", "@"+strings.Repeat("s", 9000))}},
-	"POST /v1/moderations":                  {key: true, budget: true, free: true, dialect: "openai_moderation", bodies: []string{`{"model":"sim-moderation","input":"Say something."}`}},
-	"POST /v1/rerank":                       {key: true, budget: true, dialect: "rerank", bodies: []string{`{"model":"sim-rerank","query":"gates","documents":["a gate","a truck"]}`}},
-	"GET /v1/realtime":                      {key: true, budget: true, connects: true, dialect: "openai_realtime", path: "/v1/realtime?model=" + speaker, bodies: []string{""}},
-	"GET /v1/responses/{id}":                {key: true, budget: true, free: true, dialect: "openai_stored_responses", bodies: []string{""}, prepare: storedResponse("")},
-	"DELETE /v1/responses/{id}":             {key: true, budget: true, free: true, dialect: "openai_stored_responses", bodies: []string{""}, prepare: storedResponse("")},
-	"GET /v1/responses/{id}/input_items":    {key: true, budget: true, free: true, dialect: "openai_stored_responses", bodies: []string{""}, prepare: storedResponse("/input_items")},
-	"POST /v1/responses/{id}/cancel":        {key: true, budget: true, free: true, dialect: "openai_stored_responses", bodies: []string{""}, prepare: storedResponse("/cancel"), answer: http.StatusBadRequest},
-	"POST /v1/files":                        kept("openai_files", formOf("purpose", "batch", "file", "@"+batchLine), nil),
-	"GET /v1/files":                         kept("openai_files", "", nil),
-	"GET /v1/files/{id}":                    kept("openai_files", "", func(t *testing.T, p *project) string { return "/v1/files/" + p.batchFile(t) }),
-	"GET /v1/files/{id}/content":            kept("openai_files", "", func(t *testing.T, p *project) string { return "/v1/files/" + p.batchFile(t) + "/content" }),
-	"DELETE /v1/files/{id}":                 kept("openai_files", "", func(t *testing.T, p *project) string { return "/v1/files/" + p.batchFile(t) }),
-	"POST /v1/batches":                      {key: true, budget: true, pending: true, dialect: "openai_batches", bodies: []string{`{"input_file_id":"FILE","endpoint":"/v1/chat/completions","completion_window":"24h"}`}},
-	"GET /v1/batches":                       kept("openai_batches", "", nil),
-	"GET /v1/batches/{id}":                  kept("openai_batches", "", func(t *testing.T, p *project) string { return "/v1/batches/" + p.begunBatch(t) }),
-	"POST /v1/batches/{id}/cancel":          kept("openai_batches", "", func(t *testing.T, p *project) string { return "/v1/batches/" + p.begunBatch(t) + "/cancel" }),
-	"POST /v1/messages/batches":             {key: true, budget: true, pending: true, dialect: "anthropic_batches", bodies: []string{messageBatch}},
-	"GET /v1/messages/batches":              kept("anthropic_batches", "", nil),
-	"GET /v1/messages/batches/{id}":         kept("anthropic_batches", "", begunMessages("", false)),
-	"GET /v1/messages/batches/{id}/results": kept("anthropic_batches", "", begunMessages("/results", true)),
-	"POST /v1/messages/batches/{id}/cancel": kept("anthropic_batches", "", begunMessages("/cancel", false)),
-	"DELETE /v1/messages/batches/{id}":      kept("anthropic_batches", "", begunMessages("", true)),
+	"POST /v1/audio/translations":                       {key: true, budget: true, dialect: "openai_translation", bodies: []string{formOf("model", "sim-ear", "file", "@"+strings.Repeat("s", 9000))}},
+	"POST /v1/moderations":                              {key: true, budget: true, free: true, dialect: "openai_moderation", bodies: []string{`{"model":"sim-moderation","input":"Say something."}`}},
+	"POST /v1/rerank":                                   {key: true, budget: true, dialect: "rerank", bodies: []string{`{"model":"sim-rerank","query":"gates","documents":["a gate","a truck"]}`}},
+	"GET /v1/realtime":                                  {key: true, budget: true, connects: true, dialect: "openai_realtime", path: "/v1/realtime?model=" + speaker, bodies: []string{""}},
+	"GET /v1/responses/{id}":                            {key: true, budget: true, free: true, dialect: "openai_stored_responses", bodies: []string{""}, prepare: storedResponse("")},
+	"DELETE /v1/responses/{id}":                         {key: true, budget: true, free: true, dialect: "openai_stored_responses", bodies: []string{""}, prepare: storedResponse("")},
+	"GET /v1/responses/{id}/input_items":                {key: true, budget: true, free: true, dialect: "openai_stored_responses", bodies: []string{""}, prepare: storedResponse("/input_items")},
+	"POST /v1/responses/{id}/cancel":                    {key: true, budget: true, free: true, dialect: "openai_stored_responses", bodies: []string{""}, prepare: storedResponse("/cancel"), answer: http.StatusBadRequest},
+	"POST /v1/files":                                    kept("openai_files", formOf("purpose", "batch", "file", "@"+batchLine), nil),
+	"GET /v1/files":                                     kept("openai_files", "", nil),
+	"GET /v1/files/{id}":                                kept("openai_files", "", func(t *testing.T, p *project) string { return "/v1/files/" + p.batchFile(t) }),
+	"GET /v1/files/{id}/content":                        kept("openai_files", "", func(t *testing.T, p *project) string { return "/v1/files/" + p.batchFile(t) + "/content" }),
+	"DELETE /v1/files/{id}":                             kept("openai_files", "", func(t *testing.T, p *project) string { return "/v1/files/" + p.batchFile(t) }),
+	"POST /v1/files with Anthropic-Version":             claudes(formOf("file", "@text"), nil),
+	"GET /v1/files with Anthropic-Version":              claudes("", nil),
+	"GET /v1/files/{id} with Anthropic-Version":         claudes("", claudesFile("")),
+	"GET /v1/files/{id}/content with Anthropic-Version": claudes("", claudesFile("/content")),
+	"DELETE /v1/files/{id} with Anthropic-Version":      claudes("", claudesFile("")),
+	"POST /upload/v1/files":                             {key: true, budget: true, free: true, dialect: "gemini_files", bodies: []string{`{"file":{"mimeType":"text/plain"}}`}, head: startingHead},
+	"GET /v1/files with X-Goog-Api-Key":                 googles(nil),
+	"GET /v1/files/{id} with X-Goog-Api-Key":            googles(googlesFileFirst),
+	"DELETE /v1/files/{id} with X-Goog-Api-Key":         googles(googlesFileFirst),
+	"POST /upload/v1beta/files":                         {key: true, budget: true, free: true, dialect: "gemini_files", bodies: []string{`{"file":{"mimeType":"text/plain"}}`}, head: startingHead},
+	"GET /v1beta/files":                                 kept("gemini_files", "", nil),
+	"GET /v1beta/files/{id}":                            kept("gemini_files", "", googlesFile),
+	"DELETE /v1beta/files/{id}":                         kept("gemini_files", "", googlesFile),
+	"POST /v1/batches":                                  {key: true, budget: true, pending: true, dialect: "openai_batches", bodies: []string{`{"input_file_id":"FILE","endpoint":"/v1/chat/completions","completion_window":"24h"}`}},
+	"GET /v1/batches":                                   kept("openai_batches", "", nil),
+	"GET /v1/batches/{id}":                              kept("openai_batches", "", func(t *testing.T, p *project) string { return "/v1/batches/" + p.begunBatch(t) }),
+	"POST /v1/batches/{id}/cancel":                      kept("openai_batches", "", func(t *testing.T, p *project) string { return "/v1/batches/" + p.begunBatch(t) + "/cancel" }),
+	"POST /v1/messages/batches":                         {key: true, budget: true, pending: true, dialect: "anthropic_batches", bodies: []string{messageBatch}},
+	"GET /v1/messages/batches":                          kept("anthropic_batches", "", nil),
+	"GET /v1/messages/batches/{id}":                     kept("anthropic_batches", "", begunMessages("", false)),
+	"GET /v1/messages/batches/{id}/results":             kept("anthropic_batches", "", begunMessages("/results", true)),
+	"POST /v1/messages/batches/{id}/cancel":             kept("anthropic_batches", "", begunMessages("/cancel", false)),
+	"DELETE /v1/messages/batches/{id}":                  kept("anthropic_batches", "", begunMessages("", true)),
 	"* /proxy/{provider}/{path}": {key: true, budget: true, dialect: "proxy", path: "/proxy/PROVIDER/v1/chat/completions", bodies: []string{
 		`{"model":"` + openAIModel + `","max_tokens":64,"messages":[{"role":"user","content":"Say something."}]}`,
 		`{"model":"` + openAIModel + `","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"Say something."}]}`,
@@ -125,6 +139,20 @@ var ways = map[string]way{
 // kept is the row of a request about what a provider keeps, which costs nothing.
 func kept(dialect, body string, prepare func(t *testing.T, p *project) string) way {
 	return way{key: true, budget: true, free: true, dialect: dialect, bodies: []string{body}, prepare: prepare}
+}
+
+// claudes is the same of a request in Anthropic's dialect at a path that OpenAI has too.
+func claudes(body string, prepare func(t *testing.T, p *project) string) way {
+	way := kept("anthropic_files", body, prepare)
+	way.head = anthropicHead
+	return way
+}
+
+// googles is the same of a request of Google's clients at such a path, with the key as they send it.
+func googles(prepare func(t *testing.T, p *project) string) way {
+	way := kept("gemini_files", "", prepare)
+	way.head = map[string]string{"X-Goog-Api-Key": ""}
+	return way
 }
 
 // storedResponse has the provider keep an answer.
@@ -153,9 +181,13 @@ func TestEveryRouteOfTheEdgeIsGuarded(t *testing.T) {
 	p := newProject(t, stand(t))
 	routes := map[string]dataplane.Route{}
 	for _, route := range dataplane.Routes() {
-		routes[route.Method+" "+route.Path] = route
-		if _, known := ways[route.Method+" "+route.Path]; !known {
-			t.Errorf("%s %s has no row: say how it is guarded, and prove it", route.Method, route.Path)
+		name := route.Method + " " + route.Path
+		if route.With != "" {
+			name += " with " + route.With
+		}
+		routes[name] = route
+		if _, known := ways[name]; !known {
+			t.Errorf("%s has no row: say how it is guarded, and prove it", name)
 		}
 	}
 	poorID, poor := p.guardedKey(t, "poor", rig.Object{})
@@ -201,7 +233,7 @@ func (p *project) guarded(t *testing.T, name string, way way, poor string) {
 	}
 	for _, body := range bodies {
 		for _, key := range []string{"", "tg_live_nobodysKey"} {
-			status := askWithout(t.Context(), method, edge.URL+path, key, body)
+			status := askWithout(t.Context(), way, method, edge.URL+path, key, body)
 			if refused := status == http.StatusUnauthorized; refused != way.key || !refused && status != http.StatusOK {
 				t.Errorf("%s with key %q: %d", name, key, status)
 			}
@@ -228,10 +260,21 @@ func (w way) lets() int {
 	return http.StatusOK
 }
 
+// dress sets a row's header fields.
+func (w way) dress(request *http.Request) {
+	for name, value := range w.head {
+		if value == "" {
+			value = strings.TrimPrefix(request.Header.Get("Authorization"), "Bearer ")
+		}
+		request.Header.Set(name, value)
+	}
+}
+
 // call returns the method and the path that call a row.
 func (p *project) call(t *testing.T, name string) (method, path string) {
 	t.Helper()
 	method, path, _ = strings.Cut(name, " ")
+	path, _, _ = strings.Cut(path, " with ")
 	if method == "*" {
 		method = http.MethodPost
 	}
@@ -243,7 +286,7 @@ func (p *project) call(t *testing.T, name string) (method, path string) {
 	return method, path
 }
 
-func askWithout(ctx context.Context, method, url, key, body string) int {
+func askWithout(ctx context.Context, way way, method, url, key, body string) int {
 	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
 		return 0
@@ -252,6 +295,7 @@ func askWithout(ctx context.Context, method, url, key, body string) int {
 		request.Header.Set("Authorization", "Bearer "+key)
 	}
 	request.Header.Set("Content-Type", contentTypeOf(body))
+	way.dress(request)
 	return sayOf(http.DefaultClient.Do(request)).Status
 }
 
@@ -265,7 +309,8 @@ func (p *project) asks(t *testing.T, way way, method, path, key, body string) sa
 		request, err := http.NewRequestWithContext(t.Context(), method, p.house.Edges[0].URL+path, strings.NewReader(body))
 		must(t, err)
 		request.Header.Set("Authorization", "Bearer "+key)
-		if !strings.HasPrefix(path, "/v1/messages/") { // one alone keeps those
+		way.dress(request)
+		if !strings.HasPrefix(path, "/v1/messages/") && !strings.Contains(path, "/v1beta/") && len(way.head) == 0 { // one alone keeps those
 			request.Header.Set("X-Tollgate-Provider", p.provider) // of several that keep files
 		}
 		if body != "" {

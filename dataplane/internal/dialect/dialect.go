@@ -2,6 +2,8 @@
 // It refuses to know how any of them is read or written.
 package dialect
 
+import "strings"
+
 // Dialect is one API format.
 type Dialect uint8
 
@@ -39,6 +41,8 @@ const (
 	OpenAIFiles
 	OpenAIBatches
 	AnthropicBatches
+	AnthropicFiles
+	GeminiFiles
 	Count int = iota // how many there are, None included
 )
 
@@ -105,6 +109,10 @@ func (d Dialect) String() string {
 		return "openai_batches"
 	case AnthropicBatches:
 		return "anthropic_batches"
+	case AnthropicFiles:
+		return "anthropic_files"
+	case GeminiFiles:
+		return "gemini_files"
 	default:
 		return ""
 	}
@@ -143,12 +151,14 @@ func (d Dialect) Path() string {
 		return "/v1/realtime"
 	case OpenAIStored:
 		return "/v1/responses/{id}"
-	case OpenAIFiles:
+	case OpenAIFiles, AnthropicFiles:
 		return "/v1/files"
 	case OpenAIBatches:
 		return "/v1/batches"
 	case AnthropicBatches:
 		return "/v1/messages/batches"
+	case GeminiFiles:
+		return "/v1beta/files"
 	case GeminiGenerate:
 		return "/v1beta/models/{model}:" + GeminiWhole
 	case GeminiCountTokens:
@@ -162,14 +172,34 @@ func (d Dialect) Path() string {
 	}
 }
 
-// IsAnthropic says whether callers of the dialect read errors and header fields in Anthropic's shape.
-func (d Dialect) IsAnthropic() bool {
-	return d == AnthropicMessages || d == AnthropicCountTokens || d == AnthropicProxy || d == AnthropicBatches
+// AnthropicVersion stands in the head of every request of Anthropic's clients, and of no other's (https://docs.anthropic.com/en/api/versioning).
+const AnthropicVersion = "Anthropic-Version"
+
+// googleKey is how Google's clients send a key.
+const googleKey = "X-Goog-Api-Key"
+
+// Header returns the header field that tells requests of the dialect from OpenAI's at the same path; empty: the path does.
+func (d Dialect) Header(path string) string {
+	switch {
+	case !strings.HasPrefix(path, OpenAIFiles.Path()):
+		return ""
+	case d == AnthropicFiles:
+		return AnthropicVersion
+	case d == GeminiFiles:
+		return googleKey
+	default:
+		return ""
+	}
 }
 
-// IsGoogle says whether callers of the dialect read errors in Google's shape, and name the model in the path.
+// IsAnthropic says whether callers of the dialect read errors and header fields in Anthropic's shape.
+func (d Dialect) IsAnthropic() bool {
+	return d == AnthropicMessages || d == AnthropicCountTokens || d == AnthropicProxy || d == AnthropicBatches || d == AnthropicFiles
+}
+
+// IsGoogle says whether callers of the dialect read errors in Google's shape; who names a model does it in the path.
 func (d Dialect) IsGoogle() bool {
-	return d == GeminiGenerate || d == GeminiCountTokens || d == GeminiEmbed || d == GeminiBatchEmbed
+	return d == GeminiGenerate || d == GeminiCountTokens || d == GeminiEmbed || d == GeminiBatchEmbed || d == GeminiFiles
 }
 
 // Embeds says whether the dialect asks for embeddings.
@@ -195,7 +225,12 @@ func (d Dialect) HasOutput() bool {
 
 // IsKept says whether requests of the dialect are about what a provider keeps.
 func (d Dialect) IsKept() bool {
-	return d == OpenAIStored || d == OpenAIFiles || d == OpenAIBatches || d == AnthropicBatches
+	switch d {
+	case OpenAIStored, OpenAIFiles, OpenAIBatches, AnthropicBatches, AnthropicFiles, GeminiFiles:
+		return true
+	default:
+		return false
+	}
 }
 
 // IsProxy says whether nothing is known of what stands at the path.

@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -26,7 +27,11 @@ const (
 	Batch    Kind = 3
 	Note     Kind = 4 // what the edge writes for itself where a provider keeps it
 
-	MessageBatch Kind = 5 // Anthropic's
+	MessageBatch  Kind = 5 // Anthropic's
+	AnthropicFile Kind = 6
+	GeminiFile    Kind = 7
+	GeminiUpload  Kind = 8 // of a file, while it is under way
+	Page          Kind = 9 // of a list of files, where the next one begins
 )
 
 // prefix is how the ids of a kind begin, as providers' own do: clients tell them apart by it.
@@ -42,9 +47,42 @@ func (k Kind) prefix() string {
 		return "tg-"
 	case MessageBatch:
 		return "msgbatch_"
+	case AnthropicFile:
+		return "file_"
+	case GeminiFile: // Google's clients read the name of a file out of an address as far as there are small letters and digits
+		return ""
+	case GeminiUpload:
+		return "upload_"
+	case Page:
+		return "page_"
 	default:
 		return "kept_"
 	}
+}
+
+func (k Kind) encode(raw []byte) string {
+	if k == GeminiFile {
+		return hex.EncodeToString(raw)
+	}
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+// decode reads what encode has written, and nothing that differs from it.
+func (k Kind) decode(text string) ([]byte, bool) {
+	decoder := base64.RawURLEncoding.DecodeString
+	if k == GeminiFile {
+		decoder = hex.DecodeString
+	}
+	raw, err := decoder(text)
+	return raw, err == nil && k.encode(raw) == text
+}
+
+// nameMost is how many bytes a provider's name for something may have.
+func (k Kind) nameMost() int {
+	if k == Note {
+		return nameMost
+	}
+	return longNameMost
 }
 
 // Owner is the tenant to whom an id was given.
@@ -77,9 +115,11 @@ const (
 	threaded = 2 // it says the run
 	noted    = 4 // it carries a note
 	idBytes  = 16
-	nameMost = 320 // bytes of a provider's name for something, or of a note: sealed it has 511, and metadata have room for 512
-	textMost = 1 << 11
-	runMost  = 255
+	nameMost = 320 // bytes of a note: sealed it has 511, and metadata have room for 512
+	textMost = 1 << 12
+
+	longNameMost = 1 << 10 // bytes of a provider's name for something
+	runMost      = 255
 
 	// NoteMost is how many bytes the note of an id may have.
 	NoteMost = 360
@@ -109,7 +149,7 @@ func New(fleet wire.FleetKey) (*Sealer, error) {
 // Seal returns the id of something for its owner: always the same one, so that it can be compared. What has no name, or one that is too
 // long to be one, has no id: it is returned as it is, and opens for nobody.
 func (s *Sealer) Seal(owner Owner, kept Kept) string {
-	if kept.Name == "" || len(kept.Name) > nameMost || len(kept.Note) > NoteMost {
+	if kept.Name == "" || len(kept.Name) > kept.Kind.nameMost() || len(kept.Note) > NoteMost {
 		return kept.Name
 	}
 	plain := make([]byte, 0, 5+2*idBytes+len(kept.Thread.Run)+len(kept.Note)+len(kept.Name))
@@ -129,7 +169,7 @@ func (s *Sealer) Seal(owner Owner, kept Kept) string {
 	mac.Write(data) // of fixed length
 	mac.Write(plain)
 	nonce := mac.Sum(nil)[:s.aead.NonceSize()]
-	return kept.Kind.prefix() + base64.RawURLEncoding.EncodeToString(s.aead.Seal(nonce, nonce, plain, data))
+	return kept.Kind.prefix() + kept.Kind.encode(s.aead.Seal(nonce, nonce, plain, data))
 }
 
 // Open returns what an id names. False: the id was not made here, or for another owner, or for something of another kind.
@@ -138,9 +178,9 @@ func (s *Sealer) Open(owner Owner, kind Kind, id string) (Kept, bool) {
 	if !found || len(text) > textMost {
 		return Kept{}, false
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	raw, sound := kind.decode(text)
 	size := s.aead.NonceSize()
-	if err != nil || len(raw) < size || strings.ContainsAny(text, "\r\n") {
+	if !sound || len(raw) < size {
 		return Kept{}, false
 	}
 	plain, err := s.aead.Open(nil, raw[:size], raw[size:], bound(owner, kind))

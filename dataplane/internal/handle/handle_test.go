@@ -81,7 +81,7 @@ func TestAnIDCarriesANoteOfTheEdges(t *testing.T) {
 	owner, s := Owner{wire.ID{3}, wire.ID{4}}, sealer(t, 7)
 	for _, note := range []string{"a", strings.Repeat("n", NoteMost)} {
 		with := kept()
-		with.Kind, with.Name, with.Note, with.Thread = MessageBatch, strings.Repeat("m", nameMost), note, Thread{Run: strings.Repeat("r", len(note)%200)}
+		with.Kind, with.Name, with.Note, with.Thread = MessageBatch, strings.Repeat("m", longNameMost), note, Thread{Run: strings.Repeat("r", len(note)%200)}
 		id := s.Seal(owner, with)
 		if got, ok := s.Open(owner, MessageBatch, id); !ok || got != with || !strings.HasPrefix(id, "msgbatch_") || strings.Contains(id, note) && len(note) > 1 {
 			t.Errorf("%+v %t", got, ok)
@@ -99,7 +99,7 @@ func TestAnIDCarriesANoteOfTheEdges(t *testing.T) {
 
 func TestWhatHasNoNameHasNoID(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"", strings.Repeat("n", nameMost+1)} {
+	for _, name := range []string{"", strings.Repeat("n", longNameMost+1)} {
 		if id := sealer(t, 7).Seal(Owner{}, Kept{Kind: Response, Name: name}); id != name {
 			t.Errorf("%q", id)
 		}

@@ -62,6 +62,19 @@ func Routes() []Route {
 		{http.MethodGet, files + "/{id}", dialect.OpenAIFiles, true},
 		{http.MethodGet, files + "/{id}/content", dialect.OpenAIFiles, true},
 		{http.MethodDelete, files + "/{id}", dialect.OpenAIFiles, true},
+		{http.MethodPost, files, dialect.AnthropicFiles, true},
+		{http.MethodGet, files, dialect.AnthropicFiles, true},
+		{http.MethodGet, files + "/{id}", dialect.AnthropicFiles, true},
+		{http.MethodGet, files + "/{id}/content", dialect.AnthropicFiles, true},
+		{http.MethodDelete, files + "/{id}", dialect.AnthropicFiles, true},
+		{http.MethodPost, pipeline.GeminiUploads, dialect.GeminiFiles, true},
+		{http.MethodPost, pipeline.GeminiUploadsFirst, dialect.GeminiFiles, true},
+		{http.MethodGet, files, dialect.GeminiFiles, true},
+		{http.MethodGet, files + "/{id}", dialect.GeminiFiles, true},
+		{http.MethodDelete, files + "/{id}", dialect.GeminiFiles, true},
+		{http.MethodGet, geminiFiles, dialect.GeminiFiles, true},
+		{http.MethodGet, geminiFiles + "/{id}", dialect.GeminiFiles, true},
+		{http.MethodDelete, geminiFiles + "/{id}", dialect.GeminiFiles, true},
 		{http.MethodPost, batches, dialect.OpenAIBatches, true},
 		{http.MethodGet, batches, dialect.OpenAIBatches, true},
 		{http.MethodGet, batches + "/{id}", dialect.OpenAIBatches, true},
@@ -105,10 +118,11 @@ const (
 	batches      = "/v1/batches"
 
 	messageBatches = "/v1/messages/batches"
+	geminiFiles    = "/v1beta/files"
 )
 
 // keptPlaces are the paths before such an id.
-var keptPlaces = [...]string{"/v1/responses/", files + "/", batches + "/", messageBatches + "/"}
+var keptPlaces = [...]string{"/v1/responses/", files + "/", batches + "/", messageBatches + "/", geminiFiles + "/"}
 
 // named returns the path as the table has it.
 func named(path string) string {
@@ -145,17 +159,21 @@ type Config struct {
 // Handler answers requests by the table of routes.
 type Handler struct {
 	config Config
-	routes map[string]map[string]http.HandlerFunc // by path and method
+	routes map[place]map[string]http.HandlerFunc // by method
 }
+
+// place is what finds a row of the table, but for the method.
+type place struct{ path, with string }
 
 // New returns the handler.
 func New(config Config) *Handler {
-	h := &Handler{config: config, routes: map[string]map[string]http.HandlerFunc{}}
+	h := &Handler{config: config, routes: map[place]map[string]http.HandlerFunc{}}
 	for _, route := range Routes() {
-		if h.routes[route.Path] == nil {
-			h.routes[route.Path] = map[string]http.HandlerFunc{}
+		at := place{route.Path, route.Dialect.Header(route.Path)}
+		if h.routes[at] == nil {
+			h.routes[at] = map[string]http.HandlerFunc{}
 		}
-		h.routes[route.Path][route.Method] = h.serve(route)
+		h.routes[at][route.Method] = h.serve(route)
 	}
 	return h
 }
@@ -181,7 +199,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.config.Pipeline.Proxy(w, r)
 		return
 	}
-	found, ok := h.routes[named(r.URL.Path)]
+	path := named(r.URL.Path)
+	found, ok := h.routes[place{path, ""}]
+	for _, d := range [...]dialect.Dialect{dialect.AnthropicFiles, dialect.GeminiFiles} {
+		name := d.Header(path)
+		if theirs := h.routes[place{path, name}]; name != "" && theirs != nil && r.Header[name] != nil {
+			found = theirs
+			break
+		}
+	}
 	if !ok || r.URL.RawPath != "" {
 		h.refuse(w, r, refusal.New(http.StatusNotFound, wire.CodeNotFound, "There is nothing at this path. The edge answers "+paths()+"."))
 		return
@@ -202,9 +228,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, problem *refusal.Error) {
 	d := dialect.None
-	if strings.HasPrefix(r.URL.Path, dialect.AnthropicMessages.Path()) || r.Header.Get("Anthropic-Version") != "" {
+	if strings.HasPrefix(r.URL.Path, dialect.AnthropicMessages.Path()) || r.Header.Get(dialect.AnthropicVersion) != "" {
 		d = dialect.AnthropicMessages
-	} else if _, _, ok := dialect.GeminiPath(r.URL.Path); ok || strings.HasPrefix(r.URL.Path, geminiModels) {
+	} else if _, _, ok := dialect.GeminiPath(r.URL.Path); ok || strings.HasPrefix(r.URL.Path, "/v1beta/") || strings.HasPrefix(r.URL.Path, "/upload/") {
 		d = dialect.GeminiGenerate
 	}
 	refusal.Write(w, d, wire.NewID(h.config.Now()).String(), problem)
@@ -213,7 +239,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, problem *refusa
 func paths() string {
 	var names []string
 	for _, route := range Routes() {
-		if (strings.HasPrefix(route.Path, "/v1") || route.Method == AnyMethod) && !slices.Contains(names, route.Path) {
+		if (strings.HasPrefix(route.Path, "/v1") || strings.HasPrefix(route.Path, "/upload/") || route.Method == AnyMethod) && !slices.Contains(names, route.Path) {
 			names = append(names, route.Path)
 		}
 	}

@@ -40,8 +40,11 @@ func handler(key *state.Key, ready error) *Handler {
 	})
 }
 
-func do(h http.Handler, method, target string) *httptest.ResponseRecorder {
+func do(h http.Handler, method, target string, with ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, nil)
+	for _, name := range with {
+		r.Header.Set(name, "1")
+	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
@@ -56,7 +59,14 @@ func TestEveryRouteOfTheTableAnswersAndAsksForAKeyWhenItSpends(t *testing.T) {
 		if method == AnyMethod {
 			method = http.MethodPatch
 		}
-		w := do(h, method, route.Path)
+		var with []string
+		if name := route.Dialect.Header(route.Path); name != "" {
+			with = append(with, name)
+		}
+		w := do(h, method, route.Path, with...)
+		if route.Dialect.IsAnthropic() != strings.HasPrefix(w.Body.String(), `{"type":"error"`) {
+			t.Errorf("%s %s with %q is refused in another dialect: %s", route.Method, route.Path, with, w.Body)
+		}
 		if want := route.Spends || strings.HasSuffix(route.Path, "/models"); (w.Code == http.StatusUnauthorized) != want || !want && w.Code != http.StatusOK {
 			t.Errorf("%s %s: %d", route.Method, route.Path, w.Code)
 		}
@@ -67,7 +77,7 @@ func TestEveryRouteOfTheTableAnswersAndAsksForAKeyWhenItSpends(t *testing.T) {
 			continue
 		}
 		other := http.MethodPut
-		if w := do(h, other, route.Path); w.Code != http.StatusMethodNotAllowed || !strings.Contains(w.Header().Get("Allow"), route.Method) || !json.Valid(w.Body.Bytes()) {
+		if w := do(h, other, route.Path, with...); w.Code != http.StatusMethodNotAllowed || !strings.Contains(w.Header().Get("Allow"), route.Method) || !json.Valid(w.Body.Bytes()) {
 			t.Errorf("%s %s: %d", other, route.Path, w.Code)
 		}
 	}

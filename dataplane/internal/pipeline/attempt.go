@@ -229,7 +229,7 @@ func (p *Pipeline) refusedByProvider(c *call, a *attempt, answer *Answer) (bool,
 	if answer.Status == http.StatusTooManyRequests {
 		problem.Status, problem.RetryAfter = http.StatusTooManyRequests, max(after, time.Second)
 	}
-	isOwn := answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden // our credential, not the caller's key
+	isOwn := c.barredBy(answer.Status)
 	c.barred = isOwn || answer.Status == http.StatusTooManyRequests
 	if retries := c.target.Reliability.Retries(answer.Status); retries || c.barred {
 		c.failure = failure{again: retries && !isOwn, after: after}

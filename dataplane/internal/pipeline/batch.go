@@ -40,7 +40,7 @@ func (p *Pipeline) beginBatch(c *call, e *errand) *refusal.Error {
 	}
 	kept, ok := p.Handles.Open(c.owner(), handle.File, file)
 	provider := providerByID(c.key, kept.Provider)
-	if !ok || provider == nil || !keeps(provider) || len(provider.Credentials) == 0 {
+	if !ok || provider == nil || !keeps(handle.File, provider) || len(provider.Credentials) == 0 {
 		return notKept("input_file_id")
 	}
 	c.kept = kept

@@ -22,6 +22,7 @@ type errand struct {
 	action      string // behind the id
 	body        []byte // to the provider; nil: none
 	contentType string
+	carries     []string  // header fields of the caller's that go on besides
 	list        *listing  // nil: it is about one thing
 	long        *longNote // of a batch to be begun; nil: nothing is begun
 }
@@ -36,30 +37,35 @@ const providerField = "X-Tollgate-Provider"
 // there.
 func (p *Pipeline) enterKept(c *call) *refusal.Error {
 	c.ask = translate.Ask{Dialect: c.dialect, Choices: 1}
-	kind, place := handle.Response, dialect.OpenAIResponses.Path()
-	switch c.dialect {
-	case dialect.OpenAIFiles:
-		kind, place = handle.File, c.dialect.Path()
-	case dialect.OpenAIBatches:
-		kind, place = handle.Batch, c.dialect.Path()
-	case dialect.AnthropicBatches:
-		kind, place = handle.MessageBatch, c.dialect.Path()
+	kind, place := keptKind(c.dialect), c.dialect.Path()
+	if kind == handle.Response {
+		place = dialect.OpenAIResponses.Path()
+	}
+	here := place
+	if strings.HasPrefix(c.r.URL.Path, dialect.OpenAIFiles.Path()) { // which is where clients of Google's first version ask, too
+		here = dialect.OpenAIFiles.Path()
 	}
 	query, problem := c.keptQuery(c.r.URL.RawQuery)
 	if problem != nil {
 		return problem
 	}
-	id, action, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(c.r.URL.Path, place), "/"), "/")
+	id, action, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(c.r.URL.Path, here), "/"), "/")
 	e := &errand{kind: kind, action: action}
 	switch {
+	case c.r.URL.Path == GeminiUploads || c.r.URL.Path == GeminiUploadsFirst:
+		return p.uploadToGemini(c, e)
 	case id == "" && c.r.Method == http.MethodPost && kind == handle.File:
 		return p.upload(c, e)
+	case id == "" && c.r.Method == http.MethodPost && kind == handle.AnthropicFile:
+		return p.uploadToAnthropic(c, e)
 	case id == "" && c.r.Method == http.MethodPost && kind == handle.MessageBatch:
 		return p.beginMessages(c, e)
 	case id == "" && c.r.Method == http.MethodPost:
 		return p.beginBatch(c, e)
 	case id == "" && kind == handle.MessageBatch:
 		return p.listMessages(c, e, query)
+	case id == "" && pagings[kind] != nil:
+		return p.listPages(c, e, query)
 	case id == "":
 		return p.listKept(c, e, query)
 	}
@@ -148,8 +154,12 @@ func (p *Pipeline) handed(c *call, a *attempt, body []byte) []byte {
 		return body
 	case c.passage != nil && c.passage.errand.list != nil && c.dialect == dialect.AnthropicBatches:
 		return p.handMessages(c, a, body)
+	case c.passage != nil && c.passage.errand.list != nil && pagings[c.passage.errand.kind] != nil:
+		return p.handPages(c, a, body)
 	case c.passage != nil && c.passage.errand.list != nil:
 		return p.handList(c, a, body)
+	case c.dialect == dialect.GeminiFiles:
+		return p.handGemini(c, a, body)
 	}
 	out := p.handObject(c, a, body)
 	p.learned(c, a, body)
@@ -171,6 +181,9 @@ func (p *Pipeline) handEdits(c *call, a *attempt, object []byte, at int) (edits 
 	kind := handle.Response
 	if c.dialect.IsKept() {
 		kind = c.passage.errand.kind
+	}
+	if kind == handle.GeminiFile {
+		return p.geminiEdits(c, a, object, at)
 	}
 	base := cap(object)
 	replace := func(value []byte, with string) {

@@ -60,6 +60,10 @@ func (c *call) keptParameters() []string {
 	switch {
 	case c.dialect == dialect.AnthropicBatches:
 		return []string{"limit", "after_id", "before_id", "beta"}
+	case c.dialect == dialect.AnthropicFiles:
+		return []string{"limit", "page", "after_id", "beta"}
+	case c.dialect == dialect.GeminiFiles:
+		return []string{"pageSize", "pageToken", uploadID, "upload_protocol", "alt"}
 	case c.dialect == dialect.OpenAIStored && c.r.Method == http.MethodGet && len(c.key.Guardrails) > 0:
 		return append(listParameters(), "stream", "include_obfuscation")
 	case c.dialect == dialect.OpenAIStored && c.r.Method == http.MethodGet:
@@ -88,8 +92,14 @@ func placeAt(provider *state.Provider, path, query string) (at, with string) {
 	return "/openai" + strings.TrimPrefix(path, "/v1"), version
 }
 
-// keeps says whether a provider keeps answers and hands them out.
-func keeps(provider *state.Provider) bool {
+// keeps says whether a provider keeps things of a kind and hands them out.
+func keeps(kind handle.Kind, provider *state.Provider) bool {
+	switch kind {
+	case handle.MessageBatch, handle.AnthropicFile:
+		return provider.Kind == wire.ProviderKind_PROVIDER_KIND_ANTHROPIC
+	case handle.GeminiFile, handle.GeminiUpload:
+		return provider.Kind == wire.ProviderKind_PROVIDER_KIND_GEMINI
+	}
 	switch provider.Kind {
 	case wire.ProviderKind_PROVIDER_KIND_OPENAI:
 		return !provider.ChatOnly
@@ -100,20 +110,37 @@ func keeps(provider *state.Provider) bool {
 	}
 }
 
-// keptAt says whether a provider keeps what requests of the call's dialect are about.
-func (c *call) keptAt(provider *state.Provider) bool {
-	if c.dialect == dialect.AnthropicBatches {
-		return provider.Kind == wire.ProviderKind_PROVIDER_KIND_ANTHROPIC
+// keptKind returns what requests of a dialect are about.
+func keptKind(d dialect.Dialect) handle.Kind {
+	switch d {
+	case dialect.OpenAIFiles:
+		return handle.File
+	case dialect.OpenAIBatches:
+		return handle.Batch
+	case dialect.AnthropicBatches:
+		return handle.MessageBatch
+	case dialect.AnthropicFiles:
+		return handle.AnthropicFile
+	case dialect.GeminiFiles:
+		return handle.GeminiFile
+	default:
+		return handle.Response
 	}
-	return keeps(provider)
 }
+
+// keptAt says whether a provider keeps what requests of the call's dialect are about.
+func (c *call) keptAt(provider *state.Provider) bool { return keeps(keptKind(c.dialect), provider) }
 
 // keepers names the kinds of providers that do.
 func (c *call) keepers() string {
-	if c.dialect == dialect.AnthropicBatches {
+	switch {
+	case c.dialect.IsAnthropic():
 		return "those of the kind anthropic"
+	case c.dialect.IsGoogle():
+		return "those of the kind gemini"
+	default:
+		return "OpenAI and Azure OpenAI"
 	}
-	return "OpenAI and Azure OpenAI"
 }
 
 func notKept(param string) *refusal.Error {
@@ -137,7 +164,8 @@ func providerByID(key *state.Key, id wire.ID) *state.Provider {
 
 // bind finds the answer that a conversation goes on from: only the provider that keeps it can.
 func (p *Pipeline) bind(c *call) *refusal.Error {
-	if !slices.ContainsFunc(c.target.Targets, func(t state.Target) bool { return keeps(t.Provider) }) {
+	files := filesIn(c.dialect)
+	if files == nil || !c.dialect.IsGoogle() && !slices.ContainsFunc(c.target.Targets, func(t state.Target) bool { return keeps(files.kind, t.Provider) }) {
 		return nil // where nothing is kept, the translation says so
 	}
 	if c.dialect != dialect.OpenAIResponses {
@@ -167,7 +195,7 @@ func (p *Pipeline) bind(c *call) *refusal.Error {
 
 // mayUse says whether a call may go to a provider: one that goes on from what another keeps may not.
 func (c *call) mayUse(provider *state.Provider) bool {
-	return c.kept.Kind == 0 || provider.ID == c.kept.Provider && keeps(provider)
+	return c.kept.Kind == 0 || provider.ID == c.kept.Provider && keeps(c.kept.Kind, provider)
 }
 
 // elsewhere is the refusal of a model that does not lead to where the conversation is kept.
@@ -178,8 +206,8 @@ func elsewhere(c *call) *refusal.Error {
 	}
 	problem := refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest,
 		"What the request goes on from is kept by "+where+", and the model "+c.target.Name+" does not lead there. Name a model that does, or send everything that it needs.")
-	if problem.Param = scan.PreviousResponseID.String(); c.kept.Kind == handle.File {
-		problem.Param = "file_id"
+	if problem.Param = scan.PreviousResponseID.String(); c.kept.Kind != handle.Response {
+		problem.Param = filesIn(c.dialect).param
 	}
 	return problem
 }
@@ -221,6 +249,11 @@ func (c *call) credentials(provider *state.Provider) int {
 		return 1
 	}
 	return max(1, len(provider.Credentials))
+}
+
+// barredBy says whether a status refuses our credential, which is not the caller's key. Google says the same of a file that is gone.
+func (c *call) barredBy(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden && c.kept.Kind != handle.GeminiFile
 }
 
 func (c *call) keptWith() int {

@@ -29,6 +29,7 @@ type listing struct {
 	path  string
 	query url.Values // to the provider
 	limit int
+	skip  int                    // of the first page, what was shown before
 	kept  *wire.ListKeptResponse // what is the workspace's; nil: objects say it themselves
 }
 

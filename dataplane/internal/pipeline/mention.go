@@ -2,6 +2,9 @@ package pipeline
 
 import (
 	"bytes"
+	"net/url"
+	"slices"
+	"strings"
 
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/handle"
@@ -10,39 +13,79 @@ import (
 	"tollgate.dev/dataplane/internal/translate"
 )
 
+// mentions is how requests of a dialect name files that a provider keeps.
+type mentions struct {
+	kind  handle.Kind
+	param string
+	each  func(body []byte, see func(value []byte)) // every name, in its quotes
+}
+
+// filesIn returns how requests of a dialect name files; nil: they do not.
+func filesIn(d dialect.Dialect) *mentions {
+	switch d {
+	case dialect.OpenAIChat, dialect.OpenAIResponses:
+		return &mentions{handle.File, "file_id", eachFile}
+	case dialect.AnthropicMessages, dialect.AnthropicCountTokens:
+		return &mentions{handle.AnthropicFile, "file_id", eachAnthropicFile}
+	case dialect.GeminiGenerate, dialect.GeminiCountTokens:
+		return &mentions{handle.GeminiFile, "fileUri", eachGeminiFile}
+	default:
+		return nil
+	}
+}
+
 // bindFiles puts the provider's own ids of files in a request that names some, and binds it to the provider that keeps them. An id that is not the
 // workspace's is not there, unless the key may see the provider's account as it is.
 func (p *Pipeline) bindFiles(c *call) (problem *refusal.Error) {
-	body := c.body.B
-	if c.dialect != dialect.OpenAIChat && c.dialect != dialect.OpenAIResponses || !c.scan.Files {
+	files := filesIn(c.dialect)
+	if !c.scan.Files {
 		return nil
 	}
+	body := c.body.B
 	var edits []scan.Edit
-	eachFile(body, func(value []byte) {
-		kept, ok := p.Handles.Open(c.owner(), handle.File, unquoted(value))
+	files.each(body, func(value []byte) {
+		id := unquoted(value)
+		if c.dialect.IsGoogle() {
+			if id = geminiFileAt(id); id == "" { // it stands somewhere else on the web
+				return
+			}
+		}
+		kept, ok := p.Handles.Open(c.owner(), files.kind, id)
 		switch {
-		case problem != nil, !ok && c.key.AllowsProxy:
+		case problem != nil, !ok && (c.key.AllowsProxy || c.dialect.IsGoogle() && !c.atGoogle(unquoted(value))):
 			return
 		case !ok:
-			problem = notKept("file_id")
+			problem = notKept(files.param)
 			return
 		case c.kept.Kind != 0 && (c.kept.Provider != kept.Provider || c.kept.Credential != kept.Credential):
-			problem = invalidField("file_id", "names what another provider keeps than the rest of the request")
+			problem = invalidField(files.param, "names what another provider keeps than the rest of the request")
 			return
 		case c.kept.Kind == 0:
 			c.kept = kept
 		}
+		name := kept.Name
+		if c.dialect.IsGoogle() {
+			provider := providerByID(c.key, kept.Provider)
+			if provider == nil {
+				problem = notKept(files.param)
+				return
+			}
+			name = provider.BaseURL.String() + dialect.GeminiFiles.Path() + "/" + url.PathEscape(name)
+		}
 		begin := cap(body) - cap(value)
-		edits = append(edits, scan.Edit{Start: begin, End: begin + len(value), Text: refusal.AppendString(nil, kept.Name)})
+		edits = append(edits, scan.Edit{Start: begin, End: begin + len(value), Text: refusal.AppendString(nil, name)})
 	})
 	if problem != nil || len(edits) == 0 {
 		return problem
 	}
+	slices.SortFunc(edits, func(x, y scan.Edit) int { return x.Start - y.Start })
 	c.body.B = scan.Splice(make([]byte, 0, len(body)), body, edits)
 	if err := c.scan.Scan(c.body.B); err != nil {
 		return translate.Malformed(err)
 	}
-	c.ask, problem = translate.Read(c.dialect, c.body.B, &c.scan)
+	if c.ask, problem = translate.Read(c.dialect, c.body.B, &c.scan); problem == nil && c.dialect.IsGoogle() {
+		problem = c.ask.ReadGeminiPath(c.r.URL, c.body.B)
+	}
 	return problem
 }
 
@@ -54,7 +97,7 @@ func mentionsFile(body []byte) (found bool) {
 	return found
 }
 
-// eachFile calls see with every id of a file, in the order of the body.
+// eachFile calls see with every id of a file.
 func eachFile(value []byte, see func(value []byte)) {
 	scan.Each(value, func(key, value []byte) {
 		switch name := string(scan.Unescape(nil, key)); {
@@ -71,4 +114,42 @@ func eachFile(value []byte, see func(value []byte)) {
 		}
 	})
 	scan.Elements(value, func(element []byte) { eachFile(element, see) })
+}
+
+// eachGeminiFile calls see with the address of every file. What a function is called with, and what it answers, is the caller's own.
+func eachGeminiFile(value []byte, see func(value []byte)) {
+	scan.Each(value, func(key, value []byte) {
+		switch name := string(scan.Unescape(nil, key)); {
+		case (name == "fileUri" || name == "file_uri") && value[0] == '"':
+			see(value)
+		case name == "args", name == "response":
+		default:
+			eachGeminiFile(value, see)
+		}
+	})
+	scan.Elements(value, func(element []byte) { eachGeminiFile(element, see) })
+}
+
+// geminiFileAt returns the name of the file to which an address leads, wherever it is; empty: to none of the API's.
+func geminiFileAt(address string) string {
+	at := strings.LastIndex(address, "files/")
+	if at < 0 {
+		return ""
+	}
+	return address[at+len("files/"):]
+}
+
+// atGoogle says whether an address may be one that a provider of the call would read in its own account.
+func (c *call) atGoogle(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || strings.Contains(u.Path, dialect.GeminiFiles.Path()+"/") {
+		return true
+	}
+	host := strings.ToLower(strings.TrimRight(u.Host, "."))
+	for i := range c.target.Targets {
+		if host == strings.ToLower(c.target.Targets[i].Provider.BaseURL.Host) {
+			return true
+		}
+	}
+	return strings.Contains(host, "generativelanguage")
 }

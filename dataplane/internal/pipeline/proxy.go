@@ -320,6 +320,11 @@ func (p *Pipeline) passOn(ctx context.Context, c *call, a *attempt) (*upstream.R
 	for _, name := range [...]string{"Accept", "Idempotency-Key", "Range", "If-None-Match", "If-Match"} {
 		c.carry(name)
 	}
+	if g.errand != nil {
+		for _, name := range g.errand.carries {
+			c.carry(name)
+		}
+	}
 	path := g.path
 	if g.query != "" {
 		path += "?" + g.query

@@ -38,6 +38,10 @@ func (p *Pipeline) relay(c *call, a *attempt, watch *watch, request *upstream.Re
 			c.w.Header()[name] = values
 		}
 	}
+	if c.dialect == dialect.GeminiFiles && !p.uploadHead(c, a, response.Header) {
+		_, problem := p.broken(c, a, wire.CodeUpstreamFailed, notTheAPIs, c.atBound(a))
+		return false, problem
+	}
 	kind := strings.ToLower(answer.ContentType)
 	if c.ask.Stream && c.dialect == dialect.OpenAIStored && isEvents(kind) {
 		return false, p.relayEvents(c, a, watch, &answer)
@@ -58,7 +62,7 @@ func (p plainly) Close() { _ = p.ReadCloser.Close() }
 // relayRefusal passes the caller's own mistake on as the provider says it.
 func (p *Pipeline) relayRefusal(c *call, a *attempt, answer *Answer) (bool, *refusal.Error) {
 	switch {
-	case answer.Status < 400, answer.Status >= 500, answer.Status == http.StatusUnauthorized, answer.Status == http.StatusForbidden, answer.Status == http.StatusTooManyRequests:
+	case answer.Status < 400, answer.Status >= 500, c.barredBy(answer.Status), answer.Status == http.StatusTooManyRequests:
 		return p.refusedByProvider(c, a, answer)
 	}
 	body, err := p.buffers.ReadBody(answer.Body, -1, errorBytesMax)

@@ -245,10 +245,15 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 			return
 		}
 		d := routes[r.URL.Path]
-		for prefix, kept := range map[string]dialect.Dialect{"/v1/messages/batches": dialect.AnthropicBatches, "/v1/responses/": dialect.OpenAIStored, "/v1/files": dialect.OpenAIFiles, "/v1/batches": dialect.OpenAIBatches} {
+		for prefix, kept := range map[string]dialect.Dialect{"/v1/messages/batches": dialect.AnthropicBatches, "/v1/responses/": dialect.OpenAIStored, "/v1/files": dialect.OpenAIFiles, "/v1/batches": dialect.OpenAIBatches, "/v1beta/files": dialect.GeminiFiles, "/upload/": dialect.GeminiFiles} {
 			if strings.HasPrefix(r.URL.Path, prefix) {
 				d = kept
 			}
+		}
+		if d == dialect.OpenAIFiles && r.Header[dialect.AnthropicVersion] != nil {
+			d = dialect.AnthropicFiles
+		} else if d == dialect.OpenAIFiles && r.Header["X-Goog-Api-Key"] != nil {
+			d = dialect.GeminiFiles
 		}
 		if _, verb, ok := dialect.GeminiPath(r.URL.Path); ok {
 			d = map[string]dialect.Dialect{

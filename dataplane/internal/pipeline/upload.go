@@ -80,7 +80,7 @@ func (p *Pipeline) upload(c *call, e *errand) *refusal.Error {
 	if !ok {
 		return invalidField("model", "has a name that is too long for a batch")
 	}
-	e.body, e.contentType = formWith(fields, name+"."+cleaned(file.Filename, filenameMax), content)
+	e.body, e.contentType = formWith(fields, name+"."+cleaned(file.Filename, filenameMax), octets, content)
 	c.passage = c.goTo(provider, dialect.OpenAIFiles.Path(), "", e)
 	return nil
 }
@@ -104,8 +104,11 @@ func invalidField(field, reason string) *refusal.Error {
 	return problem
 }
 
+// octets is the type of a file that is of no other.
+const octets = "application/octet-stream"
+
 // formWith writes a form with one file.
-func formWith(fields map[string]string, filename string, content []byte) (body []byte, contentType string) {
+func formWith(fields map[string]string, filename, kind string, content []byte) (body []byte, contentType string) {
 	boundary := "tollgate-" + rand.Text()
 	part := func(name, rest string) {
 		body = fmt.Appendf(body, "--%s\r\nContent-Disposition: form-data; name=\"%s\"%s\r\n\r\n", boundary, name, rest)
@@ -115,7 +118,7 @@ func formWith(fields map[string]string, filename string, content []byte) (body [
 		body = append(append(body, value...), "\r\n"...)
 	}
 	quoted := strings.NewReplacer("\\", "\\\\", `"`, "%22", "\r", "%0D", "\n", "%0A").Replace(filename) // as browsers do
-	part("file", "; filename=\""+quoted+"\"\r\nContent-Type: application/octet-stream")
+	part("file", "; filename=\""+quoted+"\"\r\nContent-Type: "+kind)
 	body = append(append(body, content...), "\r\n--"+boundary+"--\r\n"...)
 	return body, "multipart/form-data; boundary=" + boundary
 }

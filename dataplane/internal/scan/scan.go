@@ -357,7 +357,15 @@ func (s *scanner) key(i int) (int, bool) {
 }
 
 func namesFiles(key []byte) bool {
-	return len(key) > 0 && key[0] == 'f' && (string(key) == "file_id" || string(key) == "file_ids")
+	if len(key) < len("file_id") || key[0] != 'f' {
+		return false
+	}
+	switch string(key) {
+	case "file_id", "file_ids", "fileUri", "file_uri":
+		return true
+	default:
+		return false
+	}
 }
 
 func (s *scanner) colon(i int) (int, bool) {

@@ -16,6 +16,7 @@ type formPart struct {
 	name     string
 	file     bool
 	filename string
+	kind     string     // its content type; empty: none is said
 	at       scan.Value // of its content in the body
 }
 
@@ -24,6 +25,7 @@ type Part struct {
 	Name     string
 	File     bool
 	Filename string
+	Kind     string // its content type; empty: none is said
 	Content  []byte
 }
 
@@ -32,7 +34,7 @@ func Form(contentType string, body []byte) ([]Part, *refusal.Error) {
 	found, problem := readForm(contentType, body)
 	parts := make([]Part, len(found))
 	for i, one := range found {
-		parts[i] = Part{one.name, one.file, one.filename, body[one.at.Start:one.at.End]}
+		parts[i] = Part{one.name, one.file, one.filename, one.kind, body[one.at.Start:one.at.End]}
 	}
 	return parts, problem
 }
@@ -91,6 +93,8 @@ func readPart(head []byte) (formPart, bool) {
 			return formPart{}, false
 		}
 		switch strings.ToLower(name) {
+		case "content-type":
+			one.kind = strings.TrimSpace(value)
 		case "content-transfer-encoding":
 			if coding := strings.ToLower(strings.TrimSpace(value)); coding != "binary" && coding != "8bit" && coding != "7bit" {
 				return formPart{}, false

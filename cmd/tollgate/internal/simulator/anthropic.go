@@ -120,6 +120,8 @@ func (api anthropicAPI) read(w http.ResponseWriter, r *http.Request) (messagesRe
 		api.refuse(w, http.StatusBadRequest, "messages: at least one message is required")
 	case strings.HasPrefix(request.Model, missingModel):
 		api.refuse(w, http.StatusNotFound, "model: "+request.Model)
+	case api.lacks(r, &request) != "":
+		api.refuse(w, http.StatusNotFound, "File not found: "+api.lacks(r, &request))
 	default:
 		return request, true
 	}

@@ -129,6 +129,10 @@ func (api geminiAPI) serve(w http.ResponseWriter, r *http.Request) {
 		api.refuse(w, http.StatusNotFound, "models/"+model+" is not found for API version v1beta, or is not supported for "+verb+".")
 		return
 	}
+	if lacking := api.lacks(r, &request); lacking != "" {
+		api.noFile(w, lacking)
+		return
+	}
 	if problem := request.problem(api.provider, model); problem != "" {
 		api.refuse(w, http.StatusBadRequest, problem)
 		return

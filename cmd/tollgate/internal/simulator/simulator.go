@@ -82,6 +82,8 @@ type Simulator struct {
 	cabinet  cabinet
 
 	messageBatches messageBatches
+	papers         drawer
+	pictures       drawer
 }
 
 // New returns a simulator.
@@ -117,6 +119,7 @@ func (s *Simulator) Handler() http.Handler {
 	mux.HandleFunc(ChatOnlyPath+"/", openai.unknown)
 	mux.HandleFunc("POST "+AnthropicPath+"/v1/messages", anthropic.messages)
 	mux.HandleFunc("POST "+AnthropicPath+"/v1/messages/count_tokens", anthropic.countTokens)
+	anthropic.filesAt(mux, AnthropicPath+"/v1/files")
 	anthropic.messagesAt(mux, AnthropicPath+"/v1/messages/batches")
 	mux.HandleFunc("GET "+AnthropicPath+"/v1/models", anthropic.models)
 	mux.HandleFunc(AnthropicPath+"/", func(w http.ResponseWriter, r *http.Request) {
@@ -125,6 +128,7 @@ func (s *Simulator) Handler() http.Handler {
 	gemini := geminiAPI{s, "gemini", googleKey}
 	mux.HandleFunc("POST "+GeminiPath+"/v1beta/models/{model}", gemini.serve)
 	mux.HandleFunc("GET "+GeminiPath+"/v1beta/models", gemini.models)
+	gemini.filesAt(mux, GeminiPath)
 	mux.HandleFunc(GeminiPath+"/", func(w http.ResponseWriter, r *http.Request) {
 		gemini.refuse(w, http.StatusNotFound, "Not found: "+r.URL.Path)
 	})

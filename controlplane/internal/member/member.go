@@ -67,7 +67,9 @@ func judgePassword(wrong *fault.Fields, field string, password seal.Secret) {
 	}
 }
 
-func cleanEmail(text string) string { return strings.ToLower(strings.TrimSpace(text)) }
+func cleanEmail(text string) string {
+	return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(text)), "\x00", "\ufffd") // which no address has, and a database keeps
+}
 
 // mayTouch refuses that somebody who is no owner makes or unmakes one.
 func mayTouch(actor authz.Actor, roles ...authz.Role) error {

@@ -109,6 +109,9 @@ func TestAKnownPersonKeepsTheirPassword(t *testing.T) {
 	if err != nil || again.UserID != bob.UserID || again.Name != bob.Name {
 		t.Errorf("%+v, %v", again, err)
 	}
+	if _, err := service.Verify(t.Context(), "bob\x00@example.com\xff", seal.NewSecret(password)); fault.KindOf(err) != fault.Unauthenticated {
+		t.Errorf("a name that no database keeps: %v", err)
+	}
 	if _, err := service.Verify(t.Context(), "bob@example.com", seal.NewSecret("taken over by b")); fault.KindOf(err) != fault.Unauthenticated {
 		t.Errorf("b's password signs in: %v", err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"tollgate.dev/controlplane/internal/audit"
 	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/tenant/internal/tenantdb"
 )
@@ -89,10 +90,26 @@ func Violates(err error, constraint string) bool {
 }
 
 func (db *DB) in(ctx context.Context, org ident.Org, options pgx.TxOptions, do func(pgx.Tx) error) error {
-	return pgx.BeginTxFunc(ctx, db.pool, options, func(tx pgx.Tx) error {
+	return judged(pgx.BeginTxFunc(ctx, db.pool, options, func(tx pgx.Tx) error {
 		if err := Enter(ctx, tx, org); err != nil {
 			return err
 		}
 		return do(tx)
-	})
+	}))
+}
+
+// What Postgres says of text that it does not keep (https://www.postgresql.org/docs/current/errcodes-appendix.html): bytes that are no UTF-8,
+// zero bytes, and zero bytes in JSON.
+const (
+	notInRepertoire = "22021"
+	untranslatable  = "22P05"
+)
+
+// judged returns an error as a stranger's mistake where it is about a text that no database keeps.
+func judged(err error) error {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && (refused.Code == notInRepertoire || refused.Code == untranslatable) {
+		return fault.Wrap(fault.Invalid, err, "a text holds a zero byte, or bytes that are no UTF-8; write it again without them")
+	}
+	return err
 }

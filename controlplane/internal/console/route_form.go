@@ -51,7 +51,7 @@ func routeInput(v *visit) (in route.Input, unread mends) {
 func readNodes(rows routeRows, next *int, first, depth int, at string, unread map[string]string) (nodes []route.Target) {
 	for *next < len(rows["target_model"]) {
 		i := *next
-		if deep, err := strconv.Atoi(rows.at("node_depth", i)); err == nil && deep < depth {
+		if deep, err := strconv.Atoi(rows.at("node_depth", i)); err == nil && deep < depth && depth > 1 {
 			return nodes
 		}
 		*next++
@@ -111,7 +111,10 @@ func readFields(target *route.Target, text string) error {
 		if *into == nil {
 			*into = map[string]json.RawMessage{}
 		}
-		(*into)[strings.TrimSpace(name)] = json.RawMessage(strings.TrimSpace(value))
+		if name = strings.TrimSpace(name); (*into)[name] != nil {
+			return fmt.Errorf("Line %d: %s has a value already.", i+1, name) //nolint:staticcheck,revive // as above
+		}
+		(*into)[name] = json.RawMessage(strings.TrimSpace(value))
 	}
 	return nil
 }

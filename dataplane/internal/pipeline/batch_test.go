@@ -429,15 +429,3 @@ func TestSeveralProvidersAreToldApartByAHeaderField(t *testing.T) {
 		}
 	}
 }
-
-func FuzzLinesOfBatches(f *testing.F) {
-	f.Add([]byte(batchLines))
-	f.Add([]byte(`{"method":"POST","url":"/v1/responses","body":{"input":[{"file_id":1}]}}`))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		r, problem := readBatchLine(raw)
-		if problem == nil && len(r.body) > 0 && !scan.Valid(r.body) {
-			t.Errorf("%q", r.body)
-		}
-		_ = scan.Valid(raw) && mentionsFile(raw)
-	})
-}

@@ -22,15 +22,15 @@ func FuzzOfWhom(f *testing.F) {
 	f.Add("team", "blue", "run-1", "1000", "", []byte(`{"model":"m","messages":[],"user":"a\u0000b","metadata":{"a\u0000":"\ud83d\ude00","n":7}}`), uint8(0))
 	f.Add("a", strings.Repeat("a\xff", 256), "", "", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", []byte(`{"model":"m","messages":[],"metadata":{"user_id":"user_1_account__session_s"}}`), uint8(1))
 	f.Add("b", "\x00", "", "0", "", []byte(`{"model":"m\u0000","input":"x","conversation":{"id":"c\u0000"},"metadata":{"":"x"}}`), uint8(2))
-	g := newRig(f, openAI(f, answering("application/json", chatAnswer)))
+	g, c := newRig(f, openAI(f, answering("application/json", chatAnswer))), newCall()
 	f.Fuzz(func(t *testing.T, label, value, run, timeout, trace string, body []byte, which uint8) {
 		d := []dialect.Dialect{dialect.OpenAIChat, dialect.AnthropicMessages, dialect.OpenAIResponses}[which%3]
 		r := httptest.NewRequest(http.MethodPost, d.Path(), strings.NewReader(string(body)))
 		r.Header = http.Header{
 			"Authorization": {"Bearer " + g.text}, http.CanonicalHeaderKey(labelPrefix + label): {value}, runField: {run}, timeoutField: {timeout}, "Traceparent": {trace}, "X-Tollgate-User": {value},
 		}
-		c := newCall()
 		c.begin(httptest.NewRecorder(), r, d, time.Now())
+		defer c.end()
 		var problem *refusal.Error
 		for _, stage := range g.pipeline.order()[:4] {
 			if problem = stage.run(c); problem != nil {

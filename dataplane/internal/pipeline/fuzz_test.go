@@ -62,10 +62,12 @@ func FuzzBatchLines(f *testing.F) {
 	f.Add([]byte(`{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{"model":"m","messages":[]}}`))
 	f.Add([]byte(`{"custom_id":"a","custom_id":"b"}`))
 	f.Add([]byte(`{"custom\u005fid":"a","body":{}}`))
+	f.Add([]byte(`{"method":"POST","url":"/v1/responses","body":{"input":[{"file_id":1}]}}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		r, problem := readBatchLine(line)
 		if problem == nil && (!scan.Valid(line) || r.body != nil && !json.Valid(r.body)) { // one without a body is refused later
 			t.Errorf("%q is taken with the body %q", line, r.body)
 		}
+		_ = scan.Valid(line) && mentionsFile(line)
 	})
 }

@@ -98,6 +98,10 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 	if err != nil {
 		return nil, err
 	}
+	secrets, err := authenticate.NewSecrets(config.FleetKey)
+	if err != nil {
+		return nil, err
+	}
 	breakers := breaker.New(time.Now, observed.Registry())
 	answers, err := e.answers(config, now.Now, observed.Registry())
 	if err != nil {
@@ -107,7 +111,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 	requests := pipeline.New(pipeline.Config{
 		Authenticator: authenticate.New([]byte(config.KeyPepper.Reveal()), func(hash [32]byte) *state.Key { return store.Current().Key(hash) }),
 		Limiter:       limiter, Gates: queue.New(limiter.Share, observed.Registry()), Breakers: breakers, Book: pipeline.Leases(book), Spool: records, Sender: pipeline.Providers(sender),
-		Plain: plain, Handles: handles, Cache: answers,
+		Plain: plain, Handles: handles, Secrets: secrets, Cache: answers,
 		Prices: func(org wire.ID, catalog, model string) wire.Schedule {
 			return store.Current().Prices(org, catalog, model)
 		},

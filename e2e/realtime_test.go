@@ -106,6 +106,42 @@ func (p *project) speaks(t *testing.T, key string) (status int, requestID string
 	return http.StatusOK, answer.Header.Get("X-Tollgate-Request-Id")
 }
 
+// agentSpeaks runs a script of OpenAI's Agents SDK.
+func (p *project) agentSpeaks(t *testing.T, found any, command ...string) {
+	t.Helper()
+	node := exec.CommandContext(t.Context(), "node", command...)
+	node.Dir = "framework/agents"
+	node.Env = append(os.Environ(), "EDGE_URL="+p.house.Edges[0].URL, "OTHER_EDGE="+p.house.Edges[1].URL, "VIRTUAL_KEY="+p.key, "MODEL="+speaker)
+	var stderr bytes.Buffer
+	node.Stderr = &stderr
+	out, err := node.Output()
+	if err != nil {
+		t.Fatalf("%v\n%.2000s", err, stderr.String())
+	}
+	must(t, json.Unmarshal(out, found))
+}
+
+// TestTheAgentsSDKSpeaksFromABrowser has a secret made at one edge and speaks with it at another.
+func TestTheAgentsSDKSpeaksFromABrowser(t *testing.T) {
+	p := newProject(t, stand(t))
+	p.withSpeaker(t)
+	var found struct {
+		Prefix, Model, Elsewhere string
+		Lasts                    float64
+		Sound                    int
+		Errors                   []string
+	}
+	p.agentSpeaks(t, &found, "--conditions=browser", "browser.mjs")
+	if found.Prefix != "ek_" || found.Model != speaker || found.Lasts < 1 || found.Lasts > 60 || found.Sound == 0 || len(found.Errors) > 0 || found.Elsewhere != "401 invalid_key" {
+		t.Errorf("%+v", found)
+	}
+	for _, event := range p.events(t, p.keyID, 2) { // a reply, and the end of the connection
+		if event.Outcome != "ok" || event.Dialect != "openai_realtime" {
+			t.Errorf("event %+v", event)
+		}
+	}
+}
+
 // TestTheAgentsSDKSpeaksAsItIsByDefault has a session of OpenAI's Agents SDK, which wants what is said written down: that is billed at the price of
 // the model that writes.
 func TestTheAgentsSDKSpeaksAsItIsByDefault(t *testing.T) {
@@ -114,23 +150,14 @@ func TestTheAgentsSDKSpeaksAsItIsByDefault(t *testing.T) {
 	p.withSpeaker(t)
 	p.priceFile(t, "catalog,model,effective,input,audio_input,output\nopenai,"+writer+",2026-01-01,1250000,3000000,5000000\n")
 	p.acknowledged(t)
-	command := exec.CommandContext(t.Context(), "node", "realtime.mjs")
-	command.Dir = "framework/agents"
-	command.Env = append(os.Environ(), "EDGE_URL="+p.house.Edges[0].URL, "VIRTUAL_KEY="+p.key, "MODEL="+speaker)
-	var stderr bytes.Buffer
-	command.Stderr = &stderr
-	out, err := command.Output()
-	if err != nil {
-		t.Fatalf("%v\n%.2000s", err, stderr.String())
-	}
 	var found struct {
 		Sound      int
 		Transcript string
 		Errors     []string
 	}
-	must(t, json.Unmarshal(out, &found))
+	p.agentSpeaks(t, &found, "realtime.mjs")
 	if found.Sound == 0 || found.Transcript == "" || len(found.Errors) > 0 {
-		t.Errorf("%s", out)
+		t.Errorf("%+v", found)
 	}
 	models := map[string]int{}
 	for _, event := range p.events(t, p.keyID, 4) { // two replies, what was written down, and the end of the connection

@@ -129,6 +129,7 @@ var ways = map[string]way{
 	"POST /v1/models/{model}:batchEmbedContents":        {key: true, budget: true, dialect: "gemini_batch_embeddings", bodies: embeddedBodies, path: "/v1/models/" + embedder + ":batchEmbedContents"},
 	"POST /v1/models/{model}:generateContent":           {key: true, budget: true, dialect: "gemini_generate", bodies: geminiBodies, path: "/v1/models/" + claude + ":generateContent"},
 	"POST /v1/models/{model}:streamGenerateContent":     {key: true, budget: true, dialect: "gemini_generate", bodies: geminiBodies, path: "/v1/models/" + openAIModel + ":streamGenerateContent"},
+	"POST /v1/realtime/client_secrets":                  {key: true, bodies: []string{`{"session":{"type":"realtime","model":"` + speaker + `"}}`}},
 	"GET /v1beta/models":                                {key: true},
 	"GET /v1/models":                                    {key: true},
 	"GET /healthz":                                      {},

@@ -53,6 +53,7 @@ func Routes() []Route {
 		{http.MethodPost, dialect.OpenAIModeration.Path(), dialect.OpenAIModeration, true},
 		{http.MethodPost, dialect.Rerank.Path(), dialect.Rerank, true},
 		{http.MethodGet, dialect.OpenAIRealtime.Path(), dialect.OpenAIRealtime, true},
+		{http.MethodPost, clientSecrets, dialect.None, false},
 		{http.MethodGet, keptResponse, dialect.OpenAIStored, true},
 		{http.MethodDelete, keptResponse, dialect.OpenAIStored, true},
 		{http.MethodPost, keptResponse + "/cancel", dialect.OpenAIStored, true},
@@ -119,6 +120,7 @@ const (
 
 	messageBatches = "/v1/messages/batches"
 	geminiFiles    = "/v1beta/files"
+	clientSecrets  = "/v1/realtime/client_secrets"
 )
 
 // keptPlaces are the paths before such an id.
@@ -184,6 +186,8 @@ func (h *Handler) serve(route Route) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) { h.config.Pipeline.Serve(w, r, route.Dialect) }
 	case route.Path == "/v1/models", route.Path == geminiModels:
 		return h.config.Pipeline.Models
+	case route.Path == clientSecrets:
+		return h.config.Pipeline.Mint
 	case route.Path == "/metrics":
 		return h.config.Metrics.ServeHTTP
 	case route.Path == "/readyz":

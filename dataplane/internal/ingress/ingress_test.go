@@ -67,7 +67,7 @@ func TestEveryRouteOfTheTableAnswersAndAsksForAKeyWhenItSpends(t *testing.T) {
 		if route.Dialect.IsAnthropic() != strings.HasPrefix(w.Body.String(), `{"type":"error"`) {
 			t.Errorf("%s %s with %q is refused in another dialect: %s", route.Method, route.Path, with, w.Body)
 		}
-		if want := route.Spends || strings.HasSuffix(route.Path, "/models"); (w.Code == http.StatusUnauthorized) != want || !want && w.Code != http.StatusOK {
+		if want := route.Spends || strings.HasSuffix(route.Path, "/models") || route.Path == clientSecrets; (w.Code == http.StatusUnauthorized) != want || !want && w.Code != http.StatusOK {
 			t.Errorf("%s %s: %d", route.Method, route.Path, w.Code)
 		}
 		if route.Spends != (route.Dialect != dialect.None) {

@@ -55,6 +55,7 @@ type call struct {
 	passage  *passage      // the request goes to a provider as it is; nil: to a route
 	kept     handle.Kept   // what of a provider's the request is about, or goes on from; zero: nothing
 	thread   handle.Thread // what the ids of the answer say of its run; zero: nothing yet
+	bearer   *bearer       // what the client secret is bound to that the caller has in place of a key; nil: it has a key
 	mark     string        // note of the id of what the call is about or makes; empty: none
 
 	grant      limit.Grant // what it took from rate limits
@@ -131,7 +132,7 @@ func (c *call) end() {
 	c.w, c.fast, c.r, c.ctx, c.key, c.target, c.open, c.passage = nil, nil, nil, nil, nil, nil, nil, nil
 	c.runSource = wire.RunSource_RUN_SOURCE_UNSPECIFIED
 	c.runID, c.endUser, c.labels, c.body, c.requestText, c.code = "", "", nil, nil, "", ""
-	c.ask, c.kept, c.thread, c.mark = translate.Ask{}, handle.Kept{}, handle.Thread{}, ""
+	c.ask, c.kept, c.thread, c.mark, c.bearer = translate.Ask{}, handle.Kept{}, handle.Thread{}, "", nil
 	c.grant, c.usedInput, c.usedOutput, c.waited = limit.Grant{}, 0, 0, 0
 	c.timeout, c.bounds, c.permit, c.failure, c.nearest = 0, bounds{}, breaker.Permit{}, failure{}, nearest{}
 	c.tries, c.try, c.pool, c.barred, c.recorded, c.committed, c.status = nil, 0, 0, false, false, false, 0

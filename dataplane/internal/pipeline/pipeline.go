@@ -46,6 +46,7 @@ type Config struct {
 	Spool         Spool
 	Sender        Sender
 	Plain         Plain                                                  // for what is no POST of a known dialect
+	Secrets       *authenticate.Secrets                                  // for browsers
 	Handles       *handle.Sealer                                         // of the ids of what providers keep
 	Prices        func(org wire.ID, catalog, model string) wire.Schedule // of a model to which no route leads
 	Kept          func(context.Context, *wire.ListKeptRequest) (*wire.ListKeptResponse, error)
@@ -90,6 +91,7 @@ type Pipeline struct {
 	passes   []stage
 	keeps    []stage
 	speaks   []stage
+	mints    []stage
 	settled  recently      // calls that a provider worked at for long, and whose cost is in the books
 	drains   chan struct{} // closed when the edge stops
 	drained  sync.Once
@@ -123,7 +125,7 @@ func New(config Config) *Pipeline {
 	p.drains = make(chan struct{})
 	p.calls.New = func() any { return newCall() }
 	p.stages, p.passes, p.keeps = p.order(), p.passing(), p.keeping()
-	p.speaks = p.speaking()
+	p.speaks, p.mints = p.speaking(), p.minting()
 	return p
 }
 

@@ -53,6 +53,9 @@ func (p *Pipeline) authenticateSpeaker(c *call) *refusal.Error {
 			c.r.Header["Openai-Beta"] = []string{"realtime=v1"}
 		}
 	}
+	if secret, found := secretOf(c.r.Header); found {
+		return p.authenticateBearer(c, secret)
+	}
 	return p.authenticate(c)
 }
 
@@ -71,6 +74,12 @@ func askToSpeak(c *call) *refusal.Error {
 		}
 	}
 	c.ask.Model = []byte(query.Get("model"))
+	if c.bearer != nil {
+		if query.Has("model") && query.Get("model") != c.bearer.Model {
+			return invalidField("model", "must be "+c.bearer.Model+", or left out: the client secret was made for it")
+		}
+		c.ask.Model = []byte(c.bearer.Model)
+	}
 	if !socket.IsAsked(c.r) {
 		c.w.Header()["Upgrade"] = []string{"websocket"}
 		return refusal.New(http.StatusUpgradeRequired, wire.CodeInvalidRequest, "At this path an edge speaks WebSocket alone, over HTTP/1.1. Connect with wss:// or ws://.")

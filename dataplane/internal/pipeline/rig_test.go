@@ -213,8 +213,12 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	secrets, err := authenticate.NewSecrets(wire.FleetKey(strings.Repeat("f", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
 	g.pipeline = New(Config{
-		Handles:       handles,
+		Handles: handles, Secrets: secrets,
 		Authenticator: authenticate.New(pepper, lookup), Limiter: limit.New(time.Now), Gates: queue.New(func(n int64) int64 { return n }, nil), Breakers: breaker.New(time.Now, nil), Book: g.purse, Spool: g.spool,
 		Sender: sender(),
 		Plain:  upstream.NewPlain(egress.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}), nil),
@@ -232,6 +236,10 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 		routes[dialect.Dialect(d).Path()] = dialect.Dialect(d)
 	}
 	g.edge = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/realtime/client_secrets" {
+			g.pipeline.Mint(w, r)
+			return
+		}
 		if r.URL.Path == "/v1/models" {
 			g.pipeline.Models(w, r)
 			return

@@ -72,6 +72,7 @@ func (s *session) run() {
 	defer s.p.sessions.Done()
 	defer s.settleAll()
 	defer s.cancel()
+	s.setUp()
 	var both sync.WaitGroup
 	both.Go(s.guard(s.upward))
 	both.Go(s.guard(s.tend))

@@ -182,11 +182,11 @@ func result(found route.Route, tree *plan.Tree, s *stage) Result {
 	switch {
 	case len(order) > 0:
 	case unmet:
-		out.Refused = "no condition of the route holds, and it has no target for all others"
+		out.Refused = "no condition of the route holds; leave the condition of its last target empty to have one for all others"
 	case !slices.Contains(s.reaches, true):
 		out.Refused = "no target's provider has anything like the API that the caller uses"
 	default:
-		out.Refused = "no price is known for any of the targets"
+		out.Refused = "no price is known for any of the targets; add theirs, or choose a ceiling to charge instead (Prices, Models without a price)"
 	}
 	for _, step := range steps {
 		made := Step{Group: step.Group, Verdict: step.Verdict, Why: step.Why}

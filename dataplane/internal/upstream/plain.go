@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -9,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,12 +53,9 @@ func (p *Plain) Send(ctx context.Context, request *Request) (*http.Response, err
 		cancel()
 		return nil, &Error{Reason: "the request is no HTTP", Cause: err}
 	}
+	body := &sending{pieces: slices.Clone(request.Body)}
 	if n := length(request.Body); n > 0 {
-		readers := make([]io.Reader, len(request.Body))
-		for i, piece := range request.Body {
-			readers[i] = bytes.NewReader(piece)
-		}
-		out.Body, out.ContentLength = io.NopCloser(io.MultiReader(readers...)), int64(n)
+		out.Body, out.ContentLength = body, int64(n)
 	}
 	for _, field := range request.Header {
 		out.Header[http.CanonicalHeaderKey(field.Name)] = append(out.Header[http.CanonicalHeaderKey(field.Name)], field.Value)
@@ -69,7 +67,7 @@ func (p *Plain) Send(ctx context.Context, request *Request) (*http.Response, err
 	}
 	switch {
 	case err == nil:
-		answer.Body = &plainBody{ReadCloser: answer.Body, ctx: ctx, cancel: cancel, idle: request.Idle}
+		answer.Body = &plainBody{ReadCloser: answer.Body, ctx: ctx, cancel: cancel, idle: request.Idle, sent: body}
 		return answer, nil
 	case late.Load() && ctx.Err() == nil:
 		err = &Error{Sent: sent.Load(), Timeout: true, Reason: "no answer began within " + request.FirstByte.String(), Cause: err}
@@ -79,7 +77,55 @@ func (p *Plain) Send(ctx context.Context, request *Request) (*http.Response, err
 		err = connectError(ctx, err, request.FirstByte)
 	}
 	cancel()
+	body.detach()
 	return nil, err
+}
+
+// sending is a request's body on its way. The standard client may still read it when its exchange is over; detached, it has nothing more to say,
+// and the bytes may be another's.
+type sending struct {
+	mu       sync.Mutex
+	pieces   [][]byte
+	detached bool
+}
+
+var errDetached = errors.New("the exchange is over")
+
+// Read implements io.Reader.
+func (s *sending) Read(into []byte) (n int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // the bytes may lie in a file
+	defer func() {
+		if recover() != nil {
+			n, err = 0, errors.New("the disk does not give back what was to be sent")
+		}
+	}()
+	if s.detached {
+		return 0, errDetached
+	}
+	for len(s.pieces) > 0 && len(s.pieces[0]) == 0 {
+		s.pieces = s.pieces[1:]
+	}
+	if len(s.pieces) == 0 {
+		return 0, io.EOF
+	}
+	n = copy(into, s.pieces[0])
+	s.pieces[0] = s.pieces[0][n:]
+	return n, nil
+}
+
+// Close implements io.Closer.
+func (s *sending) Close() error {
+	s.detach()
+	return nil
+}
+
+// detach waits for a read that is under way.
+func (s *sending) detach() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pieces, s.detached = nil, true
 }
 
 // Dialer returns a client whose connections to a provider become something else than HTTP, and the address of a path there.
@@ -128,6 +174,7 @@ type plainBody struct {
 	ctx    context.Context //nolint:containedctx // of one exchange
 	cancel context.CancelFunc
 	idle   time.Duration
+	sent   *sending
 }
 
 // Read implements io.Reader.
@@ -146,9 +193,10 @@ func (b *plainBody) Read(into []byte) (int, error) {
 	}
 }
 
-// Close implements io.Closer; it ends the exchange.
+// Close implements io.Closer; it ends the exchange, and nothing of the request is read any more.
 func (b *plainBody) Close() error {
 	err := b.ReadCloser.Close()
 	b.cancel()
+	b.sent.detach()
 	return err
 }

@@ -563,3 +563,48 @@ func checksum(raw []byte) (sum uint32) {
 	}
 	return sum
 }
+
+// TestNothingOfARequestIsReadAfterItsExchange has a provider answer at once and read on: what it gets may not be what the memory holds by then.
+func TestNothingOfARequestIsReadAfterItsExchange(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	closed, foreign := make(chan struct{}), make(chan int, 1)
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			foreign <- -1
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = conn.Read(make([]byte, 100))
+		_, _ = io.WriteString(conn, "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+		<-closed
+		_ = conn.SetReadDeadline(time.Now().Add(patience))
+		raw, _ := io.ReadAll(conn)
+		foreign <- bytes.Count(raw, []byte{'y'})
+	}()
+	base, err := url.Parse("http://" + listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := NewPlain(egress.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}), nil)
+	body := bytes.Repeat([]byte{'x'}, 64<<20)
+	answer, err := plain.Send(context.Background(), &Request{
+		Provider: &state.Provider{BaseURL: base, PrivateNetwork: true}, Path: "/big", Body: [][]byte{body}, FirstByte: patience, Idle: patience,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	for i := range body { // the memory is another call's
+		body[i] = 'y'
+	}
+	close(closed)
+	if n := <-foreign; n != 0 {
+		t.Errorf("%d bytes of another call reached the provider", n)
+	}
+}

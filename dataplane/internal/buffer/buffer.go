@@ -1,5 +1,5 @@
-// Package buffer lends byte buffers by size class and reads bodies into them.
-// It refuses to read more than it was told, and to keep very large buffers.
+// Package buffer lends byte buffers by size class and reads bodies into them; what is too large for memory it keeps in files.
+// It refuses to read more than it was told, and to keep the memory of buffers that nobody borrows.
 package buffer
 
 import (
@@ -16,6 +16,7 @@ var ErrTooLarge = errors.New("body is too large")
 var classes = [...]int{
 	4 << 10, 8 << 10, 16 << 10, 24 << 10, 32 << 10, 48 << 10, 64 << 10, 96 << 10, 128 << 10, 192 << 10, 256 << 10, 384 << 10, 512 << 10,
 	768 << 10, 1 << 20, 3 << 19, 2 << 20, 3 << 20, 4 << 20, 6 << 20, 8 << 20, 16 << 20, 32 << 20, 64 << 20, 128 << 20,
+	256 << 20, 512 << 20, 1 << 30,
 }
 
 // Pool lends buffers. The zero value is ready to use.
@@ -30,7 +31,13 @@ type Buffer struct {
 	pool   *Pool
 	ground []byte // what it borrowed outside of the heap; nil: B lies in it
 	class  int
+	file   bool // the bytes are a file's
+	share  share
 }
+
+// InFile says whether the bytes are a file's. They cannot be written, and a disk that fails while they are read is a fault, which is a panic
+// for whoever has called debug.SetPanicOnFault.
+func (b *Buffer) InFile() bool { return b != nil && b.file }
 
 // Get lends an empty buffer with room for at least size bytes.
 func (p *Pool) Get(size int) *Buffer {
@@ -59,8 +66,10 @@ func (b *Buffer) Free() {
 		return
 	}
 	if pool := b.pool; b.ground != nil {
-		b.B, b.pool = nil, nil
+		taken := b.share
+		b.B, b.pool, b.share = nil, nil, share{}
 		pool.ground.put(b)
+		taken.end(0)
 	} else if cap(b.B) == classes[b.class] {
 		b.B = b.B[:0]
 		pool.class[b.class].Put(b)

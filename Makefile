@@ -84,7 +84,7 @@ torture: build ## kill edges, control plane, Postgres and Redis under load and c
 hostile: build ## slow callers, floods, bombs and garbage at their full sizes, with the figures
 	@TOLLGATE_HOSTILE_MUTATIONS=6000 $(GO) test -count=1 -timeout 30m -run 'Garbled|Compressed|WithoutEnd|Bomb|NoCoding|InProportion|AlwaysWhole|Frames|DoesNotListen' ./dataplane/internal/pipeline
 	@$(GO) test -count=1 -run 'Framing|Odd|HalfClosed' ./dataplane/internal/ingress
-	@TOLLGATE_HOSTILE=full $(SERVICES) $(GO) test -count=1 -timeout 30m -v -run '^(TestSlowCallers|TestABodyThatIsTooLong|TestHTTP2|TestOverload)' ./e2e
+	@TOLLGATE_HOSTILE=full $(SERVICES) $(GO) test -count=1 -timeout 30m -v -run '^(TestSlowCallers|TestABodyThatIsTooLong|TestALargeFile|TestHTTP2|TestOverload)' ./e2e
 
 overshoot: build ## call hard budgets dry from eight edges, 1,000 calls at a time (ROUNDS=1)
 	@$(SERVICES) $(GO) test -count=$(ROUNDS) -timeout 5h -v -run '^TestHardBudgets' ./e2e

@@ -33,6 +33,9 @@ type Config struct {
 	Region            string
 	RedisURL          state.Secret // none: limits are counted on this edge alone
 	BodyMaxBytes      int
+	UploadMaxBytes    int
+	UploadDir         string // empty: below DataDir
+	UploadDiskBytes   int    // that all uploads may take at a time
 	EgressAllow       []netip.Prefix
 	LogLevel          slog.Level
 	OTLPEndpoint      string
@@ -51,6 +54,10 @@ const (
 	keyBytes     = 32
 	bodyBytesMin = 1 << 10
 	bodyBytesMax = 1 << 30
+
+	uploadBytesMin = 1 << 20
+	diskBytesMax   = 1 << 40
+
 	spoolKeepMax = 7 * 24 * time.Hour
 )
 
@@ -69,7 +76,10 @@ func variables() []variable {
 		{name: "TOLLGATE_EDGE_NAME", help: "as the console shows it", fallback: "edge", set: func(c *Config, text string) error { c.EdgeName = text; return nil }},
 		{name: "TOLLGATE_REGION", help: "where it stands", fallback: "local", set: func(c *Config, text string) error { c.Region = text; return nil }},
 		{name: "TOLLGATE_REDIS_URL", help: "redis://… for limits that hold across edges and for answers that routes keep; without it each edge counts alone and none is kept", set: setRedis},
-		{name: "TOLLGATE_BODY_MAX_BYTES", help: "the largest request body", fallback: strconv.Itoa(10 << 20), set: setBodyMax},
+		{name: "TOLLGATE_BODY_MAX_BYTES", help: "the largest request body that is held in memory: of everything but uploads", fallback: strconv.Itoa(10 << 20), set: setBytes(bodyBytesMin, bodyBytesMax, func(c *Config, n int) { c.BodyMaxBytes = n })},
+		{name: "TOLLGATE_UPLOAD_MAX_BYTES", help: "the largest request body that brings a file: /v1/files, transcriptions and translations of sound, edits of images, and what goes to a provider as it is and is no JSON. Beyond 1 MiB they lie on the disk while they are carried", fallback: strconv.Itoa(512 << 20), set: setBytes(uploadBytesMin, bodyBytesMax, func(c *Config, n int) { c.UploadMaxBytes = n })},
+		{name: "TOLLGATE_UPLOAD_DIR", help: "where they lie, on a local disk, under no name; without it below TOLLGATE_DATA_DIR", set: func(c *Config, text string) error { c.UploadDir = text; return nil }},
+		{name: "TOLLGATE_UPLOAD_DISK_BYTES", help: "what all of them may take of that disk at a time, and one organization half of it: at least four times TOLLGATE_UPLOAD_MAX_BYTES. More are refused with 503 and Retry-After", fallback: strconv.Itoa(4 << 30), set: setBytes(4*uploadBytesMin, diskBytesMax, func(c *Config, n int) { c.UploadDiskBytes = n })},
 		{name: "TOLLGATE_EGRESS_ALLOW", help: "private ranges in which providers may be, such as 10.1.0.0/16,127.0.0.0/8; only for providers on a private network", set: setEgressAllow},
 		{name: "TOLLGATE_LOG_LEVEL", help: "debug, info, warn or error", fallback: "info", set: func(c *Config, text string) error { return c.LogLevel.UnmarshalText([]byte(text)) }},
 		{name: "OTEL_EXPORTER_OTLP_ENDPOINT", help: "where traces and metrics go (OTLP over HTTP), such as http://127.0.0.1:4318", set: setOTLP},
@@ -93,6 +103,9 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		if err := v.set(&config, text); err != nil {
 			return Config{}, fmt.Errorf("%s %w: %s", v.name, err, v.help)
 		}
+	}
+	if config.UploadDiskBytes/4 < config.UploadMaxBytes {
+		return Config{}, errors.New("TOLLGATE_UPLOAD_DISK_BYTES is less than four times TOLLGATE_UPLOAD_MAX_BYTES: raise the one or lower the other")
 	}
 	return config, nil
 }
@@ -171,13 +184,15 @@ func setRedis(c *Config, text string) error {
 	return nil
 }
 
-func setBodyMax(c *Config, text string) error {
-	n, err := strconv.Atoi(text)
-	if err != nil || n < bodyBytesMin || n > bodyBytesMax {
-		return fmt.Errorf("is not a number of bytes between %d and %d", bodyBytesMin, bodyBytesMax)
+func setBytes(least, most int, set func(*Config, int)) func(*Config, string) error {
+	return func(c *Config, text string) error {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < least || n > most {
+			return fmt.Errorf("is not a number of bytes between %d and %d", least, most)
+		}
+		set(c, n)
+		return nil
 	}
-	c.BodyMaxBytes = n
-	return nil
 }
 
 func setEgressAllow(c *Config, text string) (err error) {

@@ -30,7 +30,7 @@ func TestCompleteConfigurationIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.Addr != "127.0.0.1:8410" || config.BodyMaxBytes != 10<<20 || len(config.EgressAllow) != 2 || config.EgressAllow[1].String() != "10.1.0.0/16" {
+	if config.Addr != "127.0.0.1:8410" || config.BodyMaxBytes != 10<<20 || config.UploadMaxBytes != 512<<20 || config.UploadDiskBytes != 4<<30 || len(config.EgressAllow) != 2 || config.EgressAllow[1].String() != "10.1.0.0/16" {
 		t.Errorf("got %+v", config)
 	}
 	if text := fmt.Sprintf("%v %+v %#v", config, config, config); strings.Contains(text, "canary") {
@@ -42,7 +42,7 @@ func TestWrongVariableIsNamedAndNotShown(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
 		"TOLLGATE_ADDR": "canary", "TOLLGATE_CONTROL_PLANE_URL": "canary", "TOLLGATE_SNAPSHOT_PUBLIC_KEY": "canary", "TOLLGATE_FLEET_KEY": "Y2FuYXJ5",
-		"TOLLGATE_KEY_PEPPER": "canary!", "TOLLGATE_REDIS_URL": "http://canary", "TOLLGATE_BODY_MAX_BYTES": "1", "TOLLGATE_EGRESS_ALLOW": "canary",
+		"TOLLGATE_KEY_PEPPER": "canary!", "TOLLGATE_REDIS_URL": "http://canary", "TOLLGATE_BODY_MAX_BYTES": "1", "TOLLGATE_UPLOAD_MAX_BYTES": "canary", "TOLLGATE_UPLOAD_DISK_BYTES": "1", "TOLLGATE_EGRESS_ALLOW": "canary",
 		"OTEL_EXPORTER_OTLP_ENDPOINT": "canary",
 	} {
 		env := maps.Clone(complete())
@@ -51,6 +51,19 @@ func TestWrongVariableIsNamedAndNotShown(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), name+" ") || strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: got %v", name, err)
 		}
+	}
+}
+
+func TestTheDiskHoldsMoreThanOneUpload(t *testing.T) {
+	t.Parallel()
+	env := complete()
+	env["TOLLGATE_UPLOAD_MAX_BYTES"], env["TOLLGATE_UPLOAD_DISK_BYTES"] = "1000000000", "3999999999"
+	if _, err := read(env); err == nil || !strings.HasPrefix(err.Error(), "TOLLGATE_UPLOAD_DISK_BYTES ") {
+		t.Errorf("got %v", err)
+	}
+	env["TOLLGATE_UPLOAD_DISK_BYTES"] = "4000000000"
+	if _, err := read(env); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"tollgate.dev/dataplane/internal/azure"
 	"tollgate.dev/dataplane/internal/breaker"
 	"tollgate.dev/dataplane/internal/budget"
+	"tollgate.dev/dataplane/internal/buffer"
 	"tollgate.dev/dataplane/internal/cache"
 	"tollgate.dev/dataplane/internal/clock"
 	"tollgate.dev/dataplane/internal/google"
@@ -108,6 +109,10 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		return nil, err
 	}
 	seen := route.NewSeen(canaryStopped(observed.Registry(), logger))
+	disk, err := uploads(config, observed.Registry())
+	if err != nil {
+		return nil, err
+	}
 	requests := pipeline.New(pipeline.Config{
 		Authenticator: authenticate.New([]byte(config.KeyPepper.Reveal()), func(hash [32]byte) *state.Key { return store.Current().Key(hash) }),
 		Limiter:       limiter, Gates: queue.New(limiter.Share, observed.Registry()), Breakers: breakers, Book: pipeline.Leases(book), Spool: records, Sender: pipeline.Providers(sender),
@@ -125,6 +130,7 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 		Provider: func(org, id wire.ID) (*state.Provider, *state.Org) { return store.Current().Provider(org, id) },
 		Roles:    aws.NewRoles(exchange, now.Now), Apps: azure.NewApps(exchange, now.Now), Accounts: google.NewAccounts(exchange, now.Now),
 		Registry: observed.Registry(), Observe: observed.Attempt, Logger: logger, Now: now.Now, BodyBytesMax: config.BodyMaxBytes,
+		UploadBytesMax: config.UploadMaxBytes, Disk: disk,
 		Seen: seen,
 	})
 	e.requests = requests
@@ -146,6 +152,22 @@ func build(config Config, version string, observed *telemetry.Telemetry, logger 
 	e.runs = append(e.runs, records.Run, requests.Run, book.Run, sender.Run, plain.Run, breakers.Run, e.subscription.Run, report.New(records, client, id, book, logger).Run,
 		await.New(await.Config{Client: client, Edge: id, Learn: requests.Learn, Logger: logger}).Run)
 	return e, nil
+}
+
+// uploads returns where bodies lie that are too large for memory.
+func uploads(config Config, registry prometheus.Registerer) (*buffer.Disk, error) {
+	dir := config.UploadDir
+	if dir == "" {
+		dir = filepath.Join(config.DataDir, "uploads")
+	}
+	disk, err := buffer.NewDisk(dir, int64(config.UploadDiskBytes))
+	if err != nil {
+		return nil, fmt.Errorf("TOLLGATE_UPLOAD_DIR: %w", err)
+	}
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "tollgate_upload_disk_bytes", Help: "What request bodies that are too large for memory take of the disk.",
+	}, func() float64 { return float64(disk.Used()) }))
+	return disk, nil
 }
 
 // exchangeWithin bounds a call that exchanges a credential for a token.

@@ -158,11 +158,13 @@ func at(sorted []time.Duration, percent int) time.Duration {
 func TestABodyThatIsTooLongIsNotReadToItsEnd(t *testing.T) {
 	p := newProject(t, stand(t))
 	edge := p.house.Edges[0]
+	_, p.key = p.newKey(t, rig.Object{"name": p.name + "-proxy", "allows_proxy": true})
 	p.known(t)
 	p.good(t, edge, 200)
 	before := resident(t, edge.PID())
 	for name, to := range map[string][2]string{
 		"announced": {"Content-Length: 1073741824", dialects[0].path}, "in chunks": {"Transfer-Encoding: chunked", dialects[0].path},
+		"a file": {"Content-Length: 1073741824", "/v1/files"}, "as it is": {"Content-Length: 1073741824", "/proxy/" + p.provider + "/v1/files"},
 	} {
 		framing, path := to[0], to[1]
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(edge.URL, "http://"))

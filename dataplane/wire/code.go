@@ -13,6 +13,7 @@ const (
 	CodeFieldNotCarried     = "field_not_carried"
 	CodeDialectMismatch     = "dialect_not_supported"
 	CodeBodyTooLarge        = "body_too_large"
+	CodeUploadNoRoom        = "upload_no_room" // on the edge's disk
 	CodeRateLimited         = "rate_limited"
 	CodeGuardrailBlocked    = "guardrail_blocked"
 	CodeBudgetExhausted     = "budget_exhausted"

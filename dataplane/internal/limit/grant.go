@@ -75,8 +75,8 @@ func (g *Grant) Settle(inputTokens, outputTokens int64, now time.Time) {
 	g.clear()
 }
 
-// release gives everything back.
-func (g *Grant) release(now time.Time) {
+// Release gives everything back, as if the call had never asked.
+func (g *Grant) Release(now time.Time) {
 	for i := range g.count {
 		g.correct(g.part(i), 0, now)
 	}

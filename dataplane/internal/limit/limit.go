@@ -80,7 +80,7 @@ func (l *Limiter) Admit(g *Grant, key *state.Key, facts *state.Facts, estimate E
 		refused, free, wait := p.meter.draw(p, now)
 		if refused {
 			over := *p
-			g.release(now)
+			g.Release(now)
 			return refuse(&over, free, wait, now)
 		}
 		if p.lack > 0 {
@@ -156,7 +156,7 @@ func (l *Limiter) together(g *Grant, lacking int, now time.Time) *refusal.Error 
 		return nil
 	}
 	p := *g.part(refused)
-	g.release(now)
+	g.Release(now)
 	return refuse(&p, answer.grants[answer.refuses-1].free, answer.wait, now)
 }
 
@@ -204,7 +204,7 @@ func (l *Limiter) alone(g *Grant, now time.Time) *refusal.Error {
 		free, wait, ok := p.meter.alone(p, l.Share(p.limit.Amount), shares, now)
 		if !ok {
 			over := *p
-			g.release(now)
+			g.Release(now)
 			problem := refuse(&over, free, wait, now)
 			if g.alone = shares; shares {
 				problem.Message += " The edges cannot count together at this moment; this one allows its share."

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"tollgate.dev/dataplane/internal/aws"
@@ -93,6 +94,8 @@ type call struct {
 	out      []byte
 	event    wire.UsageEvent
 	records  records
+
+	drafted *buffer.Buffer // what was written of the request, where it is long
 }
 
 func newCall() *call { return &call{} }
@@ -109,7 +112,11 @@ const scratchKept = 256 << 10
 // end forgets everything but the memory.
 func (c *call) end() {
 	c.undress()
+	if c.body.InFile() || c.drafted.InFile() {
+		debug.SetPanicOnFault(false)
+	}
 	c.body.Free()
+	c.drafted.Free()
 	c.split.Reset()
 	c.frames.Reset()
 	c.checker.Reset(nil)
@@ -131,7 +138,7 @@ func (c *call) end() {
 	c.event.Reset()
 	c.w, c.fast, c.r, c.ctx, c.key, c.target, c.open, c.passage = nil, nil, nil, nil, nil, nil, nil, nil
 	c.runSource = wire.RunSource_RUN_SOURCE_UNSPECIFIED
-	c.runID, c.endUser, c.labels, c.body, c.requestText, c.code = "", "", nil, nil, "", ""
+	c.runID, c.endUser, c.labels, c.body, c.drafted, c.requestText, c.code = "", "", nil, nil, nil, "", ""
 	c.ask, c.kept, c.thread, c.mark, c.bearer = translate.Ask{}, handle.Kept{}, handle.Thread{}, "", nil
 	c.grant, c.usedInput, c.usedOutput, c.waited = limit.Grant{}, 0, 0, 0
 	c.timeout, c.bounds, c.permit, c.failure, c.nearest = 0, bounds{}, breaker.Permit{}, failure{}, nearest{}
@@ -197,15 +204,31 @@ func (p *Pipeline) read(c *call) *refusal.Error {
 		_ = deadline.SetReadDeadline(time.Now().Add(bodyReadWithin)) // not every writer can
 		defer func() { _ = deadline.SetReadDeadline(time.Time{}) }()
 	}
+	if p.carried(c) {
+		return p.carry(c)
+	}
 	body, err := p.buffers.ReadBody(c.r.Body, c.r.ContentLength, p.BodyBytesMax)
+	c.body = body
+	return notTaken(err, p.BodyBytesMax)
+}
+
+// notTaken says why a body of at most so many bytes was not taken in.
+func notTaken(err error, most int) *refusal.Error {
 	switch {
 	case err == nil:
-		c.body = body
 		return nil
 	case errors.Is(err, buffer.ErrTooLarge):
 		problem := refusal.New(http.StatusRequestEntityTooLarge, wire.CodeBodyTooLarge, "")
-		problem.Message = string(appendTooLarge(nil, p.BodyBytesMax))
+		problem.Message = string(appendTooLarge(nil, most))
 		return problem
+	case errors.Is(err, buffer.ErrNoRoom):
+		problem := refusal.Wrap(http.StatusServiceUnavailable, wire.CodeUploadNoRoom,
+			"Other large bodies take the room that this edge, or this organization on it, has for them. Try again soon. If it lasts: TOLLGATE_UPLOAD_DISK_BYTES is what the edge sets aside.", err)
+		problem.RetryAfter = noRoomFor
+		return problem
+	case errors.Is(err, buffer.ErrDiskFull):
+		return refusal.Wrap(http.StatusInsufficientStorage, wire.CodeUploadNoRoom,
+			"The edge's disk has no room for this body. Whoever runs the edge can free some, or name another directory in TOLLGATE_UPLOAD_DIR.", err)
 	default:
 		return refusal.Wrap(http.StatusBadRequest, wire.CodeInvalidRequest, "The body did not arrive whole.", err)
 	}

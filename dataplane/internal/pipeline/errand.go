@@ -19,8 +19,8 @@ import (
 // errand is what a request wants of what a provider keeps.
 type errand struct {
 	kind        handle.Kind
-	action      string // behind the id
-	body        []byte // to the provider; nil: none
+	action      string   // behind the id
+	body        [][]byte // to the provider, in pieces; nil: none
 	contentType string
 	carries     []string  // header fields of the caller's that go on besides
 	list        *listing  // nil: it is about one thing

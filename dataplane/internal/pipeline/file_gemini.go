@@ -40,10 +40,11 @@ func (p *Pipeline) uploadToGemini(c *call, e *errand) *refusal.Error {
 	if problem != nil {
 		return problem
 	}
-	if e.body, problem = p.labelledFile(c, provider.ID); problem != nil {
+	described, problem := p.labelledFile(c, provider.ID)
+	if problem != nil {
 		return problem
 	}
-	e.contentType = jsonType
+	e.body, e.contentType = [][]byte{described}, jsonType
 	e.carries = []string{"X-Goog-Upload-Protocol", uploadCommand, "X-Goog-Upload-Header-Content-Length", "X-Goog-Upload-Header-Content-Type"}
 	c.passage = c.goTo(provider, GeminiUploads, "", e)
 	return nil
@@ -112,7 +113,9 @@ func (p *Pipeline) uploadPiece(c *call, e *errand, id string) *refusal.Error {
 		return invalidField(uploadCommand, "must be upload, `upload, finalize`, finalize, query or cancel")
 	}
 	c.kept = kept
-	e.body, e.contentType = c.body.B, octets
+	if len(c.body.B) > 0 {
+		e.body, e.contentType = [][]byte{c.body.B}, octets
+	}
 	e.carries = []string{uploadCommand, "X-Goog-Upload-Offset"}
 	c.passage = c.goTo(provider, GeminiUploads, kept.Name, e)
 	c.passage.id = id

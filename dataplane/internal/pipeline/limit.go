@@ -15,6 +15,7 @@ func (p *Pipeline) limit(c *call) *refusal.Error {
 	if len(c.key.RateLimits) == 0 {
 		return nil
 	}
+	c.grant.Release(p.Now()) // of what was taken before the body was there
 	facts := c.facts()
 	estimate := limit.Estimate{InputTokens: meter.Tokens(int64(len(c.body.B))), OutputTokens: c.ask.MaxOutput * c.ask.Choices, NoOutput: !c.dialect.HasOutput()}
 	if c.ask.Task != nil { // files are no text

@@ -33,7 +33,9 @@ func (p *Pipeline) beginMessages(c *call, e *errand) *refusal.Error {
 	if err := c.scan.Scan(c.body.B); err != nil {
 		return translate.Malformed(err)
 	}
-	f := &lines{p: p, c: c, most: requestsMax, out: append(make([]byte, 0, len(c.body.B)+len(c.body.B)/8), `{"requests":[`...)}
+	f := &lines{p: p, c: c, most: requestsMax, out: p.draft(c)}
+	defer f.out.Drop()
+	f.put(`{"requests":[`)
 	c.checker.Reset(c.key.Guardrails)
 	if c.r.Header.Get(providerField) != "" {
 		var problem *refusal.Error
@@ -72,7 +74,12 @@ func (p *Pipeline) beginMessages(c *call, e *errand) *refusal.Error {
 	if problem != nil {
 		return problem
 	}
-	e.body = append(f.out, "]}"...)
+	f.put("]}")
+	whole, problem := f.done()
+	if problem != nil {
+		return problem
+	}
+	e.body = [][]byte{whole}
 	e.long = &longNote{Model: f.note.Model, Target: f.target.Model, Input: f.note.Input, Output: f.note.Output}
 	p.beginWith(c, e, route, f.target, f.note.Lines)
 	return nil
@@ -112,10 +119,10 @@ func (f *lines) request(one []byte) (problem *refusal.Error) {
 		return problem
 	}
 	if f.note.Lines > 1 {
-		f.out = append(f.out, ',')
+		f.put(",")
 	}
-	f.out = append(append(append(f.out, `{"custom_id":`...), id...), `,"params":`...)
-	f.out = append(append(f.out, body...), '}')
+	f.put(`{"custom_id":`, string(id), `,"params":`)
+	f.put(string(body), "}")
 	return nil
 }
 

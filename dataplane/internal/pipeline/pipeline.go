@@ -59,8 +59,10 @@ type Config struct {
 	Logger        *slog.Logger
 	Now           func() time.Time // corrected by the control plane's clock
 
-	BodyBytesMax int // of a request
-	Timeouts     Timeouts
+	BodyBytesMax   int          // of a request
+	UploadBytesMax int          // of one that brings a file
+	Disk           *buffer.Disk // for those; nil: they are held in memory, as all others
+	Timeouts       Timeouts
 }
 
 // Timeouts bound how long a provider may take. Zero fields get defaults.

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"tollgate.dev/dataplane/internal/buffer"
 	"tollgate.dev/dataplane/internal/dialect"
-	"tollgate.dev/dataplane/internal/guardrail"
 	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/scan"
@@ -25,11 +25,12 @@ const ProxyPrefix = "/proxy/"
 // passage is a request that goes to a provider as it is.
 type passage struct {
 	provider *state.Provider
-	path     string  // behind the base URL, as the caller escaped it
-	query    string  // without what could be a credential
-	works    bool    // it may make the provider work: no read and no removal
-	errand   *errand // what is asked for of what a provider keeps; nil: it goes as it is
-	id       string  // of what the request is about, as the caller knows it; empty: it goes as it is
+	path     string          // behind the base URL, as the caller escaped it
+	query    string          // without what could be a credential
+	works    bool            // it may make the provider work: no read and no removal
+	known    dialect.Dialect // that is spoken at the path; None: nothing is known of it
+	errand   *errand         // what is asked for of what a provider keeps; nil: it goes as it is
+	id       string          // of what the request is about, as the caller knows it; empty: it goes as it is
 	route    state.Route
 }
 
@@ -77,6 +78,9 @@ func (p *Pipeline) enterPassage(c *call) *refusal.Error {
 	}
 	reads := c.r.Method == http.MethodGet || c.r.Method == http.MethodHead || c.r.Method == http.MethodDelete
 	c.passage = &passage{provider: provider, path: path, query: query, works: !reads}
+	if at := (&state.Target{Provider: provider}); c.r.Method == http.MethodPost {
+		c.passage.known = translate.Known(path, func(d dialect.Dialect) bool { return translate.Spoken(d, at) == d })
+	}
 	if provider.Kind == wire.ProviderKind_PROVIDER_KIND_ANTHROPIC {
 		c.dialect = dialect.AnthropicProxy
 	}
@@ -157,10 +161,8 @@ func providerOf(key *state.Key, name string) *state.Provider {
 
 // askPassage reads the body as the dialect at this path, or else what can be known of it.
 func (p *Pipeline) askPassage(c *call) *refusal.Error {
-	g := c.passage
-	at := &state.Target{Provider: g.provider}
-	known := translate.Known(g.path, func(d dialect.Dialect) bool { return translate.Spoken(d, at) == d })
-	if known != dialect.None && c.r.Method == http.MethodPost {
+	known := c.passage.known
+	if known != dialect.None {
 		c.dialect = known
 		if problem := p.ask(c); problem != nil || !c.ask.Background {
 			return problem
@@ -168,9 +170,15 @@ func (p *Pipeline) askPassage(c *call) *refusal.Error {
 		return invalidField(scan.Background.String(), "cannot be used here: nobody would learn what the answer costs. Call the edge's own path "+known.Path())
 	}
 	c.ask = translate.Ask{Dialect: c.dialect, Choices: 1}
-	declared := strings.Contains(strings.ToLower(c.r.Header.Get("Content-Type")), "json")
+	declared := c.saysJSON()
 	begin := bytes.TrimLeft(c.body.B, " \t\r\n")
 	if len(begin) == 0 || !declared && begin[0] != '{' {
+		return nil
+	}
+	if len(c.body.B) > p.BodyBytesMax { // a file may begin so
+		if scan.Valid(c.body.B) {
+			return notTaken(buffer.ErrTooLarge, p.BodyBytesMax)
+		}
 		return nil
 	}
 	if begin[0] != '{' {
@@ -286,14 +294,7 @@ func (p *Pipeline) guardPassage(c *call) *refusal.Error {
 	if c.ask.Stream {
 		return refusal.New(http.StatusBadRequest, wire.CodeUnsupportedFormat, "Guardrails hold this key, and a stream of an unknown shape cannot be checked. Ask for a whole answer.")
 	}
-	v := c.checker.Check(c.body.B, []scan.Value{{Start: 0, End: len(c.body.B)}})
-	if v.Flagged != nil {
-		c.flag(v.Flagged)
-	}
-	if v.Blocked != nil {
-		return guardrail.InputRefusal(v)
-	}
-	return nil
+	return c.guardContent(c.body.B)
 }
 
 // passOn builds the request that goes on: the caller's method, path and body, the few header fields that say what they are, and the
@@ -302,12 +303,12 @@ func (p *Pipeline) passOn(ctx context.Context, c *call, a *attempt) (*upstream.R
 	g := c.passage
 	c.pieces = c.pieces[:0]
 	if g.errand != nil && g.errand.long != nil && c.dialect == dialect.OpenAIBatches {
-		g.errand.body = p.batchBody(c, a)
+		g.errand.body = [][]byte{p.batchBody(c, a)}
 	}
 	if g.errand == nil {
 		c.pieces = append(c.pieces, c.body.B)
-	} else if len(g.errand.body) > 0 {
-		c.pieces = append(c.pieces, g.errand.body)
+	} else {
+		c.pieces = append(c.pieces, g.errand.body...)
 	}
 	c.fields = c.fields[:0]
 	c.field("User-Agent", "tollgate")

@@ -5,11 +5,13 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"tollgate.dev/dataplane/internal/access"
+	"tollgate.dev/dataplane/internal/buffer"
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/guardrail"
 	"tollgate.dev/dataplane/internal/handle"
@@ -88,7 +90,10 @@ func (p *Pipeline) upload(c *call, e *errand) *refusal.Error {
 // guardContent checks a file as one text.
 func (c *call) guardContent(content []byte) *refusal.Error {
 	c.checker.Reset(c.key.Guardrails)
-	v := c.checker.Check(content, []scan.Value{{Start: 0, End: len(content)}})
+	v, sound := c.checker.CheckFile(content, longest(c.key.Guardrails))
+	if !sound {
+		return refusal.New(http.StatusBadRequest, wire.CodeUnsupportedFormat, "Guardrails hold this key, and the file has long passages of backslashes alone, so that it cannot be checked.")
+	}
 	if v.Flagged != nil {
 		c.flag(v.Flagged)
 	}
@@ -107,20 +112,20 @@ func invalidField(field, reason string) *refusal.Error {
 // octets is the type of a file that is of no other.
 const octets = "application/octet-stream"
 
-// formWith writes a form with one file.
-func formWith(fields map[string]string, filename, kind string, content []byte) (body []byte, contentType string) {
+// formWith writes a form with one file, whose content is not copied.
+func formWith(fields map[string]string, filename, kind string, content []byte) (body [][]byte, contentType string) {
 	boundary := "tollgate-" + rand.Text()
+	var head []byte
 	part := func(name, rest string) {
-		body = fmt.Appendf(body, "--%s\r\nContent-Disposition: form-data; name=\"%s\"%s\r\n\r\n", boundary, name, rest)
+		head = fmt.Appendf(head, "--%s\r\nContent-Disposition: form-data; name=\"%s\"%s\r\n\r\n", boundary, name, rest)
 	}
 	for name, value := range fields {
 		part(name, "")
-		body = append(append(body, value...), "\r\n"...)
+		head = append(append(head, value...), "\r\n"...)
 	}
 	quoted := strings.NewReplacer("\\", "\\\\", `"`, "%22", "\r", "%0D", "\n", "%0A").Replace(filename) // as browsers do
 	part("file", "; filename=\""+quoted+"\"\r\nContent-Type: "+kind)
-	body = append(append(body, content...), "\r\n--"+boundary+"--\r\n"...)
-	return body, "multipart/form-data; boundary=" + boundary
+	return [][]byte{head, content, []byte("\r\n--" + boundary + "--\r\n")}, "multipart/form-data; boundary=" + boundary
 }
 
 // label returns what a file's name begins with.
@@ -158,7 +163,7 @@ type lines struct {
 	price    *state.Price
 	provider *state.Provider // that the caller names; nil: none
 	most     int64           // lines
-	out      []byte
+	out      *buffer.Draft
 	scan     scan.Result
 	edits    []scan.Edit
 	scratch  []byte
@@ -168,7 +173,8 @@ type lines struct {
 // batchFile checks the lines of a batch and puts them as the provider has them: its name of the model, and a limit of output for each, so that
 // what the batch can cost is known.
 func (p *Pipeline) batchFile(c *call, content []byte) ([]byte, fileNote, *state.Provider, *refusal.Error) {
-	f := &lines{p: p, c: c, most: linesMax, out: make([]byte, 0, len(content)+len(content)/8)}
+	f := &lines{p: p, c: c, most: linesMax, out: p.draft(c)}
+	defer f.out.Drop()
 	c.checker.Reset(c.key.Guardrails)
 	if c.r.Header.Get(providerField) != "" {
 		var problem *refusal.Error
@@ -190,7 +196,25 @@ func (p *Pipeline) batchFile(c *call, content []byte) ([]byte, fileNote, *state.
 	if f.note.Lines == 0 {
 		return nil, f.note, nil, invalidField("file", "has no line: each is one request")
 	}
-	return f.out, f.note, f.target.Provider, nil
+	out, problem := f.done()
+	return out, f.note, f.target.Provider, problem
+}
+
+// put writes on what the provider gets. What fails is told by done.
+func (f *lines) put(texts ...string) {
+	for _, text := range texts {
+		_, _ = io.WriteString(f.out, text)
+	}
+}
+
+// done returns what was put, which lives as long as the call.
+func (f *lines) done() ([]byte, *refusal.Error) {
+	whole, err := f.out.Done()
+	if err != nil {
+		return nil, notTaken(err, f.p.UploadBytesMax)
+	}
+	f.c.drafted = whole
+	return whole.B, nil
 }
 
 // batchLine is a line of a batch as it is read.
@@ -255,8 +279,10 @@ func (f *lines) line(line []byte) *refusal.Error {
 	if problem != nil {
 		return problem
 	}
-	f.out = append(append(f.out, line[:r.at]...), body...)
-	f.out = append(append(f.out, line[r.at+len(r.body):]...), '\n')
+	_, _ = f.out.Write(line[:r.at])
+	_, _ = f.out.Write(body)
+	_, _ = f.out.Write(line[r.at+len(r.body):])
+	f.put("\n")
 	return nil
 }
 

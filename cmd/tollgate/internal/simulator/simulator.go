@@ -34,7 +34,7 @@ func Paths() []string {
 	return []string{OpenAIPath, AnthropicPath, GeminiPath, VertexPath, BedrockPath, AzurePath, MistralPath, CoherePath, ChatOnlyPath}
 }
 
-const bodyBytesMax = 64 << 20
+const bodyBytesMax = 1 << 30
 
 // Latency says how long an honest answer takes.
 type Latency struct {

@@ -1,9 +1,12 @@
 package pipeline
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,19 +19,27 @@ import (
 
 const titan = "amazon.titan-embed-text-v2:0"
 
-// titans is a model of Bedrock that takes one text a request, and answers by what it is asked the how-manieth time.
+// titans is a model of Bedrock that takes one text a request.
 type titans struct {
 	mutex sync.Mutex
 	asked []string
-	fails map[int]func(w http.ResponseWriter) // by the number of the request, from 1
+	fails map[string][]func(w http.ResponseWriter) // how each of the first requests for a text is answered
+	waits func()                                   // before each answer; nil: it does not
 }
 
 func (t *titans) serve(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
+	text := strings.TrimSuffix(strings.TrimPrefix(string(body), `{"inputText":"`), `"}`)
 	t.mutex.Lock()
-	t.asked = append(t.asked, string(body))
-	fail := t.fails[len(t.asked)]
+	t.asked = append(t.asked, text)
+	var fail func(http.ResponseWriter)
+	if left := t.fails[text]; len(left) > 0 {
+		fail, t.fails[text] = left[0], left[1:]
+	}
 	t.mutex.Unlock()
+	if t.waits != nil {
+		t.waits()
+	}
 	stamp, _ := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
 	want := aws.Sign(noonAWS, &aws.Request{
 		Region: "eu-central-1", Service: "bedrock", Host: r.Host, Path: "/model/amazon.titan-embed-text-v2%3A0/invoke", ContentType: "application/json", Body: [][]byte{body},
@@ -44,10 +55,17 @@ func (t *titans) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (t *titans) rig(tt *testing.T) *rig {
+// counted returns how often each text was asked for.
+func (t *titans) counted() string {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	return strings.Join(slices.Sorted(slices.Values(t.asked)), " ")
+}
+
+func (t *titans) rig(tt *testing.T, places int) *rig {
 	tt.Helper()
 	target := bedrock(tt, noonAWS, t.serve)
-	target.Model = titan
+	target.Model, target.Provider.MaxConcurrency = titan, places
 	return withClouds(newRig(tt, target)).reliable(state.Reliability{Backoff: time.Millisecond})
 }
 
@@ -57,10 +75,10 @@ const threeTexts = `{"model":"fast","input":["a","bb","ccc"]}`
 func TestSeveralTextsForAModelThatTakesOneAreOneAttempt(t *testing.T) {
 	t.Parallel()
 	model := &titans{}
-	g := model.rig(t)
+	g := model.rig(t, 0)
 	s := g.ask("/v1/embeddings", threeTexts)
 	want := `{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5,17]},{"object":"embedding","index":1,"embedding":[0.5,18]},{"object":"embedding","index":2,"embedding":[0.5,19]}],"model":"fast","usage":{"prompt_tokens":54,"total_tokens":54}}`
-	if s.status != 200 || s.body != want || s.header.Get("X-Tollgate-Attempts") != "1" || strings.Join(model.asked, " ") != `{"inputText":"a"} {"inputText":"bb"} {"inputText":"ccc"}` {
+	if s.status != 200 || s.body != want || s.header.Get("X-Tollgate-Attempts") != "1" || model.counted() != "a bb ccc" {
 		t.Errorf("%d %s %v, asked %q", s.status, s.body, s.header, model.asked)
 	}
 	if e := g.event(); e.GetInputTokens() != 54 || e.GetCostPico() != 54_000 || !e.GetReported() || e.GetEstimated() || e.GetOutcome() != wire.Outcome_OUTCOME_OK || e.GetDialect() != "openai_embeddings" || g.spool.intents() != 1 {
@@ -71,16 +89,65 @@ func TestSeveralTextsForAModelThatTakesOneAreOneAttempt(t *testing.T) {
 	}
 }
 
+// TestTextsAreAskedForSideBySide: as many as may be, no more than the provider has places for, and their vectors stand in the order of the texts.
+func TestTextsAreAskedForSideBySide(t *testing.T) {
+	t.Parallel()
+	var texts []string
+	for i := range 3 * portionsAtOnce {
+		texts = append(texts, `"text `+strconv.Itoa(i)+`"`)
+	}
+	for places, together := range map[int]int{0: portionsAtOnce, 3: 3, 1: 1} {
+		var running, most int
+		var mutex sync.Mutex
+		full := make(chan struct{})
+		g := (&titans{waits: func() {
+			mutex.Lock()
+			running++
+			if most = max(most, running); running == together && most == together {
+				select {
+				case <-full:
+				default:
+					close(full)
+				}
+			}
+			mutex.Unlock()
+			select {
+			case <-full:
+			case <-time.After(time.Minute):
+				t.Error("never were so many asked for at a time")
+			}
+			mutex.Lock()
+			running--
+			mutex.Unlock()
+		}}).rig(t, places)
+		s := g.ask("/v1/embeddings", `{"model":"fast","input":[`+strings.Join(texts, ",")+`]}`)
+		var answer struct {
+			Data []struct {
+				Index     int
+				Embedding []float64
+			}
+		}
+		if err := json.Unmarshal([]byte(s.body), &answer); err != nil || s.status != 200 || len(answer.Data) != len(texts) || most != together {
+			t.Fatalf("%d places: %d %s, %d at a time", places, s.status, s.body, most)
+		}
+		for i, each := range answer.Data {
+			if each.Index != i || each.Embedding[1] != float64(len(`{"inputText":}`)+len(texts[i])) {
+				t.Errorf("%d places: number %d is %+v", places, i, each)
+			}
+		}
+	}
+}
+
 // TestTextsThatWereAnsweredAreNotAskedForAgain: a limit of the provider's in the middle is waited for, and what had been answered is billed once.
 func TestTextsThatWereAnsweredAreNotAskedForAgain(t *testing.T) {
 	t.Parallel()
-	model := &titans{fails: map[int]func(http.ResponseWriter){2: func(w http.ResponseWriter) {
+	model := &titans{fails: map[string][]func(http.ResponseWriter){"bb": {func(w http.ResponseWriter) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = io.WriteString(w, `{"message":"Too many requests"}`)
-	}}}
-	g := model.rig(t)
+	}}}}
+	g := model.rig(t, 1)
 	s := g.ask("/v1/embeddings", threeTexts)
-	if s.status != 200 || strings.Count(s.body, `"embedding":[`) != 3 || !strings.Contains(s.body, `"total_tokens":54`) || strings.Join(model.asked, " ") != `{"inputText":"a"} {"inputText":"bb"} {"inputText":"bb"} {"inputText":"ccc"}` {
+	if s.status != 200 || strings.Count(s.body, `"embedding":[`) != 3 || !strings.Contains(s.body, `"total_tokens":54`) || strings.Join(model.asked, " ") != "a bb bb ccc" {
 		t.Errorf("%d %s, asked %q", s.status, s.body, model.asked)
 	}
 	events := g.wait(2)
@@ -92,19 +159,59 @@ func TestTextsThatWereAnsweredAreNotAskedForAgain(t *testing.T) {
 	}
 }
 
+// TestTextsUnderWayWhenOneFailsAreBilled, and not asked for again.
+func TestTextsUnderWayWhenOneFailsAreBilled(t *testing.T) {
+	t.Parallel()
+	failed := make(chan struct{})
+	model := &titans{fails: map[string][]func(http.ResponseWriter){
+		"bb": {func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable); close(failed) }},
+		"a": {func(w http.ResponseWriter) {
+			<-failed
+			_, _ = io.WriteString(w, `{"embedding":[1],"inputTextTokenCount":5}`)
+		}},
+	}}
+	g := model.rig(t, 2)
+	s := g.ask("/v1/embeddings", threeTexts)
+	if s.status != 200 || !strings.Contains(s.body, `"embedding":[1]`) || model.counted() != "a bb bb ccc" {
+		t.Errorf("%d %s, asked %q", s.status, s.body, model.asked)
+	}
+	events := g.wait(2)
+	if first := events[0].GetInputTokens(); first < 5 || first+events[1].GetInputTokens() != 5+18+19 || !events[0].GetWaste() || events[1].GetWaste() || g.purse.spent != 42_000 {
+		t.Errorf("%v", events)
+	}
+}
+
+// TestATextThatHangsDoesNotHoldAFailureUp: no other begins, it is ended in some seconds, and what it may cost is an estimate and never nothing.
+func TestATextThatHangsDoesNotHoldAFailureUp(t *testing.T) {
+	t.Parallel()
+	hang := make(chan struct{})
+	defer close(hang)
+	model := &titans{fails: map[string][]func(http.ResponseWriter){
+		"bb":                   {func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadRequest) }},
+		"twenty letters long.": {func(http.ResponseWriter) { <-hang }},
+	}}
+	g := model.rig(t, 2)
+	if s := g.ask("/v1/embeddings", `{"model":"fast","input":["twenty letters long.","bb","ccc"]}`); s.status != http.StatusBadRequest || model.counted() != "bb twenty letters long." {
+		t.Errorf("%d %s, asked %q", s.status, s.body, model.asked)
+	}
+	if e := g.event(); e.GetInputTokens() != 5 || !e.GetEstimated() || e.GetOutcome() != wire.Outcome_OUTCOME_UPSTREAM_FAILED || g.purse.reserved != 0 || g.purse.spent != 5000 {
+		t.Errorf("%v, reserved %d, spent %d", e, g.purse.reserved, g.purse.spent)
+	}
+}
+
 // TestAnAnswerThatIsNoVectorFailsAndBillsWhatWasAnswered also where the texts before it were answered.
 func TestAnAnswerThatIsNoVectorFailsAndBillsWhatWasAnswered(t *testing.T) {
 	t.Parallel()
 	garbage := func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"embedding":"none","inputTextTokenCount":18}`) }
-	model := &titans{fails: map[int]func(http.ResponseWriter){2: garbage, 4: garbage}}
-	g := model.rig(t)
+	model := &titans{fails: map[string][]func(http.ResponseWriter){"bb": {garbage, garbage}}}
+	g := model.rig(t, 1)
 	s := g.ask("/v1/embeddings", threeTexts)
-	if s.status != http.StatusBadGateway || len(model.asked) != 4 {
+	if s.status != http.StatusBadGateway || strings.Join(model.asked, " ") != "a bb bb" {
 		t.Errorf("%d %s, asked %q", s.status, s.body, model.asked)
 	}
-	for _, e := range g.wait(2) {
-		if e.GetInputTokens() != 35 || !e.GetWaste() || e.GetOutcome() != wire.Outcome_OUTCOME_UPSTREAM_FAILED {
-			t.Errorf("%v", e)
+	for i, e := range g.wait(2) {
+		if want := []int64{35, 18}[i]; e.GetInputTokens() != want || !e.GetWaste() || e.GetOutcome() != wire.Outcome_OUTCOME_UPSTREAM_FAILED {
+			t.Errorf("%v, want %d", e, want)
 		}
 	}
 }

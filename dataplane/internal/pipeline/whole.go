@@ -21,7 +21,7 @@ const hurried = 20 * time.Millisecond
 
 // whole carries an answer that is not streamed: read, validated, metered and checked before its first byte leaves.
 func (p *Pipeline) whole(c *call, a *attempt, watch *watch, answer *Answer) (again bool, problem *refusal.Error) {
-	body, code, reason := p.receive(c, watch, answer)
+	body, code, reason := p.receive(&c.answer, watch, answer)
 	if body == nil {
 		return p.broken(c, a, code, reason, meter.Usage{Input: meter.Tokens(int64(len(c.body.B)))})
 	}
@@ -55,8 +55,8 @@ func (p *Pipeline) whole(c *call, a *attempt, watch *watch, answer *Answer) (aga
 	return p.deliver(c, a, e, out, problem)
 }
 
-// receive reads an answer, which is one JSON object, and scans it. Without a body it says why there is none that can be used.
-func (p *Pipeline) receive(c *call, watch *watch, answer *Answer) (body *buffer.Buffer, code, reason string) {
+// receive reads an answer, which is one JSON object, and scans it into r. Without a body it says why there is none that can be used.
+func (p *Pipeline) receive(r *scan.Result, watch *watch, answer *Answer) (body *buffer.Buffer, code, reason string) {
 	body, err := p.buffers.ReadBody(answer.Body, -1, answerBytesMax)
 	if err != nil {
 		code, reason = cutShort(err)
@@ -65,7 +65,7 @@ func (p *Pipeline) receive(c *call, watch *watch, answer *Answer) (body *buffer.
 		}
 		return nil, code, reason
 	}
-	if !strings.HasPrefix(answer.ContentType, "application/json") || c.answer.ScanAnswer(body.B) != nil || c.answer.Has(body.B, scan.Failure) {
+	if !strings.HasPrefix(answer.ContentType, "application/json") || r.ScanAnswer(body.B) != nil || r.Has(body.B, scan.Failure) {
 		body.Free()
 		return nil, wire.CodeUpstreamFailed, notTheAPIs
 	}

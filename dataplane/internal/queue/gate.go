@@ -75,6 +75,19 @@ func (g *gate) enter(provider *state.Provider, places int, caller Caller) (*wait
 	return w, waits
 }
 
+// free takes a place that nobody waits for.
+func (g *gate) free(places int) bool {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	g.places = max(places, 1)
+	g.serve()
+	if g.waiting > 0 || g.used >= g.places {
+		return false
+	}
+	g.used++
+	return true
+}
+
 // makeRoom sends the last of the longest line away for a workspace of which at least two fewer wait, or the last of the own line for a call
 // of higher priority.
 func (g *gate) makeRoom(own *line, rank int) bool {

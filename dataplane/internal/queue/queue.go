@@ -92,6 +92,18 @@ func (g *Gates) Enter(ctx context.Context, provider *state.Provider, caller Call
 	}
 }
 
+// Free takes a place at the provider if one is free and nobody waits for it.
+func (g *Gates) Free(provider *state.Provider) (Slot, bool) {
+	if provider.MaxConcurrency <= 0 {
+		return Slot{}, true
+	}
+	gate := g.gate(provider.ID)
+	if !gate.free(int(g.share(int64(provider.MaxConcurrency)))) {
+		return Slot{}, false
+	}
+	return Slot{gate: gate, began: time.Now()}, true
+}
+
 func (g *Gates) gate(id wire.ID) *gate {
 	g.mutex.RLock()
 	found := g.gates[id]

@@ -82,6 +82,38 @@ func TestAFloodOfOneWorkspaceDelaysAnotherByOneRoundOnly(t *testing.T) {
 	})
 }
 
+// TestAFreePlaceIsOneThatNobodyWaitsFor: who has a place may have more only of those.
+func TestAFreePlaceIsOneThatNobodyWaitsFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gates, provider := New(whole, nil), providerOf(2, 100, time.Minute)
+		first, _ := gates.Enter(context.Background(), provider, caller(1, normal))
+		second, free := gates.Free(provider)
+		if _, third := gates.Free(provider); !free || third {
+			t.Errorf("the second place is free: %t, a third: %t", free, third)
+		}
+		entered := make(chan Slot)
+		go func() {
+			slot, _ := gates.Enter(context.Background(), provider, caller(2, normal))
+			entered <- slot
+		}()
+		synctest.Wait()
+		second.Leave()
+		waited := <-entered
+		if _, free = gates.Free(provider); free {
+			t.Error("the place that somebody waited for is free")
+		}
+		first.Leave()
+		waited.Leave()
+		if _, free = gates.Free(provider); !free {
+			t.Error("a place was lost")
+		}
+		if _, free = gates.Free(&state.Provider{}); !free {
+			t.Error("a provider without a limit has no place")
+		}
+	})
+}
+
 func TestPlacesGoRoundTheWorkspacesAndByPriorityWithinOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

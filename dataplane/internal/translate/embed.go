@@ -58,7 +58,7 @@ func embedder(all []dialect.Dialect) dialect.Dialect {
 	return dialect.None
 }
 
-// portionsMax is how many requests one request for embeddings may become: they are made one after the other.
+// portionsMax is how many requests one request for embeddings may become: a few are made at a time.
 const portionsMax = 256
 
 // Portion is one of the requests that a request for embeddings becomes.

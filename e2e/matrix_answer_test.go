@@ -15,7 +15,20 @@ type heard struct {
 	finish                   string   // stop, tool, length, or the dialect's own other word
 	input, cached, written   int64    // input: all of it
 	output                   int64
+	answers                  int      // at once
+	odds                     []string // the tokens of which it tells how probable they were
+	tops                     int      // of the first of them
+	tier                     string
 	broken                   string // what is wrong with its form
+}
+
+// told takes what is said of tokens: each has its text, and beside it others that might have stood in its place.
+func (h *heard) told(tokens []any, tops func(at int) int) {
+	for i, token := range tokens {
+		if h.odds = append(h.odds, textAt(token, "token")); len(h.odds) == 1 {
+			h.tops = tops(i)
+		}
+	}
 }
 
 // value walks a JSON value; what is not there is nil. A step is a key or an index.
@@ -92,9 +105,13 @@ func hear(dialect, body string, streamed bool) heard {
 func (h *heard) chat(events []any, streamed bool) {
 	names, arguments := map[int64]string{}, map[int64]string{}
 	for _, event := range events {
+		h.answers = max(h.answers, len(listAt(event, "choices")), int(numberAt(event, "choices", 0, "index"))+1)
+		h.tier += textAt(event, "service_tier")
 		if numberAt(event, "choices", 0, "index") > 0 { // of several answers the first is heard
 			continue
 		}
+		told := listAt(event, "choices", 0, "logprobs", "content")
+		h.told(told, func(at int) int { return len(listAt(told[at], "top_logprobs")) })
 		message := valueAt(event, "choices", 0, "message")
 		if streamed {
 			message = valueAt(event, "choices", 0, "delta")
@@ -142,6 +159,8 @@ func (h *heard) responses(events []any, streamed bool) {
 		switch textAt(item, "type") {
 		case "message":
 			h.text += textAt(item, "content", 0, "text")
+			told := listAt(item, "content", 0, "logprobs")
+			h.told(told, func(at int) int { return len(listAt(told[at], "top_logprobs")) })
 		case "function_call":
 			h.calls = append(h.calls, textAt(item, "name")+textAt(item, "arguments"))
 			arguments += textAt(item, "arguments")
@@ -154,7 +173,7 @@ func (h *heard) responses(events []any, streamed bool) {
 	if streamed && deltas != h.text+arguments {
 		h.broken = fmt.Sprintf("its pieces are %q, and in all it is %q", deltas, h.text+arguments)
 	}
-	h.finish = "stop"
+	h.finish, h.tier = "stop", textAt(answer, "service_tier")
 	if len(h.calls) > 0 {
 		h.finish = "tool"
 	}
@@ -222,6 +241,13 @@ func (h *heard) block(block any) {
 
 func (h *heard) gemini(events []any) {
 	for _, event := range events {
+		h.answers = max(h.answers, len(listAt(event, "candidates")), int(numberAt(event, "candidates", 0, "index"))+1)
+		h.tier += textAt(event, "usageMetadata", "serviceTier") + textAt(event, "usageMetadata", "trafficType")
+		if numberAt(event, "candidates", 0, "index") > 0 {
+			continue
+		}
+		told := valueAt(event, "candidates", 0, "logprobsResult")
+		h.told(listAt(told, "chosenCandidates"), func(at int) int { return len(listAt(told, "topCandidates", at, "candidates")) })
 		for _, part := range listAt(event, "candidates", 0, "content", "parts") {
 			thought, _ := valueAt(part, "thought").(bool)
 			if thought {

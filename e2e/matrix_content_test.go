@@ -49,6 +49,29 @@ func contentRows() []feature {
 			}),
 		},
 		imageInResult(),
+		{
+			name: "document by address", asks: map[string]string{
+				byResponses: `"input":[{"role":"user","content":[{"type":"input_text","text":"TEXT"},{"type":"input_file","file_url":"https://example.com/a.pdf"}]}]`,
+				byMessages:  `"messages":[{"role":"user","content":[{"type":"text","text":"TEXT"},{"type":"document","source":{"type":"url","url":"https://example.com/a.pdf"}}]}]`,
+				byGemini:    `"contents":[{"role":"user","parts":[{"text":"TEXT"},{"fileData":{"mimeType":"application/pdf","fileUri":"https://example.com/a.pdf"}}]}]`,
+			},
+			field: map[string]string{byResponses: `^input\[0\]\.content`, byMessages: `^messages\[0\]\.content`, byGemini: `^contents\[0\]\.parts`},
+			sent: map[string]string{
+				toResponses: `input.0.content.1.file_url~example.com`, toMessages: `messages.0.content.*.source.url~example.com`, toGemini: `contents.0.parts.*.fileData.fileUri~example.com`, toMistral: `messages.0.content.*.document_url~example.com`,
+			},
+		},
+		{
+			name: "detail of an image", asks: map[string]string{
+				byChat:      `"messages":[{"role":"user","content":[{"type":"text","text":"TEXT"},{"type":"image_url","image_url":{"url":"data:image/png;base64,` + png + `","detail":"low"}}]}]`,
+				byResponses: `"input":[{"role":"user","content":[{"type":"input_text","text":"TEXT"},{"type":"input_image","detail":"low","image_url":"data:image/png;base64,` + png + `"}]}]`,
+			},
+			field: map[string]string{byChat: `^messages\[0\]\.content\[1\]`, byResponses: `^input\[0\]\.content\[1\]`},
+			sent:  joined(alike(`messages.0.content.*.image_url.detail~^low$`, openAIs...), map[string]string{toResponses: `input.0.content.1.detail~^low$`}),
+		},
+		{
+			name: "name of who speaks", asks: map[string]string{byChat: `"messages":[{"role":"user","name":"ann","content":"TEXT"}]`},
+			field: map[string]string{byChat: `^messages\[0\]\.name$`}, sent: map[string]string{toChat: `messages.0.name~^ann$`},
+		},
 	}
 }
 
@@ -67,6 +90,15 @@ func imageInResult() feature {
 	}
 }
 
+// odds asks how probable each token of the answer was.
+func odds() feature {
+	f := number("probabilities", `true`, map[string]string{byChat: "logprobs", byGemini: "responseLogprobs"}, map[string]string{
+		toChat: `logprobs~true`, toCohere: `logprobs~true`, toResponses: `include~logprobs`, toGemini: `generationConfig.responseLogprobs~true`,
+	}).with(came{odds: 1}, nil)
+	f.asks[byResponses], f.field[byResponses] = `"include":["message.output_text.logprobs"]`, `^include`
+	return f
+}
+
 // answerRows are the rows about what shape an answer has, and who serves it.
 func answerRows() []feature {
 	at := func(field, pattern string) map[string]string { return map[string]string{field: pattern} }
@@ -83,16 +115,37 @@ func answerRows() []feature {
 			asks: map[string]string{byChat: `"stop":["END"]`, byMessages: `"stop_sequences":["END"]`, byGemini: `"generationConfig":{"maxOutputTokens":4000,"stopSequences":["END"]}`},
 			sent: alike(`~END`, toChat, toMessages, toConverse, toGemini, toMistral, toCohere),
 		},
-		number("several answers", `2`, map[string]string{byChat: "n", byGemini: "candidateCount"}, map[string]string{toChat: `n~^2$`, toGemini: `generationConfig.candidateCount~^2$`}),
-		number("probabilities", `true`, map[string]string{byChat: "logprobs", byGemini: "responseLogprobs"}, map[string]string{toChat: `logprobs~true`, toGemini: `generationConfig.responseLogprobs~true`}),
+		number("several answers", `2`, map[string]string{byChat: "n", byGemini: "candidateCount"}, map[string]string{toChat: `n~^2$`, toMistral: `n~^2$`, toGemini: `generationConfig.candidateCount~^2$`}).with(came{answers: 2}, nil),
+		odds(),
 		{name: "bias of words", asks: at(byChat, `"logit_bias":{"50256":-100}`), field: at(byChat, `^logit_bias`), sent: at(toChat, `logit_bias.50256~^-100$`)},
 		{
 			name: "verbosity", asks: map[string]string{byChat: `"verbosity":"low"`, byResponses: `"text":{"verbosity":"low"}`}, field: map[string]string{byChat: `^verbosity`, byResponses: `^text\.verbosity`},
 			sent: map[string]string{toChat: `verbosity~^low$`, toResponses: `text.verbosity~^low$`},
 		},
 		{
-			name: "tier of service", asks: alike(`"service_tier":"flex"`, byChat, byResponses), field: alike(`^service_tier`, byChat, byResponses),
-			sent: alike(`service_tier~^flex$`, toChat, toResponses),
+			name: "tier of service", asks: joined(alike(`"service_tier":"flex"`, byChat, byResponses), at(byGemini, `"serviceTier":"flex"`)), field: joined(alike(`^service_tier`, byChat, byResponses), at(byGemini, `^serviceTier`)),
+			sent: joined(alike(`service_tier~^flex$`, toChat, toResponses), map[string]string{toConverse: `serviceTier.type~^flex$`, toGemini: `serviceTier~^flex$`, toVertex: `~TEXT`}), came: came{tier: "flex"},
+		},
+		{
+			name: "plain service", asks: joined(alike(`"service_tier":"default"`, byChat, byResponses), map[string]string{byMessages: `"service_tier":"standard_only"`, byGemini: `"serviceTier":"standard"`}),
+			sent: joined(alike(`service_tier~^default$`, toChat, toResponses), map[string]string{
+				toMessages: `service_tier~^standard_only$`, toConverse: `serviceTier.type~^default$`, toGemini: `serviceTier~^standard$`, toVertex: `!serviceTier`, toVertexClaude: `~TEXT`, toMistral: `!service_tier`, toCohere: `!service_tier`,
+			}),
+		},
+		{
+			name: "spoken answers", asks: map[string]string{byChat: `"modalities":["text","audio"],"audio":{"voice":"alloy","format":"wav"}`, byGemini: `"generationConfig":{"maxOutputTokens":4000,"responseModalities":["AUDIO"]}`},
+			field: map[string]string{byChat: `^(modalities|audio)$`, byGemini: `^generationConfig\.responseModalities`}, sent: map[string]string{toChat: `modalities.1~^audio$ audio.voice~^alloy$`, toGemini: `generationConfig.responseModalities.0~^AUDIO$`},
+		},
+		{
+			name: "search of the web", asks: map[string]string{
+				byChat: `"web_search_options":{}`, byResponses: `"tools":[{"type":"web_search"}]`, byMessages: `"tools":[{"type":"web_search_20250305","name":"web_search"}]`, byGemini: `"tools":[{"googleSearch":{}}]`,
+			},
+			field: map[string]string{byChat: `^web_search_options`, byResponses: `^tools\[0\]`, byMessages: `^tools\[0\]`, byGemini: `^tools\[0\]`},
+			sent:  map[string]string{toChat: `web_search_options~.`, toResponses: `tools.0.type~^web_search$`, toMessages: `tools.0.type~^web_search_20250305$`, toGemini: `tools.0.googleSearch~.`},
+		},
+		{
+			name: "settings of safety", asks: at(byGemini, `"safetySettings":[{"category":"HARM_CATEGORY_HARASSMENT","threshold":"BLOCK_NONE"}]`), field: at(byGemini, `^safetySettings`),
+			sent: at(toGemini, `safetySettings.0.threshold~^BLOCK_NONE$`),
 		},
 		{
 			name: "end user", asks: map[string]string{byChat: `"user":"somebody"`, byResponses: `"user":"somebody"`, byMessages: `"metadata":{"user_id":"somebody"}`},

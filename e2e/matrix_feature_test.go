@@ -20,12 +20,16 @@ type came struct {
 	thought bool   // where the provider shows thoughts; signed where it signs them
 	sealed  bool   // thoughts that only their provider can read, where it has such
 	stopped bool   // the sequence at which the model stopped, where dialect and provider say it
+	answers int    // at once; 0: one
+	odds    int    // of the tokens, each beside so many others and itself; 0: none
+	tier    string // that served, in the answer and in the usage event
 }
 
 // The dialects, and the formats in which providers are asked.
 const (
 	byChat, byResponses, byMessages, byGemini                                  = "chat", "responses", "messages", "gemini"
 	toChat, toResponses, toMessages, toConverse, toGemini, toMistral, toCohere = "chat", "responses", "messages", "converse", "gemini", "mistral", "cohere"
+	toVertex, toVertexClaude                                                   = "gemini at vertex", "messages at vertex" // where they say it otherwise than at their own API
 	png                                                                        = "iVBORw0KGgo="
 	pdf                                                                        = "JVBERi0="
 	claudesSign, googlesSign                                                   = "Y2xhdWRl", "Z29vZ2xl"

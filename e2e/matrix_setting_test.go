@@ -1,5 +1,7 @@
 package e2e
 
+import "strings"
+
 // settingRows are the rows about how a model answers.
 func settingRows() []feature {
 	all := []feature{
@@ -42,7 +44,23 @@ func settingRows() []feature {
 		number("frequency penalty", `0.5`, map[string]string{byChat: "frequency_penalty", byGemini: "frequencyPenalty"}, map[string]string{toChat: `frequency_penalty~0.5`, toMistral: `frequency_penalty~0.5`, toCohere: `frequency_penalty~0.5`, toGemini: `generationConfig.frequencyPenalty~0.5`}),
 		number("presence penalty", `0.5`, map[string]string{byChat: "presence_penalty", byGemini: "presencePenalty"}, map[string]string{toChat: `presence_penalty~0.5`, toMistral: `presence_penalty~0.5`, toCohere: `presence_penalty~0.5`, toGemini: `generationConfig.presencePenalty~0.5`}),
 		number("stop sequences", `["END"]`, map[string]string{byChat: "stop", byMessages: "stop_sequences", byGemini: "stopSequences"}, map[string]string{toChat: `stop.0~END`, toMistral: `stop.0~END`, toCohere: `stop_sequences.0~END`, toMessages: `stop_sequences.0~END`, toConverse: `inferenceConfig.stopSequences.0~END`, toGemini: `generationConfig.stopSequences.0~END`}),
+		number("likeliest tokens", `2`, map[string]string{byChat: "top_logprobs", byResponses: "top_logprobs", byGemini: "logprobs"}, map[string]string{toChat: `top_logprobs~^2$ logprobs~true`, toResponses: `top_logprobs~^2$`, toGemini: `generationConfig.logprobs~^2$ generationConfig.responseLogprobs~true`}).with(came{odds: 2}, map[string]string{
+			byChat: `,"logprobs":true`, byResponses: `,"include":["message.output_text.logprobs"]`, byGemini: `,"responseLogprobs":true`,
+		}),
 	)
+}
+
+// with adds what the answer must have, and what is asked for beside the setting.
+func (f feature) with(came came, more map[string]string) feature {
+	f.came = came
+	for dialect, each := range more {
+		if rest, isObject := strings.CutSuffix(f.asks[dialect], "}"); isObject {
+			f.asks[dialect] = rest + each + "}"
+		} else {
+			f.asks[dialect] += each
+		}
+	}
+	return f
 }
 
 // number is a setting that every dialect writes as one value under some name.

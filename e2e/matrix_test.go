@@ -259,6 +259,9 @@ func (c *cell) judge(sent receipt, billed map[string]rig.Bill, events map[string
 		return c.judgeFailure()
 	}
 	pattern, can := c.feature.sent[c.corner.spoken(c.dialect)]
+	if elsewhere, differs := c.feature.sent[c.corner.spoken(c.dialect)+" at "+c.corner.kind]; differs {
+		pattern, can = elsewhere, true
+	}
 	var failure struct {
 		Error struct {
 			Code, Param, Message string
@@ -315,6 +318,12 @@ func (c *cell) misheard(h *heard) string {
 	switch {
 	case h.broken != "":
 		return h.broken
+	case want.answers > 0 && h.answers != want.answers:
+		return fmt.Sprintf("it has %d answers", h.answers)
+	case want.odds > 0 && wire != toMessages && (strings.Join(h.odds, "") != h.text || want.odds > 1 && h.tops != want.odds):
+		return fmt.Sprintf("it tells of %q, beside %d others", h.odds, h.tops)
+	case want.tier != "" && !strings.Contains(strings.ToLower(h.tier), want.tier):
+		return fmt.Sprintf("the tier is %q", h.tier)
 	case want.calls == 0 && h.text == "", c.feature.steer == "" && want.calls == 0 && h.text != "Well said, is it not?":
 		return fmt.Sprintf("the text is %q", h.text)
 	case len(h.calls) != want.calls:

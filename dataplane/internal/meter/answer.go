@@ -64,16 +64,22 @@ type Stream struct {
 	d            dialect.Dialect
 	usage        Usage
 	requestBytes int64
-	textBytes    int64 // of output seen so far
-	deltas       int64 // pieces of output seen so far that hold text
-	complete     bool  // the answer is whole
-	begun        bool  // some of it has come
+	textBytes    int64  // of output seen so far
+	deltas       int64  // pieces of output seen so far that hold text
+	choices      int64  // answers that were asked for
+	ended        int64  // of them that have come to their end
+	seen, done   uint64 // Google's candidates that have begun and ended, a bit each
+	complete     bool   // the answer is whole
+	begun        bool   // some of it has come
 }
 
 // NewStream returns the meter of a stream that answers a request of so many bytes.
 func NewStream(d dialect.Dialect, requestBytes int64) Stream {
 	return Stream{d: d, requestBytes: requestBytes}
 }
+
+// Expect says how many answers were asked for, where it is more than one.
+func (s *Stream) Expect(choices int64) { s.choices = choices }
 
 // Complete says whether the provider has ended its answer properly.
 func (s *Stream) Complete() bool { return s.complete }
@@ -146,7 +152,8 @@ func (s *Stream) chat(data []byte, r *scan.Result) Kind {
 	s.text(r)
 	choices := r.Bytes(data, scan.Choices)
 	if !s.complete && bytes.Contains(choices, []byte(`"finish_reason":"`)) {
-		s.complete = true // some servers send no [DONE]
+		s.ended += int64(bytes.Count(choices, []byte(`"finish_reason":"`)))
+		s.complete = s.ended >= s.choices // some servers send no [DONE]
 	}
 	if !r.Has(data, scan.Usage) {
 		return Carry

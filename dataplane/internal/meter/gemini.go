@@ -65,8 +65,12 @@ func (s *Stream) gemini(data []byte, r *scan.Result) Kind {
 	s.text(r)
 	candidates := r.Bytes(data, scan.Candidates)
 	scan.Elements(candidates, func(one []byte) {
-		reason := scan.Lookup(one, "finishReason")
-		s.complete = s.complete || len(reason) > 2 && reason[0] == '"'
+		index, _ := scan.Int(scan.Lookup(one, "index")) // Google leaves zero out
+		s.seen |= 1 << (index & 63)
+		if reason := scan.Lookup(one, "finishReason"); len(reason) > 2 && reason[0] == '"' {
+			s.done |= 1 << (index & 63)
+		}
+		s.complete = s.seen == s.done
 	})
 	if candidates == nil && scan.Lookup(r.Bytes(data, scan.PromptFeedback), "blockReason") != nil {
 		s.complete = true // nothing is answered to what was asked

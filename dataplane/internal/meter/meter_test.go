@@ -243,3 +243,33 @@ func FuzzStream(f *testing.F) {
 		}
 	})
 }
+
+// TestSeveralAnswersEndWithTheLast of them: a stream that is cut before is not whole.
+func TestSeveralAnswersEndWithTheLast(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		d      dialect.Dialect
+		events []string
+		whole  []bool // after each
+	}{
+		"chat": {dialect.OpenAIChat, []string{
+			`{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}`, `{"choices":[{"index":1,"delta":{},"finish_reason":"stop"}]}`,
+			`{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}`, `{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`,
+		}, []bool{false, false, false, true}},
+		"gemini, in turns": {dialect.GeminiGenerate, []string{
+			`{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}`, `{"candidates":[{"content":{"parts":[{"text":"b"}]},"index":1,"finishReason":"STOP"}]}`,
+			`{"candidates":[{"finishReason":"STOP"}]}`, `{"candidates":[{"content":{"parts":[{"text":""}]}}],"usageMetadata":{"promptTokenCount":1}}`,
+		}, []bool{false, false, true, true}},
+		"gemini, one after the other": {dialect.GeminiGenerate, []string{
+			`{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}`, `{"candidates":[{"content":{"parts":[{"text":"b"}]},"index":1}]}`, `{"candidates":[{"index":1,"finishReason":"MAX_TOKENS"}]}`,
+		}, []bool{true, false, true}},
+	} {
+		s, r := NewStream(c.d, 0), scan.Result{}
+		s.Expect(2)
+		for i, event := range c.events {
+			if s.Event(sse.Event{Data: []byte(event)}, &r); s.Complete() != c.whole[i] {
+				t.Errorf("%s: after event %d whole is %t", name, i, s.Complete())
+			}
+		}
+	}
+}

@@ -63,6 +63,9 @@ func admitVertex(ctx context.Context, p *Pipeline, c *call, request *upstream.Re
 		return exchanged(ctx, "its service account got no token", err)
 	}
 	c.field("Authorization", "Bearer "+token)
+	if c.ask.Tier != "" {
+		c.field("X-Vertex-Ai-Llm-Shared-Request-Type", c.ask.Tier)
+	}
 	if c.dialect.IsAnthropic() {
 		c.carry("Anthropic-Beta")
 	}

@@ -65,6 +65,7 @@ func (p *Pipeline) streamed(c *call, a *attempt, watch *watch, answer *Answer) (
 	}
 	f.left, f.hard = a.hold.LeftPico()
 	c.stream = meter.NewStream(a.spoken, int64(len(c.body.B)))
+	c.stream.Expect(c.ask.Choices)
 	if a.spoken != c.dialect {
 		f.split.Most = answerBytesMax // the last one may tell the whole answer again
 		f.carrier = translate.NewStream(a.spoken, &c.ask, c.requestText, p.Now())

@@ -23,11 +23,25 @@ const (
 
 // answer is what a model answered, whatever API it came by. Its slices are pieces of the provider's body.
 type answer struct {
-	id     []byte
-	model  []byte
+	id    []byte
+	model []byte
+	alternative
+	others []alternative // where several answers were asked for
+}
+
+// alternative is what a model says, and why it stopped.
+type alternative struct {
 	parts  []part
 	finish finishKind
 	stop   []byte // the sequence
+}
+
+// all hands out each of the answers.
+func (a *answer) all(do func(index int, s *alternative)) {
+	do(0, &a.alternative)
+	for i := range a.others {
+		do(i+1, &a.others[i])
+	}
 }
 
 // errAnswer says that an answer is not what the provider's API defines.
@@ -100,7 +114,7 @@ func messagesFinish(reason []byte) finishKind {
 }
 
 func readChatAnswer(_ *reply, body []byte) (a answer, err error) {
-	var choice []byte
+	n := 0
 	scan.Each(body, func(key, value []byte) {
 		switch string(key) {
 		case "id":
@@ -108,16 +122,28 @@ func readChatAnswer(_ *reply, body []byte) (a answer, err error) {
 		case "model":
 			a.model = inside(value)
 		case "choices":
-			scan.Elements(value, func(raw []byte) {
-				if choice == nil {
-					choice = raw
+			scan.Elements(value, func(choice []byte) {
+				one, ok := readChatChoice(choice)
+				if !ok {
+					err = errAnswer
+				}
+				if n++; n == 1 {
+					a.alternative = one
+				} else {
+					a.others = append(a.others, one)
 				}
 			})
 		}
 	})
-	if choice == nil {
-		return a, errAnswer
+	if n == 0 {
+		err = errAnswer
 	}
+	return a, err
+}
+
+// readChatChoice reads one of several answers, and says whether it is sound.
+func readChatChoice(choice []byte) (a alternative, sound bool) {
+	sound = true
 	a.finish = chatFinish(inside(scan.Lookup(choice, "finish_reason")))
 	message := scan.Lookup(choice, "message")
 	if thoughts := chatThoughts(message); len(thoughts) > 0 {
@@ -133,14 +159,13 @@ func readChatAnswer(_ *reply, body []byte) (a answer, err error) {
 		case "tool_calls":
 			scan.Elements(value, func(raw []byte) {
 				made, ok := answeredCall(raw)
-				if !ok {
-					err = errAnswer
-				}
+				sound = sound && ok
 				a.parts = append(a.parts, made)
 			})
 		}
 	})
-	return a, err
+	a.parts = withOdds(a.parts, chatOdds(choice))
+	return a, sound
 }
 
 // chatThoughts returns the unsigned thoughts of a message, which compatible servers tell under either name, or under both.
@@ -211,7 +236,14 @@ func chatFinish(reason []byte) finishKind {
 // appendChatAnswer appends the answer in the shape of OpenAI's Chat Completions.
 func appendChatAnswer(dst []byte, a *answer, to *reply, used *wire.Tokens) []byte {
 	dst = appendChatHead(dst, "chat.completion", a.id, a.model, to.now)
-	dst = append(dst, `,"choices":[{"index":0,"message":{"role":"assistant","content":`...)
+	dst = append(dst, `,"choices":[`...)
+	a.all(func(index int, s *alternative) { dst = appendChatChoice(comma(dst, index), index, s) })
+	dst = appendChatTier(append(dst, ']'), used)
+	return append(appendChatUsage(append(dst, `,"usage":`...), used), '}')
+}
+
+func appendChatChoice(dst []byte, index int, a *alternative) []byte {
+	dst = append(strconv.AppendInt(append(dst, `{"index":`...), int64(index), 10), `,"message":{"role":"assistant","content":`...)
 	dst = appendTexts(dst, a.parts)
 	dst = append(dst, `,"refusal":null`...)
 	dst = appendChatThoughts(dst, a.parts)
@@ -230,8 +262,16 @@ func appendChatAnswer(dst []byte, a *answer, to *reply, used *wire.Tokens) []byt
 	if calls > 0 {
 		dst = append(dst, ']')
 	}
-	dst = append(append(append(dst, `},"logprobs":null,"finish_reason":"`...), chatReason(a.finish)...), `"}],"usage":`...)
-	return append(appendChatUsage(dst, used), '}')
+	dst = append(appendChatOdds(append(dst, `},`...), oddsOf(a.parts)), `,"finish_reason":"`...)
+	return append(append(dst, chatReason(a.finish)...), `"}`...)
+}
+
+// appendChatTier says as a member who served, where that was no plain service.
+func appendChatTier(dst []byte, used *wire.Tokens) []byte {
+	if used.Service == "" {
+		return dst
+	}
+	return appendMember(dst, "service_tier", []byte(used.Service))
 }
 
 func appendChatHead(dst []byte, object string, id, model []byte, now time.Time) []byte {

@@ -2,7 +2,6 @@ package translate
 
 import (
 	"bytes"
-	"slices"
 
 	"tollgate.dev/dataplane/internal/scan"
 )
@@ -12,7 +11,9 @@ func readChat(p *parser, _ *Ask, body []byte) *conversation {
 	cv := &conversation{}
 	p.object(body, func(key string, value []byte) bool {
 		switch key {
-		case "model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "metadata": // read by Ask, labels by the pipeline
+		case "model", "stream", "max_tokens", "max_completion_tokens", "metadata": // read by Ask, labels by the pipeline
+		case "stream_options":
+			p.streamOptions(value)
 		case "messages":
 			p.array(value, func(message []byte) { p.chatMessage(cv, message) })
 		case "tools":
@@ -25,6 +26,16 @@ func readChat(p *parser, _ *Ask, body []byte) *conversation {
 			cv.set(optTemperature, p.here(), p.number(value))
 		case "top_p":
 			cv.set(optTopP, p.here(), p.number(value))
+		case "n":
+			p.choices(cv, value)
+		case "logprobs":
+			p.odds(cv, value)
+		case "top_logprobs":
+			p.likeliest(cv, value)
+		case "service_tier":
+			p.tier(cv, value)
+		case "verbosity":
+			p.verbosity(cv, value)
 		case "seed":
 			cv.set(optSeed, p.here(), p.number(value))
 		case "frequency_penalty":
@@ -52,14 +63,8 @@ func readChat(p *parser, _ *Ask, body []byte) *conversation {
 // chatNeutral takes settings that say what happens anyway.
 func (p *parser) chatNeutral(key string, value []byte) bool {
 	switch key {
-	case "n":
-		p.neutral(value, "1")
-	case "logprobs", "store":
+	case "store":
 		p.neutral(value, "false")
-	case "service_tier":
-		p.neutral(value, `"auto"`, `"default"`)
-	case "verbosity":
-		p.neutral(value, `"medium"`)
 	case "modalities":
 		p.neutral(value, `["text"]`)
 	case "logit_bias":
@@ -73,9 +78,9 @@ func (p *parser) chatNeutral(key string, value []byte) bool {
 func (p *parser) chatMessage(cv *conversation, raw []byte) {
 	switch role := scan.Lookup(raw, "role"); string(role) {
 	case `"system"`, `"developer"`:
-		cv.instruct(p.here(), p.chatParts(raw, "role", "name")...)
+		cv.instruct(p.here(), p.chatParts(raw)...)
 	case `"user"`:
-		cv.say(false, p.chatParts(raw, "role", "name")...)
+		cv.say(false, p.chatParts(raw)...)
 	case `"assistant"`:
 		p.chatAssistant(cv, raw)
 	case `"tool"`:
@@ -85,8 +90,8 @@ func (p *parser) chatMessage(cv *conversation, raw []byte) {
 	}
 }
 
-// chatParts reads the content of a message whose other members have been read.
-func (p *parser) chatParts(raw []byte, read ...string) (parts []part) {
+// chatParts reads what a message says. Its role has been read.
+func (p *parser) chatParts(raw []byte) (parts []part) {
 	var mark []byte
 	p.object(raw, func(key string, value []byte) bool {
 		switch key {
@@ -94,8 +99,11 @@ func (p *parser) chatParts(raw []byte, read ...string) (parts []part) {
 			parts = p.chatContent(value)
 		case "cache_control":
 			mark = value
+		case "role":
+		case "name": // nobody else tells one user from another
+			p.drop(p.here())
 		default:
-			return slices.Contains(read, key)
+			return false
 		}
 		return true
 	})
@@ -179,7 +187,7 @@ func (p *parser) chatFile(m *media, raw []byte) {
 		case "file_data":
 			p.at(m, p.text(value))
 		case "filename":
-			m.name = p.text(value)
+			m.name, m.naming = p.text(value), p.here()
 		default:
 			return false
 		}
@@ -209,7 +217,9 @@ func (p *parser) chatAssistant(cv *conversation, raw []byte) {
 	var mark []byte
 	p.object(raw, func(key string, value []byte) bool {
 		switch key {
-		case "role", "name":
+		case "role":
+		case "name":
+			p.drop(p.here())
 		case "content":
 			parts = append(parts, p.chatContent(value)...)
 		case "refusal":
@@ -366,15 +376,13 @@ func (p *parser) chatFormat(cv *conversation, value []byte) {
 				cv.set(optJSON, p.here(), []byte("true"))
 			}
 		case key == "json_schema" && kind == `"json_schema"`:
+			cv.shape.strict = strictNever
 			p.object(value, func(key string, value []byte) bool {
-				switch key {
-				case "schema":
+				if key == "schema" {
 					cv.set(optSchema, path, value)
-				case "name", "strict", "description":
-				default:
-					return false
+					return true
 				}
-				return true
+				return p.shaped(cv, key, value)
 			})
 		default:
 			return false

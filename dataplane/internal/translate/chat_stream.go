@@ -12,10 +12,16 @@ import (
 // chatDecoder reads the chunks of OpenAI's Chat Completions (https://platform.openai.com/docs/api-reference/chat/streaming).
 type chatDecoder struct {
 	began, ended bool
-	open         bool
-	part         partKind
-	call         int64 // index of the call that is open
-	refused      bool  // what it says is why it does not answer
+	choices      []chatChoice
+}
+
+// chatChoice is one of several answers.
+type chatChoice struct {
+	index   int
+	open    bool
+	part    partKind
+	call    int64 // index of the call that is open
+	refused bool  // what it says is why it does not answer
 }
 
 func (c *chatDecoder) decode(data []byte, emit func(*delta)) {
@@ -33,20 +39,27 @@ func (c *chatDecoder) decode(data []byte, emit func(*delta)) {
 		c.began = true
 		emit(&delta{kind: deltaBegin, id: inside(scan.Lookup(data, "id")), name: inside(scan.Lookup(data, "model"))})
 	}
-	first := true
 	scan.Elements(scan.Lookup(data, "choices"), func(choice []byte) {
-		if first {
-			c.choice(choice, emit)
+		index, _ := scan.Int(scan.Lookup(choice, "index")) // without one it is the first
+		if index < 0 || index >= choicesMax {
+			return
 		}
-		first = false
+		for len(c.choices) <= int(index) {
+			c.choices = append(c.choices, chatChoice{index: len(c.choices)})
+		}
+		c.choices[index].grows(choice, emit)
 	})
 }
 
-func (c *chatDecoder) choice(choice []byte, emit func(*delta)) {
-	message := scan.Lookup(choice, "delta")
+func (c *chatChoice) grows(choice []byte, emit func(*delta)) {
+	message, odds := scan.Lookup(choice, "delta"), chatOdds(choice)
 	grow := func(kind partKind, text []byte) {
 		c.turnTo(kind, 0, &delta{}, emit)
-		emit(&delta{kind: deltaText, part: kind, text: text})
+		made := delta{kind: deltaText, index: c.index, part: kind, text: text}
+		if kind == partText {
+			made.odds, odds = odds, nil
+		}
+		emit(&made)
 	}
 	if thoughts := chatThoughts(message); len(thoughts) > 0 {
 		grow(partThinking, thoughts)
@@ -60,17 +73,20 @@ func (c *chatDecoder) choice(choice []byte, emit func(*delta)) {
 			scan.Elements(value, func(call []byte) { c.callGrows(call, emit) })
 		}
 	})
+	if len(odds) > 0 && c.open && c.part == partText { // of a token that is not a whole character yet
+		grow(partText, nil)
+	}
 	if reason := inside(scan.Lookup(choice, "finish_reason")); reason != nil {
 		c.shut(emit)
 		finish := chatFinish(reason)
 		if c.refused {
 			finish = finishFiltered
 		}
-		emit(&delta{kind: deltaFinish, finish: finish})
+		emit(&delta{kind: deltaFinish, index: c.index, finish: finish})
 	}
 }
 
-func (c *chatDecoder) callGrows(call []byte, emit func(*delta)) {
+func (c *chatChoice) callGrows(call []byte, emit func(*delta)) {
 	index, _ := scan.Int(scan.Lookup(call, "index"))
 	function := scan.Lookup(call, "function")
 	c.turnTo(partCall, index, &delta{id: inside(scan.Lookup(call, "id")), name: inside(scan.Lookup(function, "name"))}, emit)
@@ -81,24 +97,24 @@ func (c *chatDecoder) callGrows(call []byte, emit func(*delta)) {
 		text = text[1 : len(text)-1]
 	}
 	if len(text) > 0 {
-		emit(&delta{kind: deltaText, part: partCall, text: text})
+		emit(&delta{kind: deltaText, index: c.index, part: partCall, text: text})
 	}
 }
 
 // turnTo ends the part that is open, unless it is this one, and begins this one.
-func (c *chatDecoder) turnTo(part partKind, call int64, begin *delta, emit func(*delta)) {
+func (c *chatChoice) turnTo(part partKind, call int64, begin *delta, emit func(*delta)) {
 	if c.open && c.part == part && c.call == call {
 		return
 	}
 	c.shut(emit)
 	c.open, c.part, c.call = true, part, call
-	begin.kind, begin.part = deltaPart, part
+	begin.kind, begin.index, begin.part = deltaPart, c.index, part
 	emit(begin)
 }
 
-func (c *chatDecoder) shut(emit func(*delta)) {
+func (c *chatChoice) shut(emit func(*delta)) {
 	if c.open {
-		emit(&delta{kind: deltaPartEnd, part: c.part})
+		emit(&delta{kind: deltaPartEnd, index: c.index, part: c.part})
 	}
 	c.open = false
 }
@@ -108,22 +124,33 @@ type chatEncoder struct {
 	now          time.Time
 	includeUsage bool // the caller wants the extra chunk at the end
 	id, model    []byte
-	calls        int  // begun so far
-	bare         bool // the last of them has no arguments yet
+	choices      []chatCalls // that have begun
+	at           int         // of the choice that is being sent
+}
+
+// chatCalls are those of one of several answers.
+type chatCalls struct {
+	begun int
+	bare  bool // the last of them has no arguments yet
 }
 
 func (c *chatEncoder) encode(dst []byte, d *delta, used *wire.Tokens) []byte {
-	switch d.kind {
-	case deltaBegin:
+	if d.kind == deltaBegin {
 		c.id, c.model = bytes.Clone(d.id), bytes.Clone(d.name)
-		return c.shut(append(c.chunk(dst), `"role":"assistant","content":"","refusal":null`...))
+	}
+	for c.at = len(c.choices); c.at <= d.index && d.kind != deltaEnd; c.at++ {
+		c.choices = append(c.choices, chatCalls{})
+		dst = c.shut(append(c.chunk(dst), `"role":"assistant","content":"","refusal":null`...))
+	}
+	c.at = d.index
+	switch d.kind {
 	case deltaPart:
 		if d.part != partCall {
 			return dst
 		}
-		c.calls++
-		c.bare = true
-		dst = strconv.AppendInt(append(c.chunk(dst), `"tool_calls":[{"index":`...), int64(c.calls-1), 10)
+		calls := &c.choices[c.at]
+		calls.begun, calls.bare = calls.begun+1, true
+		dst = strconv.AppendInt(append(c.chunk(dst), `"tool_calls":[{"index":`...), int64(calls.begun-1), 10)
 		dst = appendMember(append(dst, `,"type":"function"`...), "id", d.id)
 		return c.shut(append(append(append(dst, `,"function":{"name":"`...), d.name...), `","arguments":""}}]`...))
 	case deltaText:
@@ -132,15 +159,16 @@ func (c *chatEncoder) encode(dst []byte, d *delta, used *wire.Tokens) []byte {
 		dst = append(c.chunk(dst), `"reasoning_details":[{"type":"reasoning.text"`...)
 		return c.shut(append(appendMember(dst, "signature", d.text), `}]`...))
 	case deltaPartEnd:
-		if d.part == partCall && c.bare { // to OpenAI's callers arguments are JSON, also where there are none
+		if d.part == partCall && c.choices[c.at].bare { // to OpenAI's callers arguments are JSON, also where there are none
 			return c.arguments(dst, []byte("{}"))
 		}
 	case deltaFinish:
-		dst = append(append(c.head(dst), `,"choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"`...), chatReason(d.finish)...)
+		dst = append(append(c.chunk(dst), `},"logprobs":null,"finish_reason":"`...), chatReason(d.finish)...)
 		return append(dst, "\"}]}\n\n"...)
 	case deltaEnd:
 		if c.includeUsage {
-			dst = append(appendChatUsage(append(c.head(dst), `,"choices":[],"usage":`...), used), "}\n\n"...)
+			dst = appendChatTier(append(c.head(dst), `,"choices":[]`...), used)
+			dst = append(appendChatUsage(append(dst, `,"usage":`...), used), "}\n\n"...)
 		}
 		return append(dst, "data: [DONE]\n\n"...)
 	}
@@ -158,13 +186,14 @@ func (c *chatEncoder) text(dst []byte, d *delta) []byte {
 		dst = append(c.chunk(dst), `"reasoning_details":[{"type":"reasoning.encrypted"`...)
 		return c.shut(append(appendMember(dst, "data", d.text), `}]`...))
 	default:
-		return c.shut(append(append(append(c.chunk(dst), `"content":"`...), d.text...), '"'))
+		dst = append(append(append(c.chunk(dst), `"content":"`...), d.text...), '"')
+		return append(appendChatOdds(append(dst, "},"...), d.odds), ",\"finish_reason\":null}]}\n\n"...)
 	}
 }
 
 func (c *chatEncoder) arguments(dst, text []byte) []byte {
-	c.bare = false
-	dst = strconv.AppendInt(append(c.chunk(dst), `"tool_calls":[{"index":`...), int64(max(c.calls-1, 0)), 10)
+	c.choices[c.at].bare = false
+	dst = strconv.AppendInt(append(c.chunk(dst), `"tool_calls":[{"index":`...), int64(max(c.choices[c.at].begun-1, 0)), 10)
 	return c.shut(append(append(append(dst, `,"function":{"arguments":"`...), text...), `"}}]`...))
 }
 
@@ -174,7 +203,8 @@ func (c *chatEncoder) head(dst []byte) []byte {
 
 // chunk begins a chunk with a piece of the message; shut ends it.
 func (c *chatEncoder) chunk(dst []byte) []byte {
-	return append(c.head(dst), `,"choices":[{"index":0,"delta":{`...)
+	dst = strconv.AppendInt(append(c.head(dst), `,"choices":[{"index":`...), int64(c.at), 10)
+	return append(dst, `,"delta":{`...)
 }
 
 func (*chatEncoder) shut(dst []byte) []byte {

@@ -38,7 +38,7 @@ func (p *parser) appendChat(dst []byte, cv *conversation, to *destination) []byt
 	}
 	dst = append(dst, ']')
 	dst = p.appendChatTools(dst, cv)
-	return append(p.appendChatOptions(dst, cv), '}')
+	return append(p.appendChatOptions(dst, cv, !to.target.Provider.Compatible), '}')
 }
 
 // endsWithCaller refuses a conversation whose last turn is the begin of an answer: the provider would not go on with it, but answer anew. Where the
@@ -270,7 +270,7 @@ func (p *parser) appendChatTools(dst []byte, cv *conversation) []byte {
 	return dst
 }
 
-func (p *parser) appendChatOptions(dst []byte, cv *conversation) []byte {
+func (p *parser) appendChatOptions(dst []byte, cv *conversation, hasTiers bool) []byte {
 	for kind := range cv.options {
 		o := cv.options[kind]
 		if o.value == nil {
@@ -304,7 +304,19 @@ func (p *parser) appendChatOptions(dst []byte, cv *conversation) []byte {
 		case optEffort:
 			dst = appendMember(dst, "reasoning_effort", o.value)
 		case optSchema:
-			dst = append(append(append(dst, `,"response_format":{"type":"json_schema","json_schema":{"name":"answer","strict":true,"schema":`...), o.value...), `}}`...)
+			dst = append(cv.appendShape(append(dst, `,"response_format":{"type":"json_schema","json_schema":{`...)), `}}`...)
+		case optChoices:
+			dst = append(append(dst, `,"n":`...), o.value...)
+		case optOdds:
+			dst = append(dst, `,"logprobs":true`...)
+		case optLikeliest:
+			dst = append(append(dst, `,"top_logprobs":`...), o.value...)
+		case optTier:
+			if hasTiers || string(o.value) != "default" {
+				dst = appendMember(dst, "service_tier", o.value)
+			}
+		case optVerbosity:
+			dst = appendMember(dst, "verbosity", o.value)
 		default:
 			p.lacks(o.path, true)
 		}

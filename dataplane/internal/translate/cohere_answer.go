@@ -4,7 +4,7 @@ import "tollgate.dev/dataplane/internal/scan"
 
 // readCohereAnswer reads an answer of Cohere's Chat. It has no model's name.
 func readCohereAnswer(_ *reply, body []byte) (a answer, err error) {
-	message := []byte(nil)
+	message, odds := []byte(nil), []byte(nil)
 	scan.Each(body, func(key, value []byte) {
 		switch string(key) {
 		case "id":
@@ -13,6 +13,8 @@ func readCohereAnswer(_ *reply, body []byte) (a answer, err error) {
 			a.finish, err = cohereFinish(inside(value))
 		case "message":
 			message = value
+		case "logprobs":
+			scan.Elements(value, func(item []byte) { odds = appendCohereOdds(odds, item) })
 		}
 	})
 	if message == nil || err != nil {
@@ -36,6 +38,7 @@ func readCohereAnswer(_ *reply, body []byte) (a answer, err error) {
 		}
 		a.parts = append(a.parts, made)
 	})
+	a.parts = withOdds(a.parts, odds)
 	return a, err
 }
 
@@ -70,6 +73,9 @@ func (c *cohereDecoder) decode(data []byte, emit func(*delta)) {
 		content := scan.Lookup(message, "content")
 		c.more(partThinking, inside(scan.Lookup(content, "thinking")), emit)
 		c.more(partText, inside(scan.Lookup(content, "text")), emit)
+		if odds := appendCohereOdds(nil, scan.Lookup(data, "logprobs")); odds != nil && c.open && c.part == partText {
+			emit(&delta{kind: deltaText, part: partText, odds: odds})
+		}
 	case "tool-plan-delta":
 		c.more(partText, inside(scan.Lookup(message, "tool_plan")), emit)
 	case "tool-call-start":

@@ -188,6 +188,11 @@ func (p *parser) appendCohereOptions(dst []byte, cv *conversation, limit int64) 
 			dst = p.appendCohereThinking(dst, cv, limit)
 		case optSchema:
 			dst = append(append(append(dst, `,"response_format":{"type":"json_object","json_schema":`...), o.value...), '}')
+			p.dropNote(cv)
+		case optOdds:
+			dst = append(dst, `,"logprobs":true`...)
+		case optTier:
+			p.onlyDefault(o)
 		default:
 			p.lacks(o.path, true)
 		}

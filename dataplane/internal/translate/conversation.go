@@ -10,6 +10,7 @@ type conversation struct {
 	tools   []tool
 	choice  choice
 	options [optionCount]option
+	shape   shape
 }
 
 // turn is what one side says.
@@ -47,6 +48,7 @@ type part struct {
 	failed    bool   // the tool failed
 	signature []byte // of thoughts
 	cache     []byte // Anthropic's cache_control: a JSON object; nil: none
+	odds      []byte // of an answer's text: how probable its tokens were, see odds.go
 }
 
 // media is a picture, document or sound: its bytes or where they are.
@@ -55,6 +57,7 @@ type media struct {
 	base64 []byte
 	url    []byte
 	name   []byte // of a file
+	naming string // path of the field that says it
 	detail []byte // of a picture: low, high or auto
 }
 
@@ -102,9 +105,30 @@ const (
 	optSchema                        // a JSON Schema that the answer must keep to
 	optBudget                        // a number: how many tokens may be thought, where that was said beside an effort
 	optEffort                        // how much is thought: inside of a string: none, minimal, low, medium, high, xhigh or max
+	optChoices                       // a number: answers at once
+	optOdds                          // true: how probable each token of the answer was is told
+	optLikeliest                     // a number: how many tokens are told of that might have stood in the place of each
+	optTier                          // who is served first, and at what price: inside of a string: default, flex or priority
+	optVerbosity                     // inside of a string: low, medium or high
 
 	optUser // inside of a string
 	optionCount
+)
+
+// shape is what the caller says of the schema of its answer.
+type shape struct {
+	name, note []byte // insides of strings; nil: not said
+	notePath   string
+	strict     strictness
+}
+
+// strictness says whether OpenAI's models are held to a schema, which can then be of some forms only.
+type strictness uint8
+
+const (
+	strictIfFit strictness = iota // the caller's format has no word for it
+	strictNever
+	strictAlways
 )
 
 // option is a setting that the caller made.

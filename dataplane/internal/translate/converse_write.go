@@ -277,7 +277,7 @@ func (w *converseWriter) inference() {
 			w.lacks(o.path, true)
 		}
 	}
-	for _, kind := range [...]optionKind{optSeed, optFrequency, optPresence, optJSON} {
+	for _, kind := range [...]optionKind{optSeed, optFrequency, optPresence, optJSON, optChoices, optOdds, optLikeliest, optVerbosity} {
 		said := kind == optJSON && w.cv.options[optSchema].value != nil // by the schema
 		if o := w.cv.options[kind]; o.value != nil && !said && string(o.value) != "0" && string(o.value) != "0.0" {
 			w.lacks(o.path, true)
@@ -285,6 +285,11 @@ func (w *converseWriter) inference() {
 	}
 	if o := w.cv.options[optUser]; o.value != nil {
 		w.drop(o.path)
+	}
+	if o := w.cv.options[optTier]; o.value != nil {
+		w.add(`,"serviceTier":{`)
+		w.member("type", o.value)
+		w.add(`}`)
 	}
 	if w.claude && w.cv.options[optStop].value != nil {
 		w.add(`,"additionalModelResponseFieldPaths":["/stop_sequence"]`)
@@ -306,7 +311,9 @@ func (w *converseWriter) output() {
 		if word != "" {
 			w.add(`,`)
 		}
-		w.add(`"textFormat":{"type":"json_schema","structure":{"jsonSchema":{"name":"answer","schema":`)
+		w.add(`"textFormat":{"type":"json_schema","structure":{"jsonSchema":{`)
+		w.dst = w.cv.appendShapeName(w.dst)
+		w.add(`,"schema":`)
 		w.dst = appendQuoted(w.dst, schema.value)
 		w.add(`}}}`)
 	}

@@ -44,22 +44,44 @@ func (g *geminiReader) config(raw []byte) {
 func (g *geminiReader) setting(name string, value []byte) {
 	usual := ""
 	switch name {
+	case "candidateCount":
+		g.choices(g.cv, value)
+		return
+	case "responseLogprobs":
+		g.odds(g.cv, value)
+		return
+	case "logprobs":
+		g.likeliest(g.cv, value)
+		return
 	case "responseMimeType":
 		if string(value) == `"application/json"` {
 			g.cv.set(optJSON, g.here(), []byte("true"))
 			return
 		}
 		usual = `"text/plain"`
-	case "candidateCount":
-		usual = "1"
-	case "responseLogprobs":
-		usual = "false"
 	case "responseModalities":
 		usual = `["TEXT"]`
 	}
 	if string(bytes.ReplaceAll(value, []byte(" "), nil)) != usual {
 		g.lacks(g.here(), true)
 	}
+}
+
+// tier reads who is served first (https://ai.google.dev/gemini-api/docs/flex-inference): words in either case, with or without their type before them.
+func (g *geminiReader) tier(value []byte) {
+	switch word := geminiTier(g.text(value)); word {
+	case "unspecified":
+	case "standard":
+		g.cv.set(optTier, g.here(), []byte("default"))
+	case "flex", "priority":
+		g.cv.set(optTier, g.here(), []byte(word))
+	default:
+		g.wrong("must be standard, flex or priority")
+	}
+}
+
+func geminiTier(word []byte) string {
+	return strings.TrimPrefix(strings.ToLower(string(word)), "service_tier_")
 }
 
 func (g *geminiReader) thinking(raw []byte) {

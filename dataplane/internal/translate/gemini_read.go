@@ -32,6 +32,8 @@ func readGemini(p *parser, _ *Ask, body []byte) *conversation {
 			choice = value // what it allows is known when the tools are
 		case "generationConfig":
 			g.config(value)
+		case "serviceTier":
+			g.tier(value)
 		case "cachedContent":
 			p.wrong("names what Google keeps, which another provider does not have. Send it as contents")
 		default:
@@ -172,7 +174,7 @@ func (g *geminiReader) media(into *part, raw []byte, where string) {
 		case name == "mimeType":
 			into.media.kind = g.text(value)
 		case name == "displayName":
-			into.media.name = g.text(value)
+			into.media.name, into.media.naming = g.text(value), g.here()
 		case name == where && where == "data":
 			into.media.base64 = g.text(value)
 		case name == where:

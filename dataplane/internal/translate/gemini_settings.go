@@ -55,7 +55,7 @@ func (p *parser) appendGeminiTools(dst []byte, cv *conversation) []byte {
 // geminiNames are the settings whose values Google takes as they are.
 var geminiNames = [optionCount]string{
 	optTemperature: "temperature", optTopP: "topP", optTopK: "topK", optSeed: "seed", optFrequency: "frequencyPenalty", optPresence: "presencePenalty",
-	optStop: "stopSequences", optSchema: "responseJsonSchema",
+	optStop: "stopSequences", optSchema: "responseJsonSchema", optChoices: "candidateCount", optOdds: "responseLogprobs", optLikeliest: "logprobs",
 }
 
 func (p *parser) appendGeminiConfig(dst []byte, cv *conversation, to *destination) []byte {
@@ -78,7 +78,7 @@ func (p *parser) appendGeminiConfig(dst []byte, cv *conversation, to *destinatio
 		switch optionKind(kind) {
 		case optUser:
 			p.drop(o.path) // it says who asks, and changes nothing
-		case optJSON, optEffort, optBudget: // below
+		case optJSON, optEffort, optBudget, optTier: // below, and behind the settings
 		default:
 			if geminiNames[kind] == "" {
 				p.lacks(o.path, true)
@@ -92,6 +92,7 @@ func (p *parser) appendGeminiConfig(dst []byte, cv *conversation, to *destinatio
 		add("responseMimeType")
 		dst = append(dst, `"application/json"`...)
 	}
+	p.dropNote(cv)
 	if cv.options[optEffort].value != nil {
 		add("thinkingConfig")
 		dst = p.appendGeminiThinking(dst, cv, to)
@@ -158,32 +159,39 @@ func signsCalls(model string) bool {
 // readGeminiAnswer reads a whole answer of Google's. Calls without an id get one.
 func readGeminiAnswer(to *reply, body []byte) (a answer, err error) {
 	a.id, a.model = inside(scan.Lookup(body, "responseId")), inside(scan.Lookup(body, "modelVersion"))
-	var candidate []byte
+	calls, n := 0, 0
 	scan.Elements(scan.Lookup(body, "candidates"), func(one []byte) {
-		if candidate == nil {
-			candidate = one
+		if n++; n == 1 {
+			a.alternative = readCandidate(to, one, &calls)
+		} else {
+			a.others = append(a.others, readCandidate(to, one, &calls))
 		}
 	})
-	if candidate == nil {
+	if n == 0 {
 		if scan.Lookup(scan.Lookup(body, "promptFeedback"), "blockReason") == nil {
 			return a, errAnswer
 		}
 		a.finish = finishFiltered
-		return a, nil
 	}
-	calls := 0
+	return a, nil
+}
+
+// readCandidate reads one of several answers; so many calls were made in those before it.
+func readCandidate(to *reply, candidate []byte, calls *int) (s alternative) {
+	before := *calls
 	scan.Elements(scan.Lookup(scan.Lookup(candidate, "content"), "parts"), func(raw []byte) {
 		made, signature := geminiPart(raw)
 		if made.kind == partCall {
 			if made.id == nil {
-				made.id = callID(to, calls)
+				made.id = callID(to, *calls)
 			}
-			calls++
+			*calls++
 		}
-		a.parts = a.join(made, signature)
+		s.parts = s.join(made, signature)
 	})
-	a.finish = geminiFinish(inside(scan.Lookup(candidate, "finishReason")), calls > 0)
-	return a, nil
+	s.parts = withOdds(s.parts, geminiOdds(candidate))
+	s.finish = geminiFinish(inside(scan.Lookup(candidate, "finishReason")), *calls > before)
+	return s
 }
 
 // callID names a call to which its provider gave no name.
@@ -192,7 +200,7 @@ func callID(to *reply, index int) []byte {
 }
 
 // join adds a part. Its signature travels as thoughts before it, which every format has a place for; what follows its like is more of the same.
-func (a *answer) join(made part, signature []byte) []part {
+func (a *alternative) join(made part, signature []byte) []part {
 	last := len(a.parts) - 1
 	if signature != nil && made.kind != partThinking {
 		if last < 0 || a.parts[last].kind != partThinking || a.parts[last].signature != nil {

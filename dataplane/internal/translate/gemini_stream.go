@@ -11,11 +11,18 @@ import (
 // geminiDecoder reads the chunks of Google's streamGenerateContent (https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent).
 // No chunk is the last by its form: the stream's end is.
 type geminiDecoder struct {
-	to    *reply
-	began bool
-	open  bool
-	part  partKind
-	calls int
+	to         *reply
+	began      bool
+	calls      int // of all candidates
+	candidates []geminiCandidate
+}
+
+// geminiCandidate is one of several answers.
+type geminiCandidate struct {
+	index  int
+	open   bool
+	part   partKind
+	called bool
 }
 
 func (g *geminiDecoder) decode(data []byte, emit func(*delta)) {
@@ -23,131 +30,161 @@ func (g *geminiDecoder) decode(data []byte, emit func(*delta)) {
 		g.began = true
 		emit(&delta{kind: deltaBegin, id: inside(scan.Lookup(data, "responseId")), name: inside(scan.Lookup(data, "modelVersion"))})
 	}
-	first := true
+	found := false
 	scan.Elements(scan.Lookup(data, "candidates"), func(candidate []byte) {
-		if !first {
+		found = true
+		index, _ := scan.Int(scan.Lookup(candidate, "index")) // Google leaves zero out
+		if index < 0 || index >= choicesMax {
 			return
 		}
-		first = false
-		scan.Elements(scan.Lookup(scan.Lookup(candidate, "content"), "parts"), func(raw []byte) { g.piece(raw, emit) })
-		if reason := inside(scan.Lookup(candidate, "finishReason")); reason != nil {
-			g.shut(emit)
-			emit(&delta{kind: deltaFinish, finish: geminiFinish(reason, g.calls > 0)})
+		for len(g.candidates) <= int(index) {
+			g.candidates = append(g.candidates, geminiCandidate{index: len(g.candidates)})
 		}
+		g.candidate(&g.candidates[index], candidate, emit)
 	})
-	if first && scan.Lookup(scan.Lookup(data, "promptFeedback"), "blockReason") != nil {
+	if !found && scan.Lookup(scan.Lookup(data, "promptFeedback"), "blockReason") != nil {
 		emit(&delta{kind: deltaFinish, finish: finishFiltered})
 	}
 }
 
-func (g *geminiDecoder) piece(raw []byte, emit func(*delta)) {
-	made, signature := geminiPart(raw)
+func (g *geminiDecoder) candidate(one *geminiCandidate, raw []byte, emit func(*delta)) {
+	scan.Elements(scan.Lookup(scan.Lookup(raw, "content"), "parts"), func(raw []byte) {
+		made, signature := geminiPart(raw)
+		if made.kind == partCall {
+			if made.id == nil {
+				made.id = callID(g.to, g.calls)
+			}
+			g.calls++
+		}
+		one.piece(&made, signature, emit)
+	})
+	if odds := geminiOdds(raw); len(odds) > 0 && one.open && one.part == partText {
+		emit(&delta{kind: deltaText, index: one.index, part: partText, odds: odds})
+	}
+	if reason := inside(scan.Lookup(raw, "finishReason")); reason != nil {
+		one.shut(emit)
+		emit(&delta{kind: deltaFinish, index: one.index, finish: geminiFinish(reason, one.called)})
+	}
+}
+
+func (g *geminiCandidate) piece(made *part, signature []byte, emit func(*delta)) {
 	if signature != nil {
 		g.turnTo(partThinking, &delta{}, emit)
 		if made.kind == partThinking && len(made.text) > 0 {
-			emit(&delta{kind: deltaText, part: partThinking, text: made.text})
+			emit(&delta{kind: deltaText, index: g.index, part: partThinking, text: made.text})
 		}
-		emit(&delta{kind: deltaSignature, part: partThinking, text: signature})
+		emit(&delta{kind: deltaSignature, index: g.index, part: partThinking, text: signature})
 		g.shut(emit)
 	}
 	switch {
 	case made.kind == partCall:
-		g.call(&made, emit)
+		g.call(made, emit)
 	case len(made.text) > 0 && (made.kind == partText || signature == nil):
 		g.turnTo(made.kind, &delta{}, emit)
-		emit(&delta{kind: deltaText, part: made.kind, text: made.text})
+		emit(&delta{kind: deltaText, index: g.index, part: made.kind, text: made.text})
 	}
 }
 
 // call passes on a call, which comes whole.
-func (g *geminiDecoder) call(made *part, emit func(*delta)) {
-	if made.id == nil {
-		made.id = callID(g.to, g.calls)
-	}
-	g.calls++
+func (g *geminiCandidate) call(made *part, emit func(*delta)) {
+	g.called = true
 	g.shut(emit)
 	g.turnTo(partCall, &delta{id: made.id, name: made.name}, emit)
 	quoted := appendQuoted(nil, made.arguments)
-	emit(&delta{kind: deltaText, part: partCall, text: quoted[1 : len(quoted)-1]})
+	emit(&delta{kind: deltaText, index: g.index, part: partCall, text: quoted[1 : len(quoted)-1]})
 	g.shut(emit)
 }
 
 // turnTo ends the part that is open, unless it is of this kind, and begins one.
-func (g *geminiDecoder) turnTo(kind partKind, begin *delta, emit func(*delta)) {
+func (g *geminiCandidate) turnTo(kind partKind, begin *delta, emit func(*delta)) {
 	if g.open && g.part == kind {
 		return
 	}
 	g.shut(emit)
 	g.open, g.part = true, kind
-	begin.kind, begin.part = deltaPart, kind
+	begin.kind, begin.index, begin.part = deltaPart, g.index, kind
 	emit(begin)
 }
 
-func (g *geminiDecoder) shut(emit func(*delta)) {
+func (g *geminiCandidate) shut(emit func(*delta)) {
 	if g.open {
-		emit(&delta{kind: deltaPartEnd, part: g.part})
+		emit(&delta{kind: deltaPartEnd, index: g.index, part: g.part})
 	}
 	g.open = false
 }
 
 // geminiEncoder writes chunks of Google's streamGenerateContent. A call goes out when its arguments are whole.
 type geminiEncoder struct {
-	id, model []byte
-	finish    finishKind
-	call      part // that is being gathered
-	sealed    []byte
+	id, model  []byte
+	candidates []geminiGathered // at least one when the answer has begun
+}
+
+// geminiGathered is what is known of one of several answers and has not been sent.
+type geminiGathered struct {
+	finish finishKind
+	call   part
+	sealed []byte
 }
 
 func (g *geminiEncoder) encode(dst []byte, d *delta, used *wire.Tokens) []byte {
+	for len(g.candidates) <= d.index {
+		g.candidates = append(g.candidates, geminiGathered{})
+	}
+	one := &g.candidates[d.index]
 	switch d.kind {
 	case deltaBegin:
 		g.id, g.model = bytes.Clone(d.id), bytes.Clone(d.name)
 	case deltaPart:
-		g.call, g.sealed = part{kind: d.part, id: bytes.Clone(d.id), name: bytes.Clone(d.name)}, g.sealed[:0]
+		one.call, one.sealed = part{kind: d.part, id: bytes.Clone(d.id), name: bytes.Clone(d.name)}, one.sealed[:0]
 	case deltaText:
 		switch d.part {
 		case partCall, partRedacted:
-			g.call.text = append(g.call.text, d.text...)
+			one.call.text = append(one.call.text, d.text...)
 		default:
-			return g.chunk(dst, &part{kind: d.part, text: d.text})
+			return g.chunk(dst, &part{kind: d.part, text: d.text, odds: d.odds}, d.index)
 		}
 	case deltaSignature:
-		g.sealed = append(g.sealed, d.text...)
+		one.sealed = append(one.sealed, d.text...)
 	case deltaPartEnd:
-		return g.partEnds(dst)
+		return g.partEnds(dst, one, d.index)
 	case deltaFinish:
-		g.finish = d.finish
+		one.finish = d.finish
 	case deltaEnd:
-		dst = append(dst, `data: {"candidates":[{"content":{"role":"model","parts":[{"text":""}]},"finishReason":"`...)
-		dst = append(append(dst, geminiReason(g.finish)...), `","index":0}]`...)
-		return append(g.tail(dst, used), "}\n\n"...)
+		dst = append(dst, `data: {"candidates":[`...)
+		for i := range g.candidates {
+			dst = append(comma(dst, i), `{"content":{"role":"model","parts":[{"text":""}]},"finishReason":"`...)
+			dst = append(append(dst, geminiReason(g.candidates[i].finish)...), `","index":`...)
+			dst = append(strconv.AppendInt(dst, int64(i), 10), '}')
+		}
+		return append(g.tail(append(dst, ']'), used), "}\n\n"...)
 	}
 	return dst
 }
 
-func (g *geminiEncoder) partEnds(dst []byte) []byte {
-	whole := g.call
-	g.call = part{}
+func (g *geminiEncoder) partEnds(dst []byte, one *geminiGathered, index int) []byte {
+	whole := one.call
+	one.call = part{}
 	switch whole.kind {
 	case partCall:
 		if whole.arguments = unescaped(whole.text); whole.arguments[0] != '{' || !scan.Valid(whole.arguments) {
 			return dst // the answer was cut in them: nobody may act on half a call
 		}
 	case partThinking:
-		if len(g.sealed) == 0 {
+		if len(one.sealed) == 0 {
 			return dst
 		}
-		whole.signature = g.sealed
+		whole.signature = one.sealed
 	case partRedacted:
 	default:
 		return dst
 	}
-	return g.chunk(dst, &whole)
+	return g.chunk(dst, &whole, index)
 }
 
-func (g *geminiEncoder) chunk(dst []byte, b *part) []byte {
+func (g *geminiEncoder) chunk(dst []byte, b *part, index int) []byte {
 	dst = append(dst, `data: {"candidates":[{"content":{"role":"model","parts":[`...)
-	dst = append(appendAnswerPart(dst, b), `]},"index":0}]`...)
+	dst = strconv.AppendInt(append(appendAnswerPart(dst, b), `]},"index":`...), int64(index), 10)
+	dst = append(appendGeminiOdds(dst, b.odds), `}]`...)
 	return append(g.tail(dst, nil), "}\n\n"...)
 }
 
@@ -160,16 +197,20 @@ func (g *geminiEncoder) tail(dst []byte, used *wire.Tokens) []byte {
 
 // appendGeminiAnswer appends the answer in the shape of Google's generateContent.
 func appendGeminiAnswer(dst []byte, a *answer, _ *reply, used *wire.Tokens) []byte {
-	dst, n := append(dst, `{"candidates":[{"content":{"role":"model","parts":[`...), 0
-	for i := range a.parts {
-		dst = appendAnswerPart(comma(dst, n), &a.parts[i])
-		n++
-	}
-	if n == 0 {
-		dst = append(dst, `{"text":""}`...)
-	}
-	dst = append(append(append(dst, `]},"finishReason":"`...), geminiReason(a.finish)...), `","index":0}],"usageMetadata":`...)
-	dst = appendMember(appendMember(appendGeminiUsage(dst, used), "modelVersion", a.model), "responseId", a.id)
+	dst = append(dst, `{"candidates":[`...)
+	a.all(func(index int, s *alternative) {
+		dst = append(comma(dst, index), `{"content":{"role":"model","parts":[`...)
+		for i := range s.parts {
+			dst = appendAnswerPart(comma(dst, i), &s.parts[i])
+		}
+		if len(s.parts) == 0 {
+			dst = append(dst, `{"text":""}`...)
+		}
+		dst = append(append(append(dst, `]},"finishReason":"`...), geminiReason(s.finish)...), `","index":`...)
+		dst = append(appendGeminiOdds(strconv.AppendInt(dst, int64(index), 10), oddsOf(s.parts)), '}')
+	})
+	dst = appendGeminiUsage(append(dst, `],"usageMetadata":`...), used)
+	dst = appendMember(appendMember(dst, "modelVersion", a.model), "responseId", a.id)
 	return append(dst, '}')
 }
 
@@ -210,5 +251,8 @@ func appendGeminiUsage(dst []byte, used *wire.Tokens) []byte {
 	dst = strconv.AppendInt(append(dst, `,"candidatesTokenCount":`...), used.Output-used.Reasoning, 10)
 	dst = strconv.AppendInt(append(dst, `,"thoughtsTokenCount":`...), used.Reasoning, 10)
 	dst = strconv.AppendInt(append(dst, `,"totalTokenCount":`...), input+used.Output, 10)
+	if used.Service != "" {
+		dst = appendMember(dst, "serviceTier", []byte(used.Service))
+	}
 	return append(dst, '}')
 }

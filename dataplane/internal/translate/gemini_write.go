@@ -32,7 +32,11 @@ func (p *parser) appendGemini(dst []byte, cv *conversation, to *destination) []b
 		dst = append(dst, `]}`...)
 	}
 	dst = p.appendGeminiTools(dst, cv)
-	return append(p.appendGeminiConfig(dst, cv, to), '}')
+	dst = p.appendGeminiConfig(dst, cv, to)
+	if o := cv.options[optTier]; o.value != nil && !isVertex(to.target) { // which is told in the head
+		dst = appendMember(dst, "serviceTier", bytes.Replace(o.value, []byte("default"), []byte("standard"), 1))
+	}
+	return append(dst, '}')
 }
 
 func (p *parser) appendContent(dst []byte, cv *conversation, at int, to *destination) []byte {
@@ -174,6 +178,12 @@ func (p *parser) appendPart(dst []byte, b *part, signature []byte) []byte {
 }
 
 func (p *parser) appendMedia(dst []byte, b *part) []byte {
+	if detail := string(b.media.detail); detail == "low" || detail == "high" {
+		p.drop(b.path + ".detail")
+	}
+	if b.media.name != nil { // Google's models do not see names
+		p.drop(b.media.naming)
+	}
 	if b.media.base64 != nil {
 		dst = append(append(append(dst, `"inlineData":{"mimeType":"`...), b.media.kind...), '"')
 		return append(appendMember(dst, "data", b.media.base64), '}')

@@ -36,7 +36,7 @@ func readMessages(p *parser, _ *Ask, body []byte) *conversation {
 		case "output_config":
 			p.messagesOutput(cv, value)
 		case "service_tier":
-			p.neutral(value, `"auto"`, `"standard_only"`)
+			p.messagesTier(cv, value)
 		case "context_management":
 			p.messagesContext(value)
 		default:
@@ -45,6 +45,17 @@ func readMessages(p *parser, _ *Ask, body []byte) *conversation {
 		return true
 	})
 	return cv
+}
+
+// messagesTier reads whether only capacity that nobody has booked is used, which is what others call the default.
+func (p *parser) messagesTier(cv *conversation, value []byte) {
+	switch string(value) {
+	case `"auto"`:
+	case `"standard_only"`:
+		cv.set(optTier, p.here(), []byte("default"))
+	default:
+		p.wrong("must be auto or standard_only")
+	}
 }
 
 func (p *parser) messagesUser(raw []byte) (user []byte) {
@@ -120,7 +131,7 @@ func (p *parser) block(raw []byte) part {
 		case "source":
 			p.messagesSource(&made, value)
 		case "title":
-			made.media.name = p.text(value)
+			made.media.name, made.media.naming = p.text(value), p.here()
 		case "id", "tool_use_id":
 			made.id = p.text(value)
 		case "name":

@@ -8,6 +8,7 @@ import (
 
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/scan"
+	"tollgate.dev/dataplane/internal/state"
 )
 
 // appendMessages appends the conversation as a request of Anthropic's Messages (https://docs.anthropic.com/en/api/messages).
@@ -39,7 +40,7 @@ func (p *parser) appendMessages(dst []byte, cv *conversation, to *destination) [
 	}
 	dst = append(dst, ']')
 	dst = p.appendMessagesTools(dst, cv)
-	dst = p.appendMessagesOptions(dst, cv, to.target.Model, limit)
+	dst = p.appendMessagesOptions(dst, cv, to.target, limit)
 	return append(dst, '}')
 }
 
@@ -186,7 +187,7 @@ func (p *parser) appendMessagesTools(dst []byte, cv *conversation) []byte {
 	return append(dst, '}')
 }
 
-func (p *parser) appendMessagesOptions(dst []byte, cv *conversation, model string, limit int64) []byte {
+func (p *parser) appendMessagesOptions(dst []byte, cv *conversation, to *state.Target, limit int64) []byte {
 	for kind := range cv.options {
 		o := cv.options[kind]
 		if o.value == nil {
@@ -207,6 +208,10 @@ func (p *parser) appendMessagesOptions(dst []byte, cv *conversation, model strin
 			if string(o.value) != "0" && string(o.value) != "0.0" {
 				p.lacks(o.path, true)
 			}
+		case optTier:
+			if p.onlyDefault(o); !isVertex(to) { // which has no other
+				dst = append(dst, `,"service_tier":"standard_only"`...)
+			}
 		case optEffort, optBudget, optSchema: // below
 		default:
 			if optionKind(kind) != optJSON || cv.options[optSchema].value == nil { // a schema says it too
@@ -214,7 +219,7 @@ func (p *parser) appendMessagesOptions(dst []byte, cv *conversation, model strin
 			}
 		}
 	}
-	return p.appendMessagesThinking(dst, cv, model, limit)
+	return p.appendMessagesThinking(dst, cv, to.Model, limit)
 }
 
 // thinkTokens is how many tokens an effort stands for where a number is wanted; 0: it is no effort.
@@ -276,6 +281,7 @@ func (p *parser) appendMessagesThinking(dst []byte, cv *conversation, model stri
 		}
 		dst = append(append(dst, `"format":{"type":"json_schema","schema":`...), schema.value...)
 		dst = append(dst, '}')
+		p.dropNote(cv)
 	}
 	return append(dst, '}')
 }

@@ -169,7 +169,11 @@ func (p *parser) appendMistralOptions(dst []byte, cv *conversation) []byte {
 		case optEffort:
 			dst = appendMember(dst, "reasoning_effort", o.value)
 		case optSchema:
-			dst = append(append(append(dst, `,"response_format":{"type":"json_schema","json_schema":{"name":"answer","strict":true,"schema":`...), o.value...), `}}`...)
+			dst = append(cv.appendShape(append(dst, `,"response_format":{"type":"json_schema","json_schema":{`...)), `}}`...)
+		case optChoices:
+			dst = append(append(dst, `,"n":`...), o.value...)
+		case optTier:
+			p.onlyDefault(o)
 		default:
 			p.lacks(o.path, true)
 		}

@@ -26,6 +26,10 @@ func (a *Ask) Request(dst, body []byte, to dialect.Dialect, target *state.Target
 	if to != dialect.OpenAIChat {
 		p.remind(cv)
 	}
+	a.Tier = ""
+	if word := string(cv.options[optTier].value); word != "default" {
+		a.Tier = word
+	}
 	dst = formats[to].write(&p, dst, cv, &destination{target: target, price: price, stream: a.Stream, limit: limit})
 	return dst, p.dropped, p.problem
 }
@@ -40,6 +44,9 @@ func (a *Ask) Answer(dst, body []byte, from dialect.Dialect, id string, used *wi
 	}
 	if found.finish == finishSequence && found.stop == nil {
 		found.stop = a.stop
+	}
+	if most := int(max(a.Choices, 1)) - 1; len(found.others) > most { // nobody asked for them
+		found.others = found.others[:most]
 	}
 	found.id, found.model = named(found.id, id), named(found.model, string(a.Model))
 	return formats[a.Dialect].writeAnswer(dst, &found, to, used), nil

@@ -223,7 +223,7 @@ func TestWhatCannotBeCarriedIsRefusedByName(t *testing.T) {
 func TestAKeyMayHaveSettingsLeftOutButNothingThatIsSaid(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		`{"model":"m","messages":[{"role":"user","content":"hi"}],"seed":1,"logprobs":true,"n":2,"temperature":0.5}`:  "logprobs n seed",
+		`{"model":"m","messages":[{"role":"user","content":"hi"}],"seed":1,"logprobs":true,"n":2,"temperature":0.5}`:  "seed n logprobs",
 		`{"model":"m","max_tokens":5,"top_k":3,"mcp_servers":[],"messages":[{"role":"user","content":"hi"}]}`:         "mcp_servers top_k",
 		`{"model":"m","seed":1,"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]}`:      "refused messages[0].content[0].file.file_id",
 		`{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"custom","custom":{"name":"x"}}]}`: "refused tools[0].type",

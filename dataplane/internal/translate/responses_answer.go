@@ -47,6 +47,9 @@ func appendResponse(dst []byte, h *responseHead, a *answer, used *wire.Tokens) [
 	} else {
 		dst = appendResponseUsage(dst, used)
 	}
+	if used != nil && used.Service != "" {
+		dst = appendMember(dst, "service_tier", []byte(used.Service))
+	}
 	return append(dst, `,"user":null,"metadata":{}}`...)
 }
 
@@ -90,12 +93,13 @@ func (h *responseHead) appendItem(dst []byte, b *part, index int, status string)
 	default:
 		dst = append(h.appendItemID(append(dst, `{"id":"msg_`...), index), `","type":"message","status":"`...)
 		dst = append(append(dst, status...), `","role":"assistant","content":[`...)
-		return append(appendOutputText(dst, b.text), `]}`...)
+		return append(appendOutputText(dst, b.text, b.odds), `]}`...)
 	}
 }
 
-func appendOutputText(dst, text []byte) []byte {
-	return append(appendMember(append(dst, `{"type":"output_text","annotations":[],"logprobs":[]`...), "text", text), '}')
+func appendOutputText(dst, text, odds []byte) []byte {
+	dst = append(append(dst, `{"type":"output_text","annotations":[],"logprobs":[`...), odds...)
+	return append(appendMember(append(dst, ']'), "text", text), '}')
 }
 
 func (h *responseHead) appendItemID(dst []byte, index int) []byte {
@@ -125,7 +129,10 @@ func (r *responsesEncoder) encode(dst []byte, d *delta, used *wire.Tokens) []byt
 	case deltaText:
 		b := r.part()
 		b.text = append(b.text, d.text...)
-		return r.grows(dst, b.kind, d.text)
+		if len(d.odds) > 0 {
+			b.odds = append(comma(b.odds, len(b.odds)), d.odds...)
+		}
+		return r.grows(dst, b.kind, d)
 	case deltaSignature:
 		b := r.part()
 		b.signature = append(b.signature, d.text...)
@@ -182,7 +189,7 @@ func (r *responsesEncoder) partBegins(dst []byte) []byte {
 	dst = strconv.AppendInt(append(r.begin(dst, "response.output_item.added"), `,"output_index":`...), int64(r.item), 10)
 	dst = append(r.appendItemID(append(dst, `,"item":{"id":"msg_`...), r.item), "\",\"type\":\"message\",\"status\":\"in_progress\",\"role\":\"assistant\",\"content\":[]}}\n\n"...)
 	dst = append(r.at(dst, "response.content_part.added"), `,"content_index":0,"part":`...)
-	return append(appendOutputText(dst, nil), "}\n\n"...)
+	return append(appendOutputText(dst, nil, nil), "}\n\n"...)
 }
 
 // partShown begins the summary of thoughts.
@@ -193,7 +200,7 @@ func (r *responsesEncoder) partShown(dst []byte, kind partKind) []byte {
 	return append(r.at(dst, "response.reasoning_summary_part.added"), ",\"summary_index\":0,\"part\":{\"type\":\"summary_text\",\"text\":\"\"}}\n\n"...)
 }
 
-func (r *responsesEncoder) grows(dst []byte, kind partKind, text []byte) []byte {
+func (r *responsesEncoder) grows(dst []byte, kind partKind, d *delta) []byte {
 	switch kind {
 	case partCall:
 		dst = r.at(dst, "response.function_call_arguments.delta")
@@ -202,9 +209,10 @@ func (r *responsesEncoder) grows(dst []byte, kind partKind, text []byte) []byte 
 	case partRedacted:
 		return dst
 	default:
-		dst = append(r.at(dst, "response.output_text.delta"), `,"content_index":0,"logprobs":[]`...)
+		dst = append(append(r.at(dst, "response.output_text.delta"), `,"content_index":0,"logprobs":[`...), d.odds...)
+		dst = append(dst, ']')
 	}
-	return append(appendMember(dst, "delta", text), "}\n\n"...)
+	return append(appendMember(dst, "delta", d.text), "}\n\n"...)
 }
 
 func (r *responsesEncoder) partEnds(dst []byte) []byte {
@@ -220,10 +228,10 @@ func (r *responsesEncoder) partEnds(dst []byte) []byte {
 		dst = append(r.at(dst, "response.reasoning_summary_part.done"), `,"summary_index":0,"part":{"type":"summary_text"`...)
 		dst = append(appendMember(dst, "text", b.text), "}}\n\n"...)
 	case partText:
-		dst = append(r.at(dst, "response.output_text.done"), `,"content_index":0,"logprobs":[]`...)
-		dst = append(appendMember(dst, "text", b.text), "}\n\n"...)
+		dst = append(append(r.at(dst, "response.output_text.done"), `,"content_index":0,"logprobs":[`...), b.odds...)
+		dst = append(appendMember(append(dst, ']'), "text", b.text), "}\n\n"...)
 		dst = append(r.at(dst, "response.content_part.done"), `,"content_index":0,"part":`...)
-		dst = append(appendOutputText(dst, b.text), "}\n\n"...)
+		dst = append(appendOutputText(dst, b.text, b.odds), "}\n\n"...)
 	}
 	dst = r.whole(dst, "response.output_item.done", "completed")
 	r.item++

@@ -16,7 +16,11 @@ func readResponses(p *parser, ask *Ask, body []byte) *conversation {
 	}
 	p.object(body, func(key string, value []byte) bool {
 		switch key {
-		case "model", "stream", "stream_options", "max_output_tokens", "metadata", "instructions", "include": // read by Ask, or above, or of no consequence
+		case "model", "stream", "max_output_tokens", "metadata", "instructions": // read by Ask, or above
+		case "stream_options":
+			p.streamOptions(value)
+		case "include":
+			p.array(value, func(what []byte) { p.responsesInclude(cv, what) })
 		case "input":
 			p.responsesInput(cv, value)
 		case "tools":
@@ -40,13 +44,15 @@ func readResponses(p *parser, ask *Ask, body []byte) *conversation {
 		case "store", "background":
 			p.neutral(value, "false")
 		case "service_tier":
-			p.neutral(value, `"auto"`, `"default"`)
+			p.tier(cv, value)
 		case "previous_response_id", "conversation", "prompt":
 			p.lacks(p.here(), false) // what was said stands at another provider: never left out
 		case "truncation":
 			p.neutral(value, `"disabled"`)
 		case "top_logprobs":
-			p.neutral(value, "0")
+			if p.likeliest(cv, value); string(value) != "0" {
+				cv.set(optOdds, p.here(), []byte("true"))
+			}
 		default:
 			return false
 		}
@@ -119,7 +125,11 @@ func (p *parser) responsesPart(raw []byte) part {
 	}
 	p.object(raw, func(key string, value []byte) bool {
 		switch key {
-		case "type", "annotations", "logprobs":
+		case "type":
+		case "annotations", "logprobs": // of an answer; they say nothing to a model
+			if string(value) != "[]" {
+				p.drop(p.here())
+			}
 		case "text", "refusal":
 			made.text = p.text(value)
 		case "image_url", "file_data", "file_url":
@@ -127,7 +137,7 @@ func (p *parser) responsesPart(raw []byte) part {
 		case "detail":
 			made.media.detail = p.text(value)
 		case "filename":
-			made.media.name = p.text(value)
+			made.media.name, made.media.naming = p.text(value), p.here()
 		default:
 			return false
 		}
@@ -286,6 +296,17 @@ func (p *parser) responsesChoice(cv *conversation, value []byte) {
 	cv.choice.name = spaced(space, cv.choice.name)
 }
 
+// responsesInclude reads what an answer is to have besides.
+func (p *parser) responsesInclude(cv *conversation, what []byte) {
+	switch string(what) {
+	case `"reasoning.encrypted_content"`: // it always has
+	case `"message.output_text.logprobs"`:
+		cv.set(optOdds, p.here(), []byte("true"))
+	default: // of tools that run at OpenAI
+		p.drop(p.here())
+	}
+}
+
 func (p *parser) responsesReasoning(cv *conversation, raw []byte) {
 	p.object(raw, func(key string, value []byte) bool {
 		switch key {
@@ -304,8 +325,9 @@ func (p *parser) responsesText(cv *conversation, raw []byte) {
 	p.object(raw, func(key string, value []byte) bool {
 		switch key {
 		case "verbosity":
-			p.neutral(value, `"medium"`)
+			p.verbosity(cv, value)
 		case "format":
+			cv.shape.strict = strictNever
 			p.object(value, func(key string, value []byte) bool {
 				switch key {
 				case "type":
@@ -315,9 +337,8 @@ func (p *parser) responsesText(cv *conversation, raw []byte) {
 					}
 				case "schema":
 					cv.set(optSchema, p.here(), value)
-				case "name", "strict", "description":
 				default:
-					return false
+					return p.shaped(cv, key, value)
 				}
 				return true
 			})

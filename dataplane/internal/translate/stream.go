@@ -23,10 +23,12 @@ const (
 // delta is a piece of a streamed answer, whatever API it came by. Its slices are valid until the next event.
 type delta struct {
 	kind   deltaKind
+	index  int // of the answer, where several were asked for
 	part   partKind
 	id     []byte
 	name   []byte
 	text   []byte // inside of a string
+	odds   []byte // of the tokens of a text, see odds.go
 	finish finishKind
 }
 
@@ -79,6 +81,9 @@ func (s *Stream) End(dst []byte, used *wire.Tokens) []byte {
 }
 
 func (s *Stream) encode(d *delta) {
+	if d.index > 0 && int64(d.index) >= s.to.ask.Choices {
+		return // nobody asked for it
+	}
 	switch d.kind {
 	case deltaBegin:
 		s.begun = true

@@ -31,6 +31,7 @@ type Ask struct {
 	stop         []byte    // the only sequence at which a translated answer is to end; inside of a string
 	Portions     []Portion // of a request for embeddings in another format
 	Background   bool      // the provider answers at once and works at it afterwards
+	Tier         string    // flex or priority, which Vertex AI is told in the head of a translated request; empty: neither
 	EndUser      []byte
 	Task         *Task // what is no conversation; nil: a conversation or embeddings
 
@@ -239,13 +240,17 @@ const boundMax = 1 << 40 // tokens; keeps products in range
 // output (0: leave). The edits refer to scratch, which comes back longer.
 func (a *Ask) Rewrite(edits []scan.Edit, scratch, body []byte, r *scan.Result, target *state.Target, limit int64) ([]scan.Edit, []byte) {
 	w := writer{edits: edits, scratch: scratch, r: r}
+	a.Tier = ""
 	if a.Dialect.IsGoogle() {
+		if isVertex(target) {
+			w.tierForVertex(a, body)
+		}
 		if a.Dialect.Embeds() {
 			w.nameGoogles(a, body, target)
 		} else if limit > 0 {
 			w.limitGemini(body, limit)
 		}
-		return w.edits, w.scratch
+		return w.sorted()
 	}
 	if a.Dialect.IsAnthropic() && isVertex(target) {
 		w.versionForVertex(a, body, target)
@@ -261,14 +266,18 @@ func (a *Ask) Rewrite(edits []scan.Edit, scratch, body []byte, r *scan.Result, t
 	if a.Dialect == dialect.OpenAIChat && target.Provider.Compatible {
 		w.accommodate(body, limit)
 	}
-	slices.SortStableFunc(w.edits, func(x, y scan.Edit) int { return cmp.Or(cmp.Compare(x.Start, y.Start), cmp.Compare(x.End, y.End)) })
-	return w.edits, w.scratch
+	return w.sorted()
 }
 
 type writer struct {
 	edits   []scan.Edit
 	scratch []byte
 	r       *scan.Result
+}
+
+func (w *writer) sorted() ([]scan.Edit, []byte) {
+	slices.SortStableFunc(w.edits, func(x, y scan.Edit) int { return cmp.Or(cmp.Compare(x.Start, y.Start), cmp.Compare(x.End, y.End)) })
+	return w.edits, w.scratch
 }
 
 func (w *writer) replace(v scan.Value, from int) {

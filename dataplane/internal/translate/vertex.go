@@ -63,3 +63,21 @@ func withComma(body []byte, member scan.Value) scan.Value {
 	}
 	return member
 }
+
+// tierForVertex takes the tier out of a request of the Gemini API: Vertex AI is told in the head, and refuses the member
+// (https://cloud.google.com/vertex-ai/generative-ai/docs/flex-paygo).
+func (w *writer) tierForVertex(a *Ask, body []byte) {
+	if !bytes.Contains(body, []byte("erviceTier")) && !bytes.Contains(body, []byte("ervice_tier")) {
+		return
+	}
+	scan.Each(body, func(key, value []byte) {
+		if camel(string(key)) != "serviceTier" || len(w.edits) > 0 { // Google refuses what stands twice
+			return
+		}
+		if word := geminiTier(inside(value)); word == "flex" || word == "priority" {
+			a.Tier = word
+		}
+		member := withComma(body, scan.Value{Start: offset(body, key) - 1, End: offset(body, value) + len(value)})
+		w.edits = append(w.edits, scan.Edit{Start: member.Start, End: member.End})
+	})
+}

@@ -59,3 +59,30 @@ func TestAModelOfVertexSpeaksAsItsPublisherDoes(t *testing.T) {
 		}
 	}
 }
+
+// TestVertexIsToldTheTierInTheHead: the Gemini API's member goes, wherever it stands, and nothing else.
+func TestVertexIsToldTheTierInTheHead(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]struct{ body, tier string }{
+		`{"serviceTier":"flex","contents":[]}`:                             {`{"generationConfig":{"maxOutputTokens":7},"contents":[]}`, "flex"},
+		`{"contents":[],"service_tier" : "SERVICE_TIER_PRIORITY" }`:        {`{"generationConfig":{"maxOutputTokens":7},"contents":[] }`, "priority"},
+		`{"contents":[], "serviceTier":"standard" ,"generationConfig":{}}`: {`{"contents":[], "generationConfig":{"maxOutputTokens":7}}`, ""},
+		`{"contents":[],"serviceTier":"flex","service_tier":"flex"}`:       {`{"generationConfig":{"maxOutputTokens":7},"contents":[],"service_tier":"flex"}`, "flex"},
+		`{"contents":[{"parts":[{"text":"serviceTier"}]}]}`:                {`{"generationConfig":{"maxOutputTokens":7},"contents":[{"parts":[{"text":"serviceTier"}]}]}`, ""},
+		`{"contents":[],"labels":{"serviceTier":"flex"}}`:                  {`{"generationConfig":{"maxOutputTokens":7},"contents":[],"labels":{"serviceTier":"flex"}}`, ""},
+	} {
+		ask, r, problem := read(t, dialect.GeminiGenerate, body)
+		if problem != nil {
+			t.Fatal(problem)
+		}
+		target := &state.Target{Model: "gemini-2.5-pro", Provider: &state.Provider{Kind: wire.ProviderKind_PROVIDER_KIND_VERTEX}}
+		edits, _ := ask.Rewrite(nil, nil, []byte(body), r, target, 7)
+		if got := string(scan.Splice(nil, []byte(body), edits)); got != want.body || ask.Tier != want.tier || !json.Valid([]byte(got)) {
+			t.Errorf("%s: tier %q\ngot  %s\nwant %s", body, ask.Tier, got, want.body)
+		}
+		target.Provider.Kind = geminiKind
+		if edits, _ = ask.Rewrite(nil, nil, []byte(body), r, target, 0); len(edits) > 0 || ask.Tier != "" {
+			t.Errorf("%s: at the Gemini API %q, tier %q", body, edits, ask.Tier)
+		}
+	}
+}

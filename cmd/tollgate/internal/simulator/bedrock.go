@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -45,8 +46,12 @@ type converseRequest struct {
 	AdditionalModelRequestFields      json.RawMessage `json:"additionalModelRequestFields"`
 	AdditionalModelResponseFieldPaths []string        `json:"additionalModelResponseFieldPaths"`
 	OutputConfig                      json.RawMessage `json:"outputConfig"`
-	ServiceTier                       json.RawMessage `json:"serviceTier"`
+	ServiceTier                       *converseTier   `json:"serviceTier"`
 	RequestMetadata                   json.RawMessage `json:"requestMetadata"`
+}
+
+type converseTier struct {
+	Type string `json:"type"`
 }
 
 type converseBlock struct {
@@ -104,7 +109,7 @@ func (api bedrockAPI) serve(w http.ResponseWriter, r *http.Request) {
 		x.plain(map[string]any{
 			"additionalModelResponseFields": request.besides(x.reply),
 			"output":                        map[string]any{"message": map[string]any{"role": "assistant", "content": api.blocks(x.reply, request.thinks(x.reply))}}, "stopReason": stopReason(x.reply),
-			"metrics": map[string]int{"latencyMs": 1}, "usage": x.converseUsage(),
+			"metrics": map[string]int{"latencyMs": 1}, "usage": x.converseUsage(), "serviceTier": x.converseTier(),
 		})
 	}
 }
@@ -164,11 +169,17 @@ func (c *converseRequest) problem() string {
 	if len(c.Messages) == 0 {
 		return "The conversation must have a message."
 	}
+	if c.ServiceTier != nil && !slices.Contains([]string{"priority", "default", "flex", "reserved"}, c.ServiceTier.Type) {
+		return "Value at 'serviceTier.type' failed to satisfy constraint: Member must satisfy enum value set: [priority, default, flex, reserved]"
+	}
 	return ""
 }
 
 func (c *converseRequest) prompt(model string) prompt {
 	p := prompt{provider: "bedrock", model: model, outputMax: c.InferenceConfig.MaxTokens, stops: c.InferenceConfig.StopSequences}
+	if c.ServiceTier != nil {
+		p.tier = c.ServiceTier.Type
+	}
 	p.converse(c.System)
 	for _, message := range c.Messages {
 		p.answersTool = false
@@ -284,8 +295,16 @@ func (api bedrockAPI) stream(x *exchange, thinks bool, besides any) {
 		end()
 	}
 	x.event("messageStop", map[string]any{"stopReason": stopReason(x.reply), "additionalModelResponseFields": besides, "p": "abcd"})
-	x.event("metadata", map[string]any{"metrics": map[string]int{"latencyMs": 1}, "usage": x.converseUsage()})
+	x.event("metadata", map[string]any{"metrics": map[string]int{"latencyMs": 1}, "usage": x.converseUsage(), "serviceTier": x.converseTier()})
 	x.entry.Completed = !x.broken
+}
+
+// converseTier returns who was served first; nil: it was not asked for.
+func (x *exchange) converseTier() *converseTier {
+	if x.reply.tier == "" {
+		return nil
+	}
+	return &converseTier{x.reply.tier}
 }
 
 func (x *exchange) converseUsage() *converseUsage {

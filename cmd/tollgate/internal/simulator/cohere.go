@@ -27,6 +27,7 @@ type cohereRequest struct {
 	Tools            []strictTool    `json:"tools"`
 	StrictTools      bool            `json:"strict_tools"`
 	ToolChoice       string          `json:"tool_choice"`
+	Logprobs         bool            `json:"logprobs"`
 }
 
 type cohereMessage struct {
@@ -75,7 +76,15 @@ func (api cohereAPI) chat(w http.ResponseWriter, r *http.Request) {
 	case request.Stream:
 		api.stream(x)
 	default:
-		x.plain(map[string]any{"id": api.sim.id(""), "finish_reason": cohereReason(x.reply), "message": api.message(x.reply), "usage": x.cohereUsage()})
+		answer := map[string]any{"id": api.sim.id(""), "finish_reason": cohereReason(x.reply), "message": api.message(x.reply), "usage": x.cohereUsage()}
+		if request.Logprobs {
+			told := []any{}
+			for _, piece := range x.reply.pieces {
+				told = append(told, x.reply.odds.cohere(piece))
+			}
+			answer["logprobs"] = told
+		}
+		x.plain(answer)
 	}
 }
 
@@ -105,7 +114,7 @@ func (c *cohereRequest) problem() string {
 }
 
 func (c *cohereRequest) prompt() prompt {
-	p := prompt{provider: "cohere", model: c.Model, outputMax: c.MaxTokens, stops: c.StopSequences}
+	p := prompt{provider: "cohere", model: c.Model, outputMax: c.MaxTokens, stops: c.StopSequences, odds: oddsOf(c.Logprobs, 0)}
 	for _, message := range c.Messages {
 		if message.ToolPlan != "" {
 			p.texts = append(p.texts, message.ToolPlan)
@@ -159,7 +168,9 @@ func (api cohereAPI) stream(x *exchange) {
 		}
 		send("content-start", index, content(map[string]string{"type": "text", "text": ""}))
 	}
-	x.stream(func(text string) { send("content-delta", index, content(map[string]string{"text": text})) }, func(c *call) {
+	x.stream(func(text string) {
+		x.event("content-delta", map[string]any{"type": "content-delta", "index": index, "delta": map[string]any{"message": content(map[string]string{"text": text})}, "logprobs": x.reply.odds.cohere(text)})
+	}, func(c *call) {
 		if index == 0 {
 			send("tool-plan-delta", 0, map[string]string{"tool_plan": coherePlan})
 		}

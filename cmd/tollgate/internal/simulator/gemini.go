@@ -39,12 +39,16 @@ type geminiRequest struct {
 		} `json:"functionCallingConfig"`
 	} `json:"toolConfig"`
 	GenerationConfig struct {
-		MaxOutputTokens int      `json:"maxOutputTokens"`
-		StopSequences   []string `json:"stopSequences"`
-		ThinkingConfig  struct {
+		MaxOutputTokens  int      `json:"maxOutputTokens"`
+		StopSequences    []string `json:"stopSequences"`
+		CandidateCount   int      `json:"candidateCount"`
+		ResponseLogprobs bool     `json:"responseLogprobs"`
+		Logprobs         int      `json:"logprobs"`
+		ThinkingConfig   struct {
 			IncludeThoughts bool `json:"includeThoughts"`
 		} `json:"thinkingConfig"`
 	} `json:"generationConfig"`
+	ServiceTier string `json:"serviceTier"`
 }
 
 type geminiContent struct {
@@ -89,7 +93,8 @@ type geminiAnswer struct {
 type geminiCandidate struct {
 	Content      geminiContent `json:"content"`
 	FinishReason string        `json:"finishReason,omitempty"`
-	Index        int           `json:"index"`
+	Index        int           `json:"index,omitempty"`
+	Logprobs     any           `json:"logprobsResult,omitempty"`
 }
 
 type geminiUsage struct {
@@ -98,6 +103,9 @@ type geminiUsage struct {
 	CandidatesTokenCount    int `json:"candidatesTokenCount,omitempty"` // without thoughts
 	ThoughtsTokenCount      int `json:"thoughtsTokenCount,omitempty"`
 	TotalTokenCount         int `json:"totalTokenCount"`
+
+	ServiceTier string `json:"serviceTier,omitempty"`
+	TrafficType string `json:"trafficType,omitempty"` // of Vertex AI
 }
 
 // serve answers `{model}:generateContent` and `{model}:streamGenerateContent`.
@@ -141,28 +149,48 @@ func (api geminiAPI) serve(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]int{"totalTokens": request.prompt(api.provider, model).answer().usage.prompt()})
 		return
 	}
-	x := api.sim.begin(w, r, request.prompt(api.provider, model), streamed, func(status int) { api.refuse(w, status, "The request failed.") })
+	asked := request.prompt(api.provider, model)
+	if asked.tier = request.ServiceTier; api.provider == vertexProvider {
+		asked.tier = r.Header.Get("X-Vertex-AI-LLM-Shared-Request-Type")
+	}
+	x := api.sim.begin(w, r, asked, streamed, func(status int) { api.refuse(w, status, "The request failed.") })
 	if x == nil {
 		return
 	}
 	answer := geminiAnswer{ModelVersion: model, ResponseID: api.sim.id("resp")}
 	switch {
 	case !streamed:
-		answer.Candidates = []geminiCandidate{{Content: geminiContent{Role: "model", Parts: api.parts(x.reply, &request)}, FinishReason: geminiReason(x.reply)}}
+		answer.Candidates = api.candidates(x.reply, &request)
 		answer.UsageMetadata = x.geminiUsage(true)
 		x.plain(answer)
 	case r.URL.Query().Get("alt") == "sse":
 		api.stream(x, &request, answer)
 	default:
-		answer.Candidates = []geminiCandidate{{Content: geminiContent{Role: "model", Parts: api.parts(x.reply, &request)}, FinishReason: geminiReason(x.reply)}}
+		answer.Candidates = api.candidates(x.reply, &request)
 		answer.UsageMetadata = x.geminiUsage(true)
 		x.plain([]geminiAnswer{answer})
 	}
 }
 
+// candidates are the answers, as many as were asked for.
+func (api geminiAPI) candidates(r reply, request *geminiRequest) (all []geminiCandidate) {
+	for i := range r.choices {
+		all = append(all, geminiCandidate{Content: geminiContent{Role: "model", Parts: api.parts(r, request)}, FinishReason: geminiReason(r), Index: i, Logprobs: r.odds.gemini(r.pieces...)})
+	}
+	return all
+}
+
 // problem is what Google would not take: a call without a signature at a model that signs, a result without its call.
 func (g geminiRequest) problem(provider, model string) string {
 	calls := map[string]int{}
+	switch {
+	case provider == vertexProvider && g.ServiceTier != "":
+		return "Invalid JSON payload received. Unknown name \"serviceTier\": Cannot find field."
+	case g.GenerationConfig.Logprobs > 0 && !g.GenerationConfig.ResponseLogprobs:
+		return "Logprobs is only valid if response_logprobs is set to true."
+	case g.GenerationConfig.CandidateCount > 8:
+		return "Unable to submit request because it has a candidateCount value outside the supported range of 1 to 8."
+	}
 	for _, content := range g.Contents {
 		first := true
 		for _, part := range content.Parts {
@@ -192,7 +220,8 @@ func (g geminiRequest) problem(provider, model string) string {
 }
 
 func (g geminiRequest) prompt(provider, model string) prompt {
-	p := prompt{provider: provider, model: model, outputMax: g.GenerationConfig.MaxOutputTokens, stops: g.GenerationConfig.StopSequences}
+	p := prompt{provider: provider, model: model, outputMax: g.GenerationConfig.MaxOutputTokens, stops: g.GenerationConfig.StopSequences, choices: g.GenerationConfig.CandidateCount}
+	p.odds = oddsOf(g.GenerationConfig.ResponseLogprobs, g.GenerationConfig.Logprobs)
 	all := g.Contents
 	if g.SystemInstruction != nil {
 		all = append([]geminiContent{*g.SystemInstruction}, all...)
@@ -260,9 +289,14 @@ func (api geminiAPI) stream(x *exchange, request *geminiRequest, answer geminiAn
 	defer x.end()
 	x.open()
 	send := func(parts []geminiPart, reason string, usage *geminiUsage) {
-		answer.Candidates = []geminiCandidate{{Content: geminiContent{Role: "model", Parts: parts}, FinishReason: reason}}
 		answer.UsageMetadata = usage
-		x.event("", answer)
+		for i := range x.reply.choices {
+			answer.Candidates = []geminiCandidate{{Content: geminiContent{Role: "model", Parts: parts}, FinishReason: reason, Index: i}}
+			if len(parts) > 0 && parts[0].Text != nil && *parts[0].Text != "" && !parts[0].Thought {
+				answer.Candidates[0].Logprobs = x.reply.odds.gemini(*parts[0].Text)
+			}
+			x.event("", answer)
+		}
 	}
 	if request.GenerationConfig.ThinkingConfig.IncludeThoughts && x.reply.usage.reasoning > 0 {
 		shown := thought
@@ -297,6 +331,11 @@ func (x *exchange) geminiUsage(whole bool) *geminiUsage {
 	if whole {
 		counted.CandidatesTokenCount, counted.ThoughtsTokenCount = used.output-used.reasoning, used.reasoning
 		counted.TotalTokenCount += used.output
+	}
+	if tier := x.reply.tier; x.entry.Provider != vertexProvider {
+		counted.ServiceTier = tier
+	} else if tier != "" {
+		counted.TrafficType = "ON_DEMAND_" + strings.ToUpper(tier)
 	}
 	return &counted
 }

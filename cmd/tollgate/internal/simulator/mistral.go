@@ -28,6 +28,7 @@ type mistralRequest struct {
 	ParallelToolCalls *bool            `json:"parallel_tool_calls"`
 	Tools             []strictTool     `json:"tools"`
 	ToolChoice        json.RawMessage  `json:"tool_choice"`
+	N                 int              `json:"n"`
 }
 
 type mistralMessage struct {
@@ -86,7 +87,11 @@ func (api mistralAPI) chat(w http.ResponseWriter, r *http.Request) {
 			message["content"], message["tool_calls"] = "", api.calls(x.reply.call, x.reply.times)
 		}
 		answer := api.head(x, "chat.completion")
-		answer["choices"] = []any{map[string]any{"index": 0, "message": message, "finish_reason": finishReason(x.reply)}}
+		choices := []any{}
+		for i := range x.reply.choices {
+			choices = append(choices, map[string]any{"index": i, "message": message, "finish_reason": finishReason(x.reply)})
+		}
+		answer["choices"] = choices
 		x.mistralUsage(answer)
 		x.plain(answer)
 	}
@@ -119,7 +124,7 @@ func (m *mistralRequest) problem() string {
 }
 
 func (m *mistralRequest) prompt() prompt {
-	p := prompt{provider: "mistral", model: m.Model, outputMax: m.MaxTokens, stops: stopsOf(m.Stop)}
+	p := prompt{provider: "mistral", model: m.Model, outputMax: m.MaxTokens, stops: stopsOf(m.Stop), choices: m.N}
 	for _, message := range m.Messages {
 		p.said(message.Role, message.Content, message.ToolCalls)
 	}
@@ -175,8 +180,10 @@ func (api mistralAPI) stream(x *exchange) {
 	x.open()
 	chunk := api.head(x, "chat.completion.chunk")
 	send := func(delta map[string]any, finish any) {
-		chunk["choices"] = []any{map[string]any{"index": 0, "delta": delta, "finish_reason": finish}}
-		x.event("", chunk)
+		for i := range x.reply.choices {
+			chunk["choices"] = []any{map[string]any{"index": i, "delta": delta, "finish_reason": finish}}
+			x.event("", chunk)
+		}
 	}
 	send(map[string]any{"role": "assistant", "content": ""}, nil)
 	if x.reply.usage.reasoning > 0 {

@@ -36,6 +36,9 @@ type chatRequest struct {
 	Stop                json.RawMessage `json:"stop"`
 	Tools               []chatTool      `json:"tools"`
 	ToolChoice          json.RawMessage `json:"tool_choice"`
+	Logprobs            bool            `json:"logprobs"`
+	TopLogprobs         int             `json:"top_logprobs"`
+	ServiceTier         string          `json:"service_tier"`
 }
 
 type streamOptions struct {
@@ -62,12 +65,13 @@ type chatCompletion struct {
 	Model   string       `json:"model"`
 	Choices []chatChoice `json:"choices"`
 	Usage   *chatUsage   `json:"usage,omitempty"`
+	Tier    string       `json:"service_tier,omitempty"`
 }
 
 type chatChoice struct {
 	Index        int        `json:"index"`
 	Message      chatAnswer `json:"message"`
-	Logprobs     *struct{}  `json:"logprobs"`
+	Logprobs     any        `json:"logprobs"`
 	FinishReason string     `json:"finish_reason"`
 }
 
@@ -109,11 +113,13 @@ type chatChunk struct {
 	Model   string            `json:"model"`
 	Choices []chatChunkChoice `json:"choices"`
 	Usage   any               `json:"usage,omitempty"` // null in every chunk but the last when usage was asked for
+	Tier    string            `json:"service_tier,omitempty"`
 }
 
 type chatChunkChoice struct {
 	Index        int       `json:"index"`
 	Delta        chatDelta `json:"delta"`
+	Logprobs     any       `json:"logprobs"`
 	FinishReason *string   `json:"finish_reason"`
 }
 
@@ -137,6 +143,9 @@ func (api openaiAPI) chat(w http.ResponseWriter, r *http.Request) {
 	case len(request.Messages) == 0:
 		api.invalid(w, "Missing required parameter: 'messages'.")
 		return
+	case request.TopLogprobs > 0 && !request.Logprobs:
+		api.invalid(w, "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.")
+		return
 	case request.N != nil && (*request.N < 1 || *request.N > 8):
 		api.invalid(w, "This provider answers with few choices: 'n' must be from 1 to 8.")
 		return
@@ -156,7 +165,7 @@ func (api openaiAPI) chat(w http.ResponseWriter, r *http.Request) {
 
 // prompt takes what the answer depends on out of the request.
 func (c chatRequest) prompt() prompt {
-	p := prompt{model: c.Model, outputMax: c.MaxTokens, stops: stopsOf(c.Stop)}
+	p := prompt{model: c.Model, outputMax: c.MaxTokens, stops: stopsOf(c.Stop), odds: oddsOf(c.Logprobs, c.TopLogprobs), tier: c.ServiceTier}
 	if c.N != nil {
 		p.choices = *c.N
 	}
@@ -258,10 +267,10 @@ func (api openaiAPI) completion(x *exchange) chatCompletion {
 		answer.Content = &text
 	}
 	completion := chatCompletion{
-		ID: api.sim.id("chatcmpl-"), Object: "chat.completion", Created: x.entry.At.Unix(), Model: x.entry.Model,
+		ID: api.sim.id("chatcmpl-"), Object: "chat.completion", Created: x.entry.At.Unix(), Model: x.entry.Model, Tier: x.reply.tier,
 	}
 	for i := range x.reply.choices {
-		completion.Choices = append(completion.Choices, chatChoice{Index: i, Message: answer, FinishReason: finishReason(x.reply)})
+		completion.Choices = append(completion.Choices, chatChoice{Index: i, Message: answer, Logprobs: x.reply.odds.chat(x.reply.pieces...), FinishReason: finishReason(x.reply)})
 	}
 	if !x.usageHidden() {
 		counted := chatUsageOf(x.reply.usage)
@@ -272,13 +281,16 @@ func (api openaiAPI) completion(x *exchange) chatCompletion {
 
 func (api openaiAPI) streamChat(x *exchange, withUsage bool) {
 	defer x.end()
-	chunk := chatChunk{ID: api.sim.id("chatcmpl-"), Object: "chat.completion.chunk", Created: x.entry.At.Unix(), Model: x.entry.Model}
+	chunk := chatChunk{ID: api.sim.id("chatcmpl-"), Object: "chat.completion.chunk", Created: x.entry.At.Unix(), Model: x.entry.Model, Tier: x.reply.tier}
 	if withUsage {
 		chunk.Usage = (*chatUsage)(nil)
 	}
 	send := func(delta chatDelta, finish *string) {
 		for i := range x.reply.choices {
 			chunk.Choices = []chatChunkChoice{{Index: i, Delta: delta, FinishReason: finish}}
+			if delta.Content != nil && *delta.Content != "" {
+				chunk.Choices[0].Logprobs = x.reply.odds.chat(*delta.Content)
+			}
 			x.event("", chunk)
 		}
 	}

@@ -3,6 +3,7 @@ package simulator
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 )
 
 type responsesRequest struct {
@@ -22,6 +23,10 @@ type responsesRequest struct {
 	} `json:"tools"`
 	ToolChoice json.RawMessage `json:"tool_choice"`
 	Reasoning  *struct{}       `json:"reasoning"`
+
+	Include     []string `json:"include"`
+	TopLogprobs int      `json:"top_logprobs"`
+	ServiceTier string   `json:"service_tier"`
 }
 
 type response struct {
@@ -42,6 +47,7 @@ type response struct {
 	Tools              []struct{}         `json:"tools"`
 	Metadata           struct{}           `json:"metadata"`
 	Usage              *responseUsage     `json:"usage"`
+	Tier               string             `json:"service_tier,omitempty"`
 }
 
 type incompleteDetails struct {
@@ -65,6 +71,7 @@ type outputText struct {
 	Type        string     `json:"type"`
 	Annotations []struct{} `json:"annotations"`
 	Text        string     `json:"text"`
+	Logprobs    any        `json:"logprobs,omitempty"`
 }
 
 type responseUsage struct {
@@ -117,7 +124,8 @@ func (api openaiAPI) responses(w http.ResponseWriter, r *http.Request) {
 }
 
 func (q responsesRequest) prompt() prompt {
-	p := prompt{model: q.Model, outputMax: q.MaxOutputTokens, texts: q.before}
+	p := prompt{model: q.Model, outputMax: q.MaxOutputTokens, texts: q.before, tier: q.ServiceTier}
+	p.odds = oddsOf(slices.Contains(q.Include, "message.output_text.logprobs"), q.TopLogprobs)
 	if q.Instructions != "" {
 		p.texts = append(p.texts, q.Instructions)
 	}
@@ -154,7 +162,7 @@ func (q responsesRequest) prompt() prompt {
 func (api openaiAPI) response(x *exchange, request responsesRequest) response {
 	answer := response{
 		ID: api.sim.id("resp_"), Object: "response", CreatedAt: x.entry.At.Unix(), Status: "in_progress", Model: x.entry.Model, Background: request.Background,
-		Output: []outputItem{}, ParallelToolCalls: true, ToolChoice: "auto", Tools: []struct{}{},
+		Output: []outputItem{}, Tier: x.reply.tier, ParallelToolCalls: true, ToolChoice: "auto", Tools: []struct{}{},
 	}
 	if request.PreviousResponseID != "" {
 		answer.PreviousResponseID = &request.PreviousResponseID
@@ -206,7 +214,7 @@ func (api openaiAPI) item(r reply) outputItem {
 	}
 	return outputItem{
 		ID: api.sim.id("msg_"), Type: "message", Status: status, Role: "assistant",
-		Content: &[]outputText{{Type: "output_text", Annotations: []struct{}{}, Text: r.text()}},
+		Content: &[]outputText{{Type: "output_text", Annotations: []struct{}{}, Text: r.text(), Logprobs: r.odds.list(r.pieces...)}},
 	}
 }
 
@@ -224,7 +232,7 @@ type responseEvent struct {
 	Text           *string     `json:"text,omitempty"`
 	Arguments      *string     `json:"arguments,omitempty"`
 	Name           string      `json:"name,omitempty"`
-	Logprobs       *[]struct{} `json:"logprobs,omitempty"`
+	Logprobs       any         `json:"logprobs,omitempty"`
 }
 
 func (api openaiAPI) streamResponse(x *exchange, answer response, request responsesRequest) {
@@ -290,12 +298,12 @@ func (api openaiAPI) streamText(x *exchange, index int, item outputItem, send fu
 	send(event)
 	x.stream(func(text string) {
 		event := at
-		event.Type, event.Delta, event.Logprobs = "response.output_text.delta", &text, &none
+		event.Type, event.Delta, event.Logprobs = "response.output_text.delta", &text, x.reply.odds.list(text)
 		send(event)
 	}, nil)
 	whole := (*item.Content)[0]
 	event = at
-	event.Type, event.Text, event.Logprobs = "response.output_text.done", &whole.Text, &none
+	event.Type, event.Text, event.Logprobs = "response.output_text.done", &whole.Text, whole.Logprobs
 	send(event)
 	event = at
 	event.Type, event.Part = "response.content_part.done", &whole

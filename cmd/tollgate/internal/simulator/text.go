@@ -46,6 +46,8 @@ type prompt struct {
 	outputMax       int      // 0: no limit
 	stops           []string // sequences at which the answer ends
 	choices         int      // answers at once; 0: one
+	odds            *odds    // what is told of tokens; nil: nothing
+	tier            string   // who is served first; empty: nobody
 	embedded        int      // tokens of an embedding request, which has no answer in words
 	task            bool     // no conversation: who answers says what it used
 }
@@ -66,6 +68,8 @@ type reply struct {
 	call      *call
 	times     int // of the call, at once
 	choices   int // answers at once
+	odds      *odds
+	tier      string
 	truncated bool
 	redacted  bool   // it has thoughts that only their provider can read
 	stopped   string // the sequence at which it ended
@@ -111,7 +115,7 @@ func (p prompt) answer() reply {
 		return reply{usage: usage{input: p.embedded}}
 	}
 	settings := p.settings()
-	r := reply{choices: max(1, p.choices), redacted: settings["redacted"] > 0}
+	r := reply{choices: max(1, p.choices), odds: p.odds, tier: p.tier, redacted: settings["redacted"] > 0}
 	r.usage = p.input(settings)
 	r.usage.reasoning = settings["reasoning"]
 	if r.call = p.chooseCall(); r.call != nil {

@@ -46,7 +46,7 @@ func settingRows() []feature {
 		number("stop sequences", `["END"]`, map[string]string{byChat: "stop", byMessages: "stop_sequences", byGemini: "stopSequences"}, map[string]string{toChat: `stop.0~END`, toMistral: `stop.0~END`, toCohere: `stop_sequences.0~END`, toMessages: `stop_sequences.0~END`, toConverse: `inferenceConfig.stopSequences.0~END`, toGemini: `generationConfig.stopSequences.0~END`}),
 		number("likeliest tokens", `2`, map[string]string{byChat: "top_logprobs", byResponses: "top_logprobs", byGemini: "logprobs"}, map[string]string{toChat: `top_logprobs~^2$ logprobs~true`, toResponses: `top_logprobs~^2$`, toGemini: `generationConfig.logprobs~^2$ generationConfig.responseLogprobs~true`}).with(came{odds: 2}, map[string]string{
 			byChat: `,"logprobs":true`, byResponses: `,"include":["message.output_text.logprobs"]`, byGemini: `,"responseLogprobs":true`,
-		}),
+		}).refusedAs(map[string]string{byChat: `^(top_)?logprobs$`, byResponses: `^(top_logprobs|include)`, byGemini: `^generationConfig\.(l|responseL)ogprobs$`}),
 	)
 }
 
@@ -60,6 +60,12 @@ func (f feature) with(came came, more map[string]string) feature {
 			f.asks[dialect] += each
 		}
 	}
+	return f
+}
+
+// refusedAs names the fields by which it is refused.
+func (f feature) refusedAs(fields map[string]string) feature {
+	f.field = fields
 	return f
 }
 

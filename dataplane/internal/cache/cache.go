@@ -82,18 +82,27 @@ type Place struct {
 
 // Answer is a whole answer as the caller got it.
 type Answer struct {
-	Dialect  dialect.Dialect
+	Dialect dialect.Dialect
+	Form
+	Body     []byte
+	Used     wire.Tokens // by it; of these the classes of text are kept
+	CostPico int64       // what it cost
+}
+
+// Form is the shape in which an answer is kept.
+type Form struct {
 	Streamed bool // its body is events
 	Array    bool // its events are elements of one array
-	Body     []byte
-	CostPico int64 // what it cost
+	Usage    bool // its events end with OpenAI's extra chunk
 }
 
 // Kept is an answer that was found.
 type Kept struct {
+	Form
 	Body     []byte
 	At       time.Time // when it was given
-	CostPico int64     // what it cost then
+	Used     wire.Tokens
+	CostPico int64 // what it cost then
 }
 
 // Cache keeps answers.

@@ -22,11 +22,11 @@ func FuzzEntry(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte, key string, at uint16, flip byte) {
 		for d := range dialect.Count {
 			for _, streamed := range []bool{false, true} {
-				_ = (&Answer{Dialect: dialect.Dialect(d), Body: body, Streamed: streamed}).whole()
+				_ = (&Answer{Dialect: dialect.Dialect(d), Body: body, Form: Form{Streamed: streamed}}).whole()
 			}
 		}
-		sealed := owner.close(key, &Answer{Body: body, CostPico: 7}, time.UnixMilli(9))
-		if kept, ok := owner.open(key, sealed); !ok || !bytes.Equal(kept.Body, body) || kept.CostPico != 7 || kept.At.UnixMilli() != 9 {
+		sealed := owner.close(key, &Answer{Body: body, CostPico: 7, Form: Form{Streamed: true, Usage: true}, Used: wire.Tokens{Input: 1, Output: 5}}, time.UnixMilli(9))
+		if kept, ok := owner.open(key, sealed); !ok || !bytes.Equal(kept.Body, body) || kept.CostPico != 7 || kept.At.UnixMilli() != 9 || kept.Form != (Form{Streamed: true, Usage: true}) || kept.Used != (wire.Tokens{Input: 1, Output: 5}) {
 			t.Fatalf("%q is %+v, %v", body, kept, ok)
 		}
 		if _, ok := owner.open(key+"x", sealed); ok {

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/http"
 	"slices"
@@ -11,10 +12,12 @@ import (
 	"tollgate.dev/dataplane/internal/cache"
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/guardrail"
+	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/scan"
 	"tollgate.dev/dataplane/internal/sse"
 	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/internal/translate"
 	"tollgate.dev/dataplane/wire"
 )
 
@@ -61,10 +64,44 @@ func (p *Pipeline) recall(c *call) *refusal.Error {
 
 // find returns what is kept at a place, and how old it is, unless it is older than the call wants.
 func (p *Pipeline) find(c *call, place *cache.Place) (kept cache.Kept, age time.Duration, found bool) {
-	if kept, found = p.Cache.Find(place); found {
-		age = max(p.Now().Sub(kept.At), 0)
+	if kept, found = p.Cache.Find(place); !found {
+		return kept, 0, false
+	}
+	if age = max(p.Now().Sub(kept.At), 0); age <= c.memo.age {
+		kept.Body, found = c.shaped(&kept)
 	}
 	return kept, age, found && age <= c.memo.age
+}
+
+// shaped returns a kept answer as the call wants it: one that was given whole as events, and the events of a stream as one answer.
+func (c *call) shaped(kept *cache.Kept) ([]byte, bool) {
+	was, wanted := translate.Shape(kept.Form), c.ask.Shape()
+	if was.Usage = was.Usage && was.Streamed; was == wanted || !wanted.Streamed && !was.Streamed {
+		return kept.Body, true
+	}
+	events := [][]byte{kept.Body}
+	if kept.Streamed {
+		events = events[:0]
+		c.eachEvent(kept.Body, kept.Array, func(event sse.Event) {
+			if len(event.Data) > 0 && event.Data[0] == '{' {
+				events = append(events, event.Data)
+			}
+		})
+	}
+	return c.ask.Recast(events, was, &kept.Used)
+}
+
+// eachEvent hands out the events of a kept stream.
+func (c *call) eachEvent(body []byte, array bool, see func(sse.Event)) {
+	if array {
+		scan.Elements(body, func(element []byte) { see(sse.Event{Raw: element, Data: element}) })
+		return
+	}
+	split := sse.Splitter{Most: cache.EntryBytesMax}
+	split.Feed(body)
+	for event, ok, err := split.Next(); ok && err == nil; event, ok, err = split.Next() {
+		see(event)
+	}
 }
 
 // cacheControl reads what the caller asks of caches: X-Tollgate-Cache, else Cache-Control as https://www.rfc-editor.org/rfc/rfc9111#section-5.2.1
@@ -121,7 +158,7 @@ func (c *call) keepable(rules *state.Cache) bool {
 // header fields that go on to the provider.
 func (c *call) question(rules *state.Cache, but []scan.Value) cache.Question {
 	flags := byte(0)
-	for i, flag := range [...]bool{c.ask.Stream, c.ask.Array, c.key.DropsFields, rules.PerEndUser} {
+	for i, flag := range [...]bool{c.key.DropsFields, rules.PerEndUser} {
 		if flag {
 			flags |= 1 << i
 		}
@@ -141,11 +178,20 @@ func (c *call) question(rules *state.Cache, but []scan.Value) cache.Question {
 	return cache.Ask(c.pieces...)
 }
 
-// decisive appends the body's pieces around some texts and what no answer depends on, without the spaces that say nothing. A Responses answer
-// repeats the caller's labels, so that they count there.
+// decisive appends the body without some texts and what no answer depends on: the shape in which it comes, and the spaces that say nothing. A
+// Responses answer repeats the caller's labels, so that they count there.
 func (c *call) decisive(dst [][]byte, but []scan.Value) [][]byte {
 	body := c.body.B
 	cuts := append(make([]scan.Value, 0, 8), but...)
+	var shapes [2]scan.Value
+	if !c.dialect.IsGoogle() { // whose path says it
+		for i, field := range [...]scan.Field{scan.Stream, scan.StreamOptions} {
+			if v := c.scan.Fields[field]; v.End > 0 {
+				shapes[i] = scan.WithComma(body, scan.Member(body, v))
+				cuts = append(cuts, shapes[i])
+			}
+		}
+	}
 	if c.dialect == dialect.OpenAIResponses || c.dialect.IsGoogle() {
 		dst = append(dst, c.ask.Model)
 	} else {
@@ -159,12 +205,12 @@ func (c *call) decisive(dst [][]byte, but []scan.Value) [][]byte {
 		if cut.End == 0 { // an absent field
 			continue
 		}
-		begin := len(c.scratch)
-		c.scratch = scan.Compact(c.scratch, body[at:cut.Start])
-		dst = append(dst, c.scratch[begin:])
-		at = cut.End
+		if c.scratch = scan.Compact(c.scratch, body[at:max(cut.Start, at)]); cut != shapes[0] && cut != shapes[1] {
+			c.scratch = append(c.scratch, 0)
+		}
+		at = max(cut.End, at)
 	}
-	return dst
+	return append(dst, bytes.TrimRight(c.scratch, "},\x00")) // a comma may be left before what was the last member
 }
 
 // place is where the answer of a target is kept.
@@ -245,21 +291,12 @@ func (c *call) checkKept(body []byte) (v guardrail.Verdict) {
 		return v
 	}
 	window := guardrail.NewWindow(&c.checker, c.dialect, longest(c.key.Guardrails))
-	see := func(event sse.Event) {
+	c.eachEvent(body, c.ask.Array, func(event sse.Event) {
 		c.answer.Texts = c.answer.Texts[:0]
 		if v.Blocked == nil && len(event.Data) > 0 && event.Data[0] == '{' && c.answer.ScanAnswer(event.Data) == nil {
 			v, _ = window.Add(event, &c.answer) // what is kept is shorter than a window holds
 		}
-	}
-	if c.ask.Array {
-		scan.Elements(body, func(element []byte) { see(sse.Event{Raw: element, Data: element}) })
-	} else {
-		c.split.Reset()
-		c.split.Feed(body)
-		for event, ok, err := c.split.Next(); ok && err == nil; event, ok, err = c.split.Next() {
-			see(event)
-		}
-	}
+	})
 	if v.Blocked == nil {
 		_, v = window.Release(nil, true)
 	}
@@ -279,7 +316,7 @@ func (c *call) recordStream(data []byte) {
 }
 
 // keepAnswer hands an answer that has reached its caller whole to the cache.
-func (p *Pipeline) keepAnswer(c *call, a *attempt, body []byte, cost int64) {
+func (p *Pipeline) keepAnswer(c *call, a *attempt, body []byte, used meter.Usage, cost int64) {
 	if !c.memo.keeps || len(body) > cache.EntryBytesMax {
 		return
 	}
@@ -292,5 +329,5 @@ func (p *Pipeline) keepAnswer(c *call, a *attempt, body []byte, cost int64) {
 	if spot != nil {
 		spot.Around.Target = place.Target
 	}
-	p.Cache.Keep(*place, cache.Answer{Dialect: c.dialect, Streamed: c.ask.Stream, Array: c.ask.Array, Body: body, CostPico: cost}, spot, c.target.Cache.TTL)
+	p.Cache.Keep(*place, cache.Answer{Dialect: c.dialect, Form: cache.Form(c.ask.Shape()), Body: body, Used: wire.Tokens(used), CostPico: cost}, spot, c.target.Cache.TTL)
 }

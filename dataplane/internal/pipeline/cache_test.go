@@ -162,6 +162,66 @@ func TestTheSameQuestionIsAnsweredOnceAndForNothingAfterwards(t *testing.T) {
 	}
 }
 
+// TestAKeptAnswerServesInEitherShape: what was given whole is streamed, and a stream is given whole, in every dialect, with the usage that the
+// provider counted.
+func TestAKeptAnswerServesInEitherShape(t *testing.T) {
+	t.Parallel()
+	const messagesAsk, messagesAnswer = `{"model":"fast","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`, `{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"hello there"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":11,"output_tokens":2}}`
+	const messagesStream = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":11,\"output_tokens\":1}}}\n\nevent: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\nevent: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"hello there\"}}\n\nevent: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\nevent: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":2}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
+	const geminiAsk, geminiAnswer = `{"contents":[{"parts":[{"text":"hi"}]}],"generationConfig":{"maxOutputTokens":9}}`, `{"candidates":[{"content":{"role":"model","parts":[{"text":"hello there"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":11,"candidatesTokenCount":2},"modelVersion":"m","responseId":"r"}`
+	asStream := func(ask string) string { return strings.TrimSuffix(ask, "}") + `,"stream":true}` }
+	type way struct{ path, ask, holds string } // what its answer holds
+	chat, chatStream := way{"/v1/chat/completions", chatAsk, `"prompt_tokens":10`}, way{"/v1/chat/completions", asStream(chatAsk), `data: [DONE]`}
+	chatUsage := way{"/v1/chat/completions", strings.TrimSuffix(chatAsk, "}") + `,"stream":true,"stream_options":{"include_usage":true}}`, `"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":`}
+	gemini, geminiStream, geminiArray := way{"/v1beta/models/fast:generateContent", geminiAsk, `"promptTokenCount":11`}, way{"/v1beta/models/fast:streamGenerateContent?alt=sse", geminiAsk, "data: {"}, way{"/v1beta/models/fast:streamGenerateContent", geminiAsk, `[{"`}
+	messages, messagesStreamed := way{"/v1/messages", messagesAsk, `"input_tokens":11`}, way{"/v1/messages", asStream(messagesAsk), `event: message_stop`}
+	kinds := map[string]wire.ProviderKind{"/v1/messages": wire.ProviderKind_PROVIDER_KIND_ANTHROPIC, "/v1beta/models/fast": wire.ProviderKind_PROVIDER_KIND_GEMINI}
+	for name, c := range map[string]struct{ first, then way }{
+		"chat, then streamed": {chat, chatStream}, "chat, then with usage": {chat, chatUsage}, "chat stream, then whole": {chatStream, chat}, "chat stream, then with usage": {chatStream, chatUsage}, "with usage, then without": {chatUsage, chatStream},
+		"messages, then streamed": {messages, messagesStreamed}, "messages stream, then whole": {messagesStreamed, messages},
+		"gemini, then streamed": {gemini, geminiStream}, "gemini, then an array": {gemini, geminiArray}, "gemini array, then events": {geminiArray, geminiStream}, "gemini array, then whole": {geminiArray, gemini}, "gemini stream, then an array": {geminiStream, geminiArray},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var calls atomic.Int64
+			prefix, _, _ := strings.Cut(c.first.path, ":")
+			target := provider(t, max(kinds[prefix], wire.ProviderKind_PROVIDER_KIND_OPENAI), func(w http.ResponseWriter, r *http.Request) {
+				calls.Add(1)
+				streamed := c.first == chatStream || c.first == chatUsage || c.first == messagesStreamed || c.first == geminiStream || c.first == geminiArray
+				whole, events := chatAnswer, chunk("hello ")+chunk("there")+lastChunk+usageChunk+doneChunk
+				switch kinds[prefix] {
+				case wire.ProviderKind_PROVIDER_KIND_ANTHROPIC:
+					whole, events = messagesAnswer, messagesStream
+				case wire.ProviderKind_PROVIDER_KIND_GEMINI:
+					whole, events = geminiAnswer, "data: "+geminiAnswer+"\n\n"
+				}
+				if streamed {
+					answering("text/event-stream", events)(w, r)
+				} else {
+					answering("application/json", whole)(w, r)
+				}
+			})
+			g := newRig(t, target)
+			s := cached(t, g)
+			miss := g.ask(c.first.path, c.first.ask)
+			s.kept(t, 1)
+			hit := g.ask(c.then.path, c.then.ask)
+			if miss.status != 200 || hit.status != 200 || calls.Load() != 1 || hit.header.Get(cacheField) != "hit" || !strings.Contains(miss.body, c.first.holds) || !strings.Contains(hit.body, c.then.holds) {
+				t.Fatalf("%d calls\n%+v\n%+v", calls.Load(), miss, hit)
+			}
+			if usage := c.then == chat || c.then == chatUsage; strings.Contains(hit.body, `"prompt_tokens":10`) != usage && kinds[prefix] == 0 {
+				t.Errorf("usage wanted %t: %s", usage, hit.body)
+			}
+			if !strings.Contains(hit.body, "hello there") {
+				t.Errorf("%s", hit.body)
+			}
+			if e := g.wait(2)[1]; e.GetCode() != wire.CodeCacheHit || e.GetCostPico() != 0 || e.GetSavedPico() == 0 || e.GetStreamed() != (c.then != chat && c.then != messages && c.then != gemini) {
+				t.Errorf("%v", e)
+			}
+		})
+	}
+}
+
 func TestWhatDecidesAnAnswerDecidesWhatServes(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int64

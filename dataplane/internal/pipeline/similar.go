@@ -13,6 +13,8 @@ import (
 	"tollgate.dev/dataplane/internal/buffer"
 	"tollgate.dev/dataplane/internal/cache"
 	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/limit"
+	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/scan"
 	"tollgate.dev/dataplane/internal/state"
@@ -24,7 +26,7 @@ const (
 	CacheLabel = wire.CacheLabel
 
 	similarityField = "X-Tollgate-Cache-Similarity"
-	embedWithin     = 2 * time.Second // no call waits longer to be compared
+	embedWithin     = 2 * time.Second // no call waits longer to be compared: embedding takes a tenth of that, and most models answer in as long
 	saidBytesMost   = 8 << 10         // of a question that is compared, as it lies
 	vectorBytesMost = 1 << 20         // of an answer with one embedding
 )
@@ -39,6 +41,7 @@ const (
 	tooLong                    // the words are too many
 	noModel                    // no route of the workspace has the name
 	noBudget                   // a budget does not let it be embedded
+	noRate                     // nor does a rate limit of the model that embeds
 	tooSlow                    // the embedding did not come in time
 	notWell                    // the embedding did not come
 	storeAway                  // nor did what is kept
@@ -47,7 +50,7 @@ const (
 
 // String returns the result as header and metric have it.
 func (r compared) String() string {
-	return [comparedTo]string{"hit", "miss", "no_text", "too_long", "no_model", "no_budget", "too_slow", "failed", "away"}[r]
+	return [comparedTo]string{"hit", "miss", "no_text", "too_long", "no_model", "no_budget", "limited", "too_slow", "failed", "away"}[r]
 }
 
 // comparisons counts them.
@@ -61,7 +64,7 @@ func newComparisons(registry prometheus.Registerer) *comparisons {
 	for r := range comparedTo {
 		registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "tollgate_semantic_cache_total", ConstLabels: prometheus.Labels{"result": r.String()},
-			Help: "Questions that were not kept word for word, by what became of comparing them: no_text: the user said nothing last; no_budget, too_slow (2 s), failed: of the embedding.",
+			Help: "Questions that were not kept word for word, by what became of comparing them: no_text: the user said nothing last; no_budget, limited, too_slow (2 s), failed: of the embedding.",
 		}, func() float64 { return float64(all[r].Load()) }))
 	}
 	return all
@@ -160,7 +163,8 @@ func (c *call) lastSaid() (said []scan.Value) {
 }
 
 // embed asks the workspace's own model for the direction of a question. It is an attempt like any other, reserved, recorded and settled, with the
-// caller's run and labels and one more that says what it was for; rate limits are the call's and were asked already.
+// caller's run and labels and one more that says what it was for. Of rate limits it is held by those that do not hold the call itself, which
+// were asked already.
 func (p *Pipeline) embed(c *call, model string, said []scan.Value) (vector cache.Vector, result compared) {
 	route := c.key.Routes[model]
 	if route == nil {
@@ -194,7 +198,8 @@ func (p *Pipeline) embed(c *call, model string, said []scan.Value) (vector cache
 	if c.timeout > 0 {
 		s.timeout = min(s.timeout, c.timeout)
 	}
-	for _, stage := range []func(*call) *refusal.Error{p.ask, p.route, p.attempt} {
+	defer func() { s.grant.Settle(s.usedInput, s.usedOutput, p.Now()) }()
+	for _, stage := range []func(*call) *refusal.Error{p.ask, p.route, func(s *call) *refusal.Error { return p.limitComparison(s, c) }, p.attempt} {
 		if problem := stage(s); problem != nil {
 			return vector, unembedded(problem)
 		}
@@ -208,10 +213,26 @@ func (p *Pipeline) embed(c *call, model string, said []scan.Value) (vector cache
 	return vector, likeNone
 }
 
+// limitComparison takes what embedding is expected to use from the rate limits that hold it and have not counted the call that it is for.
+func (p *Pipeline) limitComparison(s, c *call) *refusal.Error {
+	facts, callers := s.facts(), c.facts()
+	own := &state.Key{}
+	for _, each := range c.key.RateLimits {
+		subject, holds := each.Selector.Subject(&facts)
+		counted, did := each.Selector.Subject(&callers)
+		if holds && (!did || counted != subject) {
+			own.RateLimits = append(own.RateLimits, each)
+		}
+	}
+	return p.Limiter.Admit(&s.grant, own, &facts, limit.Estimate{InputTokens: meter.Tokens(int64(len(s.body.B))), NoOutput: true}, s.started)
+}
+
 func unembedded(problem *refusal.Error) compared {
 	switch problem.Code {
 	case wire.CodeBudgetExhausted, wire.CodeBudgetUnavailable:
 		return noBudget
+	case wire.CodeRateLimited:
+		return noRate
 	case wire.CodeDeadlineExceeded, wire.CodeUpstreamTimeout, wire.CodeClientClosed:
 		return tooSlow
 	default:

@@ -17,6 +17,7 @@ import (
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/scan"
 	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/internal/state/statetest"
 	"tollgate.dev/dataplane/wire"
 )
 
@@ -178,7 +179,7 @@ func TestOnlyWhatWasSaidLastIsCompared(t *testing.T) {
 		"a parameter":       {body: of(like, `"temperature":0`, `"temperature":1`), want: "miss"},
 		"another role":      {body: of(like, `"role":"user","content":[`, `"role":"system","content":[`), want: "miss; compared=no_text"},
 		"an image":          {body: of(like, `}]}],"tools"`, `},{"type":"image_url","image_url":{"url":"https://x.test/a.png"}}]}],"tools"`), want: "miss"},
-		"streamed":          {body: of(like, `"temperature":0`, `"temperature":0,"stream":true`), want: "miss"},
+		"streamed":          {body: of(like, `"temperature":0`, `"temperature":0,"stream":true`), want: "hit"},
 		"a beta":            {body: of(like), header: []string{"Openai-Beta", "x"}, want: "miss"},
 		"no-store":          {body: of(like), header: []string{cacheField, "no-store"}, want: "bypass"},
 		"no-cache":          {body: of(like), header: []string{cacheField, "no-cache"}, want: "miss"},
@@ -199,7 +200,7 @@ func TestOnlyWhatWasSaidLastIsCompared(t *testing.T) {
 		before := s.put.Load()
 		if got := ask(change.body, change.header...); got != change.want {
 			t.Errorf("%s: %q, want %q", name, got, change.want)
-		} else if strings.HasPrefix(got, "miss") && !strings.Contains(change.body, `"stream":true`) {
+		} else if strings.HasPrefix(got, "miss") {
 			s.kept(t, before+1)
 		}
 		if change.off != nil {
@@ -264,6 +265,31 @@ func TestWhateverGoesWrongWithComparingTheCallIsAnswered(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestComparingObeysTheRateLimitsOfTheModelThatEmbeds, and is not counted again by those that hold the call itself.
+func TestComparingObeysTheRateLimitsOfTheModelThatEmbeds(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, openAI(t, answering("application/json", chatAnswer)))
+	s, e := comparing(t, g)
+	store, org := statetest.NewStore(t), statetest.ID(2)
+	limit := func(n byte, scope wire.Scope, value string, amount int64) *wire.RateLimit {
+		return &wire.RateLimit{Id: statetest.ID(n).Bytes(), Name: "l", Scope: scope, ScopeValue: value, What: wire.RateLimitWhat_RATE_LIMIT_WHAT_REQUESTS, Amount: amount, Per: wire.RateLimitPer_RATE_LIMIT_PER_DAY}
+	}
+	statetest.Apply(t, store, org, 1, &wire.Organization{Id: org.Bytes(), Name: "a", Slug: "a"}, &wire.Workspace{Id: statetest.ID(3).Bytes(), Name: "main", Slug: "main"},
+		&wire.VirtualKey{Id: statetest.ID(4).Bytes(), Name: "k", WorkspaceId: statetest.ID(3).Bytes(), Hash: make([]byte, 32)},
+		limit(10, wire.Scope_SCOPE_MODEL, "small", 2), limit(11, wire.Scope_SCOPE_ORG, "", 9))
+	g.key.RateLimits = store.Current().Key([32]byte{}).RateLimits
+	for i, want := range []string{"miss", "miss", "miss; compared=limited", "miss; compared=limited"} {
+		got := g.ask("/v1/chat/completions", strings.Replace(chatAsk, `"hi"`, fmt.Sprintf(`"question%d"`, i), 1))
+		if got.status != http.StatusOK || got.header.Get(cacheField) != want || got.header.Get("X-Ratelimit-Remaining-Requests") != fmt.Sprint(8-i) {
+			t.Errorf("question %d: %+v, want %q", i, got, want)
+		}
+	}
+	if s.placed(t, 2); e.asked() != 2 {
+		t.Errorf("%d were embedded", e.asked())
+	}
+	g.balanced()
 }
 
 // unless is a book that has nothing for one model.

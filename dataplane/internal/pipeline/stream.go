@@ -336,7 +336,7 @@ func (f *flow) whole(watch *watch) (bool, *refusal.Error) {
 	}
 	cost := f.settle(e)
 	if f.c.code = e.code; e.outcome == wire.Outcome_OUTCOME_OK {
-		f.p.keepAnswer(f.c, f.a, f.c.memo.body, cost)
+		f.p.keepAnswer(f.c, f.a, f.c.memo.body, e.usage, cost)
 	}
 	return false, nil
 }

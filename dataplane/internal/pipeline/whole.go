@@ -82,7 +82,7 @@ func (p *Pipeline) deliver(c *call, a *attempt, e ending, out []byte, problem *r
 	if problem != nil {
 		return false, problem
 	}
-	p.keepAnswer(c, a, out, cost)
+	p.keepAnswer(c, a, out, e.usage, cost)
 	p.describeLimits(c)
 	if left += a.worst - cost; e.doubt {
 		left -= a.worst

@@ -234,3 +234,22 @@ func Splice(dst, body []byte, edits []Edit) []byte {
 	}
 	return append(dst, body[at:]...)
 }
+
+// Member returns where the member of an object stands, its key included, whose value stands there.
+func Member(body []byte, value Value) Value {
+	shut := bytes.LastIndexByte(body[:value.Start], '"')
+	return Value{Start: bytes.LastIndexByte(body[:shut], '"'), End: value.End}
+}
+
+// WithComma takes the comma to a member that goes: the one behind it, or else the one before.
+func WithComma(body []byte, member Value) Value {
+	const space = " \t\r\n"
+	if behind := bytes.TrimLeft(body[member.End:], space); behind[0] == ',' {
+		member.End = len(body) - len(behind) + 1
+		return member
+	}
+	if before := bytes.TrimRight(body[:member.Start], space); before[len(before)-1] == ',' {
+		member.Start = len(before) - 1
+	}
+	return member
+}

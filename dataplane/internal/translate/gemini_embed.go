@@ -65,10 +65,8 @@ func (a *Ask) sameModel(body []byte) (problem *refusal.Error) {
 func (w *writer) nameGoogles(a *Ask, body []byte, target *state.Target) {
 	if a.Dialect == dialect.GeminiEmbed && isVertex(target) {
 		if model := w.r.Fields[scan.Model]; model.End > 0 {
-			w.edits = append(w.edits, scan.Edit{Start: keyOf(body, model.Start), End: model.End})
-			last := &w.edits[len(w.edits)-1]
-			cut := withComma(body, scan.Value{Start: last.Start, End: last.End})
-			last.Start, last.End = cut.Start, cut.End
+			cut := scan.WithComma(body, scan.Member(body, model))
+			w.edits = append(w.edits, scan.Edit{Start: cut.Start, End: cut.End})
 		}
 		return
 	}

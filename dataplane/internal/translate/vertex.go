@@ -36,32 +36,13 @@ func (w *writer) versionForVertex(a *Ask, body []byte, target *state.Target) {
 		return
 	}
 	model := w.r.Fields[scan.Model]
-	member := scan.Value{Start: keyOf(body, model.Start), End: model.End}
+	member := scan.Member(body, model)
 	if named == nil {
 		w.scratch = append(w.scratch, vertexVersion...)
 	} else {
-		member = withComma(body, member)
+		member = scan.WithComma(body, member)
 	}
 	w.replace(member, from)
-}
-
-// keyOf returns where the key begins whose value begins at.
-func keyOf(body []byte, at int) int {
-	shut := bytes.LastIndexByte(body[:at], '"')
-	return bytes.LastIndexByte(body[:shut], '"')
-}
-
-// withComma takes the comma to a member that goes: the one behind it, or else the one before.
-func withComma(body []byte, member scan.Value) scan.Value {
-	const space = " \t\r\n"
-	if behind := bytes.TrimLeft(body[member.End:], space); behind[0] == ',' {
-		member.End = len(body) - len(behind) + 1
-		return member
-	}
-	if before := bytes.TrimRight(body[:member.Start], space); before[len(before)-1] == ',' {
-		member.Start = len(before) - 1
-	}
-	return member
 }
 
 // tierForVertex takes the tier out of a request of the Gemini API: Vertex AI is told in the head, and refuses the member
@@ -77,7 +58,7 @@ func (w *writer) tierForVertex(a *Ask, body []byte) {
 		if word := geminiTier(inside(value)); word == "flex" || word == "priority" {
 			a.Tier = word
 		}
-		member := withComma(body, scan.Value{Start: offset(body, key) - 1, End: offset(body, value) + len(value)})
+		member := scan.WithComma(body, scan.Value{Start: offset(body, key) - 1, End: offset(body, value) + len(value)})
 		w.edits = append(w.edits, scan.Edit{Start: member.Start, End: member.End})
 	})
 }

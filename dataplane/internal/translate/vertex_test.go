@@ -82,7 +82,7 @@ func TestVertexIsToldTheTierInTheHead(t *testing.T) {
 		}
 		target.Provider.Kind = geminiKind
 		if edits, _ = ask.Rewrite(nil, nil, []byte(body), r, target, 0); len(edits) > 0 || ask.Tier != "" {
-			t.Errorf("%s: at the Gemini API %q, tier %q", body, edits, ask.Tier)
+			t.Errorf("%s: at the Gemini API %v, tier %q", body, edits, ask.Tier)
 		}
 	}
 }

@@ -29,21 +29,6 @@ type answer struct {
 	others []alternative // where several answers were asked for
 }
 
-// alternative is what a model says, and why it stopped.
-type alternative struct {
-	parts  []part
-	finish finishKind
-	stop   []byte // the sequence
-}
-
-// all hands out each of the answers.
-func (a *answer) all(do func(index int, s *alternative)) {
-	do(0, &a.alternative)
-	for i := range a.others {
-		do(i+1, &a.others[i])
-	}
-}
-
 // errAnswer says that an answer is not what the provider's API defines.
 var errAnswer = errors.New("the answer is not what the API defines")
 

@@ -14,15 +14,21 @@ const (
 
 // soundMs returns how long a file of sound can be at most and usually is, in milliseconds. The head of a plain WAVE says it, if all of its
 // fields agree, so that no other reader can take it for slower sound; of others their length does. FLAC and Ogg, where silence is next to no
-// bytes, may say that they are longer than that.
+// bytes, are longer than that if they say so, or if their frames and packets can be.
 func soundMs(file []byte) (most, usual int64) {
 	if ms, ok := waveMs(file); ok {
 		return ms, ms
 	}
 	size := int64(len(file))
 	most, usual = size*1000/leastBytesPerSec+1000, size*1000/usualBytesPerSec+1
-	said := max(flacMs(file), oggMs(file))
-	return max(most, said), max(usual, said)
+	said, there := int64(0), uint64(0)
+	switch {
+	case bytes.HasPrefix(file, []byte("fLaC")):
+		said, there = flacMs(file)
+	case bytes.HasPrefix(file, []byte("OggS")):
+		said, there = oggMs(file), max(oggPacketsMs(file), flacFramesMs(file, 0))
+	}
+	return max(most, said, int64(min(there, soundMostMs))), max(usual, said)
 }
 
 // waveMs reads the head of uncompressed sound (http://soundfile.sapp.org/doc/WaveFormat/).
@@ -59,14 +65,14 @@ func dataFollows(chunks []byte) bool {
 	return false
 }
 
-// flacMs reads how many samples a FLAC file says it has (RFC 9639 §8.2); 0: it says none.
-func flacMs(file []byte) int64 {
+// flacMs reads how many samples a FLAC file says it has (RFC 9639 §8.2), 0: it says none; and how long its frames are.
+func flacMs(file []byte) (said int64, there uint64) {
 	const begin, end = 18, 26 // of the rate, channels, bits and samples
-	if len(file) < end || string(file[:4]) != "fLaC" || file[4]&0x7f != 0 {
-		return 0
+	if len(file) < end || file[4]&0x7f != 0 {
+		return 0, flacFramesMs(file, 0)
 	}
 	packed := binary.BigEndian.Uint64(file[begin:end])
-	return durationMs(packed&(1<<36-1), packed>>44)
+	return durationMs(packed&(1<<36-1), packed>>44), flacFramesMs(file, packed>>44)
 }
 
 // oggMs reads where the last page of an Ogg file says that it ends (RFC 3533 §6), at the rate of its first packet: Opus counts 48,000 a
@@ -74,7 +80,7 @@ func flacMs(file []byte) int64 {
 func oggMs(file []byte) int64 {
 	const positionAt, firstBytes = 6, 48
 	last := bytes.LastIndex(file, []byte("OggS"))
-	if len(file) < firstBytes || string(file[:4]) != "OggS" || len(file)-last < positionAt+8 {
+	if len(file) < firstBytes || len(file)-last < positionAt+8 {
 		return 0
 	}
 	rate := uint64(48_000)

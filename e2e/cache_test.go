@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,6 +66,10 @@ func TestACallIsAnsweredWithWhatAnotherEdgeHasKept(t *testing.T) {
 		return nil
 	})
 	p.savedAsItCost(t)
+	turned := ask(t.Context(), http.MethodPost, p.house.Edges[1].URL+"/v1/chat/completions", p.key, strings.Replace(bodyOf(keptAsk, "", "Name a bird.", false), "{", `{"stream":true,"stream_options":{"include_usage":true},`, 1))
+	if h := hear(byChat, turned.Body, true); turned.Header.Get("X-Tollgate-Cache") != "hit" || h.broken != "" || h.text != miss["chat"].Text || h.input == 0 || h.output == 0 {
+		t.Errorf("what was given whole, streamed: %v %s", turned.Header, turned.Body)
+	}
 	t.Run("another workspace", func(t *testing.T) {
 		other := newProject(t, p.house)
 		other.keeping(t)

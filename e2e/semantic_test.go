@@ -50,12 +50,13 @@ func TestAQuestionLikeAnotherOnesIsAnsweredByWhatAnEdgeHasKept(t *testing.T) {
 	p := newProject(t, redisStand(t))
 	route := p.comparing(t)
 	for _, stream := range []bool{false, true} {
-		miss := p.alike(t, 0, "be kind", question, stream)
+		kindly := fmt.Sprintf("be kind, %t", stream)
+		miss := p.alike(t, 0, kindly, question, stream)
 		if got := miss.Header.Get("X-Tollgate-Cache"); got != "miss" {
 			t.Fatal(got)
 		}
 		until(t, time.Minute, func() error { // it is kept a moment after it was given
-			hit := p.alike(t, 1, "be kind", reworded, stream)
+			hit := p.alike(t, 1, kindly, reworded, stream)
 			similarity, _ := strconv.ParseFloat(hit.Header.Get("X-Tollgate-Cache-Similarity"), 64)
 			if hit.Header.Get("X-Tollgate-Cache") != "hit" {
 				return fmt.Errorf("%v", hit.Header)
@@ -65,12 +66,12 @@ func TestAQuestionLikeAnotherOnesIsAnsweredByWhatAnEdgeHasKept(t *testing.T) {
 			}
 			return nil
 		})
-		if same := p.alike(t, 1, "be kind", question, stream); same.Header.Get("X-Tollgate-Cache") != "hit" || same.Header.Get("X-Tollgate-Cache-Similarity") != "" {
+		if same := p.alike(t, 1, kindly, question, stream); same.Header.Get("X-Tollgate-Cache") != "hit" || same.Header.Get("X-Tollgate-Cache-Similarity") != "" {
 			t.Errorf("%v", same.Header)
 		}
 		for name, got := range map[string]said{
-			"other instructions": p.alike(t, 1, "be short", reworded, stream),
-			"another question":   p.alike(t, 1, "be kind", "Which invoices are due by the end of November?", stream),
+			"other instructions": p.alike(t, 1, kindly+" and short", reworded, stream),
+			"another question":   p.alike(t, 1, kindly, "Which invoices are due by the end of November?", stream),
 		} {
 			if got.Header.Get("X-Tollgate-Cache") != "miss" {
 				t.Errorf("%s: %v", name, got.Header)

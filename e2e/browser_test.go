@@ -35,12 +35,15 @@ const (
 	narrow     = 390
 )
 
-// newBrowser starts Chromium from PATH with the driver that npm installed. What is absent fails the test.
-func newBrowser(t *testing.T, house *rig.Rig) *browser {
+// newBrowser starts Chromium from PATH with the driver that npm installed; the window that walks may be changed. What is absent fails the test.
+func newBrowser(t *testing.T, house *rig.Rig, change ...func(*playwright.BrowserNewContextOptions)) *browser {
 	t.Helper()
 	engine := chromium(t)
 	checkerOptions, walkOptions := contextOptions(house), contextOptions(house)
 	checkerOptions.BypassCSP = playwright.Bool(true)
+	for _, each := range change {
+		each(&walkOptions)
+	}
 	walk, err := engine.NewContext(walkOptions)
 	must(t, err)
 	walk.SetDefaultTimeout(patienceMS)

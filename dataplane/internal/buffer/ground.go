@@ -89,6 +89,6 @@ func (b *Buffer) lay(file *os.File, size int) bool {
 
 // over puts another mapping in the place of the buffer's first bytes.
 func (b *Buffer) over(fd, size, protection, flags int) bool {
-	_, err := unix.MmapPtr(fd, 0, unsafe.Pointer(&b.ground[0]), uintptr(size), protection, flags|unix.MAP_FIXED)
+	_, err := unix.MmapPtr(fd, 0, unsafe.Pointer(&b.ground[0]), uintptr(size), protection, flags|unix.MAP_FIXED) //nolint:gosec // addresses of its own, and no more of them than it has
 	return err == nil
 }

@@ -46,7 +46,7 @@ func window(text []byte, at, overlap int) (end, next int) {
 		if next = clean(text, at, end-overlap); next > at {
 			return end, next
 		}
-		if most-at > windowMost {
+		if most-at >= windowMost {
 			return 0, -1
 		}
 	}

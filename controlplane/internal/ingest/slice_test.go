@@ -232,7 +232,7 @@ func TestKeptAnswersAreCountedWithoutReadingOtherSums(t *testing.T) {
 	var events []*wire.UsageEvent
 	for i := range days * calls {
 		events = append(events, event(actor.Org, func(e *wire.UsageEvent) {
-			e.StartedUnixUs, e.VirtualKeyId = began.AddDate(0, 0, i/calls).UnixMicro(), fixed(byte(i%calls + 1))
+			e.StartedUnixUs, e.VirtualKeyId = began.AddDate(0, 0, i/calls).UnixMicro(), fixed(byte(i%calls+1))
 			if i%calls == 0 {
 				e.Code = wire.CodeCacheHit
 			}

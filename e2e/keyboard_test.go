@@ -93,7 +93,7 @@ func (k keyboard) press(t *testing.T, key string) {
 // enter presses Enter where that leads to another page.
 func (k keyboard) enter(t *testing.T) {
 	t.Helper()
-	_, err := k.page.ExpectNavigation(func() error { return k.page.Keyboard().Press("Enter") })
+	_, err := k.page.ExpectNavigation(func() error { return k.page.Keyboard().Press("Enter") }) //nolint:staticcheck // where it leads is the test's next question
 	must(t, err)
 }
 

@@ -72,11 +72,11 @@ func (a *Apps) ask(ctx context.Context, app *wire.EntraApp, scope string, endpoi
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	asked := a.now()
-	response, err := a.do(private, request)
+	response, err := a.do(private, request) //nolint:bodyclose // Read closes it
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("ask Entra: %w", err)
 	}
-	text, holds, err := token.Read(response, tokenMost) //nolint:bodyclose // it does
+	text, holds, err := token.Read(response, tokenMost)
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("ask Entra for a token: %w", err)
 	}

@@ -41,7 +41,7 @@ type transfer struct {
 // call tries the transfer once. It is false while the socket is not ready.
 func (t *transfer) call(trap, fd uintptr) bool {
 	for {
-		n, _, failed := syscall.RawSyscall(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(t.data))), uintptr(len(t.data)))
+		n, _, failed := syscall.RawSyscall(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(t.data))), uintptr(len(t.data))) //nolint:gosec // the system call takes an address
 		switch failed {
 		case syscall.EINTR:
 			continue

@@ -70,11 +70,11 @@ func (a *Accounts) ask(ctx context.Context, account *wire.ServiceAccount, addres
 		return "", time.Time{}, fmt.Errorf("make a request to Google: %w", err)
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	response, err := a.do(private, request)
+	response, err := a.do(private, request) //nolint:bodyclose // Read closes it
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("ask Google for a token: %w", err)
 	}
-	text, holds, err := token.Read(response, tokenMost) //nolint:bodyclose // it does
+	text, holds, err := token.Read(response, tokenMost)
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("ask Google for a token: %w", err)
 	}

@@ -120,7 +120,7 @@ const (
 
 	messageBatches = "/v1/messages/batches"
 	geminiFiles    = "/v1beta/files"
-	clientSecrets  = "/v1/realtime/client_secrets"
+	clientSecrets  = "/v1/realtime/client_secrets" //nolint:gosec // a path
 )
 
 // keptPlaces are the paths before such an id.

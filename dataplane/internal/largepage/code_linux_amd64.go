@@ -25,8 +25,9 @@ const (
 // for every thread. Moved is how many bytes stand on large pages now: none where the system has no such pages for programs. After an error
 // everything is where it was; systems that let no program make code refuse.
 func Code() (moved int, err error) {
-	if enabled, err := os.ReadFile(enabledPath); err != nil || bytes.Contains(enabled, []byte("[never]")) {
-		return 0, nil //nolint:nilerr // a system without the file has no such pages
+	enabled, _ := os.ReadFile(enabledPath) // a system without the file has no such pages
+	if !bytes.Contains(enabled, []byte("[madvise]")) && !bytes.Contains(enabled, []byte("[always]")) {
+		return 0, nil
 	}
 	begin, end, err := text()
 	if err != nil {
@@ -42,13 +43,17 @@ func Code() (moved int, err error) {
 		return 0, fmt.Errorf("map memory: %w", failed)
 	}
 	at := (room + Size - 1) &^ (Size - 1)
-	defer syscall.Syscall(syscall.SYS_MUNMAP, room, at-room, 0)
-	defer syscall.Syscall(syscall.SYS_MUNMAP, at+size, room+Size-at, 0)
+	unmap(room, at-room)
+	unmap(at+size, room+Size-at)
 	if err := replace(begin, at, size); err != nil {
-		_, _, _ = syscall.Syscall(syscall.SYS_MUNMAP, at, size, 0)
+		unmap(at, size)
 		return 0, err
 	}
 	return int(size), nil
+}
+
+func unmap(at, size uintptr) {
+	_, _, _ = syscall.Syscall(syscall.SYS_MUNMAP, at, size, 0) // what stays is address space
 }
 
 // replace fills the room at an address with the code at begin, and moves it there.
@@ -68,7 +73,7 @@ func replace(begin, at, size uintptr) error {
 
 // bytesAt returns memory that Go's collector does not know.
 func bytesAt(address, size uintptr) []byte {
-	return unsafe.Slice(*(**byte)(unsafe.Pointer(&address)), size)
+	return unsafe.Slice(*(**byte)(unsafe.Pointer(&address)), size) //nolint:gosec // mapped by this package, or the program's code
 }
 
 // text returns where the mapping begins and ends in which this function stands.

@@ -71,7 +71,7 @@ func (p *Pipeline) gather(c *call, a *attempt, watch *watch) (again bool, proble
 	e := ending{outcome: wire.Outcome_OUTCOME_OK, status: http.StatusOK}
 	if c.gone() || slices.ContainsFunc(c.embedded.vectors, func(v []byte) bool { return v == nil }) {
 		e.outcome, e.code, e.status, e.waste = wire.Outcome_OUTCOME_CLIENT_CLOSED, wire.CodeClientClosed, statusClientClosed, true
-		return p.deliver(c, a, e, nil, refusal.New(statusClientClosed, wire.CodeClientClosed, "The caller hung up."))
+		return false, p.deliver(c, a, e, nil, refusal.New(statusClientClosed, wire.CodeClientClosed, "The caller hung up."))
 	}
 	c.out = c.out[:0]
 	for i, each := range c.embedded.vectors {
@@ -80,7 +80,7 @@ func (p *Pipeline) gather(c *call, a *attempt, watch *watch) (again bool, proble
 	}
 	tokens := wire.Tokens(c.embedded.used)
 	c.out = c.ask.CloseVectors(c.out, &tokens)
-	return p.deliver(c, a, e, c.out, nil)
+	return false, p.deliver(c, a, e, c.out, nil)
 }
 
 // run asks for what is not there yet, until all is, one has failed or the caller has hung up, and waits for what is under way.

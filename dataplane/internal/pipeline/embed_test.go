@@ -147,7 +147,7 @@ func TestTextsThatWereAnsweredAreNotAskedForAgain(t *testing.T) {
 	}}}}
 	g := model.rig(t, 1)
 	s := g.ask("/v1/embeddings", threeTexts)
-	if s.status != 200 || strings.Count(s.body, `"embedding":[`) != 3 || !strings.Contains(s.body, `"total_tokens":54`) || strings.Join(model.asked, " ") != "a bb bb ccc" {
+	if s.status != 200 || strings.Count(s.body, `"embedding":[`) != 3 || !strings.Contains(s.body, `"total_tokens":54`) || strings.Join(model.asked, " ") != "a bb bb ccc" { //nolint:dupword // two texts are alike
 		t.Errorf("%d %s, asked %q", s.status, s.body, model.asked)
 	}
 	events := g.wait(2)
@@ -172,7 +172,7 @@ func TestTextsUnderWayWhenOneFailsAreBilled(t *testing.T) {
 	}}
 	g := model.rig(t, 2)
 	s := g.ask("/v1/embeddings", threeTexts)
-	if s.status != 200 || !strings.Contains(s.body, `"embedding":[1]`) || model.counted() != "a bb bb ccc" {
+	if s.status != 200 || !strings.Contains(s.body, `"embedding":[1]`) || model.counted() != "a bb bb ccc" { //nolint:dupword // two texts are alike
 		t.Errorf("%d %s, asked %q", s.status, s.body, model.asked)
 	}
 	events := g.wait(2)
@@ -206,7 +206,7 @@ func TestAnAnswerThatIsNoVectorFailsAndBillsWhatWasAnswered(t *testing.T) {
 	model := &titans{fails: map[string][]func(http.ResponseWriter){"bb": {garbage, garbage}}}
 	g := model.rig(t, 1)
 	s := g.ask("/v1/embeddings", threeTexts)
-	if s.status != http.StatusBadGateway || strings.Join(model.asked, " ") != "a bb bb" {
+	if s.status != http.StatusBadGateway || strings.Join(model.asked, " ") != "a bb bb" { //nolint:dupword // two texts are alike
 		t.Errorf("%d %s, asked %q", s.status, s.body, model.asked)
 	}
 	for i, e := range g.wait(2) {

@@ -175,7 +175,7 @@ func (p *Pipeline) geminiEdits(c *call, a *attempt, file []byte, at int) (edits 
 	name := geminiFileAt(unquoted(scan.Lookup(file, "name")))
 	id := p.Handles.Seal(c.owner(), handle.Kept{Kind: handle.GeminiFile, Provider: a.target.Provider.ID, Credential: a.account, Name: name})
 	scan.Each(file, func(key, value []byte) {
-		with := ""
+		var with string
 		switch string(key) {
 		case "name":
 			with = "files/" + id

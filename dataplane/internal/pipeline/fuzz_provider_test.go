@@ -3,6 +3,7 @@ package pipeline
 import (
 	"encoding/json"
 	"math"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ func (g *rig) speakingSession(t testing.TB) *session {
 	t.Helper()
 	g.spool.records = nil
 	*g.purse = purse{limit: 1 << 50, budget: g.purse.budget}
-	r := httptest.NewRequest("GET", "/v1/realtime?model=fast", nil)
+	r := httptest.NewRequest(http.MethodGet, "/v1/realtime?model=fast", nil)
 	for name, value := range map[string]string{"Authorization": "Bearer " + g.text, "Sec-Websocket-Key": "x", "Upgrade": "websocket"} {
 		r.Header.Set(name, value)
 	}

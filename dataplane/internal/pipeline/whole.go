@@ -52,7 +52,7 @@ func (p *Pipeline) whole(c *call, a *attempt, watch *watch, answer *Answer) (aga
 	} else if c.keeps(a) {
 		out = p.handed(c, a, body.B)
 	}
-	return p.deliver(c, a, e, out, problem)
+	return false, p.deliver(c, a, e, out, problem)
 }
 
 // receive reads an answer, which is one JSON object, and scans it into r. Without a body it says why there is none that can be used.
@@ -75,12 +75,12 @@ func (p *Pipeline) receive(r *scan.Result, watch *watch, answer *Answer) (body *
 const notTheAPIs = "its answer is not what the API defines"
 
 // deliver settles an attempt and sends the caller what came of it, unless a problem forbids it.
-func (p *Pipeline) deliver(c *call, a *attempt, e ending, out []byte, problem *refusal.Error) (bool, *refusal.Error) {
+func (p *Pipeline) deliver(c *call, a *attempt, e ending, out []byte, problem *refusal.Error) *refusal.Error {
 	c.nameRun(out)
 	left, hard := a.hold.LeftPico()
 	cost := p.settle(c, a, e)
 	if problem != nil {
-		return false, problem
+		return problem
 	}
 	p.keepAnswer(c, a, out, e.usage, cost)
 	p.describeLimits(c)
@@ -95,7 +95,7 @@ func (p *Pipeline) deliver(c *call, a *attempt, e ending, out []byte, problem *r
 	c.status, c.committed = http.StatusOK, true
 	c.w.WriteHeader(http.StatusOK)
 	_ = p.write(c, out) // the caller may be gone
-	return false, nil
+	return nil
 }
 
 // cutShort tells why an answer that had begun did not come to its end.

@@ -137,7 +137,7 @@ func dialled(t *testing.T, raw []byte) *Conn {
 		header := http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Accept": {base64.StdEncoding.EncodeToString(sum[:])}}
 		return &http.Response{StatusCode: http.StatusSwitchingProtocols, Header: header, Body: canned{bytes.NewReader(raw)}}
 	})}
-	conn, _, err := Dial(t.Context(), client, "ws://provider.example/", http.Header{}, bytesMax, time.Minute) //nolint:bodyclose // it is the connection
+	conn, _, err := Dial(t.Context(), client, "ws://provider.example/", http.Header{}, bytesMax, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func flacOf(frames, samples int, rate uint64) []byte {
 	file := append([]byte("fLaC\x80\x00\x00\x22"), make([]byte, 34)...)
 	binary.BigEndian.PutUint64(file[18:], rate<<44|1)
 	for i := range frames {
-		head := []byte{0xff, 0xf8, 7<<4 | 0, 0x08, byte(i % 128), byte((samples - 1) >> 8), byte(samples - 1)}
+		head := []byte{0xff, 0xf8, 7 << 4, 0x08, byte(i % 128), byte((samples - 1) >> 8), byte(samples - 1)}
 		file = append(append(file, head...), crc8(head), 0, 0, 0, 0, 0)
 	}
 	return file
@@ -84,9 +84,9 @@ func TestALieAboutItsLengthDoesNotMakeASoundCheaper(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
 		frames, samples, rate := 1+random.IntN(2000), 1+random.IntN(1<<16), uint64(8000+random.IntN(88_000))
-		real := int64(uint64(frames*samples) * 1000 / rate)
-		if most, usual := soundMs(flacOf(frames, samples, rate)); most < real || usual > most || most > max(real+int64(frames)+1, int64(42+13*frames)*1000/leastBytesPerSec+1000) {
-			t.Errorf("flac: %d frames of %d samples at %d are %d ms; at most %d", frames, samples, rate, real, most)
+		lasts := int64(uint64(frames*samples) * 1000 / rate)
+		if most, usual := soundMs(flacOf(frames, samples, rate)); most < lasts || usual > most || most > max(lasts+int64(frames)+1, int64(42+13*frames)*1000/leastBytesPerSec+1000) {
+			t.Errorf("flac: %d frames of %d samples at %d are %d ms; at most %d", frames, samples, rate, lasts, most)
 		}
 		if most, _ := soundMs(oggOf("OpusHead\x01\x01"+strings.Repeat("\x00", 9), frames)); most < int64(frames)*opusMostMs || most > int64(frames+3+frames/255)*opusMostMs+int64(60+30*(1+frames/255)+2*frames)*1000/leastBytesPerSec+1000 {
 			t.Errorf("opus: %d packets; at most %d", frames, most)

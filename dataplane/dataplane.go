@@ -32,8 +32,8 @@ const (
 	// The heap of an edge is small and short-lived: letting it grow to a few times its live size saves much of the collector's work.
 	// A limit that follows the live size keeps that from mattering when it is large. GOGC and GOMEMLIMIT override both.
 	heapGrowth    = 400
-	memoryLeast   = 56 << 20
-	memoryHeadway = 32 << 20
+	memoryLeast   = 40 << 20
+	memoryHeadway = 16 << 20
 	tendEvery     = 250 * time.Millisecond
 )
 

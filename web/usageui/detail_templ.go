@@ -421,7 +421,7 @@ func attempts(d Detail) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Rows(List{Rows: d.Attempts}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Rows(List{Rows: d.Attempts, OneCaller: true}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -17,8 +17,9 @@ type Page struct {
 
 // List is some calls, newest first.
 type List struct {
-	Rows    []Row
-	Filters bool // the list is filtered
+	Rows      []Row
+	Filters   bool // the list is filtered
+	OneCaller bool // who it is stands beside the list
 }
 
 // Row is one attempt or refusal.

@@ -215,9 +215,9 @@ func TestSilenceTimesOut(t *testing.T) {
 				_, _ = io.Copy(io.Discard, conn)
 			})
 			for bound, set := range map[string]func(*Request){
-				"each part": func(r *Request) { r.FirstByte, r.Idle = 100*time.Millisecond, 100*time.Millisecond },
+				"each part": func(r *Request) { r.FirstByte, r.Idle = time.Second, time.Second },
 				"the whole": func(r *Request) {
-					r.Until, r.FirstByte, r.Idle = time.Now().Add(200*time.Millisecond), time.Hour, time.Hour
+					r.Until, r.FirstByte, r.Idle = time.Now().Add(2*time.Second), time.Hour, time.Hour
 				},
 			} {
 				r := request(provider, "/v1")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -129,11 +130,17 @@ func (g *gathering) ask(index int) {
 	}
 	made.err = err
 	go func() {
+		defer func() {
+			if caught := recover(); caught != nil { // it ends the attempt, and not the edge
+				g.p.Logger.Error("a request for embeddings panicked", "request_id", g.c.requestText, "panic", caught, "stack", string(debug.Stack()))
+				made.err = errors.New("it panicked")
+			}
+			made.at = time.Now()
+			g.came <- made
+		}()
 		if made.err == nil {
 			g.send(request, made)
 		}
-		made.at = time.Now()
-		g.came <- made
 	}()
 }
 

@@ -290,3 +290,15 @@ func TestAModelThatDoesNotEmbedIsNotAskedFor(t *testing.T) {
 		t.Errorf("%d %s", s.status, s.body)
 	}
 }
+
+func TestAPanicWhileTextsAreAskedForEndsItsCallAlone(t *testing.T) {
+	t.Parallel()
+	g := (&titans{}).rig(t, 0)
+	g.pipeline.Sender = nil // calling it panics
+	if s := g.ask("/v1/embeddings", threeTexts); s.status != http.StatusBadGateway {
+		t.Errorf("%d %s", s.status, s.body)
+	}
+	if e := g.wait(1)[0]; e.GetOutcome() != wire.Outcome_OUTCOME_UPSTREAM_FAILED || len(e.GetCharges()) == 0 {
+		t.Errorf("%v", e)
+	}
+}

@@ -38,15 +38,15 @@ func (c *Checker) CheckFile(text []byte, longest int) (v Verdict, sound bool) {
 
 // window returns where a window ends that begins at a place, and where the next one begins: at least the overlap before. Negative: nowhere.
 func window(text []byte, at, overlap int) (end, next int) {
-	for most := at + max(windowBytes, 2*overlap); ; most *= 2 {
-		if most >= len(text) {
+	for size := max(windowBytes, 2*overlap); ; size *= 2 {
+		if at+size >= len(text) {
 			return len(text), len(text)
 		}
-		end = clean(text, at, most)
+		end = clean(text, at, at+size)
 		if next = clean(text, at, end-overlap); next > at {
 			return end, next
 		}
-		if most-at >= windowMost {
+		if size >= windowMost {
 			return 0, -1
 		}
 	}

@@ -207,7 +207,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	found, ok := h.routes[place{path, ""}]
 	for _, d := range [...]dialect.Dialect{dialect.AnthropicFiles, dialect.GeminiFiles} {
 		name := d.Header(path)
-		if theirs := h.routes[place{path, name}]; name != "" && theirs != nil && r.Header[name] != nil {
+		if name == "" || r.Header[name] == nil {
+			continue
+		}
+		if theirs := h.routes[place{path, name}]; theirs != nil {
 			found = theirs
 			break
 		}

@@ -142,7 +142,8 @@ func into[T ~struct{ uuid.UUID }](id *T, field string, raw []byte, required bool
 
 func (e *event) readFigures() error {
 	in := e.in
-	if least := min(in.GetDurationUs(), in.GetFirstByteUs(), in.GetInputTokens(), in.GetCachedInputTokens(), in.GetCacheWriteTokens(),
+	in.DurationUs, in.FirstByteUs = max(0, in.GetDurationUs()), max(0, in.GetFirstByteUs()) // a clock that was set back is no reason to lose what a call cost
+	if least := min(in.GetInputTokens(), in.GetCachedInputTokens(), in.GetCacheWriteTokens(),
 		in.GetOutputTokens(), in.GetReasoningTokens(), in.GetCostPico(), in.GetBoundPico(), in.GetCacheWriteHourTokens(), in.GetAudioInputTokens(),
 		in.GetAudioOutputTokens(), in.GetImageInputTokens(), in.GetImageOutputTokens(), in.GetSavedPico(),
 		in.GetImages(), in.GetCharacters(), in.GetAudioMs(), in.GetSearches()); least < 0 {

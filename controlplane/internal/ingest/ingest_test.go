@@ -189,11 +189,12 @@ func TestARecordThatCannotBeReadIsKeptAndStopsNothing(t *testing.T) {
 		event(actor.Org, charged(ident.Budget{}, 1)),
 		event(actor.Org, charged(ident.New[ident.Budget](), -1)),
 		event(actor.Org),
+		event(actor.Org, func(e *wire.UsageEvent) { e.DurationUs, e.FirstByteUs = -5, -4 }), // the edge's clock was set back: it cost what it cost
 	)
 	batch.Records = append(batch.Records, &wire.UsageRecord{Seq: 99, Event: []byte("\xff\xff")})
 	f.take(t, batch)
 	f.take(t, batch)
-	if events, _, _, _, _ := f.books(t, actor.Org); events != 2 {
+	if events, _, _, _, _ := f.books(t, actor.Org); events != 3 {
 		t.Errorf("%d good events", events)
 	}
 	reasons := f.rejects(t)

@@ -3,6 +3,8 @@
 package clock
 
 import (
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -11,6 +13,9 @@ import (
 type Clock struct {
 	machine func() time.Time
 	offset  atomic.Int64 // nanoseconds to add
+
+	mu   sync.Mutex
+	told []time.Duration // what the last messages say, at most as many as are believed
 }
 
 // New returns a clock without correction over the machine's, usually time.Now.
@@ -22,14 +27,18 @@ func (c *Clock) Now() time.Time { return c.machine().Add(time.Duration(c.offset.
 // Offset returns the correction in force.
 func (c *Clock) Offset() time.Duration { return time.Duration(c.offset.Load()) }
 
-// jitter is what a heartbeat's way may take: a correction within it is noise.
-const jitter = 250 * time.Millisecond
+const (
+	jitter   = 250 * time.Millisecond // a correction within it is noise
+	believed = 3                      // messages that must agree before the time goes back
+)
 
-// Learn takes the control plane's time, just received. A difference to the corrected time within the way of a message changes nothing.
+// Learn takes the control plane's time, just received. A message that was long on its way tells a time that has passed, and never one that
+// is to come: the latest of the last few is the nearest to the truth. Little of a difference changes nothing.
 func (c *Clock) Learn(there time.Time) {
-	here := c.machine()
-	offset := there.Sub(here.Round(0))
-	if change := offset - c.Offset(); change.Abs() > jitter {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.told = append(c.told[max(0, len(c.told)-believed+1):], there.Sub(c.machine().Round(0)))
+	if offset := slices.Max(c.told); (offset - c.Offset()).Abs() > jitter {
 		c.offset.Store(int64(offset))
 	}
 }

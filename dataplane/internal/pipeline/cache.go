@@ -267,7 +267,7 @@ func (p *Pipeline) recordKept(c *call, kept *cache.Kept, likenessPPM int64) {
 	c.fill(&c.event, &id)
 	event := &c.event
 	event.Outcome, event.Code, event.HttpStatus = wire.Outcome_OUTCOME_OK, wire.CodeCacheHit, http.StatusOK
-	event.DurationUs, event.SavedPico = p.Now().Sub(c.started).Microseconds(), kept.CostPico
+	event.DurationUs, event.SavedPico = elapsed(c.started, p.Now()).Microseconds(), kept.CostPico
 	event.FirstByteUs = max(1, event.GetDurationUs())
 	if likenessPPM > 0 {
 		event.Code, event.SimilarityPpm = wire.CodeCacheHitSimilar, uint32(likenessPPM)

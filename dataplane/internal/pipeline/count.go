@@ -19,7 +19,7 @@ func (p *Pipeline) countHere(c *call) *refusal.Error {
 	id := wire.NewID(c.started)
 	c.fill(&c.event, &id)
 	c.event.Outcome, c.event.HttpStatus, c.event.Estimated = wire.Outcome_OUTCOME_OK, http.StatusOK, true
-	c.event.DurationUs = p.Now().Sub(c.started).Microseconds()
+	c.event.DurationUs = elapsed(c.started, p.Now()).Microseconds()
 	if err := p.keep(c, &c.event); err != nil {
 		p.unwritten(c, &c.event, err)
 	}

@@ -129,9 +129,9 @@ func (p *Pipeline) seen(c *call, a *attempt, e *ending) {
 		return
 	}
 	now := p.Now()
-	took := now.Sub(a.started)
+	took := elapsed(a.started, now)
 	if !a.firstByte.IsZero() {
-		took = a.firstByte.Sub(a.started)
+		took = elapsed(a.started, a.firstByte)
 	}
 	failure := 0
 	if e.outcome != wire.Outcome_OUTCOME_OK {

@@ -231,7 +231,7 @@ func (p *Pipeline) refuse(c *call, problem *refusal.Error) {
 	}
 	refusal.Write(c.w, c.dialect, c.requestText, problem)
 	if own {
-		p.metrics.refusals.Observe(p.Now().Sub(c.started).Seconds())
+		p.metrics.refusals.Observe(elapsed(c.started, p.Now()).Seconds())
 	}
 }
 

@@ -139,9 +139,9 @@ func (p *Pipeline) settle(c *call, a *attempt, e ending) int64 {
 	event := &c.event
 	event.PriceId = meter.Row(a.price, e.usage).ID[:]
 	event.Outcome, event.Code, event.Rule, event.HttpStatus = e.outcome, e.code, e.rule, uint32(max(e.status, 0))
-	event.DurationUs = now.Sub(a.started).Microseconds()
+	event.DurationUs = elapsed(a.started, now).Microseconds()
 	if !a.firstByte.IsZero() {
-		event.FirstByteUs = max(1, a.firstByte.Sub(a.started).Microseconds())
+		event.FirstByteUs = max(1, elapsed(a.started, a.firstByte).Microseconds())
 	}
 	event.Kept = e.kept
 	meter.Fill(event, e.usage)
@@ -189,6 +189,9 @@ func (p *Pipeline) checkpoint(c *call, a *attempt, now time.Time, u meter.Usage,
 	}
 }
 
+// elapsed is the time between two looks at the clock: none where it was set back between them.
+func elapsed(from, to time.Time) time.Duration { return max(0, to.Sub(from)) }
+
 // recordRefusal records a request that reached no provider, or none that answered.
 func (p *Pipeline) recordRefusal(c *call, problem *refusal.Error) {
 	id := wire.NewID(c.started)
@@ -196,7 +199,7 @@ func (p *Pipeline) recordRefusal(c *call, problem *refusal.Error) {
 	event := &c.event
 	event.Outcome, event.Code, event.Rule = wire.Outcome_OUTCOME_REFUSED, problem.Code, problem.Rule
 	event.HttpStatus = uint32(max(problem.Status, 0))
-	event.DurationUs = p.Now().Sub(c.started).Microseconds()
+	event.DurationUs = elapsed(c.started, p.Now()).Microseconds()
 	c.recorded = true
 	p.metrics.settled(c, event)
 	if p.floods.counts(c.key.ID, event) {

@@ -3,6 +3,8 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,4 +44,26 @@ func TestTimedContextEndsWhetherOrNotItIsAwaited(t *testing.T) {
 			t.Errorf("ended by hand: %v", early.Err())
 		}
 	})
+}
+
+func TestAClockThatIsSetBackDuringACallMakesNoNegativeFigures(t *testing.T) {
+	t.Parallel()
+	var back atomic.Bool
+	g := newRig(t, openAI(t, func(w http.ResponseWriter, r *http.Request) {
+		back.Store(true)
+		answering("application/json", chatAnswer)(w, r)
+	}))
+	g.pipeline.Now = func() time.Time {
+		if back.Load() {
+			return time.Now().Add(-time.Hour)
+		}
+		return time.Now()
+	}
+	if s := g.ask("/v1/chat/completions", chatAsk); s.status != http.StatusOK {
+		t.Fatalf("%+v", s)
+	}
+	if e := g.event(); e.GetCostPico() == 0 || e.GetDurationUs() < 0 || e.GetFirstByteUs() < 0 {
+		t.Errorf("event %v", e)
+	}
+	g.balanced()
 }

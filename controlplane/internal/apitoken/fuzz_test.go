@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/seal"
 )
 
 // FuzzToken: a text that is a token names an organization in it, in the form in which tokens are made.
@@ -16,7 +17,7 @@ func FuzzToken(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		org, ok := parseToken(text)
 		head := tokenPrefix + hex.EncodeToString(org.UUID[:]) + "_"
-		if ok && (org.IsZero() || !strings.EqualFold(text[:len(head)], head) || strings.Trim(text[len(head):], base62) != "" || len(text) < len(head)+tokenRandomMin) {
+		if ok && (org.IsZero() || !strings.EqualFold(text[:len(head)], head) || strings.Trim(text[len(head):], seal.Base62) != "" || len(text) < len(head)+tokenRandomMin) {
 			t.Errorf("%q is a token of %s", text, org)
 		}
 	})

@@ -3,7 +3,6 @@
 package virtualkey
 
 import (
-	"crypto/rand"
 	"slices"
 	"strings"
 	"time"
@@ -77,7 +76,6 @@ const (
 	environment          = "live"
 	randomLength         = 32 // base62: 190 bits
 	prefixRandom         = 4  // of which the prefix shows 4: 166 bits stay unknown
-	base62               = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
 // clean trims the input and says what is wrong; workspace, agent and models are judged where they can be looked up.
@@ -143,24 +141,6 @@ func head(names []string) []string {
 
 // generate returns a fresh key's text and the beginning of it that may be shown.
 func generate() (text seal.Secret, prefix string) {
-	full := wire.KeyText(environment, randomBase62(randomLength))
+	full := wire.KeyText(environment, seal.Random(randomLength))
 	return seal.NewSecret(full), full[:len(wire.KeyPrefix)+len(environment)+len("_")+prefixRandom]
-}
-
-// randomBase62 returns so many characters, each uniform over the alphabet: bytes past the last whole multiple of it are thrown away.
-func randomBase62(length int) string {
-	const fair = 256 - 256%len(base62)
-	out := make([]byte, 0, length)
-	var pool [64]byte
-	for {
-		_, _ = rand.Read(pool[:]) // crypto/rand.Read never fails
-		for _, b := range pool {
-			if int(b) < fair {
-				out = append(out, base62[int(b)%len(base62)])
-			}
-			if len(out) == length {
-				return string(out)
-			}
-		}
-	}
 }

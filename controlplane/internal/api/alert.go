@@ -27,10 +27,6 @@ type ruleChange struct {
 }
 
 func channelTable(s Services) []endpoint {
-	test := getting("/channels/:id/test", authz.ChannelWrite, "Send a test message; the answer says what came of its first attempt", s.Channels.Test)
-	test.method = http.MethodPost
-	resend := getting("/deliveries/:id/resend", authz.ChannelWrite, "Send a delivery that is at its end again, as the same message", s.Channels.Resend)
-	resend.method = http.MethodPost
 	deliveries := getting("/channels/:id/deliveries", authz.ChannelRead, "The last 50 deliveries to a channel, newest first",
 		func(ctx context.Context, actor authz.Actor, id ident.Channel) (items[channel.Delivery], error) {
 			all, err := s.Channels.Deliveries(ctx, actor, id)
@@ -49,7 +45,9 @@ func channelTable(s Services) []endpoint {
 				return channel.Change{}, nil
 			}, s.Channels.Update),
 		archiving("/channels/:id", authz.ChannelWrite, "Archive a channel", s.Channels.Archive),
-		deliveries, test, resend,
+		deliveries,
+		doing("/channels/:id/test", authz.ChannelWrite, "Send a test message; the answer says what came of its first attempt", s.Channels.Test),
+		doing("/deliveries/:id/resend", authz.ChannelWrite, "Send a delivery that is at its end again, as the same message", s.Channels.Resend),
 	}
 }
 

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net/http"
 
 	"tollgate.dev/controlplane/internal/apitoken"
 	"tollgate.dev/controlplane/internal/authz"
@@ -15,8 +14,6 @@ type createdToken struct {
 }
 
 func tokenTable(s Services) []endpoint {
-	revoke := getting("/api-tokens/:id/revoke", authz.APITokenWrite, "Revoke an API token, for good", s.Tokens.Revoke)
-	revoke.method = http.MethodPost
 	return []endpoint{
 		listing("/api-tokens", authz.APITokenRead, "All API tokens, revoked ones too, newest first", s.Tokens.List),
 		creating("/api-tokens", authz.APITokenWrite, "Create an API token with a role not above one's own; its text is shown once",
@@ -25,6 +22,6 @@ func tokenTable(s Services) []endpoint {
 				return createdToken{created, text.Reveal()}, err
 			}),
 		getting("/api-tokens/:id", authz.APITokenRead, "One API token", s.Tokens.Get),
-		revoke,
+		doing("/api-tokens/:id/revoke", authz.APITokenWrite, "Revoke an API token, for good", s.Tokens.Revoke),
 	}
 }

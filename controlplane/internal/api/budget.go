@@ -56,35 +56,7 @@ func budgetTable(s Services) []endpoint {
 				all, err := s.Budgets.Raises(ctx, actor, id)
 				return items[budget.Raise]{append([]budget.Raise{}, all...)}, err
 			}),
-		{
-			method: http.MethodPost, path: "/budgets/:id/raises", permission: authz.BudgetWrite, summary: "Raise a budget's limit for a while",
-			status: http.StatusCreated, body: typeOf[budget.RaiseInput](), answer: typeOf[budget.Raise](),
-			serve: func(c *call) (any, error) {
-				id, err := idOf[ident.Budget](c, "id")
-				if err != nil {
-					return nil, err
-				}
-				var in budget.RaiseInput
-				if err := c.body.into(&in); err != nil {
-					return nil, err
-				}
-				return s.Budgets.Raise(c.ctx, c.actor, id, in)
-			},
-		},
-		{
-			method: http.MethodDelete, path: "/budgets/:id/raises/:raise_id", permission: authz.BudgetWrite, summary: "End a raise before its time",
-			status: http.StatusNoContent,
-			serve: func(c *call) (any, error) {
-				id, err := idOf[ident.Budget](c, "id")
-				if err != nil {
-					return nil, err
-				}
-				raise, err := idOf[ident.Raise](c, "raise_id")
-				if err != nil {
-					return nil, err
-				}
-				return nil, s.Budgets.EndRaise(c.ctx, c.actor, id, raise)
-			},
-		},
+		telling("/budgets/:id/raises", authz.BudgetWrite, "Raise a budget's limit for a while", http.StatusCreated, s.Budgets.Raise),
+		taking("/budgets/:id/raises", "raise_id", authz.BudgetWrite, "End a raise before its time", s.Budgets.EndRaise),
 	}
 }

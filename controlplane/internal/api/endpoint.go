@@ -123,6 +123,31 @@ func changing[ID idText, In, T any](path string, permission authz.Permission, su
 	}
 }
 
+// doing does to one of a noun what needs no words.
+func doing[ID idText, T any](path string, permission authz.Permission, summary string, do func(context.Context, authz.Actor, ID) (T, error)) endpoint {
+	e := getting(path, permission, summary, do)
+	e.method = http.MethodPost
+	return e
+}
+
+// telling does to one of a noun what the body says.
+func telling[ID idText, In, T any](path string, permission authz.Permission, summary string, status int, do func(context.Context, authz.Actor, ID, In) (T, error)) endpoint {
+	return endpoint{
+		method: http.MethodPost, path: path, permission: permission, summary: summary, status: status, body: typeOf[In](), answer: typeOf[T](),
+		serve: func(c *call) (any, error) {
+			id, err := idOf[ID](c, "id")
+			if err != nil {
+				return nil, err
+			}
+			var in In
+			if err := c.body.into(&in); err != nil {
+				return nil, err
+			}
+			return do(c.ctx, c.actor, id, in)
+		},
+	}
+}
+
 // archiving takes one of a noun away.
 func archiving[ID idText](path string, permission authz.Permission, summary string, archive func(context.Context, authz.Actor, ID) error) endpoint {
 	return endpoint{
@@ -133,6 +158,24 @@ func archiving[ID idText](path string, permission authz.Permission, summary stri
 				return nil, err
 			}
 			return nil, archive(c.ctx, c.actor, id)
+		},
+	}
+}
+
+// taking takes away what belongs to one of a noun: the path names it as part.
+func taking[ID, Part idText](path, part string, permission authz.Permission, summary string, take func(context.Context, authz.Actor, ID, Part) error) endpoint {
+	return endpoint{
+		method: http.MethodDelete, path: path + "/:" + part, permission: permission, summary: summary, status: http.StatusNoContent,
+		serve: func(c *call) (any, error) {
+			id, err := idOf[ID](c, "id")
+			if err != nil {
+				return nil, err
+			}
+			of, err := idOf[Part](c, part)
+			if err != nil {
+				return nil, err
+			}
+			return nil, take(c.ctx, c.actor, id, of)
 		},
 	}
 }

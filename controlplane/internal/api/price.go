@@ -32,21 +32,10 @@ func priceTable(s Services) []endpoint {
 		importingPrices(s),
 		listing("/prices/own", authz.PriceRead, "What the organization pays instead of the catalog's prices and what it ever paid, ceilings too", s.Prices.Own),
 		creating("/prices/own", authz.PriceWrite, "Add a price of the organization's own, or a discount, from a moment on; prices in US dollars per million tokens", s.Prices.Add),
-		{
-			method: http.MethodPost, path: "/prices/own/:id/end", permission: authz.PriceWrite, status: http.StatusOK, body: typeOf[priceEnd](), answer: typeOf[price.Own](),
-			summary: "End a price of the organization's own, now or at a time; one that has not begun is taken back",
-			serve: func(c *call) (any, error) {
-				id, err := idOf[ident.Price](c, "id")
-				if err != nil {
-					return nil, err
-				}
-				var in priceEnd
-				if err := c.body.into(&in); err != nil {
-					return nil, err
-				}
-				return s.Prices.End(c.ctx, c.actor, id, in.At)
-			},
-		},
+		telling("/prices/own/:id/end", authz.PriceWrite, "End a price of the organization's own, now or at a time; one that has not begun is taken back", http.StatusOK,
+			func(ctx context.Context, actor authz.Actor, id ident.Price, in priceEnd) (price.Own, error) {
+				return s.Prices.End(ctx, actor, id, in.At)
+			}),
 		{
 			method: http.MethodGet, path: "/prices/unknown", permission: authz.PriceRead, status: http.StatusOK, answer: typeOf[price.Unknown](),
 			summary: "What happens to calls of models that have no price, and which of the routes' models those are",

@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"tollgate.dev/controlplane/internal/authz"
-	"tollgate.dev/controlplane/internal/dryrun"
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/route"
@@ -44,58 +43,13 @@ func routeTable(s Services) []endpoint {
 				return s.Routes.Versions(c.ctx, c.actor, id, before, limit)
 			},
 		},
-		{
-			method: http.MethodPost, path: "/routes/:id/dry-run", permission: authz.RouteRead, status: http.StatusOK,
-			summary: "Which targets an edge would try for a call, in which order, and why; no provider is called", body: typeOf[dryrun.Request](), answer: typeOf[dryrun.Result](),
-			serve: func(c *call) (any, error) {
-				id, err := idOf[ident.Route](c, "id")
-				if err != nil {
-					return nil, err
-				}
-				var in dryrun.Request
-				if err := c.body.into(&in); err != nil {
-					return nil, err
-				}
-				return s.DryRuns.Run(c.ctx, c.actor, id, in)
-			},
-		},
-		{
-			method: http.MethodPost, path: "/routes/:id/purge-cache", permission: authz.RouteWrite, status: http.StatusOK,
-			summary: "Forget every answer that edges keep for a route", answer: typeOf[route.Route](),
-			serve: func(c *call) (any, error) {
-				id, err := idOf[ident.Route](c, "id")
-				if err != nil {
-					return nil, err
-				}
-				return s.Routes.Purge(c.ctx, c.actor, id)
-			},
-		},
-		{
-			method: http.MethodPost, path: "/routes/:id/resume", permission: authz.RouteWrite, status: http.StatusOK,
-			summary: "Make another version of a route, as it is, so that edges try its stopped canaries anew", answer: typeOf[route.Route](),
-			serve: func(c *call) (any, error) {
-				id, err := idOf[ident.Route](c, "id")
-				if err != nil {
-					return nil, err
-				}
-				return s.Routes.Resume(c.ctx, c.actor, id)
-			},
-		},
-		{
-			method: http.MethodPost, path: "/routes/:id/restore", permission: authz.RouteWrite, status: http.StatusOK,
-			summary: "Make an older version of a route its newest one", body: typeOf[restoring](), answer: typeOf[route.Route](),
-			serve: func(c *call) (any, error) {
-				id, err := idOf[ident.Route](c, "id")
-				if err != nil {
-					return nil, err
-				}
-				var in restoring
-				if err := c.body.into(&in); err != nil {
-					return nil, err
-				}
-				return s.Routes.Restore(c.ctx, c.actor, id, in.Version)
-			},
-		},
+		telling("/routes/:id/dry-run", authz.RouteRead, "Which targets an edge would try for a call, in which order, and why; no provider is called", http.StatusOK, s.DryRuns.Run),
+		doing("/routes/:id/purge-cache", authz.RouteWrite, "Forget every answer that edges keep for a route", s.Routes.Purge),
+		doing("/routes/:id/resume", authz.RouteWrite, "Make another version of a route, as it is, so that edges try its stopped canaries anew", s.Routes.Resume),
+		telling("/routes/:id/restore", authz.RouteWrite, "Make an older version of a route its newest one", http.StatusOK,
+			func(ctx context.Context, actor authz.Actor, id ident.Route, in restoring) (route.Route, error) {
+				return s.Routes.Restore(ctx, actor, id, in.Version)
+			}),
 	}
 }
 

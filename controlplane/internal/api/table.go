@@ -102,17 +102,7 @@ func workspaceTable(s Services) []endpoint {
 			func(ctx context.Context, actor authz.Actor, id ident.Workspace, in nameChange) (workspace.Workspace, error) {
 				return s.Workspaces.Rename(ctx, actor, id, in.Name)
 			}),
-		{
-			method: http.MethodPost, path: "/workspaces/:id/purge-cache", permission: authz.WorkspaceWrite, status: http.StatusOK,
-			summary: "Forget every answer that edges keep for a workspace's calls", answer: typeOf[workspace.Workspace](),
-			serve: func(c *call) (any, error) {
-				id, err := idOf[ident.Workspace](c, "id")
-				if err != nil {
-					return nil, err
-				}
-				return s.Workspaces.Purge(c.ctx, c.actor, id)
-			},
-		},
+		doing("/workspaces/:id/purge-cache", authz.WorkspaceWrite, "Forget every answer that edges keep for a workspace's calls", s.Workspaces.Purge),
 		listing("/agents", authz.AgentRead, "All agents", s.Agents.List),
 		creating("/agents", authz.AgentWrite, "Create an agent", s.Agents.Create),
 		getting("/agents/:id", authz.AgentRead, "One agent", s.Agents.Get),
@@ -140,36 +130,8 @@ func providerTable(s Services) []endpoint {
 				}, err
 			}, s.Providers.Update),
 		archiving("/providers/:id", authz.ProviderWrite, "Archive a provider that no route targets", s.Providers.Archive),
-		{
-			method: http.MethodPost, path: "/providers/:id/credentials", permission: authz.ProviderWrite, summary: "Add a credential",
-			status: http.StatusCreated, body: typeOf[provider.CredentialInput](), answer: typeOf[provider.Credential](),
-			serve: func(c *call) (any, error) {
-				id, err := idOf[ident.Provider](c, "id")
-				if err != nil {
-					return nil, err
-				}
-				var in provider.CredentialInput
-				if err := c.body.into(&in); err != nil {
-					return nil, err
-				}
-				return s.Providers.AddCredential(c.ctx, c.actor, id, in)
-			},
-		},
-		{
-			method: http.MethodDelete, path: "/providers/:id/credentials/:credential_id", permission: authz.ProviderWrite,
-			summary: "Retire a credential", status: http.StatusNoContent,
-			serve: func(c *call) (any, error) {
-				id, err := idOf[ident.Provider](c, "id")
-				if err != nil {
-					return nil, err
-				}
-				credential, err := idOf[ident.Credential](c, "credential_id")
-				if err != nil {
-					return nil, err
-				}
-				return nil, s.Providers.RetireCredential(c.ctx, c.actor, id, credential)
-			},
-		},
+		telling("/providers/:id/credentials", authz.ProviderWrite, "Add a credential", http.StatusCreated, s.Providers.AddCredential),
+		taking("/providers/:id/credentials", "credential_id", authz.ProviderWrite, "Retire a credential", s.Providers.RetireCredential),
 	}
 }
 
@@ -194,8 +156,6 @@ type createdKey struct {
 }
 
 func keyTable(s Services) []endpoint {
-	revoke := getting("/virtual-keys/:id/revoke", authz.VirtualKeyWrite, "Revoke a virtual key at every edge, for good", s.Keys.Revoke)
-	revoke.method = http.MethodPost
 	return []endpoint{
 		listing("/virtual-keys", authz.VirtualKeyRead, "All virtual keys, revoked ones too, newest first", s.Keys.List),
 		creating("/virtual-keys", authz.VirtualKeyWrite, "Create a virtual key; its text is shown once",
@@ -210,8 +170,9 @@ func keyTable(s Services) []endpoint {
 				return virtualkey.Input{
 					Name: found.Name, WorkspaceID: found.WorkspaceID, AgentID: found.AgentID, AllowedModels: found.AllowedModels,
 					ExpiresAt: found.ExpiresAt, RequestsPerMinute: found.RequestsPerMinute, Priority: found.Priority,
+					FieldsNotCarried: found.FieldsNotCarried, AllowsProxy: found.AllowsProxy,
 				}, err
 			}, s.Keys.Update),
-		revoke,
+		doing("/virtual-keys/:id/revoke", authz.VirtualKeyWrite, "Revoke a virtual key at every edge, for good", s.Keys.Revoke),
 	}
 }

@@ -122,17 +122,10 @@ func (c *Console) archiveAgent(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := v.actor.Require(authz.AgentWrite); err != nil {
-		return err
-	}
-	if v.posted() {
-		if err := c.Agents.Archive(ctx, v.actor, id); err != nil {
-			return err
-		}
-		return c.done(v, "/agents", "Agent “"+found.Name+"” is archived.")
-	}
-	return c.ask(v, "/agents", component.Confirm{
+	return c.confirm(v, authz.AgentWrite, "/agents", component.Confirm{
 		Title: "Archive “" + found.Name + "”?", Text: "It disappears from lists and forms. Its keys keep working – revoke them if they should not – and its spend keeps its name.",
 		Submit: "Archive agent", Cancel: "/agents",
+	}, func() (string, string, error) {
+		return "/agents", "Agent “" + found.Name + "” is archived.", c.Agents.Archive(ctx, v.actor, id)
 	})
 }

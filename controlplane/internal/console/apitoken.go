@@ -112,15 +112,12 @@ func (c *Console) revokeAPIToken(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if v.posted() {
-		if _, err := c.Tokens.Revoke(ctx, v.actor, id); err != nil {
-			return err
-		}
-		return c.done(v, tokensPath, "API token “"+found.Name+"” is revoked.")
-	}
-	return c.ask(v, "/settings", component.Confirm{
+	return c.confirm(v, authz.APITokenWrite, "/settings", component.Confirm{
 		Title: "Revoke “" + found.Name + "”?", Text: "Its next call is refused. This cannot be taken back; the program that uses it stops working.",
 		Submit: "Revoke token", Cancel: tokensPath,
+	}, func() (string, string, error) {
+		_, err := c.Tokens.Revoke(ctx, v.actor, id)
+		return tokensPath, "API token “" + found.Name + "” is revoked.", err
 	})
 }
 

@@ -134,16 +134,9 @@ func (c *Console) archiveBudget(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := v.actor.Require(authz.BudgetWrite); err != nil {
-		return err
-	}
-	if v.posted() {
-		if err := c.Budgets.Archive(ctx, v.actor, id); err != nil {
-			return err
-		}
-		return c.done(v, "/budgets", "Budget “"+found.Name+"” is archived. It limits nothing any more.")
-	}
-	return c.ask(v, "/budgets", component.Confirm{
+	return c.confirm(v, authz.BudgetWrite, "/budgets", component.Confirm{
 		Title: "Archive “" + found.Name + "”?", Text: "From then on it limits nothing. What was spent under it is kept.", Submit: "Archive budget", Cancel: "/budgets/" + id.String(),
+	}, func() (string, string, error) {
+		return "/budgets", "Budget “" + found.Name + "” is archived. It limits nothing any more.", c.Budgets.Archive(ctx, v.actor, id)
 	})
 }

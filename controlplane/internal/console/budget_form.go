@@ -225,17 +225,10 @@ func (c *Console) endRaise(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := v.actor.Require(authz.BudgetWrite); err != nil {
-		return err
-	}
 	page := "/budgets/" + id.String()
-	if v.posted() {
-		if err := c.Budgets.EndRaise(ctx, v.actor, id, raise); err != nil {
-			return err
-		}
-		return c.done(v, page, "The raise of “"+found.Name+"” has ended.")
-	}
-	return c.ask(v, "/budgets", component.Confirm{
+	return c.confirm(v, authz.BudgetWrite, "/budgets", component.Confirm{
 		Title: "End the raise of “" + found.Name + "” now?", Text: "The limit is lower from then on. If more than that is spent, the budget refuses.", Submit: "End raise", Cancel: page,
+	}, func() (string, string, error) {
+		return page, "The raise of “" + found.Name + "” has ended.", c.Budgets.EndRaise(ctx, v.actor, id, raise)
 	})
 }

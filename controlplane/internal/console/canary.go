@@ -43,22 +43,15 @@ func (c *Console) resumeRoute(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := v.actor.Require(authz.RouteWrite); err != nil {
-		return err
-	}
 	back := "/routes/" + id.String()
-	if v.posted() {
+	return c.confirm(v, authz.RouteWrite, "/routes", component.Confirm{
+		Title: "Try the canary of “" + found.Name + "” anew?", Text: "It gets its share again within a second, at every edge, and each judges it from the beginning.", Submit: "Try it anew", Cancel: back,
+	}, func() (string, string, error) {
 		resumed, err := c.Routes.Resume(ctx, v.actor, id)
 		if wrong, ok := refused(err); ok {
-			return c.done(v, back, "The canary cannot be tried anew: "+wrong.placed())
+			return back, "The canary cannot be tried anew: " + wrong.placed(), nil
 		}
-		if err != nil {
-			return err
-		}
-		return c.done(v, back, "The canary is tried anew, as version "+strconv.Itoa(resumed.Version)+" of the route.")
-	}
-	return c.ask(v, "/routes", component.Confirm{
-		Title: "Try the canary of “" + found.Name + "” anew?", Text: "It gets its share again within a second, at every edge, and each judges it from the beginning.", Submit: "Try it anew", Cancel: back,
+		return back, "The canary is tried anew, as version " + strconv.Itoa(resumed.Version) + " of the route.", err
 	})
 }
 

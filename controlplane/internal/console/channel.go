@@ -219,16 +219,9 @@ func (c *Console) archiveChannel(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := v.actor.Require(authz.ChannelWrite); err != nil {
-		return err
-	}
-	if v.posted() {
-		if err := c.Channels.Archive(ctx, v.actor, id); err != nil {
-			return err
-		}
-		return c.done(v, "/channels", "Channel “"+found.Name+"” is archived. Nothing is sent there any more.")
-	}
-	return c.ask(v, "/channels", component.Confirm{
+	return c.confirm(v, authz.ChannelWrite, "/channels", component.Confirm{
 		Title: "Archive “" + found.Name + "”?", Text: "Nothing is sent there any more, and what is on its way is given up. What was delivered stays in the list of alerts.", Submit: "Archive channel", Cancel: "/channels",
+	}, func() (string, string, error) {
+		return "/channels", "Channel “" + found.Name + "” is archived. Nothing is sent there any more.", c.Channels.Archive(ctx, v.actor, id)
 	})
 }

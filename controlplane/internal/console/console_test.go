@@ -229,6 +229,15 @@ func (b *browser) idOn(path string) string {
 	return found[1]
 }
 
+// provider adds one and returns its id.
+func (b *browser) provider() string {
+	b.t.Helper()
+	if a := b.send("/providers/new", url.Values{"name": {"openai"}, "kind": {"openai"}, "base_url": {"https://api.openai.com"}, "credential": {"sk-very-secret"}}); a.status != http.StatusSeeOther {
+		b.t.Fatalf("%d %s", a.status, a.body)
+	}
+	return b.idOn("/providers")
+}
+
 func pages() []string {
 	return []string{
 		"/", "/spend", "/spend?range=7d&group=model", "/spend?range=30d", "/spend?from=2026-11-01&to=2026-11-03", "/usage", "/usage?outcome=refused", "/virtual-keys", "/virtual-keys/new",

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/scope"
 	"tollgate.dev/web/component"
@@ -15,8 +16,18 @@ func (v *visit) frameOf(id, submit, cancel string, wrong mends, shown ...string)
 	return component.Form{ID: id, Action: v.Request().URL.Path, CSRF: v.csrf(), Submit: submit, Cancel: cancel, Message: wrong.rest(shown...)}
 }
 
-// ask draws a question in the dialog or on a page of its own.
-func (c *Console) ask(v *visit, active string, question component.Confirm) error {
+// confirm asks, in the dialog or on a page of its own, before it does what needs a permission; what is done is said where it leads.
+func (c *Console) confirm(v *visit, needs authz.Permission, active string, question component.Confirm, do func() (href, text string, err error)) error {
+	if err := v.actor.Require(needs); err != nil {
+		return err
+	}
+	if v.posted() {
+		href, text, err := do()
+		if err != nil {
+			return err
+		}
+		return c.done(v, href, text)
+	}
 	question.Action, question.CSRF, question.Page = v.Request().URL.Path, v.csrf(), !v.htmx()
 	question.ID = "confirm"
 	return c.draw(v, view{Title: question.Title, Active: active, Content: component.Question(question), Fragment: component.Question(question)})

@@ -112,16 +112,9 @@ func (c *Console) archiveGuardrail(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := v.actor.Require(authz.GuardrailWrite); err != nil {
-		return err
-	}
-	if v.posted() {
-		if err := c.Guardrails.Archive(ctx, v.actor, id); err != nil {
-			return err
-		}
-		return c.done(v, "/guardrails", "Guardrail “"+found.Name+"” is archived. It checks nothing any more.")
-	}
-	return c.ask(v, "/guardrails", component.Confirm{
+	return c.confirm(v, authz.GuardrailWrite, "/guardrails", component.Confirm{
 		Title: "Archive “" + found.Name + "”?", Text: "Within a second no edge checks these words any more.", Submit: "Archive guardrail", Cancel: "/guardrails",
+	}, func() (string, string, error) {
+		return "/guardrails", "Guardrail “" + found.Name + "” is archived. It checks nothing any more.", c.Guardrails.Archive(ctx, v.actor, id)
 	})
 }

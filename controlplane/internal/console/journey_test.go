@@ -126,8 +126,7 @@ func TestRoadFromWorkspaceToKeyWithoutScript(t *testing.T) {
 	made("/workspaces/new", url.Values{"name": {"Research"}})
 	place := b.idOn("/workspaces")
 	made("/agents/new", url.Values{"workspace_id": {place}, "name": {"reader"}})
-	made("/providers/new", url.Values{"name": {"openai"}, "kind": {"openai"}, "base_url": {"https://api.openai.com"}, "credential": {"sk-very-secret"}})
-	source := b.idOn("/providers")
+	source := b.provider()
 	more := b.send("/routes/new", url.Values{"edit": {"add"}, "name": {"fast"}, "strategy": {"fallback"}, "target_provider": {source}, "target_model": {"gpt-4o-mini"}, "target_weight": {"1"}})
 	if strings.Count(more.body, `name="target_model"`) != 2 || !strings.Contains(more.body, `value="gpt-4o-mini"`) {
 		t.Errorf("adding a target: status %d\n%s", more.status, more.body)

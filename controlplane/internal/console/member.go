@@ -90,20 +90,13 @@ func (c *Console) setRole(v *visit) error {
 
 func (c *Console) removeMember(v *visit) error {
 	ctx, id := v.Request().Context(), idOf[ident.User](v, "id")
-	if err := v.actor.Require(authz.MemberWrite); err != nil {
-		return err
-	}
 	found, err := c.Members.Get(ctx, v.actor, id)
 	if err != nil {
 		return err
 	}
-	if v.posted() {
-		if err := c.Members.Remove(ctx, v.actor, id); err != nil {
-			return err
-		}
-		return c.done(v, "/members", found.Email+" is no longer a member.")
-	}
-	return c.ask(v, "/members", component.Confirm{
+	return c.confirm(v, authz.MemberWrite, "/members", component.Confirm{
 		Title: "Remove " + found.Name + "?", Text: found.Email + " loses access to this organization at once. What they did stays in the audit; API tokens and virtual keys that they made go on.", Submit: "Remove member", Cancel: "/members",
+	}, func() (string, string, error) {
+		return "/members", found.Email + " is no longer a member.", c.Members.Remove(ctx, v.actor, id)
 	})
 }

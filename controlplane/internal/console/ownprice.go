@@ -166,18 +166,11 @@ func formMoment(name, text string) (time.Time, error) {
 }
 
 func (c *Console) endPrice(v *visit) error {
-	if err := v.actor.Require(authz.PriceWrite); err != nil {
-		return err
-	}
-	if v.posted() {
-		ended, err := c.Prices.End(v.Request().Context(), v.actor, idOf[ident.Price](v, "id"), time.Time{})
-		if err != nil {
-			return err
-		}
-		return c.done(v, ownPricesPath, "Your price at "+ended.Catalog+" has ended. The list price holds again.")
-	}
-	return c.ask(v, "/prices", component.Confirm{
+	return c.confirm(v, authz.PriceWrite, "/prices", component.Confirm{
 		Title: "End this price?", Text: "From now on the list price holds again. What was charged stays as it is. A price that has not begun is taken back.", Submit: "End price", Cancel: ownPricesPath,
+	}, func() (string, string, error) {
+		ended, err := c.Prices.End(v.Request().Context(), v.actor, idOf[ident.Price](v, "id"), time.Time{})
+		return ownPricesPath, "Your price at " + ended.Catalog + " has ended. The list price holds again.", err
 	})
 }
 

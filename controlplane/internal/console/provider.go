@@ -121,25 +121,18 @@ func (c *Console) retireCredential(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := v.actor.Require(authz.ProviderWrite); err != nil {
-		return err
-	}
 	back := "/providers/" + id.String()
-	if v.posted() {
-		if err := c.Providers.RetireCredential(ctx, v.actor, id, credential); err != nil {
-			return err
-		}
-		return c.done(v, back, "The credential is retired.")
-	}
 	name := "this credential"
 	for _, one := range found.Credentials {
 		if one.ID == credential {
 			name = "“" + one.Name + "”"
 		}
 	}
-	return c.ask(v, "/providers", component.Confirm{
+	return c.confirm(v, authz.ProviderWrite, "/providers", component.Confirm{
 		Title: "Retire " + name + "?", Text: "Edges stop using it within a second. This cannot be taken back; add another one first if calls must go on.",
 		Submit: "Retire credential", Cancel: back,
+	}, func() (string, string, error) {
+		return back, "The credential is retired.", c.Providers.RetireCredential(ctx, v.actor, id, credential)
 	})
 }
 
@@ -279,17 +272,10 @@ func (c *Console) archiveProvider(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := v.actor.Require(authz.ProviderWrite); err != nil {
-		return err
-	}
-	if v.posted() {
-		if err := c.Providers.Archive(ctx, v.actor, id); err != nil {
-			return err
-		}
-		return c.done(v, "/providers", "Provider “"+found.Name+"” is archived.")
-	}
-	return c.ask(v, "/providers", component.Confirm{
+	return c.confirm(v, authz.ProviderWrite, "/providers", component.Confirm{
 		Title: "Archive “" + found.Name + "”?", Text: "Its credentials leave every edge. A provider that a route still uses cannot be archived.",
 		Submit: "Archive provider", Cancel: "/providers/" + id.String(),
+	}, func() (string, string, error) {
+		return "/providers", "Provider “" + found.Name + "” is archived.", c.Providers.Archive(ctx, v.actor, id)
 	})
 }

@@ -191,16 +191,9 @@ func (c *Console) archiveRateLimit(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := v.actor.Require(authz.RateLimitWrite); err != nil {
-		return err
-	}
-	if v.posted() {
-		if err := c.RateLimits.Archive(ctx, v.actor, id); err != nil {
-			return err
-		}
-		return c.done(v, "/rate-limits", "Rate limit “"+found.Name+"” is archived. It limits nothing any more.")
-	}
-	return c.ask(v, "/rate-limits", component.Confirm{
+	return c.confirm(v, authz.RateLimitWrite, "/rate-limits", component.Confirm{
 		Title: "Archive “" + found.Name + "”?", Text: "From then on it limits nothing.", Submit: "Archive rate limit", Cancel: "/rate-limits",
+	}, func() (string, string, error) {
+		return "/rate-limits", "Rate limit “" + found.Name + "” is archived. It limits nothing any more.", c.RateLimits.Archive(ctx, v.actor, id)
 	})
 }

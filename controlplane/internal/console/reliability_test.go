@@ -2,7 +2,6 @@ package console_test
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 )
@@ -11,10 +10,10 @@ func TestARoutesReliabilityIsSetInTheBrowser(t *testing.T) {
 	t.Parallel()
 	b := open(t)
 	b.signIn(ownerEmail)
-	b.send("/providers/new", url.Values{"name": {"openai"}, "kind": {"openai"}, "base_url": {"https://api.openai.com"}, "credential": {"sk-very-secret"}})
+	source := b.provider()
 	form := drawn(b.get("/routes/new").body)
 	form.Set("name", "steady")
-	form.Set("target_provider", b.idOn("/providers"))
+	form.Set("target_provider", source)
 	form.Set("target_model", "small")
 	form.Set("reliability.first_token_timeout_ms", "2m30s")
 	form.Set("reliability.deadline_ms", "soon")

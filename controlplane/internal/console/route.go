@@ -178,22 +178,16 @@ func (c *Console) restoreRoute(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := v.actor.Require(authz.RouteWrite); err != nil {
-		return err
-	}
 	number, back := v.Param("version"), "/routes/"+id.String()+"/versions"
-	if v.posted() {
-		version, _ := strconv.Atoi(number) // what is no number is no version
-		if _, err := c.Routes.Restore(ctx, v.actor, id, version); err != nil {
-			if wrong, ok := refused(err); ok {
-				return c.done(v, back, "Version "+number+" cannot be brought back: "+wrong.placed())
-			}
-			return err
-		}
-		return c.done(v, back, "Route “"+found.Name+"” is as it was in version "+number+".")
-	}
-	return c.ask(v, "/routes", component.Confirm{
+	return c.confirm(v, authz.RouteWrite, "/routes", component.Confirm{
 		Title: "Bring back version " + number + " of “" + found.Name + "”?", Text: "Edges serve it within a second. The version in force is kept and can be brought back in turn.", Submit: "Bring back", Cancel: back,
+	}, func() (string, string, error) {
+		version, _ := strconv.Atoi(number) // what is no number is no version
+		_, err := c.Routes.Restore(ctx, v.actor, id, version)
+		if wrong, ok := refused(err); ok {
+			return back, "Version " + number + " cannot be brought back: " + wrong.placed(), nil
+		}
+		return back, "Route “" + found.Name + "” is as it was in version " + number + ".", err
 	})
 }
 
@@ -203,17 +197,10 @@ func (c *Console) archiveRoute(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := v.actor.Require(authz.RouteWrite); err != nil {
-		return err
-	}
-	if v.posted() {
-		if err := c.Routes.Archive(ctx, v.actor, id); err != nil {
-			return err
-		}
-		return c.done(v, "/routes", "Route “"+found.Name+"” is archived.")
-	}
-	return c.ask(v, "/routes", component.Confirm{
+	return c.confirm(v, authz.RouteWrite, "/routes", component.Confirm{
 		Title: "Archive “" + found.Name + "”?", Text: "Calls that name it are answered with 404 within a second.", Submit: "Archive route", Cancel: "/routes",
+	}, func() (string, string, error) {
+		return "/routes", "Route “" + found.Name + "” is archived.", c.Routes.Archive(ctx, v.actor, id)
 	})
 }
 

@@ -127,17 +127,11 @@ func (c *Console) purgeRoute(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := v.actor.Require(authz.RouteWrite); err != nil {
-		return err
-	}
 	back := "/routes/" + id.String()
-	if v.posted() {
-		if _, err := c.Routes.Purge(ctx, v.actor, id); err != nil {
-			return err
-		}
-		return c.done(v, back, "The kept answers of “"+found.Name+"” are forgotten.")
-	}
-	return c.ask(v, "/routes", component.Confirm{
+	return c.confirm(v, authz.RouteWrite, "/routes", component.Confirm{
 		Title: "Forget the kept answers of “" + found.Name + "”?", Text: "The same calls are asked of its providers again, within a second on every edge, and paid for again.", Submit: "Forget them", Cancel: back,
+	}, func() (string, string, error) {
+		_, err := c.Routes.Purge(ctx, v.actor, id)
+		return back, "The kept answers of “" + found.Name + "” are forgotten.", err
 	})
 }

@@ -48,8 +48,7 @@ func TestTheTreeOfARouteIsEditedWithoutScript(t *testing.T) {
 	t.Parallel()
 	b := open(t)
 	b.signIn(ownerEmail)
-	b.send("/providers/new", url.Values{"name": {"openai"}, "kind": {"openai"}, "base_url": {"https://api.openai.com"}, "credential": {"sk-very-secret"}})
-	source := b.idOn("/providers")
+	source := b.provider()
 	form := drawn(b.get("/routes/new").body)
 	form.Set("name", "smart")
 	form.Set("target_provider", source)
@@ -137,8 +136,7 @@ func TestARouteIsChangedAsText(t *testing.T) {
 	t.Parallel()
 	b := open(t)
 	b.signIn(ownerEmail)
-	b.send("/providers/new", url.Values{"name": {"openai"}, "kind": {"openai"}, "base_url": {"https://api.openai.com"}, "credential": {"sk-very-secret"}})
-	source := b.idOn("/providers")
+	source := b.provider()
 	b.send("/routes/new", url.Values{"name": {"fast"}, "strategy": {"fallback"}, "target_provider": {source}, "target_model": {"m"}, "target_weight": {"1"}})
 	page := "/routes/" + b.idOn("/routes") + "/text"
 	for text, want := range map[string]string{

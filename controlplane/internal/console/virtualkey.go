@@ -301,17 +301,11 @@ func (c *Console) revokeVirtualKey(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := v.actor.Require(authz.VirtualKeyWrite); err != nil {
-		return err
-	}
-	if v.posted() {
-		if _, err := c.VirtualKeys.Revoke(ctx, v.actor, id); err != nil {
-			return err
-		}
-		return c.done(v, "/virtual-keys", "Key “"+found.Name+"” is revoked at every edge that is connected.")
-	}
-	return c.ask(v, "/virtual-keys", component.Confirm{
+	return c.confirm(v, authz.VirtualKeyWrite, "/virtual-keys", component.Confirm{
 		Title: "Revoke “" + found.Name + "”?", Text: "Every edge refuses it within a second, also in the middle of a stream. This cannot be taken back; programs that use it stop working.",
 		Submit: "Revoke key", Cancel: "/virtual-keys",
+	}, func() (string, string, error) {
+		_, err := c.VirtualKeys.Revoke(ctx, v.actor, id)
+		return "/virtual-keys", "Key “" + found.Name + "” is revoked at every edge that is connected.", err
 	})
 }

@@ -108,17 +108,11 @@ func (c *Console) purgeWorkspace(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := v.actor.Require(authz.WorkspaceWrite); err != nil {
-		return err
-	}
 	back := "/workspaces/" + id.String()
-	if v.posted() {
-		if _, err := c.Workspaces.Purge(ctx, v.actor, id); err != nil {
-			return err
-		}
-		return c.done(v, back, "The kept answers of “"+found.Name+"” are forgotten.")
-	}
-	return c.ask(v, "/workspaces", component.Confirm{
+	return c.confirm(v, authz.WorkspaceWrite, "/workspaces", component.Confirm{
 		Title: "Forget the kept answers of “" + found.Name + "”?", Text: "Its calls of every route are asked of providers again, within a second on every edge, and paid for again.", Submit: "Forget them", Cancel: back,
+	}, func() (string, string, error) {
+		_, err := c.Workspaces.Purge(ctx, v.actor, id)
+		return back, "The kept answers of “" + found.Name + "” are forgotten.", err
 	})
 }

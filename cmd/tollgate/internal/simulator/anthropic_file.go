@@ -59,10 +59,7 @@ func (api anthropicAPI) listFiles(w http.ResponseWriter, r *http.Request) {
 	if !api.admit(w, r) {
 		return
 	}
-	limit, err := strconv.Atoi(r.URL.Query().Get("limit"))
-	if err != nil {
-		limit = 20
-	}
+	limit := sizeOf(r, "limit", 20)
 	from, _ := strconv.Atoi(r.URL.Query().Get("page")) // none: from the first
 	found, more := api.sim.papers.page(anthropicKey(r), from, limit)
 	data := []claudeFile{}

@@ -116,12 +116,18 @@ func (api openaiAPI) discard(w http.ResponseWriter, file *keptFile) {
 	writeJSON(w, http.StatusOK, map[string]any{"id": file.ID, "object": "file", "deleted": true})
 }
 
+// sizeOf returns how many a request wants of a list at most.
+func sizeOf(r *http.Request, field string, usual int) int {
+	size, err := strconv.Atoi(r.URL.Query().Get(field))
+	if err != nil || size < 1 {
+		return usual
+	}
+	return size
+}
+
 // page writes a part of a list, the latest first.
 func page[T any](w http.ResponseWriter, r *http.Request, all []T, id func(T) string) {
-	limit, err := strconv.Atoi(r.URL.Query().Get("limit"))
-	if err != nil || limit < 1 {
-		limit = 20
-	}
+	limit := sizeOf(r, "limit", 20)
 	slices.Reverse(all)
 	if after := r.URL.Query().Get("after"); after != "" {
 		all = all[slices.IndexFunc(all, func(one T) bool { return id(one) == after })+1:]

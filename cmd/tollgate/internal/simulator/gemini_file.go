@@ -127,10 +127,7 @@ func (api geminiAPI) listFiles(w http.ResponseWriter, r *http.Request) {
 		api.refuse(w, http.StatusBadRequest, problem)
 		return
 	}
-	size, err := strconv.Atoi(r.URL.Query().Get("pageSize"))
-	if err != nil {
-		size = 10
-	}
+	size := sizeOf(r, "pageSize", 10)
 	from, _ := strconv.Atoi(r.URL.Query().Get("pageToken")) // none: from the first
 	found, more := api.sim.pictures.page(pictureAccount(r), from, size)
 	out := map[string]any{}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -169,11 +168,7 @@ func (api anthropicAPI) listMessages(w http.ResponseWriter, r *http.Request) {
 	if !api.admit(w, r) {
 		return
 	}
-	limit, err := strconv.Atoi(r.URL.Query().Get("limit"))
-	if err != nil {
-		limit = 20
-	}
-	kept, found := &api.sim.messageBatches, []*messageBatch{}
+	kept, found, limit := &api.sim.messageBatches, []*messageBatch{}, sizeOf(r, "limit", 20)
 	kept.mu.Lock()
 	defer kept.mu.Unlock()
 	for _, one := range slices.Backward(kept.all) {

@@ -65,7 +65,7 @@ func (s *shelf) After(_ context.Context, key, id string) (all []cache.Entry, err
 	return all, nil
 }
 
-// cached makes the rig's route keep answers, and returns the store and how often the provider was called.
+// cached makes the rig's route keep answers, and returns the store.
 func cached(t testing.TB, g *rig) *shelf {
 	t.Helper()
 	s := &shelf{values: map[string][]byte{}, lists: map[string][]cache.Entry{}}
@@ -82,15 +82,28 @@ func cached(t testing.TB, g *rig) *shelf {
 }
 
 // kept waits until the store has taken so many answers.
-func (s *shelf) kept(t testing.TB, n int64) {
+func (s *shelf) kept(t testing.TB, n int64) { t.Helper(); reach(t, &s.put, n) }
+
+// placed waits until so many questions stand in lists.
+func (s *shelf) placed(t testing.TB, n int64) { t.Helper(); reach(t, &s.added, n) }
+
+func reach(t testing.TB, count *atomic.Int64, n int64) {
 	t.Helper()
 	limit := time.After(time.Minute)
-	for s.put.Load() < n {
+	for count.Load() < n {
 		select {
 		case <-time.After(time.Millisecond):
 		case <-limit:
-			t.Fatalf("%d answers are kept, want %d", s.put.Load(), n)
+			t.Fatalf("the store has taken %d, want %d", count.Load(), n)
 		}
+	}
+}
+
+// shapes are a question and its answer, whole and as a stream.
+func shapes() map[string]struct{ kind, ask, answer string } {
+	return map[string]struct{ kind, ask, answer string }{
+		"whole":    {"application/json", chatAsk, chatAnswer},
+		"streamed": {"text/event-stream", streamAsk, chunk("hello") + lastChunk + usageChunk + doneChunk},
 	}
 }
 
@@ -104,11 +117,7 @@ func counting(calls *atomic.Int64, contentType, body string) http.HandlerFunc {
 
 func TestTheSameQuestionIsAnsweredOnceAndForNothingAfterwards(t *testing.T) {
 	t.Parallel()
-	stream := chunk("hello") + lastChunk + usageChunk + doneChunk
-	for name, c := range map[string]struct{ kind, ask, answer string }{
-		"whole":    {"application/json", chatAsk, chatAnswer},
-		"streamed": {"text/event-stream", streamAsk, stream},
-	} {
+	for name, c := range shapes() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var calls atomic.Int64

@@ -81,3 +81,20 @@ func TestAPlaceAmongConcurrentCallsIsFreeAfterEveryEnd(t *testing.T) {
 		})
 	}
 }
+
+func TestRequestsPerMinuteAreLimited(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, openAI(t, answering("application/json", chatAnswer)))
+	g.key.RateLimits = []*state.RateLimit{{
+		ID: g.key.ID, OrgID: g.key.Org.ID, Name: "requests_per_minute", What: wire.RateLimitWhat_RATE_LIMIT_WHAT_REQUESTS, Amount: 2,
+		Per: wire.RateLimitPer_RATE_LIMIT_PER_MINUTE, OfKey: true,
+	}}
+	for range 2 {
+		if s := g.ask("/v1/chat/completions", chatAsk); s.status != 200 {
+			t.Fatalf("%+v", s)
+		}
+	}
+	if s := g.ask("/v1/chat/completions", chatAsk); s.status != 429 || s.header.Get("Retry-After") == "" || !strings.Contains(s.body, wire.CodeRateLimited) {
+		t.Errorf("%+v", s)
+	}
+}

@@ -53,10 +53,7 @@ func (p *Pipeline) shadowsGone() { p.mirrors.under.Wait() }
 
 func TestAMirrorGetsWhatWasAnsweredAndNobodyGetsItsAnswer(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ kind, ask, answer string }{
-		"whole":    {"application/json", chatAsk, chatAnswer},
-		"streamed": {"text/event-stream", streamAsk, chunk("hello") + lastChunk + usageChunk + doneChunk},
-	} {
+	for name, c := range shapes() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := newRig(t, openAI(t, answering(c.kind, c.answer)))

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -182,83 +181,6 @@ func TestRefusalsComeInTheCallersDialectAndLeaveAnEvent(t *testing.T) {
 	}
 }
 
-func TestRequestsPerMinuteAreLimited(t *testing.T) {
-	t.Parallel()
-	g := newRig(t, openAI(t, answering("application/json", chatAnswer)))
-	g.key.RateLimits = []*state.RateLimit{{
-		ID: g.key.ID, OrgID: g.key.Org.ID, Name: "requests_per_minute", What: wire.RateLimitWhat_RATE_LIMIT_WHAT_REQUESTS, Amount: 2,
-		Per: wire.RateLimitPer_RATE_LIMIT_PER_MINUTE, OfKey: true,
-	}}
-	for range 2 {
-		if s := g.ask("/v1/chat/completions", chatAsk); s.status != 200 {
-			t.Fatalf("%+v", s)
-		}
-	}
-	if s := g.ask("/v1/chat/completions", chatAsk); s.status != 429 || s.header.Get("Retry-After") == "" || !strings.Contains(s.body, wire.CodeRateLimited) {
-		t.Errorf("%+v", s)
-	}
-}
-
-func TestAFailingProviderIsLeftForTheNextAndItsAttemptIsWaste(t *testing.T) {
-	t.Parallel()
-	for name, bad := range map[string]http.HandlerFunc{
-		"status 500": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
-		"status 429": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) },
-		"status 401": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) },
-		"html":       answering("text/html", "<html>"),
-		"cut json":   answering("application/json", chatAnswer[:40]),
-		"error body": answering("application/json", `{"error":{"message":"x"}}`),
-		"not json":   answering("application/json", "ok"),
-		"hang up":    func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			g := newRig(t, openAI(t, bad), openAI(t, answering("application/json", chatAnswer)))
-			s := g.ask("/v1/chat/completions", chatAsk)
-			if s.status != 200 || s.body != chatAnswer || s.header.Get("X-Tollgate-Attempts") != "2" {
-				t.Fatalf("%+v", s)
-			}
-			events := g.wait(2)
-			if len(events) != 2 || !events[0].GetWaste() || events[0].GetOutcome() != wire.Outcome_OUTCOME_UPSTREAM_FAILED || events[0].GetAttempt() != 1 ||
-				events[1].GetWaste() || events[1].GetOutcome() != wire.Outcome_OUTCOME_OK || events[1].GetAttempt() != 2 || string(events[0].GetRequestId()) != string(events[1].GetRequestId()) {
-				t.Errorf("events %v", events)
-			}
-			g.balanced()
-		})
-	}
-}
-
-func TestWhenAllProvidersFailTheAnswerListsTheAttempts(t *testing.T) {
-	t.Parallel()
-	dead := openAI(t, nil)
-	dead.Provider.BaseURL.Host = "127.0.0.1:1"
-	g := newRig(t, dead, openAI(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
-	s := g.ask("/v1/chat/completions", chatAsk)
-	var answer struct {
-		Error struct {
-			Code     string
-			Attempts []struct {
-				Provider string
-				Status   int
-				Reason   string
-			}
-		}
-	}
-	if err := json.Unmarshal([]byte(s.body), &answer); err != nil {
-		t.Fatal(err)
-	}
-	if s.status != 502 || answer.Error.Code != wire.CodeUpstreamFailed || len(answer.Error.Attempts) != 2 || answer.Error.Attempts[1].Status != 503 {
-		t.Errorf("%d %s", s.status, s.body)
-	}
-	if strings.Contains(s.body, "127.0.0.1") {
-		t.Error("the answer tells about the network behind")
-	}
-	if g.purse.lost != 0 {
-		t.Error("a refused connection leaves money in doubt")
-	}
-	g.balanced()
-}
-
 func TestTheCallersOwnMistakeIsNotTriedAgain(t *testing.T) {
 	t.Parallel()
 	mistake := `{"error":{"message":"temperature is too high","type":"invalid_request_error","param":"temperature","code":null}}`
@@ -359,40 +281,6 @@ func TestModelsNamesOnlyWhatTheKeyMayUse(t *testing.T) {
 		if !json.Valid(body) || !strings.HasPrefix(string(body), want) || strings.Contains(string(body), "secret") {
 			t.Errorf("%s", body)
 		}
-	}
-}
-
-func TestACredentialThatIsNotLetThroughIsFollowedByTheNextOfItsPool(t *testing.T) {
-	t.Parallel()
-	for status, barred := range map[int]bool{401: true, 403: true, 429: true, 500: false, 400: false} {
-		var seen sync.Map
-		g := newRig(t, openAI(t, func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			secret := r.Header.Get("Authorization")
-			if _, again := seen.LoadOrStore(secret, true); again {
-				t.Errorf("%d: %s was tried twice", status, secret)
-			}
-			w.Header().Set("Content-Type", "application/json")
-			if secret != "Bearer good" {
-				w.WriteHeader(status)
-				_, _ = io.WriteString(w, `{"error":{"message":"no"}}`)
-				return
-			}
-			_, _ = io.WriteString(w, chatAnswer)
-		}))
-		pool := []state.Credential{{Secret: state.NewSecret("one")}, {Secret: state.NewSecret("two")}, {Secret: state.NewSecret("three")}}
-		if barred {
-			pool[1].Secret = state.NewSecret("good")
-		}
-		g.key.Routes["fast"].Targets[0].Provider.Credentials = pool
-		s := g.ask("/v1/chat/completions", chatAsk)
-		tried := 0
-		seen.Range(func(any, any) bool { tried++; return true })
-		if barred != (s.status == http.StatusOK) || !barred && tried != 1 {
-			t.Errorf("%d: %d %s after %d credentials", status, s.status, s.body, tried)
-		}
-		g.wait(tried)
-		g.balanced()
 	}
 }
 

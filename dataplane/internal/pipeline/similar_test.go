@@ -80,26 +80,9 @@ func comparing(t testing.TB, g *rig) (*shelf, *embeddings) {
 	return s, e
 }
 
-// placed waits until so many questions stand in lists.
-func (s *shelf) placed(t testing.TB, n int64) {
-	t.Helper()
-	limit := time.After(time.Minute)
-	for s.added.Load() < n {
-		select {
-		case <-time.After(time.Millisecond):
-		case <-limit:
-			t.Fatalf("%d questions are placed, want %d", s.added.Load(), n)
-		}
-	}
-}
-
 func TestAQuestionLikeAnAnsweredOneIsAnsweredForTheCostOfComparing(t *testing.T) {
 	t.Parallel()
-	stream := chunk("hello") + lastChunk + usageChunk + doneChunk
-	for name, c := range map[string]struct{ kind, ask, answer string }{
-		"whole":    {"application/json", chatAsk, chatAnswer},
-		"streamed": {"text/event-stream", streamAsk, stream},
-	} {
+	for name, c := range shapes() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var calls atomic.Int64

@@ -136,3 +136,36 @@ func TestAnEdgeStartsBesideASegmentThatCannotBeRead(t *testing.T) {
 	}
 	closeSpool(t, s)
 }
+
+func TestDamagedBytesAreSkippedAndCounted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, _ := open(t, dir, 1)
+	for n := 1; n <= 20; n++ {
+		mustAppend(t, s, settle(n, 100))
+	}
+	path := s.current.path
+	closeSpool(t, s)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, ok := parseFrame(raw[headBytes:])
+	if !ok {
+		t.Fatal("no first record")
+	}
+	for i := range int(f.size) { // the third record
+		raw[headBytes+2*int(f.size)+i] ^= 0x5a
+	}
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, recovery := open(t, dir, 2)
+	var got []int
+	for _, event := range readAll(t, s) {
+		got = append(got, attempt(event))
+	}
+	if recovery.Skipped != 1 || len(got) != 19 || got[1] != 2 || got[2] != 4 {
+		t.Errorf("skipped %d, got %v", recovery.Skipped, got)
+	}
+}

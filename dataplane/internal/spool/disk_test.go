@@ -277,3 +277,36 @@ func TestAClosedSpoolTakesNothing(t *testing.T) {
 		t.Errorf("%d records, %v", len(batch.Records), err)
 	}
 }
+
+func TestAdmittedAttemptsSettleOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "spool")
+	s, _ := open(t, dir, 1)
+	away := dir + ".away"
+	if err := os.Rename(dir, away); err != nil { // from now on no segment can be made
+		t.Fatal(err)
+	}
+	s.prepare()
+	admitted := 0
+	var refused error
+	for refused == nil {
+		if _, refused = s.Append(intent(admitted+1, 300)); refused == nil {
+			admitted++
+		}
+	}
+	if !errors.Is(refused, ErrFull) || admitted < 10 || s.HasRoom() {
+		t.Fatalf("after %d intents: %v", admitted, refused)
+	}
+	for n := 1; n <= admitted; n++ {
+		if _, err := s.Append(settle(n, 100)); err != nil {
+			t.Fatalf("settle %d of %d: %v", n, admitted, err)
+		}
+	}
+	if err := os.Rename(away, dir); err != nil {
+		t.Fatal(err)
+	}
+	s.prepare()
+	if _, err := s.Append(intent(admitted+1, 300)); err != nil || !s.HasRoom() {
+		t.Errorf("with room again: %v", err)
+	}
+}

@@ -3,7 +3,6 @@ package spool
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -193,72 +192,6 @@ func TestSegmentStaysWhileAnIntentInItIsOpen(t *testing.T) {
 	}
 }
 
-func TestAdmittedAttemptsSettleOnAFullDisk(t *testing.T) {
-	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "spool")
-	s, _ := open(t, dir, 1)
-	away := dir + ".away"
-	if err := os.Rename(dir, away); err != nil { // from now on no segment can be made
-		t.Fatal(err)
-	}
-	s.prepare()
-	admitted := 0
-	var refused error
-	for refused == nil {
-		if _, refused = s.Append(intent(admitted+1, 300)); refused == nil {
-			admitted++
-		}
-	}
-	if !errors.Is(refused, ErrFull) || admitted < 10 || s.HasRoom() {
-		t.Fatalf("after %d intents: %v", admitted, refused)
-	}
-	for n := 1; n <= admitted; n++ {
-		if _, err := s.Append(settle(n, 100)); err != nil {
-			t.Fatalf("settle %d of %d: %v", n, admitted, err)
-		}
-	}
-	if err := os.Rename(away, dir); err != nil {
-		t.Fatal(err)
-	}
-	s.prepare()
-	if _, err := s.Append(intent(admitted+1, 300)); err != nil || !s.HasRoom() {
-		t.Errorf("with room again: %v", err)
-	}
-}
-
-func TestDamagedBytesAreSkippedAndCounted(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	s, _ := open(t, dir, 1)
-	for n := 1; n <= 20; n++ {
-		mustAppend(t, s, settle(n, 100))
-	}
-	path := s.current.path
-	closeSpool(t, s)
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, ok := parseFrame(raw[headBytes:])
-	if !ok {
-		t.Fatal("no first record")
-	}
-	for i := range int(f.size) { // the third record
-		raw[headBytes+2*int(f.size)+i] ^= 0x5a
-	}
-	if err := os.WriteFile(path, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, recovery := open(t, dir, 2)
-	var got []int
-	for _, event := range readAll(t, s) {
-		got = append(got, attempt(event))
-	}
-	if recovery.Skipped != 1 || len(got) != 19 || got[1] != 2 || got[2] != 4 {
-		t.Errorf("skipped %d, got %v", recovery.Skipped, got)
-	}
-}
-
 func TestDirectoryBelongsToOneProcess(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -403,91 +336,4 @@ func TestABatchIsNoLargerThanTheControlPlaneReads(t *testing.T) {
 	if seen != events {
 		t.Errorf("%d of %d events were read", seen, events)
 	}
-}
-
-func open(tb testing.TB, dir string, epoch uint64) (*Spool, *Recovery) {
-	tb.Helper()
-	size := int64(1 << 16)
-	if _, bench := tb.(*testing.B); bench {
-		size = DefaultSegmentBytes
-	}
-	s, recovery, err := Open(Config{Dir: dir, SegmentBytes: size, Epoch: epoch, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { _ = s.Close() })
-	return s, recovery
-}
-
-func closeSpool(t *testing.T, s *Spool) {
-	t.Helper()
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func mustAppend(t *testing.T, s *Spool, record *wire.SpoolRecord) {
-	t.Helper()
-	if _, err := s.Append(record); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func readAll(t *testing.T, s *Spool) (events []*wire.UsageEvent) {
-	t.Helper()
-	for reader := s.NewReader(); ; {
-		batch, err := reader.Next(64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(batch.Records) == 0 {
-			return events
-		}
-		for _, record := range batch.Records {
-			events = append(events, decode(t, record.GetEvent()))
-		}
-	}
-}
-
-func id(n int) []byte {
-	id := wire.ID{15: 1}
-	copy(id[:], fmt.Sprintf("%010d", n))
-	return id[:]
-}
-
-func attempt(event *wire.UsageEvent) int {
-	n, _ := strconv.Atoi(string(event.GetEventId()[:10]))
-	return n
-}
-
-func event(n int, outcome wire.Outcome, spent, doubt int64) *wire.UsageEvent {
-	budget := wire.ID{1: 9}
-	return &wire.UsageEvent{
-		EventId: id(n), OrgId: id(500), Outcome: outcome, CostPico: spent, BoundPico: spent + doubt, Model: "gpt-4o-mini",
-		Charges: []*wire.Charge{{BudgetId: budget[:], SpentPico: spent, DoubtPico: doubt}},
-	}
-}
-
-func intent(n int, bound int64) *wire.SpoolRecord {
-	return &wire.SpoolRecord{Record: &wire.SpoolRecord_Intent{Intent: &wire.Intent{Event: event(n, wire.Outcome_OUTCOME_INDETERMINATE, 0, bound)}}}
-}
-
-func settle(n int, cost int64) *wire.SpoolRecord {
-	return &wire.SpoolRecord{Record: &wire.SpoolRecord_Event{Event: event(n, wire.Outcome_OUTCOME_OK, cost, 0)}}
-}
-
-func leaseRecord(granted, returned, settled int64) *wire.SpoolRecord {
-	budget := wire.ID{1: 9}
-	return &wire.SpoolRecord{Record: &wire.SpoolRecord_Lease{Lease: &wire.LeaseState{
-		OrgId: id(500), BudgetId: budget[:], GrantedTotalPico: granted, ReturnedTotalPico: returned, SettledTotalPico: settled,
-	}}}
-}
-
-func decode(t *testing.T, raw []byte) *wire.UsageEvent {
-	t.Helper()
-	event := new(wire.UsageEvent)
-	if err := proto.Unmarshal(raw, event); err != nil {
-		t.Fatal(err)
-	}
-	return event
 }

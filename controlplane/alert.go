@@ -97,7 +97,20 @@ func (w watch) Signals(ctx context.Context, org ident.Org) (seen alert.Signals, 
 	if err := w.refusals(ctx, actor, now, &seen); err != nil {
 		return seen, err
 	}
+	if err := w.rejects(ctx, actor, now, &seen); err != nil {
+		return seen, err
+	}
 	return seen, w.fleet(ctx, actor, &seen)
+}
+
+// rejects tells the usage of today that the books could not take.
+func (w watch) rejects(ctx context.Context, actor authz.Actor, now time.Time, seen *alert.Signals) error {
+	today := now.UTC().Truncate(24 * time.Hour)
+	all, err := w.house.edges.Rejects(ctx, actor, today, today.Add(24*time.Hour))
+	for _, one := range all {
+		seen.Rejects = append(seen.Rejects, alert.Reject{Edge: one.EdgeID, Name: one.Edge, Records: one.Records, LastSeq: one.LastSeq, LastReason: one.LastReason})
+	}
+	return err
 }
 
 // hours returns what each agent or workspace spent in this hour and in those of the last two weeks.

@@ -52,8 +52,8 @@ func (h *house) measureFleet(taken *ingest.Service, served *edges.Service, lende
 	served.OnAck(lag)
 	return errors.Join(
 		h.observed.Counter("tollgate.ingest.records", "Usage records taken in", func() []telemetry.Reading {
-			events, rejects := taken.Counts()
-			return []telemetry.Reading{{Kind: "event", Value: events}, {Kind: "rejected", Value: rejects}}
+			counts := taken.Counts()
+			return []telemetry.Reading{{Kind: "event", Value: counts.Events}, {Kind: "mended", Value: counts.Mended}, {Kind: "rejected", Value: counts.Rejected}}
 		}),
 		h.observed.Gauge("tollgate.ingest.unfolded", "Usage events that this replica took in and has not added to the sums yet", func() []telemetry.Reading {
 			return []telemetry.Reading{{Value: taken.Waits().Unfolded}}

@@ -202,7 +202,7 @@ func alertingHouse(t *testing.T, to *receivers) *rig.Rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(house.Close)
+	closing(t, house)
 	return house
 }
 

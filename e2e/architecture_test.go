@@ -154,6 +154,7 @@ var foreignTables = []house.Foreign{
 	{File: "edge.sql", Table: "edge", Reason: "edges writes what edge reads"},
 	{File: "edge.sql", Table: "edge_generation", Reason: "edges writes what edge reads"},
 	{File: "edge.sql", Table: "usage_gap", Reason: "edges writes what edge reads"},
+	{File: "edge.sql", Table: "usage_reject", Reason: "ingest writes what edge reads"},
 	{File: "edge.sql", Table: "generation", Reason: "an edge's generation is shown beside the current one"},
 	{File: "edge.sql", Table: "publish_problem", Reason: "publish writes what edge reads"},
 	{File: "edges.sql", Table: "generation", Reason: "a revocation holds until the generation of its commit is applied"},

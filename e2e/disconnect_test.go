@@ -29,7 +29,7 @@ func TestAStreamThatTheCallerLeavesIsSettledAtWhatWasProduced(t *testing.T) {
 	options.Simulator = []string{"--latency", "5ms,5ms"}
 	house, err := rig.New(t.Context(), options)
 	must(t, err)
-	t.Cleanup(house.Close)
+	closing(t, house)
 	p := newProject(t, house)
 	budget := p.create(t, "/budgets", rig.Object{"name": "hang-ups", "scope": "virtual_key", "scope_id": p.keyID, "limit_usd": "100", "period": "total", "time_zone": "UTC", "mode": "hard"})
 	p.known(t)

@@ -33,7 +33,7 @@ func TestOverloadIsRefusedQuicklyAndTheRestIsServed(t *testing.T) {
 	options.RedisURL = "" // the edge is alone, so all places are its own
 	house, err := rig.New(t.Context(), options)
 	must(t, err)
-	t.Cleanup(house.Close)
+	closing(t, house)
 	p := newProject(t, house)
 	edge, carries := p.house.Edges[0], 16
 	provider := p.create(t, "/providers", rig.Object{

@@ -30,7 +30,7 @@ func manyStand(t *testing.T, env ...string) *project {
 	options.Cuttable, options.LogLevel, options.Env = true, "warn", env
 	house, err := rig.New(t.Context(), options)
 	must(t, err)
-	t.Cleanup(house.Close)
+	closing(t, house)
 	p := newProject(t, house)
 	provider := p.create(t, "/providers", rig.Object{
 		"name": "dear", "kind": "openai", "base_url": house.SimulatorURL + "/openai", "catalog": "openai", "private_network": true, "credential": "sk-sim-dear",

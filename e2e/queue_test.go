@@ -28,7 +28,7 @@ func TestAProvidersQueueIsFair(t *testing.T) {
 	options.RedisURL = "" // the edge is alone, so all places are its own
 	house, err := rig.New(t.Context(), options)
 	must(t, err)
-	t.Cleanup(house.Close)
+	closing(t, house)
 	q := &queueing{project: newProject(t, house)}
 	q.provider = q.create(t, "/providers", rig.Object{
 		"name": "narrow", "kind": "openai", "base_url": house.SimulatorURL + "/openai", "catalog": "openai", "private_network": true, "credential": "sk-sim",

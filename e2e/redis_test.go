@@ -49,7 +49,7 @@ func redisStand(t *testing.T) *rig.Rig {
 	options.OwnServers, options.RedisLine = true, true
 	house, err := rig.New(context.Background(), options)
 	must(t, err)
-	t.Cleanup(house.Close)
+	closing(t, house)
 	return house
 }
 

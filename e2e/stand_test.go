@@ -34,7 +34,10 @@ var shared = sync.OnceValues(func() (*rig.Rig, error) { return newRig("shared", 
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if house, err := startedHouse(); err == nil && house != nil {
-		house.Close()
+		if err := house.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "FAIL: the shared house:", err)
+			code = 1
+		}
 	}
 	if code == 0 {
 		_ = os.RemoveAll(filepath.Join(artifacts, "house")) // logs are kept only where something failed
@@ -88,8 +91,17 @@ func ownStand(t *testing.T, edges int) *rig.Rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(house.Close)
+	closing(t, house)
 	return house
+}
+
+// closing closes a house when the test is over.
+func closing(t *testing.T, house *rig.Rig) {
+	t.Cleanup(func() {
+		if err := house.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // project is a workspace of the demo organization with an agent, both providers, routes, and a key that works at every edge.

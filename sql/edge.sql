@@ -18,6 +18,16 @@ SELECT p.generation, p.path, p.reason, p.noticed_at
 FROM publish_problem p JOIN generation g ON g.org_id = p.org_id AND g.generation = p.generation
 WHERE p.org_id = $1;
 
+-- name: ListRejects :many
+-- Usage records that came within a span of time and that no event could be made of.
+SELECT r.edge_id, e.name, count(*) AS records, max(r.rejected_at)::timestamptz AS last_at, (array_agg(r.seq ORDER BY r.rejected_at DESC, r.seq DESC))[1]::bigint AS last_seq,
+  (array_agg(r.reason ORDER BY r.rejected_at DESC, r.seq DESC))[1]::text AS last_reason
+FROM usage_reject r JOIN edge e USING (edge_id)
+WHERE r.org_id = $1 AND r.rejected_at >= sqlc.arg(since)::timestamptz AND r.rejected_at < sqlc.arg(until)::timestamptz
+GROUP BY r.edge_id, e.name
+ORDER BY e.name, r.edge_id
+LIMIT 10000;
+
 -- name: ListGaps :many
 -- Calls that were served without a record by processes that had any in a span of time.
 SELECT u.edge_id, e.name, u.calls, u.first_at, u.last_at

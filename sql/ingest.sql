@@ -74,10 +74,9 @@ ON CONFLICT DO NOTHING;
 UPDATE edge_epoch SET seq = greatest(seq, sqlc.arg(seq)::bigint) WHERE edge_id = $1 AND epoch = $2;
 
 -- name: InsertReject :exec
--- @sqlc-vet-disable org-id-required
--- What cannot be read belongs to nobody that we know.
-INSERT INTO usage_reject (edge_id, epoch, seq, reason, record)
-VALUES ($1, $2, $3, $4, $5)
+-- What names no organization that there is belongs to nobody.
+INSERT INTO usage_reject (org_id, edge_id, epoch, seq, reason, record)
+VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT DO NOTHING;
 
 -- name: OrgExists :one

@@ -37,6 +37,7 @@ type Row struct {
 	Kept          string // reported and kept for a while; empty: nothing
 	Damaged       string // records that could not be read; empty: none
 	Unrecorded    string // calls of the organization; empty: none
+	Rejected      string // usage records of the organization; empty: none
 	InFlight      string
 	Requests      string
 	ClockSkew     string // empty: none worth saying

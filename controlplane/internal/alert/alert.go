@@ -23,6 +23,7 @@ const (
 	GuardrailSpike  Rule = "guardrail_spike"
 	PriceUnknown    Rule = "price_unknown"
 	EdgeHealth      Rule = "edge_health"
+	UsageRejected   Rule = "usage_rejected"
 	TargetHeld      Rule = "target_held"
 	Publishing      Rule = "publishing"
 )
@@ -74,6 +75,10 @@ var kinds = []kind{
 	{
 		rule: EdgeHealth, topic: channel.Edges, severity: channel.Critical, number: 2, unit: "minutes away", name: "Edge away or unhealthy", standing: true,
 		says: "Fires when an edge has not been heard of for so long, takes no calls although it is connected, or found damaged records on its disk. Over when it is well again, or after a week.",
+	},
+	{
+		rule: UsageRejected, topic: channel.Spend, severity: channel.Critical, name: "Usage rejected", quiet: true,
+		says: "Fires once a day for each edge that sent usage which the books could not take, so that what it cost is missing from spend and budgets.",
 	},
 	{
 		rule: TargetHeld, topic: channel.Providers, severity: channel.Warning, number: 60, unit: "seconds held back", name: "Breaker open", quick: true, standing: true,

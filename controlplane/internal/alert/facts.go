@@ -43,6 +43,15 @@ type Edge struct {
 	NackReason string // empty: it refuses nothing
 }
 
+// Reject is usage records of one edge that the books could not take.
+type Reject struct {
+	Edge       ident.Edge
+	Name       string // the edge's
+	Records    int64
+	LastSeq    int64
+	LastReason string
+}
+
 // Target is a model at a provider that edges hold calls back from.
 type Target struct {
 	Provider     ident.Provider
@@ -65,6 +74,7 @@ type Signals struct {
 	GuardrailBefore int64 // in the 24 hours before
 	Unpriced        []string
 	Edges           []Edge
+	Rejects         []Reject // of today (UTC)
 	ProblemPath     string
 	Problem         string // why the newest configuration is not pushed; empty: it is
 }

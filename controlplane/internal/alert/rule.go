@@ -127,6 +127,11 @@ func (s settings) ofSignals(seen Signals, now time.Time) []finding {
 		add(PriceUnknown, "model:"+cut(model), today, "/prices", fmt.Sprintf("The model “%s” has no price", cut(model)),
 			"Calls of it are dealt with as the organization chose for unknown prices. Add a price, or take the model off its routes.")
 	}
+	for _, one := range seen.Rejects {
+		add(UsageRejected, "edge:"+one.Edge.String(), today, "/edges", fmt.Sprintf("Usage from edge “%s” is missing from the books", one.Name),
+			fmt.Sprintf("Records rejected today: %d. The last one is number %d: %s. They are kept as they came; what they cost stands on the providers' invoices. Edges and control plane may be of different versions.",
+				one.Records, one.LastSeq, one.LastReason))
+	}
 	for _, edge := range seen.Edges {
 		if title, text := edge.trouble(now, s[EdgeHealth].Number); title != "" {
 			add(EdgeHealth, "edge:"+edge.ID.String(), "", "/edges", title, text)

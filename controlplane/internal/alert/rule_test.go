@@ -127,6 +127,7 @@ func TestSignalsAreFoundAndCalmIsNot(t *testing.T) {
 		"blocks":               {Signals{GuardrailBlocks: 10, GuardrailBefore: 24}, GuardrailSpike},
 		"as many as ever":      {Signals{GuardrailBlocks: 29, GuardrailBefore: 240}, ""},
 		"a model has no price": {Signals{Unpriced: []string{"x"}}, PriceUnknown},
+		"usage is rejected":    {Signals{Rejects: []Reject{{Edge: ident.New[ident.Edge](), Name: "fra", Records: 3, LastSeq: 9, LastReason: "no time of this century"}}}, UsageRejected},
 	} {
 		found := defaults().ofSignals(test.seen, noon)
 		switch {

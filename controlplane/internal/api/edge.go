@@ -26,6 +26,17 @@ func edgeTable(s Services) []endpoint {
 			return items[edge.Gap]{append([]edge.Gap{}, all...)}, err
 		},
 	}, {
+		method: http.MethodGet, path: "/usage/rejects", permission: authz.UsageRead, summary: "Usage records that came within a range and could not be taken into the books, by edge, with the reason for the last of them",
+		status: http.StatusOK, parameters: rangeParameters(), answer: typeOf[items[edge.Reject]](),
+		serve: func(c *call) (any, error) {
+			from, to, err := rangeOf(c)
+			if err != nil {
+				return nil, err
+			}
+			all, err := s.Edges.Rejects(c.ctx, c.actor, from, to)
+			return items[edge.Reject]{append([]edge.Reject{}, all...)}, err
+		},
+	}, {
 		method: http.MethodGet, path: "/edges", permission: authz.EdgeRead, summary: "All edges and what each runs of the organization's configuration",
 		status: http.StatusOK, answer: typeOf[edgeList](),
 		serve: func(c *call) (any, error) {

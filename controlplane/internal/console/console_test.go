@@ -89,6 +89,10 @@ func (quiet) Gaps(context.Context, authz.Actor, time.Time, time.Time) ([]edge.Ga
 	return []edge.Gap{{Edge: "small", Calls: 12}}, nil
 }
 
+func (quiet) Rejects(context.Context, authz.Actor, time.Time, time.Time) ([]edge.Reject, error) {
+	return []edge.Reject{{Edge: "small", Records: 2, LastSeq: 7, LastReason: "cost_pico or bound_pico is negative"}}, nil
+}
+
 func (quiet) Problem(context.Context, authz.Actor) (*edge.Problem, error) {
 	return &edge.Problem{Generation: 12, Path: "route/1: targets", Reason: "the route names nothing", NoticedAt: time.Now()}, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/edge"
+	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/web/component"
 	"tollgate.dev/web/edgeui"
 )
@@ -16,6 +17,7 @@ type fleet interface {
 	List(ctx context.Context, actor authz.Actor) ([]edge.Edge, error)
 	Problem(ctx context.Context, actor authz.Actor) (*edge.Problem, error)
 	Gaps(ctx context.Context, actor authz.Actor, since, until time.Time) ([]edge.Gap, error)
+	Rejects(ctx context.Context, actor authz.Actor, since, until time.Time) ([]edge.Reject, error)
 }
 
 const (
@@ -50,6 +52,10 @@ func (c *Console) edgeList(v *visit) (edgeui.List, error) {
 	if err != nil {
 		return edgeui.List{}, err
 	}
+	rejects, err := c.rejected(v)
+	if err != nil {
+		return edgeui.List{}, err
+	}
 	list := edgeui.List{Generation: "–"}
 	if problem != nil {
 		list.Problem = edgeui.Problem{Generation: grouped(int64(problem.Generation)), Reason: sentence(problem.Reason), Path: problem.Path, Noticed: component.At(problem.NoticedAt, "ago")}
@@ -57,6 +63,7 @@ func (c *Console) edgeList(v *visit) (edgeui.List, error) {
 	fresh := 0
 	for _, one := range all {
 		row := edgeRow(one)
+		row.Rejected = rejects[one.ID]
 		if row.Behind.Tone == component.OK {
 			fresh++
 		}
@@ -70,6 +77,24 @@ func (c *Console) edgeList(v *visit) (edgeui.List, error) {
 		list.Summary.Tone = component.Warn
 	}
 	return list, nil
+}
+
+// rejected says what of each edge's usage of the last 30 days the books could not take.
+func (c *Console) rejected(v *visit) (map[ident.Edge]string, error) {
+	now := c.config.Now()
+	all, err := c.Edges.Rejects(v.Request().Context(), v.actor, now.Add(-30*day), now.Add(day))
+	texts := make(map[ident.Edge]string, len(all))
+	for _, one := range all {
+		texts[one.EdgeID] = fmt.Sprintf("%s rejected in the last 30 days, so that what they cost is missing from spend and budgets. The last is number %d: %s.", recordsText(one.Records), one.LastSeq, one.LastReason)
+	}
+	return texts, err
+}
+
+func recordsText(n int64) string {
+	if n == 1 {
+		return "1 usage record"
+	}
+	return grouped(n) + " usage records"
 }
 
 func edgeRow(one edge.Edge) edgeui.Row {

@@ -172,7 +172,11 @@ func (c *Console) spendView(v *visit, s span, by grouping, wrong mends) (spendui
 	if err != nil {
 		return spendui.View{}, err
 	}
-	shown.Notes = append(shown.Notes, gapNotes(gaps)...)
+	rejects, err := c.Edges.Rejects(v.Request().Context(), v.actor, s.from, s.to)
+	if err != nil {
+		return spendui.View{}, err
+	}
+	shown.Notes = append(append(shown.Notes, gapNotes(gaps)...), rejectNotes(rejects)...)
 	c.spendChoices(v, s, by, wrong, &shown)
 	return shown, nil
 }
@@ -231,6 +235,13 @@ func gapNotes(gaps []edge.Gap) (notes []string) {
 	for _, gap := range gaps {
 		notes = append(notes, callsText(gap.Calls)+" not recorded: the disk of edge “"+gap.Edge+"” was full between "+gap.FirstAt.UTC().Format(gapLayout)+" and "+
 			gap.LastAt.UTC().Format(gapLayout)+" UTC. What they cost stands only on the providers' invoices.")
+	}
+	return notes
+}
+
+func rejectNotes(rejects []edge.Reject) (notes []string) {
+	for _, one := range rejects {
+		notes = append(notes, recordsText(one.Records)+" of edge “"+one.Edge+"” came within this range and could not be taken into the books, the last because of this: "+one.LastReason+". What they cost is not in these sums.")
 	}
 	return notes
 }

@@ -80,5 +80,15 @@ type Gap struct {
 	LastAt  time.Time  `json:"last_at"`
 }
 
+// Reject is usage records of one edge that the books could not take. They are kept as they came.
+type Reject struct {
+	EdgeID     ident.Edge `json:"edge_id"`
+	Edge       string     `json:"edge"` // its name
+	Records    int64      `json:"records"`
+	LastAt     time.Time  `json:"last_at"`
+	LastSeq    int64      `json:"last_seq"` // of the last one, in what its process wrote
+	LastReason string     `json:"last_reason"`
+}
+
 // seenWithin is how long an edge counts as connected after it was last heard.
 const seenWithin = 20 * time.Second

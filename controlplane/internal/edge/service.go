@@ -43,6 +43,18 @@ func (s *Service) Gaps(ctx context.Context, actor authz.Actor, since, until time
 	return all, err
 }
 
+// Rejects returns the usage records of the actor's organization that came from since on and before until and could not be taken, by edge.
+func (s *Service) Rejects(ctx context.Context, actor authz.Actor, since, until time.Time) (all []Reject, err error) {
+	if err := actor.Require(authz.UsageRead); err != nil {
+		return nil, err
+	}
+	err = s.db.Read(ctx, actor.Org, func(tx pgx.Tx) error {
+		all, err = listRejects(ctx, tx, actor.Org, since, until)
+		return err
+	})
+	return all, err
+}
+
 // Problem returns why the organization's newest generation is not pushed, or nil when it is.
 func (s *Service) Problem(ctx context.Context, actor authz.Actor) (problem *Problem, err error) {
 	if err := actor.Require(authz.EdgeRead); err != nil {

@@ -64,6 +64,18 @@ func listGaps(ctx context.Context, tx pgx.Tx, org ident.Org, since, until time.T
 	return all, nil
 }
 
+func listRejects(ctx context.Context, tx pgx.Tx, org ident.Org, since, until time.Time) ([]Reject, error) {
+	rows, err := edgedb.New(tx).ListRejects(ctx, edgedb.ListRejectsParams{OrgID: org, Since: since, Until: until})
+	if err != nil {
+		return nil, fmt.Errorf("list rejected records of %s: %w", org, err)
+	}
+	all := make([]Reject, len(rows))
+	for i, row := range rows {
+		all[i] = Reject{EdgeID: row.EdgeID, Edge: row.Name, Records: row.Records, LastAt: row.LastAt, LastSeq: row.LastSeq, LastReason: row.LastReason}
+	}
+	return all, nil
+}
+
 func getProblem(ctx context.Context, tx pgx.Tx, org ident.Org) (*Problem, error) {
 	row, err := edgedb.New(tx).GetProblem(ctx, org)
 	if errors.Is(err, pgx.ErrNoRows) {

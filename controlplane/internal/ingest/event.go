@@ -4,7 +4,6 @@
 package ingest
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -50,19 +49,23 @@ type event struct {
 	charges   []ledger.Charge
 	charged   []byte // the charges as they came, see usage_event
 	in        *wire.UsageEvent
+	mended    []string // what of it was no sense and is left out, cut or taken for something else
 }
+
+// mend notes that a part of an event is not kept as it came. What it cost is: an oddity is no reason to lose that.
+func (e *event) mend(part string) { e.mended = append(e.mended, part) }
 
 // rejected is a record that no event can be made of.
 type rejected struct {
 	record
+	org    ident.Org // that it names; zero: none that can be read
 	reason string
 }
 
 const (
-	labelsMax       = 64
-	countMax        = 1 << 40
+	countMax        = 1 << 40 // of events
+	figureMax       = 1 << 50 // of tokens, or of what else is counted
 	indeterminate   = "indeterminate"
-	chargesMax      = 100
 	similarityMax   = 1_000_000
 	startedFirst    = 1_577_836_800 // 2020-01-01, Unix seconds
 	startedLast     = 4_102_444_800 // 2100-01-01
@@ -110,22 +113,34 @@ func chargesOf(raw []byte, count int) []byte {
 }
 
 func (e *event) readAll() error {
-	for _, step := range []func() error{e.readIDs, e.readFigures, e.readSettled, e.readKept, e.readTexts, e.readCharges} {
+	for _, step := range []func() error{e.readIDs, e.readFigures, e.readSettled, e.readCharges} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
-	return nil
+	e.readKept()
+	return e.readTexts()
 }
 
 func (e *event) readIDs() error {
+	in := e.in
+	known(e, &e.agent, "agent_id", in.GetAgentId())
+	known(e, &e.route, "route_id", in.GetRouteId())
+	known(e, &e.provider, "provider_id", in.GetProviderId())
+	known(e, &e.price, "price_id", in.GetPriceId())
+	known(e, &e.discount, "discount_id", in.GetDiscountId())
 	return errors.Join(
-		into(&e.org, "org_id", e.in.GetOrgId(), true), into(&e.id, "event_id", e.in.GetEventId(), true),
-		into(&e.request, "request_id", e.in.GetRequestId(), true), into(&e.workspace, "workspace_id", e.in.GetWorkspaceId(), true),
-		into(&e.key, "virtual_key_id", e.in.GetVirtualKeyId(), true), into(&e.agent, "agent_id", e.in.GetAgentId(), false),
-		into(&e.route, "route_id", e.in.GetRouteId(), false), into(&e.provider, "provider_id", e.in.GetProviderId(), false),
-		into(&e.price, "price_id", e.in.GetPriceId(), false), into(&e.discount, "discount_id", e.in.GetDiscountId(), false),
+		into(&e.org, "org_id", in.GetOrgId(), true), into(&e.id, "event_id", in.GetEventId(), true), into(&e.request, "request_id", in.GetRequestId(), true),
+		into(&e.workspace, "workspace_id", in.GetWorkspaceId(), true), into(&e.key, "virtual_key_id", in.GetVirtualKeyId(), true),
 	)
+}
+
+// known reads an id of 16 bytes that an event may do without.
+func known[T ~struct{ uuid.UUID }](e *event, id *T, field string, raw []byte) {
+	if into(id, field, raw, false) != nil {
+		*id = T{}
+		e.mend(field)
+	}
 }
 
 // into reads an id of 16 bytes; empty means none where it is not required.
@@ -142,30 +157,70 @@ func into[T ~struct{ uuid.UUID }](id *T, field string, raw []byte, required bool
 
 func (e *event) readFigures() error {
 	in := e.in
-	in.DurationUs, in.FirstByteUs = max(0, in.GetDurationUs()), max(0, in.GetFirstByteUs()) // a clock that was set back is no reason to lose what a call cost
-	if least := min(in.GetInputTokens(), in.GetCachedInputTokens(), in.GetCacheWriteTokens(),
-		in.GetOutputTokens(), in.GetReasoningTokens(), in.GetCostPico(), in.GetBoundPico(), in.GetCacheWriteHourTokens(), in.GetAudioInputTokens(),
-		in.GetAudioOutputTokens(), in.GetImageInputTokens(), in.GetImageOutputTokens(), in.GetSavedPico(),
-		in.GetImages(), in.GetCharacters(), in.GetAudioMs(), in.GetSearches()); least < 0 {
-		return errors.New("a figure is negative")
-	}
-	if in.GetAttempt() > math.MaxInt32 || in.GetRouteVersion() > math.MaxInt32 || in.GetHttpStatus() > 999 || in.GetGeneration() > math.MaxInt64 {
-		return errors.New("a figure is too large")
-	}
-	e.count = max(int64(min(in.GetCount(), countMax)), 1)
-	if e.count > 1 && (in.GetCount() > countMax || in.GetOutcome() != wire.Outcome_OUTCOME_REFUSED || in.GetCostPico() > 0 || len(in.GetCharges()) > 0) {
-		return errors.New("count is for refusals that cost nothing, up to 2^40")
+	if min(in.GetCostPico(), in.GetBoundPico()) < 0 {
+		return errors.New("cost_pico or bound_pico is negative")
 	}
 	e.started = time.UnixMicro(in.GetStartedUnixUs()).UTC()
 	if seconds := e.started.Unix(); seconds < startedFirst || seconds >= startedLast {
 		return fmt.Errorf("started_unix_us %d is no time of this century", in.GetStartedUnixUs())
 	}
-	if in.GetOutcome() <= wire.Outcome_OUTCOME_UNSPECIFIED || in.GetOutcome() >= pastLastOutcome {
-		return fmt.Errorf("outcome %d is not known", in.GetOutcome())
+	in.DurationUs, in.FirstByteUs = max(0, in.GetDurationUs()), max(0, in.GetFirstByteUs()) // a clock that was set back is nothing odd
+	e.readCounts()
+	e.readNumbers()
+	if in.GetOutcome() <= wire.Outcome_OUTCOME_UNSPECIFIED || in.GetOutcome() >= pastLastOutcome { // an edge that is newer knows others
+		in.Outcome = wire.Outcome_OUTCOME_UPSTREAM_FAILED
+		if status := in.GetHttpStatus(); status >= 200 && status < 400 {
+			in.Outcome = wire.Outcome_OUTCOME_OK
+		}
+		e.mend("outcome")
 	}
 	e.outcome, e.runSource = outcomeOf(in.GetOutcome()), runSourceOf(in.GetRunSource())
 	e.units = unitsOf(in)
 	return nil
+}
+
+// readCounts bounds what is counted, so that sums of it have room. What is out of bounds is not what the provider said.
+func (e *event) readCounts() {
+	in := e.in
+	for _, count := range [...]*int64{
+		&in.InputTokens, &in.CachedInputTokens, &in.CacheWriteTokens, &in.CacheWriteHourTokens, &in.OutputTokens, &in.ReasoningTokens, &in.AudioInputTokens,
+		&in.AudioOutputTokens, &in.ImageInputTokens, &in.ImageOutputTokens, &in.Images, &in.Characters, &in.AudioMs, &in.Searches,
+	} {
+		if *count < 0 || *count > figureMax {
+			*count, in.Estimated = min(max(*count, 0), figureMax), true
+			e.mend("a count")
+		}
+	}
+}
+
+// readNumbers bounds what is no money and is not summed up.
+func (e *event) readNumbers() {
+	in := e.in
+	if in.GetSavedPico() < 0 {
+		in.SavedPico = 0
+		e.mend("saved_pico")
+	}
+	if in.GetAttempt() > math.MaxInt32 {
+		in.Attempt = math.MaxInt32
+		e.mend("attempt")
+	}
+	if in.GetRouteVersion() > math.MaxInt32 {
+		in.RouteVersion = 0
+		e.mend("route_version")
+	}
+	if in.GetHttpStatus() > 999 {
+		in.HttpStatus = 0
+		e.mend("http_status")
+	}
+	if in.GetGeneration() > math.MaxInt64 {
+		in.Generation = 0
+		e.mend("generation")
+	}
+	if in.GetCount() > countMax {
+		in.Count = countMax
+		e.mend("count")
+	}
+	e.count = max(int64(in.GetCount()), 1)
 }
 
 // unitsOf returns what an event used that is no token.
@@ -185,58 +240,7 @@ func unitsOf(in *wire.UsageEvent) string {
 	return string(append(out[:len(out)-1], '}'))
 }
 
-func (e *event) readTexts() error {
-	in := e.in
-	for _, text := range []string{in.GetRunId(), in.GetEndUser(), in.GetDialect(), in.GetModel(), in.GetProviderModel(), in.GetCode(), in.GetRule(), in.GetServiceTier(), in.GetRoutePath()} {
-		if !wire.ValidText(text) {
-			return errors.New("a text is too long or holds a zero byte")
-		}
-	}
-	if len(in.GetLabels()) > labelsMax {
-		return errors.New("there are too many labels")
-	}
-	for name, value := range in.GetLabels() {
-		if name == "" || !wire.ValidText(name) || !wire.ValidText(value) {
-			return errors.New("a label has no name, is too long or holds a zero byte")
-		}
-	}
-	var err error
-	if e.labels, err = jsonOf(in.GetLabels()); err != nil {
-		return errors.New("the labels are no JSON")
-	}
-	return nil
-}
-
-// jsonOf writes labels as JSON. Texts without anything to escape, which most are, are copied.
-func jsonOf(labels map[string]string) (string, error) {
-	text := make([]byte, 0, 32*len(labels)+2)
-	for name, value := range labels {
-		if !plain(name) || !plain(value) {
-			raw, err := json.Marshal(labels)
-			return string(raw), err
-		}
-		text = append(append(append(append(append(text, `,"`...), name...), `":"`...), value...), '"')
-	}
-	if len(text) == 0 {
-		return "{}", nil
-	}
-	text[0] = '{'
-	return string(append(text, '}')), nil
-}
-
-func plain(text string) bool {
-	for _, c := range []byte(text) {
-		if c < ' ' || c == '"' || c == '\\' || c > '~' {
-			return false
-		}
-	}
-	return true
-}
-
 func (e *event) readCharges() error {
-	if len(e.in.GetCharges()) > chargesMax {
-		return errors.New("there are too many charges")
-	}
 	e.charges = slices.Grow(e.charges, len(e.in.GetCharges()))
 	for i, each := range e.in.GetCharges() {
 		var budget ident.Budget

@@ -122,7 +122,7 @@ func (f *fixture) books(t testing.TB, org ident.Org) (events int64, eventCost, h
 
 func (f *fixture) rejects(t testing.TB) (reasons []string) {
 	t.Helper()
-	rows, err := f.db.Pool.Query(t.Context(), "SELECT reason FROM usage_reject ORDER BY seq")
+	rows, err := f.db.Owner(t).Query(t.Context(), "SELECT reason FROM usage_reject ORDER BY seq")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,28 +181,83 @@ func TestARecordThatCannotBeReadIsKeptAndStopsNothing(t *testing.T) {
 		event(actor.Org),
 		event(ident.New[ident.Org]()),
 		event(actor.Org, func(e *wire.UsageEvent) { e.CostPico = -1 }),
-		event(actor.Org, func(e *wire.UsageEvent) { e.Outcome = 99 }),
-		event(actor.Org, func(e *wire.UsageEvent) { e.Model = "a\x00b" }),
 		event(actor.Org, func(e *wire.UsageEvent) { e.OrgId = []byte{1} }),
 		event(actor.Org, func(e *wire.UsageEvent) { e.StartedUnixUs = math.MaxInt64 }),
 		event(actor.Org, func(e *wire.UsageEvent) { e.EventId = nil }),
 		event(actor.Org, charged(ident.Budget{}, 1)),
 		event(actor.Org, charged(ident.New[ident.Budget](), -1)),
 		event(actor.Org),
-		event(actor.Org, func(e *wire.UsageEvent) { e.DurationUs, e.FirstByteUs = -5, -4 }), // the edge's clock was set back: it cost what it cost
 	)
 	batch.Records = append(batch.Records, &wire.UsageRecord{Seq: 99, Event: []byte("\xff\xff")})
 	f.take(t, batch)
 	f.take(t, batch)
-	if events, _, _, _, _ := f.books(t, actor.Org); events != 3 {
+	if events, _, _, _, _ := f.books(t, actor.Org); events != 2 {
 		t.Errorf("%d good events", events)
 	}
 	reasons := f.rejects(t)
-	if len(reasons) != 10 {
+	if len(reasons) != 8 {
 		t.Errorf("%d records kept: %q", len(reasons), reasons)
 	}
 	if f.seq(t, 9) != 99 {
 		t.Errorf("position %d", f.seq(t, 9))
+	}
+}
+
+func TestAnOddityIsNoReasonToLoseWhatACallCost(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	actor := f.db.Org(t, "a")
+	budget := f.budget(t, actor, "b")
+	long := strings.Repeat("é", wire.TextBytesMax)
+	many := map[string]string{"": "no name", "odd\x00name": "odd\x00value", long: long}
+	for i := range 200 {
+		many[fmt.Sprintf("label-%d", i)] = "x"
+	}
+	odd := []*wire.UsageEvent{
+		event(actor.Org, func(e *wire.UsageEvent) { e.DurationUs, e.FirstByteUs = -5, -4 }), // the edge's clock was set back
+		event(actor.Org, func(e *wire.UsageEvent) { e.Outcome = 99 }),
+		event(actor.Org, func(e *wire.UsageEvent) { e.Outcome, e.HttpStatus = wire.Outcome_OUTCOME_UNSPECIFIED, 502 }),
+		event(actor.Org, func(e *wire.UsageEvent) { e.RunSource = 99 }),
+		event(actor.Org, func(e *wire.UsageEvent) { e.Model, e.EndUser, e.RunId, e.Code = "a\x00b", long, "\x00", long+"x" }),
+		event(actor.Org, func(e *wire.UsageEvent) { e.Labels = many }),
+		event(actor.Org, func(e *wire.UsageEvent) {
+			e.AgentId, e.RouteId, e.ProviderId, e.PriceId, e.DiscountId = []byte{1}, []byte{1}, []byte{1}, []byte{1}, []byte{1}
+		}),
+		event(actor.Org, func(e *wire.UsageEvent) {
+			e.InputTokens, e.OutputTokens, e.AudioMs, e.SavedPico = -1, math.MaxInt64, math.MaxInt64, -1
+		}),
+		event(actor.Org, func(e *wire.UsageEvent) { e.OutputTokens = math.MaxInt64 }), // two of them have a sum still
+		event(actor.Org, func(e *wire.UsageEvent) {
+			e.Attempt, e.RouteVersion, e.HttpStatus = math.MaxUint32, math.MaxUint32, math.MaxUint32
+		}),
+		event(actor.Org, func(e *wire.UsageEvent) { e.Generation, e.SimilarityPpm = math.MaxUint64, math.MaxUint32 }),
+		event(actor.Org, func(e *wire.UsageEvent) { e.Kept = "no sealed id/" }),
+	}
+	for range 200 {
+		odd[0].Charges = append(odd[0].Charges, &wire.Charge{BudgetId: ident.New[ident.Budget]().Bytes()})
+	}
+	for _, each := range odd {
+		charged(budget, 100)(each)
+	}
+	f.take(t, f.batch(t, 9, 1, odd...))
+	if reasons := f.rejects(t); len(reasons) > 0 {
+		t.Fatalf("rejected: %q", reasons)
+	}
+	want := int64(len(odd))
+	events, eventCost, hourCost, spent, _ := f.books(t, actor.Org)
+	if events != want || eventCost.Pico() != 100*want || hourCost.Pico() != 100*want || spent.Pico() != 100*want {
+		t.Errorf("%d events, cost %s in hours %s, spent %s; want %d", events, eventCost, hourCost, spent, want)
+	}
+	day := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+	if totals, err := f.usage.Totals(t.Context(), actor, day, day.Add(24*time.Hour)); err != nil || totals.Failed != 1 || totals.EstimatedEvents != 2 {
+		t.Errorf("%+v, %v", totals, err)
+	}
+	page, err := f.usage.Events(t.Context(), actor, usage.Filter{Model: "ab"})
+	if err != nil || len(page.Items) != 1 || len(page.Items[0].EndUser) != wire.TextBytesMax || page.Items[0].RunID != "" {
+		t.Errorf("%+v, %v", page, err)
+	}
+	if counts := f.service.Counts(); counts.Events != uint64(want) || counts.Mended != uint64(want)-2 || counts.Rejected != 0 { // a clock and a run's source are nothing odd
+		t.Errorf("%+v", counts)
 	}
 }
 

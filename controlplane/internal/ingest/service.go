@@ -35,6 +35,7 @@ type Service struct {
 	backlog  *backlog
 	events   atomic.Uint64
 	rejected atomic.Uint64
+	mended   atomic.Uint64
 }
 
 // New returns a Service over the pool.
@@ -42,8 +43,15 @@ func New(pool *pgxpool.Pool, now func() time.Time, logger *slog.Logger) *Service
 	return &Service{pool: pool, now: now, logger: logger, tags: newTags(), backlog: newBacklog(now())}
 }
 
-// Counts returns how many events were taken in and how many records were rejected since the start, for metrics.
-func (s *Service) Counts() (events, rejects uint64) { return s.events.Load(), s.rejected.Load() }
+// Counts are how many records came since the start, for metrics.
+type Counts struct {
+	Events   uint64 // that were taken in
+	Mended   uint64 // with a part that made no sense, and was not kept as it came
+	Rejected uint64
+}
+
+// Counts returns how many records came since the start.
+func (s *Service) Counts() Counts { return Counts{s.events.Load(), s.mended.Load(), s.rejected.Load()} }
 
 // ReportUsage takes batches until the edge hangs up, and acks each one after its commit.
 func (s *Service) ReportUsage(ctx context.Context, stream *connect.BidiStream[wire.UsageBatch, wire.UsageAck]) error {
@@ -104,7 +112,7 @@ func (s *Service) Take(ctx context.Context, batch *wire.UsageBatch) (*wire.Usage
 		in := record{seq: each.GetSeq(), raw: each.GetEvent()}
 		parsed, err := read(in, &rooms[i])
 		if err != nil {
-			bad = append(bad, rejected{record: in, reason: err.Error()})
+			bad = append(bad, rejected{record: in, org: rooms[i].org, reason: err.Error()})
 			continue
 		}
 		good = append(good, parsed)
@@ -133,7 +141,7 @@ func (s *Service) commit(ctx context.Context, at span, good []*event, bad []reje
 	case !blames(err):
 		return err
 	case len(good) == 1:
-		return s.commitOnce(ctx, at, nil, append(bad, rejected{record: good[0].record, reason: "the database refuses a value: " + err.Error()}))
+		return s.commitOnce(ctx, at, nil, append(bad, rejected{record: good[0].record, org: good[0].org, reason: "the database refuses a value: " + err.Error()}))
 	case len(good) == 0:
 		return err
 	}
@@ -173,10 +181,8 @@ func (s *Service) commitOnce(ctx context.Context, at span, good []*event, bad []
 		if err := announce(ctx, tx, orgs...); err != nil {
 			return err
 		}
-		for _, each := range rejects {
-			if err := keepReject(ctx, tx, at.edge, at.epoch, each); err != nil {
-				return err
-			}
+		if err := keepRejects(ctx, tx, at, rejects); err != nil {
+			return err
 		}
 		return advance(ctx, tx, at.edge, at.epoch, at.last)
 	})
@@ -187,11 +193,22 @@ func (s *Service) commitOnce(ctx context.Context, at span, good []*event, bad []
 		s.events.Add(uint64(len(one.lines)))
 		s.backlog.add(one, time.Now())
 	}
+	s.tell(ctx, at.edge, good, rejects)
+	return nil
+}
+
+// tell says which records were not taken as they came.
+func (s *Service) tell(ctx context.Context, edge ident.Edge, good []*event, rejects []rejected) {
 	s.rejected.Add(uint64(len(rejects)))
 	for _, each := range rejects {
-		s.logger.WarnContext(ctx, "a usage record is rejected and kept", "edge_id", at.edge, "seq", each.seq, "reason", each.reason)
+		s.logger.ErrorContext(ctx, "a usage record is rejected and kept", "edge_id", edge, "seq", each.seq, "org_id", each.org, "reason", each.reason)
 	}
-	return nil
+	for _, each := range good {
+		if len(each.mended) > 0 {
+			s.mended.Add(1)
+			s.logger.WarnContext(ctx, "a usage record is taken without what makes no sense", "edge_id", edge, "seq", each.seq, "org_id", each.org, "event_id", each.id, "parts", each.mended)
+		}
+	}
 }
 
 // takeAll writes events by organization and returns, in the same order, those that were not there yet, and what they left pending. Most batches are all new: they are written

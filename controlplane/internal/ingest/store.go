@@ -66,12 +66,29 @@ func advance(ctx context.Context, tx pgx.Tx, edge ident.Edge, epoch, seq uint64)
 	return nil
 }
 
-func keepReject(ctx context.Context, tx pgx.Tx, edge ident.Edge, epoch uint64, bad rejected) error {
-	err := ingestdb.New(tx).InsertReject(ctx, ingestdb.InsertRejectParams{
-		EdgeID: edge, Epoch: epoch, Seq: int64(bad.seq), Reason: bad.reason, Record: bad.raw,
-	})
-	if err != nil {
-		return fmt.Errorf("keep a rejected record: %w", err)
+// keepRejects keeps records as they came, for the organizations that they name.
+func keepRejects(ctx context.Context, tx pgx.Tx, at span, all []rejected) error {
+	exists := map[ident.Org]bool{}
+	for _, bad := range all {
+		if !bad.org.IsZero() {
+			if err := tenant.Enter(ctx, tx, bad.org); err != nil {
+				return err
+			}
+			if _, asked := exists[bad.org]; !asked {
+				there, err := orgExists(ctx, tx, bad.org)
+				if err != nil {
+					return err
+				}
+				exists[bad.org] = there
+			}
+		}
+		in := ingestdb.InsertRejectParams{EdgeID: at.edge, Epoch: at.epoch, Seq: int64(bad.seq), Reason: bad.reason, Record: bad.raw}
+		if exists[bad.org] {
+			in.OrgID = bad.org
+		}
+		if err := ingestdb.New(tx).InsertReject(ctx, in); err != nil {
+			return fmt.Errorf("keep a rejected record: %w", err)
+		}
 	}
 	return nil
 }

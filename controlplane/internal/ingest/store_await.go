@@ -22,15 +22,15 @@ const (
 	listedMost    = 1000
 )
 
-// readKept reads the id under which a provider keeps what a call began.
-func (e *event) readKept() error {
+// readKept reads the id under which a provider keeps what a call began. Without one its cost stays in doubt.
+func (e *event) readKept() {
 	isForeign := func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '_'
 	}
 	if kept := e.in.GetKept(); len(kept) > keptBytesMax || strings.ContainsFunc(kept, isForeign) {
-		return errors.New("kept is no sealed id")
+		e.in.Kept = ""
+		e.mend("kept")
 	}
-	return nil
 }
 
 // Await hands out calls whose cost is awaited and due, each to one edge. What that edge does not learn is due again after a while: 5 seconds at

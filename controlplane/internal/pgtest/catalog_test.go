@@ -23,7 +23,6 @@ var unowned = map[string]string{
 	"edge_epoch":         "edges serve every organization",
 	"edge_told":          "edges serve every organization",
 	"vouched":            "says of the books as a whole that they may be lent from",
-	"usage_reject":       "a record that cannot be read belongs to no known organization",
 	"model_price":        "the price catalog is the platform's",
 	"goose_db_version":   "the migrations' own",
 	"river_job":          "a job's arguments are ids; what it does enters the organization",

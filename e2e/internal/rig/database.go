@@ -2,6 +2,7 @@ package rig
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -82,6 +83,20 @@ func (r *Rig) Texts(ctx context.Context, query string, args ...any) ([][]string,
 		}
 		return texts, nil
 	})
+}
+
+const rejectsShown = 20
+
+// rejected returns an error that names the usage records that the books could not take.
+func (r *Rig) rejected(ctx context.Context) error {
+	rows, err := r.Texts(ctx, "SELECT edge_id::text, seq::text, reason FROM usage_reject ORDER BY rejected_at LIMIT $1", rejectsShown)
+	if err != nil {
+		return fmt.Errorf("ask what the books rejected: %w", err)
+	}
+	for _, row := range rows {
+		err = errors.Join(err, fmt.Errorf("the books rejected record %s of edge %s: %s", row[1], row[0], row[2]))
+	}
+	return err
 }
 
 const ackWithin = 10 * time.Second

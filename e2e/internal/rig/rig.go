@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -87,17 +88,14 @@ func New(ctx context.Context, options Options) (*Rig, error) {
 		AdminEmail: "admin@demo.example", AdminSecret: random(18), OrgID: hex.EncodeToString(org[:]),
 	}
 	if err := r.startServers(ctx); err != nil {
-		r.Close()
-		return nil, err
+		return nil, errors.Join(err, r.Close())
 	}
 	var err error
 	if r.OwnerURL, r.AppURL, r.drop, err = createDatabase(ctx, r.options.DatabaseURL); err != nil {
-		r.Close()
-		return nil, err
+		return nil, errors.Join(err, r.Close())
 	}
 	if err := r.start(ctx); err != nil {
-		r.Close()
-		return nil, err
+		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
 }
@@ -252,8 +250,8 @@ func (r *Rig) logLevel() string {
 	return r.options.LogLevel
 }
 
-// Close stops every process and drops the database.
-func (r *Rig) Close() {
+// Close stops every process and drops the database. It returns an error where the books rejected usage: no edge writes what they cannot take.
+func (r *Rig) Close() (err error) {
 	for _, edge := range r.Edges {
 		edge.Stop(stopWithin)
 	}
@@ -270,15 +268,14 @@ func (r *Rig) Close() {
 	if r.drop != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
 		defer cancel()
-		if err := r.drop(ctx); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
+		err = errors.Join(r.rejected(ctx), r.drop(ctx))
 	}
 	for _, process := range []*Process{r.Postgres, r.Redis} {
 		if process != nil {
 			process.Stop(stopWithin)
 		}
 	}
+	return err
 }
 
 // OrgUUID returns the demo organization's id in its canonical form.

@@ -80,7 +80,7 @@ type torture struct {
 }
 
 // Run starts everything, kills, waits until all usage has arrived, and compares.
-func Run(ctx context.Context, options Options) (Report, error) {
+func Run(ctx context.Context, options Options) (report Report, err error) {
 	options.Rig.Edges = edges
 	options.Rig.OwnServers = true
 	options.Rig.Simulator = append(options.Rig.Simulator, "--latency", "15ms,4ms")
@@ -88,7 +88,11 @@ func Run(ctx context.Context, options Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	defer house.Close()
+	defer func() {
+		if err := house.Close(); err != nil {
+			report.Inconsistencies = append(report.Inconsistencies, err.Error())
+		}
+	}()
 	t := &torture{options: options, rig: house, random: rand.New(rand.NewPCG(options.Seed, 1))}
 	keys, err := t.configure(ctx)
 	if err != nil {

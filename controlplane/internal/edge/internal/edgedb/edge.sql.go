@@ -186,3 +186,56 @@ func (q *Queries) ListGaps(ctx context.Context, arg ListGapsParams) ([]ListGapsR
 	}
 	return items, nil
 }
+
+const listRejects = `-- name: ListRejects :many
+SELECT r.edge_id, e.name, count(*) AS records, max(r.rejected_at)::timestamptz AS last_at, (array_agg(r.seq ORDER BY r.rejected_at DESC, r.seq DESC))[1]::bigint AS last_seq,
+  (array_agg(r.reason ORDER BY r.rejected_at DESC, r.seq DESC))[1]::text AS last_reason
+FROM usage_reject r JOIN edge e USING (edge_id)
+WHERE r.org_id = $1 AND r.rejected_at >= $2::timestamptz AND r.rejected_at < $3::timestamptz
+GROUP BY r.edge_id, e.name
+ORDER BY e.name, r.edge_id
+LIMIT 10000
+`
+
+type ListRejectsParams struct {
+	OrgID ident.Org
+	Since time.Time
+	Until time.Time
+}
+
+type ListRejectsRow struct {
+	EdgeID     ident.Edge
+	Name       string
+	Records    int64
+	LastAt     time.Time
+	LastSeq    int64
+	LastReason string
+}
+
+// Usage records that came within a span of time and that no event could be made of.
+func (q *Queries) ListRejects(ctx context.Context, arg ListRejectsParams) ([]ListRejectsRow, error) {
+	rows, err := q.db.Query(ctx, listRejects, arg.OrgID, arg.Since, arg.Until)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListRejectsRow
+	for rows.Next() {
+		var i ListRejectsRow
+		if err := rows.Scan(
+			&i.EdgeID,
+			&i.Name,
+			&i.Records,
+			&i.LastAt,
+			&i.LastSeq,
+			&i.LastReason,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

@@ -1469,12 +1469,13 @@ func (q *Queries) InsertNewEvents(ctx context.Context, arg InsertNewEventsParams
 }
 
 const insertReject = `-- name: InsertReject :exec
-INSERT INTO usage_reject (edge_id, epoch, seq, reason, record)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO usage_reject (org_id, edge_id, epoch, seq, reason, record)
+VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT DO NOTHING
 `
 
 type InsertRejectParams struct {
+	OrgID  ident.Org
 	EdgeID ident.Edge
 	Epoch  uint64
 	Seq    int64
@@ -1482,10 +1483,10 @@ type InsertRejectParams struct {
 	Record []byte
 }
 
-// @sqlc-vet-disable org-id-required
-// What cannot be read belongs to nobody that we know.
+// What names no organization that there is belongs to nobody.
 func (q *Queries) InsertReject(ctx context.Context, arg InsertRejectParams) error {
 	_, err := q.db.Exec(ctx, insertReject,
+		arg.OrgID,
 		arg.EdgeID,
 		arg.Epoch,
 		arg.Seq,

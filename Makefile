@@ -1,6 +1,7 @@
 # Everything a person or a machine does here. `make help` lists it. Tools are pinned below and live in .tollgate/tools.
 GO            ?= go
 SERVICES      := bin/tollgate services --
+TAGS          := grpcnotrace # without it the linker keeps every method of every type: golang.org/x/net/trace fills templates
 TOOLS         := $(CURDIR)/.tollgate/tools
 SQLC          := $(TOOLS)/sqlc-v1.30.0
 BUF           := $(TOOLS)/buf-v1.57.2
@@ -32,7 +33,7 @@ build: ## the three programs into bin/
 	@echo "make: fetching Go modules"; $(GO) mod download
 	@echo "make: building bin/tollgate, bin/controlplane, bin/edge (the first time takes some minutes)"
 	@mkdir -p bin
-	$(GO) build -v -o bin/ ./cmd/...
+	$(GO) build -v -tags $(TAGS) -o bin/ ./cmd/...
 
 prepare: ## install what tests need and is absent: redis-server, a browser, fonts, npm packages
 	@.ci/prepare

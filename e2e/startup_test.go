@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"debug/elf"
 	"net"
 	"os"
 	"path/filepath"
@@ -130,5 +131,24 @@ func TestUpNamesAMissingBinary(t *testing.T) {
 	}
 	if said := process.Tail(1); process.ExitCode() != 1 || !strings.Contains(said, "make build") {
 		t.Errorf("code %d and %q, want 1 and what to do", process.ExitCode(), said)
+	}
+}
+
+// TestTheEdgeIsLinkedWithoutTemplates looks for the code that fills them: it asks for methods by name, and where it stands the linker keeps
+// every method of every type, which is two thirds more code.
+func TestTheEdgeIsLinkedWithoutTemplates(t *testing.T) {
+	program, err := elf.Open(filepath.Join(binaries, "edge"))
+	if err != nil {
+		t.Skip("this is no system with ELF, or nothing is built: ", err)
+	}
+	defer func() { _ = program.Close() }()
+	symbols, err := program.Symbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, symbol := range symbols {
+		if strings.HasPrefix(symbol.Name, "text/template.(*state).") {
+			t.Fatalf("%s stands in the edge. The Makefile builds with the tags that keep it out; else find who fills a template: go build -ldflags=-dumpdep", symbol.Name)
+		}
 	}
 }

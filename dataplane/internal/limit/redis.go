@@ -28,6 +28,7 @@ const (
 	batchShare   = 125                   // all edges together take at most one part of so many ahead: 0.8 %
 	pipelineMost = 64                    // scripts in one round trip
 	flightsMost  = 4                     // round trips at a time
+	bufferBytes  = 8 << 10               // of a connection, each way
 )
 
 // ask is what to take from one meter's limit.
@@ -79,6 +80,7 @@ func NewRedis(url string, edge wire.ID) (*Redis, error) {
 
 func newRedis(options *redis.Options, edge wire.ID, socket, patience time.Duration) *Redis {
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = socket, socket, socket, socket
+	options.ReadBufferSize, options.WriteBufferSize = bufferBytes, bufferBytes
 	options.MaxRetries = -1
 	options.MinIdleConns = flightsMost + 1 // a burst finds them open
 	options.PoolSize = 4 * flightsMost     // those that still wait for a late answer beside those that are in use

@@ -132,13 +132,16 @@ func (p *project) balanced(ctx context.Context, t *testing.T, budget string, beh
 	}))
 }
 
-// TestTheOfficialSDKHasBatchesOfMessagesWorkedThrough compares what the provider billed with the books in the end, for a batch with a request that came
-// too late, one that was cancelled and one that nobody asked for again.
+// TestTheOfficialSDKHasBatchesOfMessagesWorkedThrough compares what the provider billed with the books in the end, for a batch of two models with a request
+// that came too late, one that was cancelled and one that nobody asked for again. A budget of the second model has what that alone costs.
 func TestTheOfficialSDKHasBatchesOfMessagesWorkedThrough(t *testing.T) {
 	p := newProject(t, stand(t))
 	var other *project
 	t.Run("another", func(t *testing.T) { other = newProject(t, p.house) })
 	budget := p.create(t, "/budgets", rig.Object{"name": p.name, "scope": "virtual_key", "scope_id": p.keyID, "limit_usd": "5", "period": "month", "time_zone": "UTC", "mode": "hard"})
+	const deeper = "deeper"
+	p.create(t, "/routes", rig.Object{"name": deeper, "workspace_id": p.workspace, "strategy": "fallback", "targets": []rig.Object{{"provider_id": p.anthropic, "model": "claude-sonnet-4-5", "weight": 1}}})
+	ofDeeper := p.create(t, "/budgets", rig.Object{"name": p.name + "-deeper", "scope": "model", "scope_value": deeper, "limit_usd": "5", "period": "month", "time_zone": "UTC", "mode": "hard"})
 	p.acknowledged(t)
 	before := len(p.bills(t))
 	var found struct {
@@ -149,13 +152,13 @@ func TestTheOfficialSDKHasBatchesOfMessagesWorkedThrough(t *testing.T) {
 		Listed, Strangers []string
 		Refusals          map[string]string
 	}
-	runSDK(t, "batches.mjs", p.house.Edges[0], p.key, claude+" "+other.key+" "+p.house.Edges[1].URL, &found)
+	runSDK(t, "batches.mjs", p.house.Edges[0], p.key, claude+" "+other.key+" "+p.house.Edges[1].URL+" "+deeper, &found)
 	if found.Begun != "in_progress" || !found.Same || found.Counts.Succeeded != 2 || found.Counts.Expired != 1 || found.Cancelled.Succeeded != 1 || found.Cancelled.Canceled != 1 ||
 		fmt.Sprint(found.Results) != "[a succeeded true b succeeded true c-expired expired true]" || fmt.Sprint(found.Listed, found.Strangers) != "[second first] []" || found.Early != "409 invalid_request" {
 		t.Errorf("%+v", found)
 	}
 	for what, want := range map[string]string{
-		"reads": "404 not_found", "results": "404 not_found", "cancels": "404 not_found", "removes": "404 not_found", "lists": "404 not_found", "model": "404 model_not_found", "gone": "404 undefined",
+		"reads": "404 not_found", "results": "404 not_found", "cancels": "404 not_found", "removes": "404 not_found", "lists": "404 not_found after_id", "model": "404 model_not_found requests.1.params.model", "gone": "404 undefined",
 	} {
 		if found.Refusals[what] != want {
 			t.Errorf("%s: %s, want %s", what, found.Refusals[what], want)
@@ -164,6 +167,17 @@ func TestTheOfficialSDKHasBatchesOfMessagesWorkedThrough(t *testing.T) {
 	ctx, cancel := contextOf(t, 2*time.Minute)
 	defer cancel()
 	p.balanced(ctx, t, budget, before, "anthropic_batches")
+	must(t, rig.Until(ctx, func() error {
+		var cost, spent, inDoubt int64
+		err := p.house.Row(ctx, "SELECT coalesce(sum(cost_pico), 0)::bigint FROM usage_event WHERE virtual_key_id = $1 AND model = $2 AND provider_model = 'claude-sonnet-4-5' AND outcome = 'ok'", []any{p.keyID, deeper}, &cost)
+		if err == nil {
+			err = p.house.Row(ctx, "SELECT coalesce(sum(spent), 0)::bigint, coalesce(sum(in_doubt), 0)::bigint FROM budget_period WHERE budget_id = $1", []any{ofDeeper}, &spent, &inDoubt)
+		}
+		if err == nil && (cost == 0 || spent != cost || inDoubt != 0) {
+			err = fmt.Errorf("the second model costs %d pico-USD, its budget has spent %d, and %d are in doubt", cost, spent, inDoubt)
+		}
+		return err
+	}))
 }
 
 // messageBatch is one request of a batch of messages.

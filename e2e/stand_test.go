@@ -111,6 +111,7 @@ type project struct {
 	workspace string
 	agent     string
 	provider  string // the name of the one that speaks as OpenAI does
+	anthropic string // the id of the one that speaks as Anthropic does
 	keyID     string
 	key       string
 }
@@ -130,6 +131,9 @@ func newProject(t *testing.T, house *rig.Rig) *project {
 			"name": name, "kind": kind, "base_url": house.SimulatorURL + "/" + kind,
 			"private_network": true, "credential": "sk-sim-" + kind,
 		})
+		if kind == "anthropic" {
+			p.anthropic = provider
+		}
 		for _, model := range models {
 			p.create(t, "/routes", rig.Object{
 				"name": model, "workspace_id": p.workspace, "strategy": "fallback", "targets": []rig.Object{{"provider_id": provider, "model": model, "weight": 1}},

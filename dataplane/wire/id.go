@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -67,8 +68,14 @@ func (id ID) String() string {
 
 // SettlingID returns the id of the event that ends the doubt of another one. Whoever learns what that one has cost writes the same event, so that
 // it counts once.
-func SettlingID(event ID) ID {
-	sum := sha256.Sum256(append([]byte("settling "), event[:]...))
+func SettlingID(event ID) ID { return following("settling ", event) }
+
+// ShareID returns the id of the event of a batch's nth further model, beside the event of its first one: what that model's requests cost.
+func ShareID(event ID, n int) ID { return following("share "+strconv.Itoa(n)+" ", event) }
+
+// following returns an id that follows from another one, with its time.
+func following(how string, event ID) ID {
+	sum := sha256.Sum256(append([]byte(how), event[:]...))
 	next := event
 	copy(next[6:], sum[:])
 	next[6] = next[6]&0x0f | 0x70

@@ -2,15 +2,15 @@
 import Anthropic from '@anthropic-ai/sdk'
 
 const { EDGE_URL, VIRTUAL_KEY } = process.env
-const [MODEL, OTHER_KEY, OTHER_EDGE] = process.env.MODEL.split(' ')
+const [MODEL, OTHER_KEY, OTHER_EDGE, DEEPER] = process.env.MODEL.split(' ')
 const client = new Anthropic({ baseURL: EDGE_URL, apiKey: VIRTUAL_KEY, maxRetries: 0 })
 const elsewhere = new Anthropic({ baseURL: OTHER_EDGE, apiKey: VIRTUAL_KEY, maxRetries: 0 })
 const stranger = new Anthropic({ baseURL: EDGE_URL, apiKey: OTHER_KEY, maxRetries: 0 })
-const refusal = async (promise) => promise.then(() => 'none', (error) => error.status + ' ' + error.error?.error?.code)
+const refusal = async (promise) => promise.then(() => 'none', (error) => error.status + ' ' + error.error?.error?.code + (error.error?.error?.param ? ' ' + error.error.error.param : ''))
 const say = (id, content, model = MODEL) => ({ custom_id: id, params: { model, max_tokens: 16, messages: [{ role: 'user', content }] } })
 const found = {}
 
-const batch = await client.messages.batches.create({ requests: [say('a', 'Say something.'), say('b', 'Say more.'), say('c-expired', 'Too late.')] })
+const batch = await client.messages.batches.create({ requests: [say('a', 'Say something.'), say('b', 'Say more.', DEEPER), say('c-expired', 'Too late.')] })
 found.begun = batch.processing_status
 let ended
 for (let n = 0; n < 10 && ended?.processing_status !== 'ended'; n++) ended = await elsewhere.messages.batches.retrieve(batch.id)
@@ -37,7 +37,7 @@ found.refusals = {
   cancels: await refusal(stranger.messages.batches.cancel(batch.id)),
   removes: await refusal(stranger.messages.batches.delete(batch.id)),
   lists: await refusal(stranger.messages.batches.list({ after_id: batch.id })),
-  model: await refusal(client.messages.batches.create({ requests: [say('a', 'x', 'none')] })),
+  model: await refusal(client.messages.batches.create({ requests: [say('a', 'x'), say('b', 'x', 'none')] })),
 }
 await client.messages.batches.delete(batch.id)
 found.refusals.gone = await refusal(client.messages.batches.retrieve(batch.id))

@@ -85,6 +85,13 @@ func (k Kind) nameMost() int {
 	return longNameMost
 }
 
+func (k Kind) noteMost() int {
+	if k == MessageBatch {
+		return BatchNoteMost
+	}
+	return NoteMost
+}
+
 // Owner is the tenant to whom an id was given.
 type Owner struct{ Org, Workspace wire.ID }
 
@@ -123,6 +130,8 @@ const (
 
 	// NoteMost is how many bytes the note of an id may have.
 	NoteMost = 360
+	// BatchNoteMost is how many that of a batch of messages may have: the books take ids of 1024.
+	BatchNoteMost = 640
 )
 
 // New returns a Sealer. Every edge with the same fleet key makes the same ids.
@@ -149,7 +158,7 @@ func New(fleet wire.FleetKey) (*Sealer, error) {
 // Seal returns the id of something for its owner: always the same one, so that it can be compared. What has no name, or one that is too
 // long to be one, has no id: it is returned as it is, and opens for nobody.
 func (s *Sealer) Seal(owner Owner, kept Kept) string {
-	if kept.Name == "" || len(kept.Name) > kept.Kind.nameMost() || len(kept.Note) > NoteMost {
+	if kept.Name == "" || len(kept.Name) > kept.Kind.nameMost() || len(kept.Note) > kept.Kind.noteMost() {
 		return kept.Name
 	}
 	plain := make([]byte, 0, 5+2*idBytes+len(kept.Thread.Run)+len(kept.Note)+len(kept.Name))

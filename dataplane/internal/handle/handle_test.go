@@ -79,7 +79,7 @@ func TestAnIDSaysTheRun(t *testing.T) {
 func TestAnIDCarriesANoteOfTheEdges(t *testing.T) {
 	t.Parallel()
 	owner, s := Owner{wire.ID{3}, wire.ID{4}}, sealer(t, 7)
-	for _, note := range []string{"a", strings.Repeat("n", NoteMost)} {
+	for _, note := range []string{"a", strings.Repeat("n", NoteMost), strings.Repeat("n", BatchNoteMost)} {
 		with := kept()
 		with.Kind, with.Name, with.Note, with.Thread = MessageBatch, strings.Repeat("m", longNameMost), note, Thread{Run: strings.Repeat("r", len(note)%200)}
 		id := s.Seal(owner, with)
@@ -94,6 +94,14 @@ func TestAnIDCarriesANoteOfTheEdges(t *testing.T) {
 	long.Note = strings.Repeat("n", NoteMost+1)
 	if id := s.Seal(owner, long); id != long.Name {
 		t.Errorf("a note that is too long: %s", id)
+	}
+	long.Kind, long.Name, long.Note = MessageBatch, "msgbatch_"+strings.Repeat("a", 24), strings.Repeat("n", BatchNoteMost)
+	if id := s.Seal(owner, long); len(id) > 1024 || id == long.Name {
+		t.Errorf("the books do not take an id of %d bytes", len(id))
+	}
+	long.Note += "n"
+	if id := s.Seal(owner, long); id != long.Name {
+		t.Errorf("a note of a batch that is too long: %s", id)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -82,11 +83,8 @@ func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Er
 	if problem := c.dress(a); problem != nil {
 		return nil, problem
 	}
-	facts, hard := c.facts(), false
-	for _, b := range c.key.Budgets {
-		_, holds := b.Selector.Subject(&facts)
-		hard = hard || holds && !b.Soft
-	}
+	facts := c.facts()
+	hard := c.hard(&facts)
 	a.input = c.ask.InputBound(len(c.body.B), a.price)
 	a.output, a.limit = c.ask.OutputBound(a.price, hard)
 	if a.spoken = c.dialect; c.passage == nil {
@@ -109,16 +107,33 @@ func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Er
 			return nil, problem
 		}
 	}
-	a.worst = c.worst(a)
-	hold, exhausted := p.Book.Reserve(c.ctx, c.key, facts, a.worst, now)
-	if exhausted == nil {
-		a.hold, a.hard = hold, hard
-		return a, nil
+	a.worst, a.hard = c.worst(a), hard
+	if problem := p.hold(c, a, facts); problem != nil {
+		return nil, problem
 	}
-	if !p.Spool.HasRoom() { // no grant can be written down, so that nothing is known of what the budget has left
-		return nil, spoolFull()
+	return a, p.reserveShares(c, a, facts)
+}
+
+// hard says whether a hard budget holds a call of these facts.
+func (c *call) hard(facts *state.Facts) bool {
+	return slices.ContainsFunc(c.key.Budgets, func(b *state.Budget) bool {
+		_, holds := b.Selector.Subject(facts)
+		return holds && !b.Soft
+	})
+}
+
+// hold takes an attempt's worst case from the budgets.
+func (p *Pipeline) hold(c *call, a *attempt, facts state.Facts) *refusal.Error {
+	hold, exhausted := p.Book.Reserve(c.ctx, c.key, facts, a.worst, a.started)
+	switch {
+	case exhausted == nil:
+		a.hold = hold
+		return nil
+	case !p.Spool.HasRoom(): // no grant can be written down, so that nothing is known of what the budget has left
+		return spoolFull()
+	default:
+		return overBudget(exhausted, a.worst)
 	}
-	return nil, overBudget(exhausted, a.worst)
 }
 
 func overBudget(e *budget.Exhausted, worst int64) *refusal.Error {

@@ -33,14 +33,17 @@ type idNote struct {
 
 // noteOf returns the note of a call's attempt, with as much of whose it is as there is room for.
 func (c *call) noteOf(a *attempt) string {
-	note := idNote{Said: meter.Tokens(int64(len(c.body.B)))}
-	note.longNote.of(c, a)
-	note.Model, note.Target = cleaned(c.target.Name, nameRoom), cleaned(a.target.Model, nameRoom)
+	note, most := idNote{}, handle.BatchNoteMost
+	note.of(c, a)
+	if c.dialect != dialect.AnthropicBatches {
+		most, note.Said = handle.NoteMost, meter.Tokens(int64(len(c.body.B)))
+		note.Model, note.Target = cleaned(note.Model, nameRoom), cleaned(note.Target, nameRoom)
+	}
 	var raw []byte
 	for _, of := range []*whose{{c.runID, c.endUser, c.labels}, {c.runID, c.endUser, nil}, {Run: c.runID}, nil} {
 		note.Whose = of
 		var err error
-		if raw, err = json.Marshal(note); err == nil && len(raw) <= handle.NoteMost {
+		if raw, err = json.Marshal(note); err == nil && len(raw) <= most {
 			break
 		}
 	}
@@ -51,7 +54,7 @@ const nameRoom = 64 // bytes of a model's name in the note of an id
 
 // noted reads the note of an id. False: it has none.
 func noted(text string) (note idNote, ok bool) {
-	if text == "" || json.Unmarshal([]byte(text), &note) != nil || len(note.IDs) != idsOfNote*len(wire.ID{}) {
+	if text == "" || json.Unmarshal([]byte(text), &note) != nil || !note.sound() {
 		return idNote{}, false
 	}
 	if note.Whose != nil {
@@ -102,7 +105,7 @@ func (p *Pipeline) settleBackground(c *call, a *attempt, answer []byte) {
 	if completed, said := scan.Int(scan.Lookup(answer, "completed_at")); said && completed >= created && created > 0 {
 		end.took = time.Duration(completed-created) * time.Second
 	}
-	p.settleLong(c, a, &end, func(price *state.Price, sum *tally) bool {
+	p.settleLong(c, a, &end, func(all []*bill) bool {
 		var r scan.Result
 		if r.ScanAnswer(answer) != nil {
 			return false
@@ -117,7 +120,7 @@ func (p *Pipeline) settleBackground(c *call, a *attempt, answer []byte) {
 		default:
 			return false
 		}
-		sum.add(price, u)
+		all[0].add(u)
 		return true
 	})
 }

@@ -23,6 +23,7 @@ const (
 	metadataMost = 14               // pairs of a caller's, of the 16 that a provider keeps
 	metadataMax  = 512              // bytes of a value there
 	noteName     = "tollgate"       // of the metadata that the edge adds to a batch
+	noteRoom     = 320              // bytes of what is sealed there
 	callerName   = "tollgate_of"
 )
 
@@ -56,26 +57,24 @@ func (p *Pipeline) beginBatch(c *call, e *errand) *refusal.Error {
 	if i < 0 {
 		return invalidField("input_file_id", "names a file whose model does not lead to that provider any more; upload it again")
 	}
-	if batchRow(route.Targets[i].Prices.At(c.started)) == nil {
+	one := &asked{route: route, target: &route.Targets[i], price: batchRow(route.Targets[i].Prices.At(c.started)), lines: note.Lines, input: note.Input, output: note.Output}
+	if one.price == nil {
 		return priceUnknown()
 	}
-	e.long = &longNote{Model: note.Model, Target: note.Target, Input: note.Input, Output: note.Output}
-	if !e.long.fits() {
+	if !noteFits([]*asked{one}, noteRoom) {
 		return invalidField("input_file_id", "names a file whose model has a name that is too long for a batch")
 	}
-	p.beginWith(c, e, route, &route.Targets[i], note.Lines)
+	e.asks = []*asked{one}
+	p.beginWith(c, e)
 	return nil
 }
 
-// beginWith has a provider begin with so many requests for one model, at the price of batches.
-func (p *Pipeline) beginWith(c *call, e *errand, route *state.Route, to *state.Target, lines int64) {
+// beginWith has a provider begin with what an errand asks, at the price of batches.
+func (p *Pipeline) beginWith(c *call, e *errand) {
+	first := e.asks[0]
 	e.contentType = jsonType
-	c.passage = c.goTo(to.Provider, c.dialect.Path(), "", e)
-	c.passage.works = true
-	whole := *batchRow(to.Prices.At(c.started))
-	whole.RequestPico *= lines
-	target := state.Target{Provider: to.Provider, Model: to.Model, Prices: wire.Schedule{{Tariff: &whole}}}
-	c.passage.route = state.Route{ID: route.ID, Name: route.Name, Version: route.Version, Targets: []state.Target{target}} // tried once: a batch must not be begun twice
+	c.passage = c.goTo(first.target.Provider, c.dialect.Path(), "", e)
+	c.passage.works, c.passage.route = true, first.alone()
 	c.target, c.targets = &c.passage.route, append(c.targets[:0], &c.passage.route.Targets[0])
 }
 
@@ -144,7 +143,7 @@ func (p *Pipeline) inputNote(c *call, provider *state.Provider, endpoint string)
 
 // batchBody writes the request that begins a batch, with the edge's notes in its metadata.
 func (p *Pipeline) batchBody(c *call, a *attempt) []byte {
-	note := c.passage.errand.long
+	note := longNote{}
 	note.of(c, a)
 	notes := []byte{}
 	add := func(name string, of any) {
@@ -229,19 +228,19 @@ func (p *Pipeline) settleBatch(c *call, a *attempt, object []byte) {
 			end.took = time.Duration(ended-created) * time.Second
 		}
 	}
-	p.settleLong(c, a, &end, func(price *state.Price, sum *tally) bool { return p.batchTally(c, a, object, price, sum) })
+	p.settleLong(c, a, &end, func(all []*bill) bool { return p.batchTally(c, a, object, all[0]) })
 }
 
 // batchTally adds up what a batch has used, as it says itself, or else, and where the price of a line depends on its length, as its results say
 // line by line.
-func (p *Pipeline) batchTally(c *call, a *attempt, object []byte, price *state.Price, sum *tally) bool {
+func (p *Pipeline) batchTally(c *call, a *attempt, object []byte, b *bill) bool {
 	completed, said := scan.Int(scan.Lookup(scan.Lookup(object, "request_counts"), "completed"))
 	output := unquoted(scan.Lookup(object, "output_file_id"))
 	u, told := meter.Read(dialect.OpenAIResponses, scan.Lookup(object, "usage"))
 	told = told && u.Input+u.CachedInput+u.Output > 0
-	if row := batchRow(price); told && (len(row.Tiers) == 0 || output == "") {
-		sum.add(price, u)
-		sum.requests(row, completed-1)
+	if row := batchRow(b.price); told && (len(row.Tiers) == 0 || output == "") {
+		b.add(u)
+		b.sum.requests(row, completed-1)
 		return true
 	}
 	if output == "" {
@@ -249,7 +248,7 @@ func (p *Pipeline) batchTally(c *call, a *attempt, object []byte, price *state.P
 	}
 	return p.eachResult(c, a, dialect.OpenAIFiles.Path()+"/"+output+"/content", func(line []byte) {
 		if u, ok := meter.Read(dialect.OpenAIResponses, scan.Lookup(scan.Lookup(scan.Lookup(line, "response"), "body"), "usage")); ok { // else it failed
-			sum.add(price, u)
+			b.add(u)
 		}
 	})
 }

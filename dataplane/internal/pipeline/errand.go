@@ -22,9 +22,9 @@ type errand struct {
 	action      string   // behind the id
 	body        [][]byte // to the provider, in pieces; nil: none
 	contentType string
-	carries     []string  // header fields of the caller's that go on besides
-	list        *listing  // nil: it is about one thing
-	long        *longNote // of a batch to be begun; nil: nothing is begun
+	carries     []string // header fields of the caller's that go on besides
+	list        *listing // nil: it is about one thing
+	asks        []*asked // of a batch to be begun, by model; none: nothing is begun
 }
 
 // isContent says whether what is asked for goes to the caller as it is.
@@ -134,7 +134,7 @@ func (c *call) jsonComes(kind string) bool {
 
 // leaveInDoubt ends the attempt that began a batch: what it costs is known when the batch has ended.
 func (p *Pipeline) leaveInDoubt(c *call, a *attempt, body []byte, e *ending) {
-	if c.passage.errand == nil || c.passage.errand.long == nil {
+	if len(c.asks()) == 0 {
 		return
 	}
 	if c.dialect == dialect.AnthropicBatches { // which has no place for a note

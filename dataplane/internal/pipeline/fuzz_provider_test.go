@@ -134,12 +134,15 @@ func FuzzNumbers(f *testing.F) {
 // FuzzNotes: the note of an id that is opened is whole, however the text was made, and a provider's words are told as text that is not too long.
 func FuzzNotes(f *testing.F) {
 	f.Add(`{"i":"`+strings.Repeat("A", 88)+`","b":7,"w":{"r":"x","l":{"a":"b"}}}`, []byte(`{"error":{"message":"a\ud800b"}}`))
+	f.Add(`{"i":"`+strings.Repeat("A", 118)+`==","o":["deep","deep-2"]}`, []byte(`{}`))
+	f.Add(`{"i":"`+strings.Repeat("A", 86)+`==","o":["deep","deep-2"]}`, []byte(`{}`))
 	f.Add(`{"i":"AAAA"}`, []byte(`{"message":["x"]}`))
 	f.Fuzz(func(t *testing.T, text string, body []byte) {
 		if note, ok := noted(text); ok {
 			for which := range idsOfNote {
 				_ = note.id(which)
 			}
+			_ = note.bills()
 		}
 		if words := wordsOf(body, "status 500"); len(words) > wordsBytesMax || words != strings.ToValidUTF8(words, "") {
 			t.Errorf("%q is told as %q", body, words)

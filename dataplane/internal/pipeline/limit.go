@@ -7,6 +7,7 @@ import (
 	"tollgate.dev/dataplane/internal/limit"
 	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/refusal"
+	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
 )
 
@@ -28,7 +29,23 @@ func (p *Pipeline) limit(c *call) *refusal.Error {
 	if c.grant.Alone() {
 		c.set("X-Tollgate-Rate-Counting", "share")
 	}
+	if problem == nil && len(c.asks()) > 1 {
+		return p.limitShares(c, estimate)
+	}
 	return problem
+}
+
+// limitedAlso returns a key with the rate limits that hold these facts and have not counted the call.
+func (c *call) limitedAlso(facts *state.Facts) *state.Key {
+	own, callers := &state.Key{}, c.facts()
+	for _, each := range c.key.RateLimits {
+		subject, holds := each.Selector.Subject(facts)
+		counted, did := each.Selector.Subject(&callers)
+		if holds && (!did || counted != subject) {
+			own.RateLimits = append(own.RateLimits, each)
+		}
+	}
+	return own
 }
 
 // fields are the names of three header fields: of the limit, of what remains, and of when it is whole again.

@@ -6,11 +6,25 @@ import (
 	"testing"
 
 	"tollgate.dev/dataplane/internal/state"
+	"tollgate.dev/dataplane/internal/state/statetest"
 	"tollgate.dev/dataplane/wire"
 )
 
 func limitOf(what wire.RateLimitWhat, amount int64, per wire.RateLimitPer) *state.RateLimit {
 	return &state.RateLimit{ID: wire.ID{byte(what), 1}, OrgID: wire.ID{4}, Name: "team", What: what, Amount: amount, Per: per}
+}
+
+// requestsADay returns a limit of one model's requests, and one of the organization's.
+func requestsADay(t *testing.T, model string, ofModel, ofAll int64) []*state.RateLimit {
+	t.Helper()
+	store, org := statetest.NewStore(t), statetest.ID(2)
+	limit := func(n byte, scope wire.Scope, value string, amount int64) *wire.RateLimit {
+		return &wire.RateLimit{Id: statetest.ID(n).Bytes(), Name: "of " + value, Scope: scope, ScopeValue: value, What: wire.RateLimitWhat_RATE_LIMIT_WHAT_REQUESTS, Amount: amount, Per: wire.RateLimitPer_RATE_LIMIT_PER_DAY}
+	}
+	statetest.Apply(t, store, org, 1, &wire.Organization{Id: org.Bytes(), Name: "a", Slug: "a"}, &wire.Workspace{Id: statetest.ID(3).Bytes(), Name: "main", Slug: "main"},
+		&wire.VirtualKey{Id: statetest.ID(4).Bytes(), Name: "k", WorkspaceId: statetest.ID(3).Bytes(), Hash: make([]byte, 32)},
+		limit(10, wire.Scope_SCOPE_MODEL, model, ofModel), limit(11, wire.Scope_SCOPE_ORG, "", ofAll))
+	return store.Current().Key([32]byte{}).RateLimits
 }
 
 func TestAnswersTellTheLimitsInTheDialectsOwnFields(t *testing.T) {

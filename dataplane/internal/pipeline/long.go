@@ -3,6 +3,7 @@ package pipeline
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,14 +25,13 @@ import (
 // longNote is what the edge writes for itself about a call that its provider works at for long, sealed: the event that left its cost in doubt, and
 // whose it is.
 type longNote struct {
-	IDs    []byte `json:"i"` // of event, request, key and agent, one behind the other
-	Bound  int64  `json:"b"` // pico-USD
-	Model  string `json:"m"` // as the caller called it
-	Target string `json:"t"` // at the provider
+	IDs    []byte   `json:"i"`           // of event, request, key and agent, one behind the other; then of each further model its route and what its requests can cost
+	Bound  int64    `json:"b"`           // pico-USD
+	Model  string   `json:"m"`           // the route's name
+	Target string   `json:"t"`           // at the provider
+	More   []string `json:"o,omitempty"` // of each further model the route's name, and its own at the provider
 
-	Of     whose `json:"-"`
-	Input  int64 `json:"-"`
-	Output int64 `json:"-"`
+	Of whose `json:"-"`
 }
 
 const (
@@ -40,6 +40,9 @@ const (
 	keyID
 	agentID
 	idsOfNote
+
+	idBytes    = len(wire.ID{})
+	shareBytes = idBytes + 8 // of a further model in a note's ids
 )
 
 func (n *longNote) id(which int) (id wire.ID) {
@@ -50,18 +53,38 @@ func (n *longNote) id(which int) (id wire.ID) {
 // of makes the note that of a call's attempt.
 func (n *longNote) of(c *call, a *attempt) {
 	n.IDs, n.Bound = slices.Concat(a.id[:], c.requestID[:], c.key.ID[:], c.key.AgentID[:]), a.worst
+	n.Model, n.Target = c.target.Name, a.target.Model
+	for i := range a.shares {
+		one := &a.shares[i]
+		n.IDs = binary.BigEndian.AppendUint64(append(n.IDs, one.route.ID[:]...), uint64(one.worst))
+		n.More = append(n.More, one.route.Name, one.target.Model)
+	}
+}
+
+// share returns the route of a further model, and what its requests can cost in pico-USD.
+func (n *longNote) share(i int) (route wire.ID, bound int64) {
+	of := n.IDs[idsOfNote*idBytes+i*shareBytes:]
+	return wire.ID(of[:idBytes]), int64(binary.BigEndian.Uint64(of[idBytes:])) //nolint:gosec // an int64 as it was written
+}
+
+// sound says whether a note has what it must have.
+func (n *longNote) sound() bool {
+	return len(n.More)%2 == 0 && len(n.IDs) == idsOfNote*idBytes+len(n.More)/2*shareBytes
 }
 
 // read reads a note as it was sealed.
 func (n *longNote) read(text string) bool {
-	return json.Unmarshal([]byte(text), n) == nil && len(n.IDs) == idsOfNote*len(wire.ID{})
+	return json.Unmarshal([]byte(text), n) == nil && n.sound()
 }
 
-// fits says whether the note has room where it is kept, whatever the call will cost.
-func (n *longNote) fits() bool {
-	const room = 320 // of what is sealed
-	longest := *n
-	longest.IDs, longest.Bound = make([]byte, idsOfNote*len(wire.ID{})), math.MaxInt64
+// noteFits says whether the note about a batch of these models has room where it is kept, whatever it will cost.
+func noteFits(asks []*asked, room int) bool {
+	longest := longNote{}
+	longest.IDs, longest.Bound = make([]byte, idsOfNote*idBytes+(len(asks)-1)*shareBytes), math.MaxInt64
+	longest.Model, longest.Target = asks[0].route.Name, asks[0].target.Model
+	for _, s := range asks[1:] {
+		longest.More = append(longest.More, s.route.Name, s.target.Model)
+	}
 	raw, err := json.Marshal(longest)
 	return err == nil && len(raw) <= room
 }
@@ -163,43 +186,54 @@ func saturated(a, b int64) int64 { return a + min(b, math.MaxInt64-a) }
 
 // settleLong writes down what a call has cost that has ended. Whichever edge sees its end writes the same event, so that it counts once. Add says
 // what was used; false: that is not known.
-func (p *Pipeline) settleLong(c *call, a *attempt, end *longEnd, add func(price *state.Price, sum *tally) bool) {
+func (p *Pipeline) settleLong(c *call, a *attempt, end *longEnd, add func(all []*bill) bool) {
 	provider, note := a.target.Provider, &end.note
 	begun := note.id(eventID)
 	if !p.settled.add(begun) {
 		return
 	}
-	price, sum := p.Prices(c.key.Org.ID, provider.Catalog, note.Target).At(begun.Time()), tally{service: end.service, used: meter.Usage{Service: end.service}}
-	if price == nil || !add(price, &sum) {
+	all, priced := note.bills(), true
+	for _, b := range all {
+		b.price, b.sum = p.Prices(c.key.Org.ID, provider.Catalog, b.target).At(begun.Time()), tally{service: end.service, used: meter.Usage{Service: end.service}}
+		priced = priced && b.price != nil
+	}
+	if !priced || !add(all) {
 		p.settled.forget(begun)
 		p.Logger.Warn("what a long call has cost is not known; it stays in doubt", "request_id", c.requestText, "provider", provider.Name, "begun_event", begun.String())
 		return
 	}
-	event, id := &wire.UsageEvent{}, wire.SettlingID(begun)
-	p.fillLong(c, event, note)
-	row := meter.Row(price, meter.Usage{Service: sum.used.Service})
-	event.EventId, event.SettlesEventId, event.DoubtEndedPico = id[:], begun[:], note.Bound
-	event.ProviderId, event.ProviderModel, event.PriceId, event.DiscountId = provider.ID[:], note.Target, row.ID[:], row.DiscountID.Bytes()
-	event.StartedUnixUs, event.Attempt, event.DurationUs = begun.Time().UnixMicro(), 1, end.took.Microseconds()
-	event.Outcome, event.HttpStatus = wire.Outcome_OUTCOME_OK, http.StatusOK
-	meter.Fill(event, sum.used)
-	event.Estimated = sum.cost > 0 && sum.guessed
-	event.CostPico, event.BoundPico, event.SavedPico = sum.cost, max(sum.cost, note.Bound), sum.saved
-	if err := p.keep(c, event); err != nil {
-		p.settled.forget(begun)
-		p.unwritten(c, event, err)
-		return
+	for _, b := range slices.Backward(all) { // the one that stands for all comes last
+		event := &wire.UsageEvent{}
+		p.fillLong(c, event, note, b)
+		event.ProviderId, event.Attempt, event.DurationUs = provider.ID[:], 1, end.took.Microseconds()
+		if err := p.keep(c, event); err != nil {
+			p.settled.forget(begun)
+			p.unwritten(c, event, err)
+			return
+		}
+		p.metrics.settled(c, event)
 	}
-	p.metrics.settled(c, event)
 }
 
-// fillLong writes whose a call was.
-func (p *Pipeline) fillLong(c *call, event *wire.UsageEvent, note *longNote) {
+// fill writes what a model has used and costs.
+func (b *bill) fill(event *wire.UsageEvent) {
+	id, sum, row := wire.SettlingID(b.event), &b.sum, meter.Row(b.price, meter.Usage{Service: b.sum.used.Service})
+	event.EventId, event.SettlesEventId, event.DoubtEndedPico = id[:], b.event[:], b.bound
+	event.ProviderModel, event.PriceId, event.DiscountId = b.target, row.ID[:], row.DiscountID.Bytes()
+	event.StartedUnixUs, event.Outcome, event.HttpStatus = b.event.Time().UnixMicro(), wire.Outcome_OUTCOME_OK, http.StatusOK
+	meter.Fill(event, sum.used)
+	event.Estimated = sum.cost > 0 && sum.guessed
+	event.CostPico, event.BoundPico, event.SavedPico = sum.cost, max(sum.cost, b.bound), sum.saved
+}
+
+// fillLong writes whose a call was, and one of its bills.
+func (p *Pipeline) fillLong(c *call, event *wire.UsageEvent, note *longNote, b *bill) {
+	b.fill(event)
 	request := note.id(requestID)
 	event.OrgId, event.WorkspaceId, event.RequestId = c.key.Org.ID[:], c.key.WorkspaceID[:], request[:]
 	event.VirtualKeyId, event.AgentId, event.Generation = note.id(keyID).Bytes(), note.id(agentID).Bytes(), c.key.Org.Generation
-	event.Model, event.Dialect, event.RunId = note.Model, longDialect(c.dialect).String(), request.String()
-	if route := c.key.Routes[note.Model]; route != nil {
+	event.Model, event.Dialect, event.RunId, event.RouteId = b.model, longDialect(c.dialect).String(), request.String(), b.route.Bytes()
+	if route := c.key.Routes[b.model]; route != nil && b.route.IsZero() {
 		event.RouteId = route.ID.Bytes()
 	}
 	if of := &note.Of; of.Run != "" {

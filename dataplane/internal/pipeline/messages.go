@@ -2,25 +2,26 @@ package pipeline
 
 import (
 	"context"
+	"hash/maphash"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
-	"tollgate.dev/dataplane/internal/access"
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/handle"
 	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/refusal"
 	"tollgate.dev/dataplane/internal/scan"
-	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/internal/translate"
 	"tollgate.dev/dataplane/wire"
 )
 
 // Batches of messages as Anthropic has them (https://docs.anthropic.com/en/api/creating-message-batches). They have no metadata: the edge's note is
-// a part of the id, and which of the account's batches are a workspace's the control plane says.
+// a part of the id, and which of the account's batches are a workspace's the control plane says. Their requests may be for several models of one
+// provider; see share.go.
 
 const (
 	requestsMax   = 100_000 // of a batch, as Anthropic has it
@@ -33,7 +34,7 @@ func (p *Pipeline) beginMessages(c *call, e *errand) *refusal.Error {
 	if err := c.scan.Scan(c.body.B); err != nil {
 		return translate.Malformed(err)
 	}
-	f := &lines{p: p, c: c, most: requestsMax, out: p.draft(c)}
+	f := &lines{p: p, c: c, most: requestsMax, out: p.draft(c), ids: map[uint64]struct{}{}, seed: maphash.MakeSeed()}
 	defer f.out.Drop()
 	f.put(`{"requests":[`)
 	c.checker.Reset(c.key.Guardrails)
@@ -61,16 +62,13 @@ func (p *Pipeline) beginMessages(c *call, e *errand) *refusal.Error {
 			return
 		}
 		if problem = f.request(one); problem != nil {
-			problem.Message = "Request " + strconv.FormatInt(f.note.Lines, 10) + " of the batch: " + problem.Message
+			problem.Message = "Request " + strconv.FormatInt(f.count, 10) + " of the batch: " + problem.Message
+			problem.Param = strings.TrimSuffix("requests."+strconv.FormatInt(f.count-1, 10)+"."+problem.Param, ".")
 		}
 	})
-	if problem == nil && f.note.Lines == 0 {
+	if problem == nil && f.count == 0 {
 		problem = invalidField("requests", "must hold at least one request")
 	}
-	if problem != nil {
-		return problem
-	}
-	route, problem := access.Find(c.key, []byte(f.note.Model))
 	if problem != nil {
 		return problem
 	}
@@ -79,21 +77,20 @@ func (p *Pipeline) beginMessages(c *call, e *errand) *refusal.Error {
 	if problem != nil {
 		return problem
 	}
-	e.body = [][]byte{whole}
-	e.long = &longNote{Model: f.note.Model, Target: f.target.Model, Input: f.note.Input, Output: f.note.Output}
-	p.beginWith(c, e, route, f.target, f.note.Lines)
+	e.body, e.asks = [][]byte{whole}, f.asks
+	p.beginWith(c, e)
 	return nil
 }
 
 // request checks one request of a batch of messages and puts it as the provider has it.
 func (f *lines) request(one []byte) (problem *refusal.Error) {
 	var id, params []byte
-	f.note.Lines++
-	if f.note.Lines > f.most {
-		return invalidField("requests", "holds more than 100000 requests")
-	}
-	if one[0] != '{' {
-		return invalidField("requests", "must hold objects with custom_id and params")
+	f.count++
+	switch {
+	case f.count > f.most:
+		return refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest, "A batch holds 100000 requests at most. Send the others as a batch of their own.")
+	case one[0] != '{':
+		return refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest, "It must be an object with custom_id and params.")
 	}
 	scan.Each(one, func(key, value []byte) {
 		switch name := string(scan.Unescape(nil, key)); {
@@ -113,17 +110,29 @@ func (f *lines) request(one []byte) (problem *refusal.Error) {
 		return invalidField("custom_id", "is missing")
 	case params == nil:
 		return invalidField("params", "is missing")
+	case f.repeats(id):
+		return invalidField("custom_id", "stands in another request of the batch too: give each its own, by which its result is told")
 	}
 	body, problem := f.body(dialect.AnthropicMessages, params)
 	if problem != nil {
+		problem.Param = strings.TrimSuffix("params."+problem.Param, ".")
 		return problem
 	}
-	if f.note.Lines > 1 {
+	if f.count > 1 {
 		f.put(",")
 	}
 	f.put(`{"custom_id":`, string(id), `,"params":`)
 	f.put(string(body), "}")
 	return nil
+}
+
+// repeats says whether a request of the batch had that id before, which is JSON.
+func (f *lines) repeats(id []byte) bool {
+	f.scratch = scan.Unescape(f.scratch[:0], id[1:len(id)-1])
+	sum := maphash.Bytes(f.seed, f.scratch)
+	_, known := f.ids[sum]
+	f.ids[sum] = struct{}{}
+	return known
 }
 
 // settleMessages writes down what a batch of messages has cost, when it has ended: what the requests that succeeded have used. Those that failed, were
@@ -141,7 +150,7 @@ func (p *Pipeline) settleMessages(c *call, a *attempt, object []byte) {
 	}
 	succeeded, said := scan.Int(scan.Lookup(scan.Lookup(object, "request_counts"), "succeeded"))
 	path := dialect.AnthropicBatches.Path() + "/" + url.PathEscape(unquoted(scan.Lookup(object, "id"))) + "/results"
-	p.settleLong(c, a, &end, func(price *state.Price, sum *tally) bool {
+	p.settleLong(c, a, &end, func(all []*bill) bool {
 		if said && succeeded == 0 {
 			return true
 		}
@@ -151,8 +160,9 @@ func (p *Pipeline) settleMessages(c *call, a *attempt, object []byte) {
 			if unquoted(scan.Lookup(result, "type")) != "succeeded" {
 				return
 			}
-			if u, ok := meter.Read(dialect.AnthropicMessages, scan.Lookup(scan.Lookup(result, "message"), "usage")); ok {
-				sum.add(price, u)
+			message := scan.Lookup(result, "message")
+			if u, ok := meter.Read(dialect.AnthropicMessages, scan.Lookup(message, "usage")); ok {
+				billed(all, unquoted(scan.Lookup(message, "model")), u)
 				found++
 			}
 		})

@@ -152,7 +152,7 @@ func TestARequestOfABatchThatMayNotBeIsRefusedByItsNumber(t *testing.T) {
 		body, says, code string
 		change           func(*rig)
 	}{
-		"a model of nobody": {one(`{"model":"none","max_tokens":1,"messages":[]}`), "Request 2 of the batch", wire.CodeInvalidRequest, nil},
+		"a model of nobody": {one(`{"model":"none","max_tokens":1,"messages":[]}`), "Request 2 of the batch", wire.CodeModelNotFound, nil},
 		"a forbidden word":  {one(`{"model":"fast","max_tokens":1,"messages":[{"role":"user","content":"a falcon"}]}`), "Request 2 of the batch", wire.CodeGuardrailBlocked, func(g *rig) { g.key.Guardrails = []*state.Guardrail{{Name: "words", Matcher: word}} }},
 		"a stream":          {one(`{"model":"fast","stream":true,"max_tokens":1,"messages":[]}`), "stream", wire.CodeInvalidRequest, nil},
 		"a file":            {one(`{"model":"fast","max_tokens":1,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"file","file_id":"file_1"}}]}]}`), "file_id", wire.CodeInvalidRequest, nil},

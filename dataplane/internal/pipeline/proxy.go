@@ -253,8 +253,8 @@ func (c *call) free() bool { return c.dialect.IsFree() || c.passage != nil && !c
 // bound sets what the request can use at most. Nothing can be set in the body, which goes as it is.
 func (g *passage) bound(c *call, a *attempt, hard bool) *refusal.Error {
 	a.limit = 0
-	if g.errand != nil && g.errand.long != nil {
-		a.input, a.output = g.errand.long.Input, g.errand.long.Output
+	if asks := c.asks(); len(asks) > 0 {
+		a.input, a.output = asks[0].input, asks[0].output
 		return nil
 	}
 	named := len(c.ask.Model) > 0
@@ -302,7 +302,7 @@ func (p *Pipeline) guardPassage(c *call) *refusal.Error {
 func (p *Pipeline) passOn(ctx context.Context, c *call, a *attempt) (*upstream.Request, error) {
 	g := c.passage
 	c.pieces = c.pieces[:0]
-	if g.errand != nil && g.errand.long != nil && c.dialect == dialect.OpenAIBatches {
+	if len(c.asks()) > 0 && c.dialect == dialect.OpenAIBatches {
 		g.errand.body = [][]byte{p.batchBody(c, a)}
 	}
 	if g.errand == nil {

@@ -34,6 +34,7 @@ type attempt struct {
 	portion   int         // of a request for embeddings, that is under way
 	spent     meter.Usage // by the portions before
 	untold    bool        // no intent is written: it goes on unrecorded if need be
+	shares    []share     // of the further models of a batch
 }
 
 // records are the frames in which the spool takes what a call writes. It keeps none of them.
@@ -102,20 +103,28 @@ func (c *call) fillAttempt(event *wire.UsageEvent, a *attempt) {
 // After an error the attempt is over.
 func (p *Pipeline) record(c *call, a *attempt) error {
 	err := p.intent(c, a)
-	a.untold = errors.Is(err, spool.ErrFull) && c.key.Org.ServesUnrecorded && !a.hard
 	switch {
-	case err == nil || a.untold:
+	case err == nil && len(a.shares) == 0:
 		return nil
+	case err == nil:
+		return p.recordShares(c, a)
 	case errors.Is(err, spool.ErrUnsynced): // it is written, and a restart would leave it in doubt
-		p.settle(c, a, ending{outcome: wire.Outcome_OUTCOME_REFUSED, code: wire.CodeSpoolFull, status: http.StatusServiceUnavailable})
+		a.dropShares(0)
+		p.settle(c, a, unrecorded())
 	default:
+		a.dropShares(0)
 		a.hold.Settle(0)
 		c.recorded = false
 	}
 	return err
 }
 
-// intent records the attempt as it would be if this process died now.
+// unrecorded is the end of an attempt whose intent cannot be relied on.
+func unrecorded() ending {
+	return ending{outcome: wire.Outcome_OUTCOME_REFUSED, code: wire.CodeSpoolFull, status: http.StatusServiceUnavailable}
+}
+
+// intent records the attempt as it would be if this process died now. It is no error that the spool is full where the attempt goes on without.
 func (p *Pipeline) intent(c *call, a *attempt) error {
 	c.fillAttempt(&c.event, a)
 	c.event.Outcome = wire.Outcome_OUTCOME_INDETERMINATE
@@ -124,13 +133,27 @@ func (p *Pipeline) intent(c *call, a *attempt) error {
 	r.intent.Event, r.asIntent.Intent = &c.event, &r.intent
 	r.record.Record = &r.asIntent
 	_, err := p.Spool.Append(&r.record)
+	if a.untold = errors.Is(err, spool.ErrFull) && c.key.Org.ServesUnrecorded && !a.hard; a.untold {
+		return nil
+	}
 	return err
 }
 
 // settle records how the attempt ended, and then frees what it did not cost.
 func (p *Pipeline) settle(c *call, a *attempt, e ending) int64 {
-	now := p.Now()
 	p.seen(c, a, &e)
+	cost := p.book(c, a, &e)
+	if len(a.shares) > 0 {
+		p.settleShares(c, a, &e)
+	}
+	c.open, c.recorded = nil, true
+	c.judge(a, &e)
+	return cost
+}
+
+// book writes the event of an attempt that has ended, and frees what it did not cost.
+func (p *Pipeline) book(c *call, a *attempt, e *ending) int64 {
+	now := p.Now()
 	if !e.doubt {
 		e.usage = a.spent.With(e.usage)
 	}
@@ -164,8 +187,6 @@ func (p *Pipeline) settle(c *call, a *attempt, e ending) int64 {
 	} else {
 		a.hold.Settle(cost)
 	}
-	c.open, c.recorded = nil, true
-	c.judge(a, &e)
 	p.metrics.settled(c, event)
 	return cost
 }

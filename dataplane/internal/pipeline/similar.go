@@ -215,16 +215,8 @@ func (p *Pipeline) embed(c *call, model string, said []scan.Value) (vector cache
 
 // limitComparison takes what embedding is expected to use from the rate limits that hold it and have not counted the call that it is for.
 func (p *Pipeline) limitComparison(s, c *call) *refusal.Error {
-	facts, callers := s.facts(), c.facts()
-	own := &state.Key{}
-	for _, each := range c.key.RateLimits {
-		subject, holds := each.Selector.Subject(&facts)
-		counted, did := each.Selector.Subject(&callers)
-		if holds && (!did || counted != subject) {
-			own.RateLimits = append(own.RateLimits, each)
-		}
-	}
-	return p.Limiter.Admit(&s.grant, own, &facts, limit.Estimate{InputTokens: meter.Tokens(int64(len(s.body.B))), NoOutput: true}, s.started)
+	facts := s.facts()
+	return p.Limiter.Admit(&s.grant, c.limitedAlso(&facts), &facts, limit.Estimate{InputTokens: meter.Tokens(int64(len(s.body.B))), NoOutput: true}, s.started)
 }
 
 func unembedded(problem *refusal.Error) compared {

@@ -17,7 +17,6 @@ import (
 	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/scan"
 	"tollgate.dev/dataplane/internal/state"
-	"tollgate.dev/dataplane/internal/state/statetest"
 	"tollgate.dev/dataplane/wire"
 )
 
@@ -255,14 +254,7 @@ func TestComparingObeysTheRateLimitsOfTheModelThatEmbeds(t *testing.T) {
 	t.Parallel()
 	g := newRig(t, openAI(t, answering("application/json", chatAnswer)))
 	s, e := comparing(t, g)
-	store, org := statetest.NewStore(t), statetest.ID(2)
-	limit := func(n byte, scope wire.Scope, value string, amount int64) *wire.RateLimit {
-		return &wire.RateLimit{Id: statetest.ID(n).Bytes(), Name: "l", Scope: scope, ScopeValue: value, What: wire.RateLimitWhat_RATE_LIMIT_WHAT_REQUESTS, Amount: amount, Per: wire.RateLimitPer_RATE_LIMIT_PER_DAY}
-	}
-	statetest.Apply(t, store, org, 1, &wire.Organization{Id: org.Bytes(), Name: "a", Slug: "a"}, &wire.Workspace{Id: statetest.ID(3).Bytes(), Name: "main", Slug: "main"},
-		&wire.VirtualKey{Id: statetest.ID(4).Bytes(), Name: "k", WorkspaceId: statetest.ID(3).Bytes(), Hash: make([]byte, 32)},
-		limit(10, wire.Scope_SCOPE_MODEL, "small", 2), limit(11, wire.Scope_SCOPE_ORG, "", 9))
-	g.key.RateLimits = store.Current().Key([32]byte{}).RateLimits
+	g.key.RateLimits = requestsADay(t, "small", 2, 9)
 	for i, want := range []string{"miss", "miss", "miss; compared=limited", "miss; compared=limited"} {
 		got := g.ask("/v1/chat/completions", strings.Replace(chatAsk, `"hi"`, fmt.Sprintf(`"question%d"`, i), 1))
 		if got.status != http.StatusOK || got.header.Get(cacheField) != want || got.header.Get("X-Ratelimit-Remaining-Requests") != fmt.Sprint(8-i) {

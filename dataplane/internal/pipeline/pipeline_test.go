@@ -4,13 +4,41 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"tollgate.dev/dataplane/internal/dialect"
 	"tollgate.dev/dataplane/internal/state"
 	"tollgate.dev/dataplane/wire"
 )
+
+// left is a caller who has hung up.
+type left struct{ *httptest.ResponseRecorder }
+
+// Gone says so.
+func (left) Gone() bool { return true }
+
+// TestACallerWhoIsGoneWhenALongAnswerEndsIsNoticed has its head come at once, and its end too late for who is not asked.
+func TestACallerWhoIsGoneWhenALongAnswerEndsIsNoticed(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, openAI(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, chatAnswer[:20])
+		_ = http.NewResponseController(w).Flush()
+		<-time.After(hurried)
+		_, _ = io.WriteString(w, chatAnswer[20:])
+	}))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/chat/completions", strings.NewReader(chatAsk))
+	r.Header.Set("Authorization", "Bearer "+g.text)
+	w := left{httptest.NewRecorder()}
+	g.pipeline.Serve(w, r, dialect.OpenAIChat)
+	if e := g.event(); e.GetOutcome() != wire.Outcome_OUTCOME_CLIENT_CLOSED || !e.GetWaste() || e.GetCostPico() == 0 || e.GetOutputTokens() != 5 {
+		t.Errorf("%d %s, event %v", w.Code, w.Body, e)
+	}
+	g.balanced()
+}
 
 func TestAWholeAnswerIsPricedBeforeItsFirstByteLeaves(t *testing.T) {
 	t.Parallel()

@@ -16,7 +16,7 @@ import (
 	"tollgate.dev/dataplane/wire"
 )
 
-// hurried is how soon an answer comes for which the connection is not asked whether its caller is still there.
+// hurried is how soon an answer is there for which the connection is not asked whether its caller is: asking is a system call.
 const hurried = 20 * time.Millisecond
 
 // whole carries an answer that is not streamed: read, validated, metered and checked before its first byte leaves.
@@ -33,7 +33,7 @@ func (p *Pipeline) whole(c *call, a *attempt, watch *watch, answer *Answer) (aga
 	case v.Blocked != nil:
 		problem = guardrail.OutputRefusal(v)
 		e.outcome, e.code, e.rule, e.status, e.waste = wire.Outcome_OUTCOME_REFUSED, problem.Code, problem.Rule, problem.Status, true
-	case c.ctx.Err() != nil || a.firstByte.Sub(a.started) >= hurried && hungUp(c.w):
+	case c.ctx.Err() != nil || elapsed(a.started, p.Now()) >= hurried && hungUp(c.w):
 		e.outcome, e.code, e.status, e.waste = wire.Outcome_OUTCOME_CLIENT_CLOSED, wire.CodeClientClosed, statusClientClosed, true
 		problem = refusal.New(statusClientClosed, wire.CodeClientClosed, "The caller hung up.")
 	}

@@ -37,8 +37,23 @@ func (c *call) brings() bool {
 }
 
 // saysJSON says whether the caller declares its body as JSON.
-func (c *call) saysJSON() bool {
-	return strings.Contains(strings.ToLower(c.r.Header.Get("Content-Type")), "json")
+func (c *call) saysJSON() bool { return isJSON(c.r.Header.Get("Content-Type")) }
+
+// isJSON says whether a media type is that of one JSON value. Values line by line are none together.
+func isJSON(kind string) bool {
+	return strings.Contains(strings.ToLower(kind), "json") && !isLines(kind)
+}
+
+// isLines says whether a media type is that of JSON values one after the other: JSON Lines and NDJSON, under the names that are in use, and RFC 7464's.
+func isLines(kind string) bool {
+	kind, _, _ = strings.Cut(strings.ToLower(kind), ";")
+	_, of, _ := strings.Cut(strings.TrimSpace(kind), "/")
+	switch strings.TrimPrefix(of, "x-") {
+	case "jsonl", "jsonlines", "json-lines", "ndjson", "json-seq":
+		return true
+	default:
+		return false
+	}
 }
 
 // carry takes a long body in. Nothing of it is read before the limits that hold every call of the key have let it through: those that depend on

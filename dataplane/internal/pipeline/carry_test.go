@@ -98,7 +98,8 @@ func TestALongBodyGoesToAProviderAsItIs(t *testing.T) {
 		status     int
 	}{
 		"bytes":              {noise(5 << 20), "application/octet-stream", http.StatusOK},
-		"lines of JSON":      {strings.Repeat(line, 5000), "application/jsonl; charset=utf-8", http.StatusRequestEntityTooLarge}, // it says that it is JSON, as before
+		"lines of JSON":      {strings.Repeat(line, 5000), "application/jsonl; charset=utf-8", http.StatusOK},
+		"lines as one value": {`{"a":"` + strings.Repeat("x", 5<<20) + `"}`, "application/x-ndjson", http.StatusRequestEntityTooLarge},
 		"undeclared lines":   {strings.Repeat(line, 5000), "application/octet-stream", http.StatusOK},
 		"declared JSON":      {`{"a":"` + strings.Repeat("x", 5<<20) + `"}`, "application/json", http.StatusRequestEntityTooLarge},
 		"undeclared JSON":    {`{"a":"` + strings.Repeat("x", 5<<20) + `"}`, "application/octet-stream", http.StatusRequestEntityTooLarge},
@@ -250,5 +251,54 @@ func TestALongFileIsGuardedAsAShortOneIs(t *testing.T) {
 		}
 		g.wait(1)
 		g.clean(disk)
+	}
+}
+
+func TestLinesOfJSONAreNotJSON(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string][2]bool{ // JSON, lines
+		"application/json": {true, false}, "application/json; charset=utf-8": {true, false}, "application/vnd.api+json": {true, false}, "Application/JSON": {true, false},
+		"application/jsonl": {false, true}, "application/x-ndjson; charset=utf-8": {false, true}, "APPLICATION/X-NDJSON": {false, true}, "application/json-seq": {false, true}, "text/jsonl ;a=b": {false, true},
+		"application/json;x=application/jsonl": {true, false}, "application/octet-stream": {false, false}, "": {false, false},
+	} {
+		if got := [2]bool{isJSON(kind), isLines(kind)}; got != want {
+			t.Errorf("%q: %v, want %v", kind, got, want)
+		}
+	}
+}
+
+// TestLinesOfJSONComeOneByOne has the provider wait with the second until the first is there.
+func TestLinesOfJSONComeOneByOne(t *testing.T) {
+	t.Parallel()
+	next := make(chan struct{})
+	g := passing(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		_, _ = io.WriteString(w, "{\"a\":1}\n")
+		_ = http.NewResponseController(w).Flush()
+		<-next
+		_, _ = io.WriteString(w, "{\"a\":\"a falcon\"}\n")
+	})
+	g.ceiling(state.Price{RequestPico: 5})
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.edge.URL+"/proxy/prov/v1/things", strings.NewReader(`{"b":2}`))
+	must(t, err)
+	r.Header.Set("Authorization", "Bearer "+g.text)
+	answer, err := http.DefaultClient.Do(r)
+	must(t, err)
+	defer func() { _ = answer.Body.Close() }()
+	line := make([]byte, 8)
+	_, err = io.ReadFull(answer.Body, line)
+	must(t, err)
+	close(next)
+	if rest, err := io.ReadAll(answer.Body); err != nil || string(line)+string(rest) != "{\"a\":1}\n{\"a\":\"a falcon\"}\n" {
+		t.Errorf("%s%s, %v", line, rest, err)
+	}
+	if e := g.event(); e.GetCostPico() != 5 {
+		t.Errorf("event %v", e)
+	}
+	matcher, err := state.NewMatcher([]string{"falcon"})
+	must(t, err)
+	g.key.Guardrails = []*state.Guardrail{{Name: "words", Matcher: matcher}}
+	if s := g.ask("/proxy/prov/v1/things", `{"b":2}`); s.status != http.StatusBadRequest || !strings.Contains(s.body, wire.CodeGuardrailBlocked) {
+		t.Errorf("%+v", s)
 	}
 }

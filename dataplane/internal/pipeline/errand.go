@@ -124,12 +124,13 @@ func (c *call) keeper() (*state.Provider, *refusal.Error) {
 	}
 }
 
-// jsonComes says whether an answer of that type is read as a whole. The content of a file is not, whatever it is.
+// jsonComes says whether an answer of that type is read as a whole. The content of a file is not, whatever it is, and neither are lines of JSON that
+// no guardrail reads: they may be many, and come one by one.
 func (c *call) jsonComes(kind string) bool {
 	if c.passage != nil && c.passage.errand != nil && c.passage.errand.isContent() {
 		return false
 	}
-	return strings.Contains(kind, "json")
+	return isJSON(kind) || isLines(kind) && c.checker.Active()
 }
 
 // leaveInDoubt ends the attempt that began a batch: what it costs is known when the batch has ended.

@@ -98,7 +98,7 @@ func budgetDetail() budgetui.Detail {
 
 func budgetStories() []story {
 	each := budgetui.Detail{
-		Row: budgetRows(4)[3], AtLimit: "calls are refused", Alerts: "at 100 %", Chart: component.Chart{Title: "Spent by day", Unit: "day"},
+		Row: budgetRows(4)[3], AtLimit: "calls are refused", Alerts: "at 100%", Chart: component.Chart{Title: "Spent by day", Unit: "day"},
 		Parts: []budgetui.Part{{Name: "Spent", Fill: "ok", Amount: "$3,120.44", Text: "What calls cost that have ended."}},
 		Past:  []budgetui.Past{{Period: "October 2026", Spent: "$9,120.44", Accounts: "4,870"}},
 		Accounts: &budgetui.Accounts{

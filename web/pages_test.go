@@ -106,7 +106,7 @@ func nounStories() []story {
 		}})},
 		{name: "providers", title: "Providers", active: "Providers", content: providerui.Page(providerui.List{MayAdd: true, Rows: []providerui.Row{
 			{Name: "openai", Href: "/providers/1", Kind: "OpenAI", BaseURL: "https://api.openai.com", Credentials: component.Badge{Text: "2 active", Tone: component.OK}, Created: component.At(noon, "day")},
-			{Name: "anthropic", Href: "/providers/2", Kind: "Anthropic", BaseURL: "https://api.anthropic.com", Credentials: component.Badge{Text: "none", Tone: component.Bad}, Created: component.At(noon, "day")},
+			{Name: "anthropic", Href: "/providers/2", Kind: "Anthropic", BaseURL: "https://api.anthropic.com", Credentials: component.Badge{Text: "none", Tone: component.Bad}, Held: "held back at edge-1", Created: component.At(noon, "day")},
 		}})},
 		{name: "provider", title: "openai", active: "Providers", content: providerui.DetailPage(providerui.Detail{
 			Row: providerui.Row{Name: "openai", Kind: "OpenAI", BaseURL: "https://api.openai.com", Created: component.At(noon, "day")}, Catalog: "openai", InUse: true, Network: "public addresses only", Queue: "20 at a time; 100 may wait on each edge, up to 30s", MayChange: true, EditHref: "/providers/1/edit", ArchiveHref: "/providers/1/archive",

@@ -19,7 +19,7 @@ func routeStories() []story {
 			TimeZone:  component.Field{Name: "time_zone", Label: "Time zone of conditions", Value: "Europe/Berlin", Optional: true},
 			Strategy:  component.Field{Name: "strategy", Label: "Which target answers", Value: "weighted", Options: strategies()},
 			Special:   special("root"), Nodes: []routeui.Node{target("0", "gpt-4o-mini", ""), nested}, Reliable: holding(), Cache: keeping(), Mirror: mirroring(),
-			Stops: []routeui.Stop{{Edge: "edge-1", Group: "cheap", Why: "50.0 % of its calls failed, and 0.0 % of those at the first target", Since: component.At(noon, "ago")}}, ResumeHref: "/routes/1/resume",
+			Stops: []routeui.Stop{{Edge: "edge-1", Group: "cheap", Why: "50% of its calls failed, and 0% of those at the first target", Since: component.At(noon, "ago")}}, ResumeHref: "/routes/1/resume",
 			Variables: []routeui.Variable{{Name: "prompt_chars", Type: "int", Help: "characters of everything that the model reads"}, {Name: "labels", Type: "map", Help: "what the caller labels the call with"}},
 		})},
 		{name: "routes-tree", title: "Routes", active: "Routes", content: routeui.Page(routeui.List{MayAdd: true, HasProvider: true, Rows: []routeui.Row{
@@ -29,7 +29,8 @@ func routeStories() []story {
 			}},
 		}})},
 		{name: "route-versions", title: "smart", active: "Routes", content: routeui.VersionsPage(routeui.Versions{Title: "smart", Links: links, Older: "/routes/1/versions?before=2", Rows: []routeui.Version{
-			{Number: "3", When: component.At(noon, "ago"), Who: "Ada Lovelace", What: "brought back version 1", Now: true, Changes: []routeui.Change{{Line: `"model": "gpt-5",`}, {Added: true, Line: `"model": "gpt-4o",`}}},
+			{Number: "5", When: component.At(noon, "ago"), Who: "Ada Lovelace", What: "brought back version 1", Now: true, Changes: []routeui.Change{{Line: `"model": "gpt-5",`}, {Added: true, Line: `"model": "gpt-4o",`}}},
+			{Number: "4", When: component.At(noon, "ago"), Who: "deploy", RestoreHref: "/routes/1/versions/4/restore"},
 			{Number: "2", When: component.At(noon, "ago"), Who: "deploy", RestoreHref: "/routes/1/versions/2/restore", Changes: []routeui.Change{{Line: `"model": "gpt-4o",`}, {Added: true, Line: `"model": "gpt-5",`}, {Added: true, Line: `"override": {`}, {Added: true, Line: `"temperature": 0.2`}}},
 		}})},
 		{name: "route-try", title: "smart", active: "Routes", content: routeui.TryPage(routeui.Try{
@@ -41,7 +42,7 @@ func routeStories() []story {
 			},
 			Fields: []component.Field{{Name: "prompt_chars", Label: "Characters of the prompt", Value: "300", Optional: true, InputMode: "numeric"}, {Name: "labels", Label: "Labels", Optional: true, Mono: true, Help: "tier=gold, team=web"}},
 			Stream: component.Field{Name: "stream", Label: "Streamed", Value: "on"}, Tools: component.Field{Name: "tools", Label: "Brings tools", Value: "on"},
-			Result: &routeui.Tried{Version: "3", See: `prompt_chars = 300`, Notes: []string{"For 10m0s a kept answer of azure / gpt-4o serves the same call for nothing."}, Targets: []routeui.Place{{Provider: "azure", Model: "gpt-4o", Group: "europe", Cost: "$0.0052", Held: []string{"open at edge-1: status 503"}}}, Steps: []routeui.Step{
+			Result: &routeui.Tried{Version: "3", See: `prompt_chars = 300`, Notes: []string{"For 10m a kept answer of azure / gpt-4o serves the same call for nothing."}, Targets: []routeui.Place{{Provider: "azure", Model: "gpt-4o", Group: "europe", Cost: "$0.0052", Held: []string{"open at edge-1: status 503"}}}, Steps: []routeui.Step{
 				{Node: "openai/gpt-4o-mini", When: "prompt_chars < 300", Verdict: "not held", Why: "prompt_chars = 300"},
 				{Node: "europe", Verdict: "otherwise", Good: true, Why: "no condition before it held"},
 				{Group: "europe", Node: "mistral/mistral-large", Verdict: "left out", Bad: true, Why: "no price is known for it"},

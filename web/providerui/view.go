@@ -21,6 +21,7 @@ type Row struct {
 	Kind        string
 	BaseURL     string
 	Credentials component.Badge
+	Held        string // which edges hold calls of a model of it back; empty: none does
 	Created     component.Moment
 }
 

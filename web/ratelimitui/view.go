@@ -28,7 +28,7 @@ type Row struct {
 type Use struct {
 	Text    string // "812"
 	Of      string // "1,000"
-	Share   string // of the amount: "81 %"
+	Share   string // of the amount: "81%"
 	Subject string // of which most is used; empty: the limit has one account
 	Bar     component.Bar
 }

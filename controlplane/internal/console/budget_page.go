@@ -99,7 +99,7 @@ func whyOver(one budget.Standing) string {
 func alertText(one budget.Standing) string {
 	var when []string
 	if len(one.AlertPercents) > 0 {
-		when = append(when, "at "+percentsText(one.AlertPercents)+" %")
+		when = append(when, "at "+percentsText(one.AlertPercents)+"%")
 	}
 	if one.AlertForecast && !scope.EachValue(one.Scope, one.ScopeValue) {
 		when = append(when, "when it is going to run out")
@@ -190,10 +190,10 @@ func (p *budgetPage) takers(ctx context.Context, d *budgetui.Detail) error {
 		if one.Cost.Sign() <= 0 {
 			continue
 		}
-		share := one.Cost.PerMille(spend.Total.Cost)
+		share := shareOf(one.Cost, spend.Total.Cost)
 		d.Takers.Rows = append(d.Takers.Rows, budgetui.Taker{
-			Name: cmp.Or(one.GroupName, "none"), Calls: grouped(one.Events), Cost: one.Cost.USD(), Share: perCent(share),
-			Bar: component.Bar{Label: perCent(share) + " of all", Parts: []component.BarPart{{PerMille: share, Fill: "ok"}}},
+			Name: cmp.Or(one.GroupName, "none"), Calls: grouped(one.Events), Cost: one.Cost.USD(), Share: share,
+			Bar: component.Bar{Label: share + " of all", Parts: []component.BarPart{{PerMille: one.Cost.PerMille(spend.Total.Cost), Fill: "ok"}}},
 		})
 	}
 	for _, one := range groups {

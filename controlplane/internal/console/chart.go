@@ -42,7 +42,7 @@ func (t totals) table(v *visit, by grouping) spendui.Table {
 }
 
 func spendRow(s *sum, whole money.Amount) spendui.Row {
-	return spendui.Row{Name: s.name, Calls: grouped(s.Events), Tokens: grouped(tokensOf(s.Figures)), Waste: s.Waste.USD(), Saved: s.Saved.USD(), Cost: s.Cost.USD(), Share: perCent(s.Cost.PerMille(whole)), Unsure: s.Doubt.Sign() > 0 || s.EstimatedEvents > 0}
+	return spendui.Row{Name: s.name, Calls: grouped(s.Events), Tokens: grouped(tokensOf(s.Figures)), Waste: s.Waste.USD(), Saved: s.Saved.USD(), Cost: s.Cost.USD(), Share: shareOf(s.Cost, whole), Unsure: s.Doubt.Sign() > 0 || s.EstimatedEvents > 0}
 }
 
 // chart stacks the groups by hour or day. All arithmetic is on integers; heights are thousandths of the axis.

@@ -7,6 +7,7 @@ import (
 
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/controlplane/internal/scope"
 	"tollgate.dev/web/component"
 )
@@ -145,6 +146,15 @@ func perCent(perMille int) string {
 		return "<1%"
 	}
 	return strconv.Itoa(perMille/10) + "%"
+}
+
+// shareOf writes which part of a whole something is, to the nearest percent; what is more than nothing is never "0%".
+func shareOf(part, whole money.Amount) string {
+	perMille := part.PerMille(whole)
+	if part.Sign() > 0 && perMille < 10 {
+		return "<1%"
+	}
+	return strconv.Itoa((perMille+5)/10) + "%"
 }
 
 // under names the page above a form's.

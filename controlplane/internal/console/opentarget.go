@@ -2,6 +2,8 @@ package console
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/ident"
@@ -25,6 +27,29 @@ func openTarget(one edge.OpenTarget) edgeui.OpenTarget {
 		out.Next = component.At(one.ProbeAt, "moment")
 	}
 	return out
+}
+
+// heldBackAt names the edges that hold calls back from a provider; empty: none does.
+func heldBackAt(edges []edge.Edge, provider ident.Provider) string {
+	var names []string
+	for _, each := range edges {
+		if slices.ContainsFunc(each.OpenTargets, func(one edge.OpenTarget) bool { return one.ProviderID == provider }) {
+			names = append(names, each.Name)
+		}
+	}
+	return heldAt(names)
+}
+
+// heldAt says at which edges something is held back; empty: at none.
+func heldAt(names []string) string {
+	switch {
+	case len(names) == 0:
+		return ""
+	case len(names) > 2:
+		return fmt.Sprintf("held back at %d edges", len(names))
+	default:
+		return "held back at " + strings.Join(names, ", ")
+	}
 }
 
 // heldBack returns the models of a provider that edges hold calls back from, for those who may see edges.

@@ -129,5 +129,5 @@ func percentText(perMille int32) string {
 	if rest := perMille % 10; rest != 0 {
 		text += "." + strconv.Itoa(int(rest))
 	}
-	return text + " %"
+	return text + "%"
 }

@@ -50,7 +50,7 @@ func TestAPriceFileIsShownBeforeItIsApplied(t *testing.T) {
 	b := open(t)
 	b.signIn(ownerEmail)
 	shown := b.upload("/prices/own/import", "prices.csv", priceTable)
-	if shown.status != http.StatusOK || !strings.Contains(shown.body, "2 added, 0 changed, 0 unchanged") || !strings.Contains(shown.body, "15 % off the list") || !strings.Contains(shown.body, "$1.00 in, $2.00 out") {
+	if shown.status != http.StatusOK || !strings.Contains(shown.body, "2 added, 0 changed, 0 unchanged") || !strings.Contains(shown.body, "15% off the list") || !strings.Contains(shown.body, "$1.00 in, $2.00 out") {
 		t.Fatalf("status %d\n%s", shown.status, shown.body)
 	}
 	if strings.Contains(b.get("/prices/own").body, "m-1") {
@@ -115,7 +115,7 @@ func TestARepriceJobIsPreviewedBeforeItStarts(t *testing.T) {
 		t.Fatalf("start: status %d\n%s", a.status, a.body)
 	}
 	list := b.get("/prices/reprice").body
-	if !strings.Contains(list, "The contract came late") || !strings.Contains(list, "under way, 0 %") || !strings.Contains(list, `hx-trigger="load delay:2s"`) {
+	if !strings.Contains(list, "The contract came late") || !strings.Contains(list, "under way, 0%") || !strings.Contains(list, `hx-trigger="load delay:2s"`) {
 		t.Errorf("the list:\n%s", list)
 	}
 	link := regexp.MustCompile(`/audit\?subject=[0-9a-f-]{36}`).FindString(list)

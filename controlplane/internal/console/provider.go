@@ -10,6 +10,7 @@ import (
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/provider"
+	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/web/component"
 	"tollgate.dev/web/providerui"
 )
@@ -23,8 +24,14 @@ func (c *Console) providers(v *visit) error {
 	all, list.Sifted = sift(v, all, "Name, kind or address", func(one provider.Provider) string {
 		return one.Name + " " + kindText(one.Kind) + " " + one.BaseURL
 	})
+	edges, err := c.edgesSeen(v)
+	if err != nil {
+		return err
+	}
 	for _, one := range all {
-		list.Rows = append(list.Rows, providerRow(one))
+		row := providerRow(one)
+		row.Held = heldBackAt(edges, one.ID)
+		list.Rows = append(list.Rows, row)
 	}
 	return c.draw(v, view{Title: "Providers", Active: "/providers", Content: providerui.Page(list)})
 }
@@ -262,7 +269,7 @@ func queueText(one provider.Provider) string {
 		return grouped(int64(one.MaxConcurrency)) + " at a time; none waits"
 	default:
 		wait := time.Duration(one.QueueWaitMS) * time.Millisecond
-		return grouped(int64(one.MaxConcurrency)) + " at a time; " + grouped(int64(one.QueueLength)) + " may wait on each edge, up to " + wait.String()
+		return grouped(int64(one.MaxConcurrency)) + " at a time; " + grouped(int64(one.QueueLength)) + " may wait on each edge, up to " + route.DurationText(wait)
 	}
 }
 

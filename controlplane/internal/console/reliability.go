@@ -76,7 +76,7 @@ func figureText(number int, isTime bool) string {
 	case number <= 0:
 		return ""
 	case isTime:
-		return durationText(time.Duration(number) * time.Millisecond)
+		return route.DurationText(time.Duration(number) * time.Millisecond)
 	default:
 		return strconv.Itoa(number)
 	}
@@ -110,16 +110,4 @@ func texts(numbers []int) []string {
 		all[i] = strconv.Itoa(number)
 	}
 	return all
-}
-
-// durationText writes a duration as people do: 2m, not 2m0s.
-func durationText(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }

@@ -51,7 +51,7 @@ func repriceRow(one reprice.Reprice, mayAudit bool) priceui.RepriceRow {
 // reached is how far a job has come in its range of time.
 func reached(one reprice.Reprice) string {
 	const whole = 100
-	return strconv.FormatInt(int64(one.ReachedAt.Sub(one.From))/max(int64(one.Until.Sub(one.From))/whole, 1), 10) + " %"
+	return strconv.FormatInt(int64(one.ReachedAt.Sub(one.From))/max(int64(one.Until.Sub(one.From))/whole, 1), 10) + "%"
 }
 
 func chosenText(in reprice.Input) string {

@@ -53,7 +53,7 @@ func cacheFields(v *visit, of route.Input, embedders []route.Embedder, wrong men
 			section.Summary = "The same question, or one like it, is answered again."
 		}
 		if in.TTLSeconds > 0 {
-			ttl = durationText(time.Duration(in.TTLSeconds) * time.Second)
+			ttl = route.DurationText(time.Duration(in.TTLSeconds) * time.Second)
 		}
 		if in.Threshold > 0 {
 			like = strconv.FormatFloat(in.Threshold, 'f', -1, 64)

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"fmt"
 	"strings"
 
 	"tollgate.dev/controlplane/internal/authz"
@@ -100,12 +99,5 @@ func (p placer) held(target route.Target) string {
 			}
 		}
 	}
-	switch {
-	case len(names) == 0:
-		return ""
-	case len(names) > 2:
-		return fmt.Sprintf("held back at %d edges", len(names))
-	default:
-		return "held back at " + strings.Join(names, ", ")
-	}
+	return heldAt(names)
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate.dev/controlplane/internal/authz"
+	"tollgate.dev/controlplane/internal/edge"
+	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/usage"
@@ -90,5 +92,34 @@ func TestNewTokensAreOfferedNoHigherRole(t *testing.T) {
 		if got := len(rolesBelow(authz.Role(role))); got != want {
 			t.Errorf("%s may give %d roles, want %d", role, got, want)
 		}
+	}
+}
+
+func TestSharesAreOfTheNearestPercentAndNeverNothing(t *testing.T) {
+	t.Parallel()
+	whole := money.FromPico(100_000)
+	for part, want := range map[int64]string{0: "0%", 1: "<1%", 999: "<1%", 1000: "1%", 1400: "1%", 1500: "2%", 33_963: "34%", 100_000: "100%"} {
+		if got := shareOf(money.FromPico(part), whole); got != want {
+			t.Errorf("%d: %s, want %s", part, got, want)
+		}
+	}
+	if got := shareOf(money.Amount{}, money.Amount{}); got != "0%" {
+		t.Errorf("nothing of nothing: %s", got)
+	}
+}
+
+func TestProvidersSayWhichEdgesHoldThemBack(t *testing.T) {
+	t.Parallel()
+	one, other := ident.New[ident.Provider](), ident.New[ident.Provider]()
+	edges := []edge.Edge{{Name: "fra", OpenTargets: []edge.OpenTarget{{ProviderID: one}, {ProviderID: one}}}, {Name: "nyc", OpenTargets: []edge.OpenTarget{{ProviderID: other}, {ProviderID: one}}}, {Name: "sin"}}
+	if got := heldBackAt(edges, one); got != "held back at fra, nyc" {
+		t.Error(got)
+	}
+	if got := heldBackAt(edges, ident.New[ident.Provider]()); got != "" {
+		t.Error(got)
+	}
+	edges[2].OpenTargets = edges[0].OpenTargets
+	if got := heldBackAt(edges, one); got != "held back at 3 edges" {
+		t.Error(got)
 	}
 }

@@ -98,13 +98,13 @@ func (s *Service) reached(dialect string, targets []route.Target, providers []pr
 func notes(found route.Route, targets []Target) []string {
 	all := []string{}
 	if kept := found.Cache; kept != nil && len(targets) > 0 {
-		all = append(all, fmt.Sprintf("For %s a kept answer of %s / %s serves the same call for nothing.", time.Duration(kept.TTLSeconds)*time.Second, targets[0].Provider, targets[0].Model))
+		all = append(all, fmt.Sprintf("For %s a kept answer of %s / %s serves the same call for nothing.", route.DurationText(time.Duration(kept.TTLSeconds)*time.Second), targets[0].Provider, targets[0].Model))
 		if kept.Mode == route.CacheSemantic {
 			all = append(all, fmt.Sprintf("It serves a call too whose last words are like those by %g or more, which costs an embedding by %s.", kept.Threshold, kept.EmbeddingModel))
 		}
 	}
 	if m := found.Mirror; m != nil {
-		all = append(all, fmt.Sprintf("%d.%d%% of the calls that were answered are put to %s / %s too, if a hard budget for the label %s=%s holds them.", m.SharePerMille/10, m.SharePerMille%10, m.ProviderName, m.Model, route.MirrorLabel, found.Name))
+		all = append(all, fmt.Sprintf("%s of the calls that were answered are put to %s / %s too, if a hard budget for the label %s=%s holds them.", m.Share(), m.ProviderName, m.Model, route.MirrorLabel, found.Name))
 	}
 	return all
 }

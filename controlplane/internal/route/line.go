@@ -21,7 +21,7 @@ func (in Input) lines() []string {
 	if in.Mirror != nil {
 		mirror := *in.Mirror
 		w.say("", "mirror", placeOf(mirror.ProviderName, mirror.ProviderID.String(), mirror.Model))
-		w.say("", "mirror share", fmt.Sprintf("%d‰", mirror.SharePerMille))
+		w.say("", "mirror share", mirror.Share())
 	}
 	return w.all
 }

@@ -1,6 +1,8 @@
 package route
 
 import (
+	"strconv"
+
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/input"
@@ -14,6 +16,11 @@ type Mirror struct {
 	ProviderName  string         `json:"provider_name,omitempty"` // shown; not looked at when set
 	Model         string         `json:"model"`                   // its name at the provider
 	SharePerMille int            `json:"share_per_mille"`
+}
+
+// Share writes how many of the answered calls are repeated, in percent.
+func (m Mirror) Share() string {
+	return strconv.FormatFloat(float64(m.SharePerMille)/10, 'f', -1, 64) + "%"
 }
 
 // MirrorLabel is the label of calls that are repeated at a mirror.

@@ -27,6 +27,10 @@ func TestAMirrorIsKeptWithEachVersionAndHoldsItsProvider(t *testing.T) {
 	if m := changed.Wire().GetMirror(); m.GetSharePerMille() != 15 || string(m.GetTarget().GetProviderId()) != string(next.Bytes()) || m.GetTarget().GetModel() != "new" || len(changed.Wire().GetTargets()) != 1 {
 		t.Errorf("edges are told %v", changed.Wire())
 	}
+	page, err := service.Versions(t.Context(), a, made.ID, 0, 1)
+	if err != nil || len(page.Items) != 1 || len(page.Items[0].Changes) != 2 || page.Items[0].Changes[0].Line != "mirror: next / new" || page.Items[0].Changes[1].Line != "mirror share: 1.5%" {
+		t.Errorf("the version says %+v %v", page, err)
+	}
 	if err := providerService(t, db).Archive(t.Context(), a, next); fault.KindOf(err) != fault.Conflict {
 		t.Errorf("a provider that is mirrored to is archived: %v", err)
 	}

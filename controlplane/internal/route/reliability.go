@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
+	"time"
 
 	"tollgate.dev/controlplane/internal/fault"
 	"tollgate.dev/dataplane/wire"
@@ -115,4 +117,16 @@ func (r Reliability) Wire() *wire.Reliability {
 		out.RetryStatuses = append(out.RetryStatuses, uint32(max(status, 0)))
 	}
 	return out
+}
+
+// DurationText writes a duration as people do: 2m, not 2m0s.
+func DurationText(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

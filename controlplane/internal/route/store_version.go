@@ -76,11 +76,14 @@ func versionOf(row routedb.GetVersionRow) (Version, error) {
 	return one, nil
 }
 
-// nameProviders writes beside each target what its provider is called now.
+// nameProviders writes beside each target, and the mirror, what its provider is called now.
 func nameProviders(ctx context.Context, tx pgx.Tx, org ident.Org, all []Version) error {
 	var ids []uuid.UUID
 	for _, one := range all {
 		each(one.Route.Targets, "", func(_ string, target *Target) { ids = append(ids, target.ProviderID.UUID) })
+		if one.Route.Mirror != nil {
+			ids = append(ids, one.Route.Mirror.ProviderID.UUID)
+		}
 	}
 	rows, err := routedb.New(tx).ListProviderNames(ctx, routedb.ListProviderNamesParams{OrgID: org, Ids: ids})
 	if err != nil {
@@ -92,6 +95,9 @@ func nameProviders(ctx context.Context, tx pgx.Tx, org ident.Org, all []Version)
 	}
 	for _, one := range all {
 		each(one.Route.Targets, "", func(_ string, target *Target) { target.ProviderName = names[target.ProviderID] })
+		if mirror := one.Route.Mirror; mirror != nil {
+			mirror.ProviderName = names[mirror.ProviderID]
+		}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package route
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -150,4 +151,4 @@ func (a *arm) failures() uint64 { return a.failed * 1000 / max(a.calls, 1) }
 
 func (a *arm) mean() time.Duration { return a.took / time.Duration(max(a.calls-a.failed, 1)) }
 
-func perMille(n uint64) string { return fmt.Sprintf("%d.%d %%", n/10, n%10) }
+func perMille(n uint64) string { return strconv.FormatFloat(float64(n)/10, 'f', -1, 64) + "%" }

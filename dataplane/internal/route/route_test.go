@@ -119,7 +119,7 @@ func TestACanaryThatFailsMoreOftenIsStoppedOnce(t *testing.T) {
 			t.Fatalf("stopped after %d calls", i+1)
 		}
 	}
-	if !seen.Stopped(r, "") || len(stops) != 1 || stops[0].Reason != "50.0 % of its calls failed, and 0.0 % of those at the first target" {
+	if !seen.Stopped(r, "") || len(stops) != 1 || stops[0].Reason != "50% of its calls failed, and 0% of those at the first target" {
 		t.Errorf("stops %+v", stops)
 	}
 	saved := *r

@@ -106,6 +106,46 @@ func (p *project) speaks(t *testing.T, key string) (status int, requestID string
 	return http.StatusOK, answer.Header.Get("X-Tollgate-Request-Id")
 }
 
+// TestAKeyUnderGuardrailsSpeaksInTextAlone asks for sound and for a forbidden word over one connection, and then for what may be.
+func TestAKeyUnderGuardrailsSpeaksInTextAlone(t *testing.T) {
+	p := newProject(t, stand(t))
+	p.withSpeaker(t)
+	p.create(t, "/guardrails", rig.Object{"name": p.name, "scope": "workspace", "scope_id": p.workspace, "action": "block", "words": []string{"zanzibar"}})
+	p.acknowledged(t)
+	conn, _, err := websocket.Dial(t.Context(), p.house.Edges[0].URL+"/v1/realtime?model="+speaker, &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + p.key}}})
+	must(t, err)
+	defer func() { _ = conn.CloseNow() }()
+	say := func(message, until string) (got struct {
+		Type  string
+		Error struct{ Code, Param, Rule string }
+	}) {
+		must(t, conn.Write(t.Context(), websocket.MessageText, []byte(message)))
+		for got.Type != until {
+			_, raw, err := conn.Read(t.Context())
+			must(t, err)
+			must(t, json.Unmarshal(raw, &got))
+		}
+		return got
+	}
+	for message, want := range map[string]string{
+		`{"type":"input_audio_buffer.append","audio":"AAAA"}`:                                                                                         "unsupported_media_type type",
+		`{"type":"session.update","session":{"type":"realtime","output_modalities":["audio"]}}`:                                                       "unsupported_media_type session.output_modalities",
+		`{"type":"conversation.item.create","item":{"type":"message","role":"user","content":[{"type":"input_text","text":"Tell me of ZANZIBAR."}]}}`: "guardrail_blocked ",
+	} {
+		if got := say(message, "error").Error; got.Code+" "+got.Param != want || got.Rule != p.name {
+			t.Errorf("%s: %+v", message, got)
+		}
+	}
+	must(t, conn.Write(t.Context(), websocket.MessageText, []byte(`{"type":"conversation.item.create","item":{"type":"message","role":"user","content":[{"type":"input_text","text":"Say something."}]}}`)))
+	say(`{"type":"response.create"}`, "response.done")
+	must(t, conn.Close(websocket.StatusNormalClosure, ""))
+	for _, event := range p.events(t, p.keyID, 2) { // the reply, and the end of the connection
+		if event.Outcome != "ok" || event.Dialect != "openai_realtime" {
+			t.Errorf("event %+v", event)
+		}
+	}
+}
+
 // agentSpeaks runs a script of OpenAI's Agents SDK.
 func (p *project) agentSpeaks(t *testing.T, found any, command ...string) {
 	t.Helper()

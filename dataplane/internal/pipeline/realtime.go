@@ -26,7 +26,8 @@ const (
 	protocolsField   = "Sec-Websocket-Protocol"
 )
 
-// speaking is the way of a connection over which caller and model speak. Until the provider has taken it, it is a call like any other.
+// speaking is the way of a connection over which caller and model speak. Until the provider has taken it, it is a call like any other. What guardrails
+// read is said later: a gate stands in the connection.
 func (p *Pipeline) speaking() []stage {
 	return []stage{
 		{"authenticate", p.authenticateSpeaker},
@@ -34,7 +35,6 @@ func (p *Pipeline) speaking() []stage {
 		{"ask", askToSpeak},
 		{"access", p.access},
 		{"limit", p.limit},
-		{"guardrail", p.guardSpeaker},
 		{"route", p.route},
 		{"attempt", p.attempt},
 	}
@@ -85,15 +85,6 @@ func askToSpeak(c *call) *refusal.Error {
 		return refusal.New(http.StatusUpgradeRequired, wire.CodeInvalidRequest, "At this path an edge speaks WebSocket alone, over HTTP/1.1. Connect with wss:// or ws://.")
 	}
 	return nil
-}
-
-// guardSpeaker refuses a key that guardrails hold: nobody can look into sound for words.
-func (p *Pipeline) guardSpeaker(c *call) *refusal.Error {
-	c.checker.Reset(c.key.Guardrails)
-	if !c.checker.Active() {
-		return nil
-	}
-	return refusal.New(http.StatusBadRequest, wire.CodeUnsupportedFormat, "Guardrails hold this key, and what is spoken over a realtime connection cannot be checked. Use a key that none holds, or call the model at another path.")
 }
 
 // realtimePath returns where a provider speaks with a model

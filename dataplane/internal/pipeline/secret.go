@@ -41,7 +41,6 @@ func (p *Pipeline) minting() []stage {
 	return []stage{
 		{"authenticate", p.authenticate},
 		{"read", p.read},
-		{"guardrail", p.guardSpeaker},
 		{"mint", p.mint},
 	}
 }
@@ -60,7 +59,11 @@ func (p *Pipeline) mint(c *call) *refusal.Error {
 		return problem
 	}
 	of := bearer{Settings: slices.Concat([]byte(`{"type":"session.update","session":`), settings, []byte("}")), EndUser: c.endUser, Labels: c.labels}
-	if _, problem := readUtterance(of.Settings); problem != nil {
+	u, problem := readUtterance(of.Settings)
+	if gate := newGate(c.key); gate != nil && problem == nil {
+		_, problem = gate.sends(of.Settings, &u)
+	}
+	if problem != nil {
 		return problem
 	}
 	if of.Model = unquoted(scan.Lookup(settings, "model")); of.Model == "" {
@@ -159,8 +162,11 @@ func (p *Pipeline) authenticateBearer(c *call, text string) *refusal.Error {
 	return problem
 }
 
-// setUp sends the settings of the client secret, before the caller says anything.
+// setUp sends what a gate needs and the settings of the client secret, before the caller says anything.
 func (s *session) setUp() {
+	if s.gate != nil {
+		_ = s.provider.Write(s.ctx, s.c.textAlone()) // what reads of the provider says why not
+	}
 	if s.c.bearer == nil {
 		return
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	repliesMax  = 16              // under way at a time
+	repliesMax  = 16              // under way at a time; at a gate it is one, whose words stand in their order
 	cancelWait  = 5 * time.Second // for the figures of a reply whose caller is gone
 	usualTokens = 1000            // that a reply is expected to use before there was one
 )
@@ -30,6 +30,8 @@ type session struct {
 	caller   *socket.Conn
 	provider *socket.Conn
 	key      *state.Key // for the limits of replies
+	gate     *gate      // nil: no guardrail holds the key
+	most     int        // replies under way at a time
 
 	ctx    context.Context //nolint:containedctx // of the connection
 	cancel context.CancelFunc
@@ -61,7 +63,10 @@ type spoken struct {
 func newSession(p *Pipeline, c *call, a *attempt, caller, provider *socket.Conn) *session {
 	first := *a
 	c.open = nil
-	s := &session{p: p, c: c, caller: caller, provider: provider, key: unlimited(c.key), spare: &first, replies: map[string]*spoken{}, first: true, at: time.Now(), try: c.try}
+	s := &session{p: p, c: c, caller: caller, provider: provider, key: unlimited(c.key), spare: &first, replies: map[string]*spoken{}, first: true, at: time.Now(), try: c.try, gate: newGate(c.key), most: repliesMax}
+	if s.gate != nil {
+		s.most = 1
+	}
 	s.ctx, s.cancel = context.WithTimeout(context.WithoutCancel(c.ctx), min(c.bounds.try, c.bounds.left()))
 	return s
 }

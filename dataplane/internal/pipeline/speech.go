@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -95,6 +96,15 @@ func (s *session) listen(data []byte) (out []byte, problem *refusal.Error, id st
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.gate != nil {
+		v, problem := s.gate.sends(data, &u)
+		if v.Flagged != nil {
+			s.c.flag(v.Flagged)
+		}
+		if problem != nil {
+			return nil, problem, u.id
+		}
+	}
 	switch u.kind {
 	case "response.create":
 		if problem = s.mayReply(); problem != nil {
@@ -127,11 +137,19 @@ func (s *session) mayReply() *refusal.Error {
 	switch {
 	case s.drains:
 		return refusal.New(http.StatusServiceUnavailable, wire.CodeEdgeStopped, "This edge is being stopped. Connect again; another one answers.")
-	case len(s.replies)+s.asked >= repliesMax:
-		return refusal.New(http.StatusTooManyRequests, wire.CodeRateLimited, "Too many replies are under way over this connection.")
+	case len(s.replies)+s.asked >= s.most:
+		return s.tooMany()
 	default:
 		return s.reserve()
 	}
+}
+
+func (s *session) tooMany() *refusal.Error {
+	message := "Too many replies are under way over this connection."
+	if s.gate != nil {
+		message = "Guardrails hold this key, so that one reply is under way at a time. Wait for its response.done, or send response.cancel."
+	}
+	return refusal.New(http.StatusTooManyRequests, wire.CodeRateLimited, message)
 }
 
 // downward carries what the provider says, and meters it.
@@ -145,14 +163,30 @@ func (s *session) downward() {
 		}
 		s.touch()
 		why := s.hear(data, &r)
-		if err := s.caller.Write(s.ctx, data); err != nil && why == nil {
-			continue // what reads of the caller says why
+		if s.gate == nil {
+			_ = s.caller.Write(s.ctx, data) // what reads of the caller says why not
+		} else {
+			why = cmp.Or(s.pass(data, &r), why)
 		}
 		if why != nil {
 			s.stop(why)
 			return
 		}
 	}
+}
+
+// pass sends the caller what may leave the gate. It returns why the connection ends.
+func (s *session) pass(data []byte, r *scan.Result) *cut {
+	all, v, why := s.gate.passes(data, r)
+	if v.Flagged != nil {
+		s.mu.Lock()
+		s.c.flag(v.Flagged)
+		s.mu.Unlock()
+	}
+	for _, one := range all {
+		_ = s.caller.Write(s.ctx, one) // what reads of the caller says why not
+	}
+	return why
 }
 
 // lost ends the connection when the provider is gone.
@@ -231,8 +265,8 @@ func (s *session) begins(id string) *cut {
 	reply.attempt.started = s.p.Now()
 	reply.attempt.firstByte = time.Time{}
 	s.replies[id] = reply
-	if problem = s.admit(reply); problem == nil && len(s.replies) > repliesMax {
-		problem = refusal.New(http.StatusTooManyRequests, wire.CodeRateLimited, "Too many replies are under way over this connection.")
+	if problem = s.admit(reply); problem == nil && len(s.replies) > s.most {
+		problem = s.tooMany()
 	}
 	if problem == nil {
 		problem = s.reserve()

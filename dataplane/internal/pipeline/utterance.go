@@ -12,7 +12,9 @@ import (
 // utterance is a message of the caller's, as far as it decides.
 type utterance struct {
 	kind, id string
-	session  []byte // raw
+	session  []byte // raw, as are those that follow
+	response []byte
+	item     []byte
 	audio    []byte
 	ear      transcription
 	at       scan.Value // of the model in a session's settings; zero: it names none
@@ -45,6 +47,10 @@ func readUtterance(data []byte) (u utterance, problem *refusal.Error) {
 			u.id = cleaned(unquoted(value), endUserMax)
 		case "session":
 			u.session = value
+		case "response":
+			u.response = value
+		case "item":
+			u.item = value
 		case "audio":
 			u.audio = value
 		}

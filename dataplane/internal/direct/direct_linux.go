@@ -35,6 +35,7 @@ type transfer struct {
 	data   []byte
 	n      int
 	failed syscall.Errno
+	waited bool
 	try    func(fd uintptr) (done bool) // kept, so that no call makes one
 }
 
@@ -46,6 +47,7 @@ func (t *transfer) call(trap, fd uintptr) bool {
 		case syscall.EINTR:
 			continue
 		case syscall.EAGAIN:
+			t.waited = true
 			return false
 		case 0:
 			t.n, t.failed = int(n), 0
@@ -58,7 +60,7 @@ func (t *transfer) call(trap, fd uintptr) bool {
 
 // do makes the transfer as soon as the socket is ready.
 func (t *transfer) do(wait func(func(uintptr) bool) error, data []byte) (int, error) {
-	t.data = data
+	t.data, t.waited = data, false
 	err := wait(t.try)
 	t.data = nil
 	switch {
@@ -77,6 +79,9 @@ func (c *conn) Read(into []byte) (int, error) {
 		return 0, nil
 	}
 	n, err := c.in.do(c.raw.Read, into)
+	if c.in.waited {
+		Yield(n)
+	}
 	if n == 0 && err == nil {
 		err = io.EOF
 	}
@@ -85,6 +90,7 @@ func (c *conn) Read(into []byte) (int, error) {
 
 // Write implements net.Conn.
 func (c *conn) Write(data []byte) (int, error) {
+	Yield(len(data))
 	written := 0
 	for written < len(data) {
 		n, err := c.out.do(c.raw.Write, data[written:])

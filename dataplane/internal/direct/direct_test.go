@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -43,6 +45,21 @@ func TestMoreThanTheSocketTakesGoesOutInParts(t *testing.T) {
 	}()
 	if got, err := io.ReadAll(far); err != nil || !bytes.Equal(got, sent) {
 		t.Errorf("%d bytes of %d came, %v", len(got), len(sent), err)
+	}
+}
+
+func TestWhatIsReadyGoesBeforeASmallWrite(t *testing.T) {
+	near, _ := pair(t)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var gone atomic.Bool
+	go gone.Store(true)
+	for range 3 { // the scheduler is fair, and not always to the other
+		if _, err := near.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !gone.Load() {
+		t.Error("the other had no turn")
 	}
 }
 

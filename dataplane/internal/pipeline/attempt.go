@@ -12,6 +12,7 @@ import (
 
 	"tollgate.dev/dataplane/internal/budget"
 	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/direct"
 	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/queue"
 	"tollgate.dev/dataplane/internal/refusal"
@@ -70,6 +71,7 @@ func (p *Pipeline) enter(c *call, target *state.Target) (queue.Slot, *refusal.Er
 
 // reserve takes the worst case from the budgets.
 func (p *Pipeline) reserve(c *call, target *state.Target) (*attempt, *refusal.Error) {
+	direct.Yield(len(c.body.B))
 	a := &c.attempt
 	now := p.Now()
 	*a = attempt{id: wire.NewID(now), target: target, price: target.Prices.At(now), started: now, noted: now}

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"tollgate.dev/dataplane/internal/direct"
 	"tollgate.dev/dataplane/internal/state"
 )
 
@@ -123,6 +124,7 @@ func (c *conn) write(request *Request) error {
 	}
 	c.pieces = append(append(c.pieces, c.out), request.Body...)
 	if c.Conn == c.raw {
+		direct.Yield(length(c.pieces))
 		pieces := c.pieces // WriteTo consumes its receiver
 		_, err := pieces.WriteTo(c.raw)
 		clear(c.pieces)

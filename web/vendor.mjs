@@ -15,10 +15,10 @@ const files = {
 for (const [name, path] of Object.entries(files)) copyFileSync(from(path), to(name))
 
 const icons = [
-  'activity', 'archive', 'arrow-left', 'arrow-right', 'bot', 'building-2', 'check', 'chevron-down', 'chevrons-up-down', 'circle', 'circle-alert',
-  'circle-check', 'copy', 'database', 'ellipsis', 'external-link', 'gauge', 'git-branch', 'history', 'info', 'key-round', 'layers', 'layout-dashboard', 'list',
+  'activity', 'arrow-left', 'arrow-right', 'bot', 'check', 'chevron-down', 'chevrons-up-down', 'circle-alert',
+  'circle-check', 'copy', 'database', 'gauge', 'git-branch', 'history', 'info', 'key-round', 'layers', 'layout-dashboard', 'list',
   'log-out', 'menu', 'monitor', 'moon', 'pencil', 'plug', 'plus', 'radio', 'search', 'settings', 'shield-check', 'sun', 'triangle-alert', 'users',
-  'wallet', 'x', 'chart-column', 'server', 'pause', 'play', 'trash-2', 'lock',
+  'wallet', 'x', 'chart-column', 'server', 'lock',
 ]
 const symbols = icons.map((name) => {
   const svg = readFileSync(from(`lucide-static/icons/${name}.svg`), 'utf8')

@@ -57,13 +57,10 @@ func New(pool *pgxpool.Pool, logger *slog.Logger) (*Service, error) {
 
 // Insert adds a job that exists when tx commits.
 func (s *Service) Insert(ctx context.Context, tx pgx.Tx, args Args) error {
-	return s.insert(ctx, tx, args, nil)
-}
-
-// InsertOnce is Insert, unless a job with the same arguments waits or is being done. Such a job may have begun before tx: what it must not
-// miss belongs into its arguments.
-func (s *Service) InsertOnce(ctx context.Context, tx pgx.Tx, args Args) error {
-	return s.insert(ctx, tx, args, &river.InsertOpts{UniqueOpts: unlessOpen()})
+	if _, err := s.inserter.InsertTx(ctx, tx, args, nil); err != nil {
+		return fmt.Errorf("insert job %s: %w", args.Kind(), err)
+	}
+	return nil
 }
 
 // Do registers do for the jobs whose arguments are an A. An error is tried again, later each time, up to 25 times; Later is no error.
@@ -160,13 +157,6 @@ func (s *Service) reclaim(ctx context.Context, session *pgxpool.Conn, number int
 	}
 	if count > 0 {
 		s.logger.WarnContext(ctx, "jobs of a process that is gone are taken over", "jobs", count)
-	}
-	return nil
-}
-
-func (s *Service) insert(ctx context.Context, tx pgx.Tx, args Args, options *river.InsertOpts) error {
-	if _, err := s.inserter.InsertTx(ctx, tx, args, options); err != nil {
-		return fmt.Errorf("insert job %s: %w", args.Kind(), err)
 	}
 	return nil
 }

@@ -135,33 +135,6 @@ func TestTwoReplicasDoEachJobOnce(t *testing.T) {
 	}
 }
 
-func TestInsertOnceAddsNothingWhileTheSameJobIsOpen(t *testing.T) {
-	t.Parallel()
-	db := pgtest.New(t)
-	service := create(t, db)
-	for _, args := range []count{{1}, {1}, {2}, {1}} {
-		err := pgx.BeginFunc(t.Context(), db.Pool, func(tx pgx.Tx) error { return service.InsertOnce(t.Context(), tx, args) })
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	waitFor(t, db, "SELECT count(*) = 2 FROM river_job")
-	done := make(chan int, 10)
-	work.Do(service, time.Minute, func(_ context.Context, args count) error { done <- args.Number; return nil })
-	run(t, service)
-	if got := []int{next(t, done), next(t, done)}; got[0]+got[1] != 3 {
-		t.Errorf("done %v", got)
-	}
-	waitFor(t, db, "SELECT bool_and(state = 'completed') FROM river_job")
-	err := pgx.BeginFunc(t.Context(), db.Pool, func(tx pgx.Tx) error { return service.InsertOnce(t.Context(), tx, count{1}) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := next(t, done); got != 1 {
-		t.Errorf("done %d", got)
-	}
-}
-
 func TestPeriodicJobsComeOncePerIntervalWhateverTheReplicas(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)

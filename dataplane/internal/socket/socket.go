@@ -15,9 +15,7 @@ import (
 const (
 	Normal    = int(websocket.StatusNormalClosure)
 	GoingAway = int(websocket.StatusGoingAway)
-	NotText   = int(websocket.StatusUnsupportedData)
 	Policy    = int(websocket.StatusPolicyViolation)
-	TooLarge  = int(websocket.StatusMessageTooBig)
 	Failed    = int(websocket.StatusInternalError)
 )
 

@@ -25,14 +25,6 @@ type shard map[[32]byte]*Key
 // Key returns the virtual key with that hash, or nil when there is none.
 func (s *Snapshot) Key(hash [32]byte) *Key { return s.shards[hash[0]][hash] }
 
-// Org returns the organization, or nil when the edge holds no fragment of it.
-func (s *Snapshot) Org(id wire.ID) *Org {
-	if found := s.tenants[id]; found != nil {
-		return found.base.org
-	}
-	return nil
-}
-
 // LimitPico returns a budget's limit in force, pico-USD; false when the organization has no such budget.
 func (s *Snapshot) LimitPico(org, budget wire.ID) (int64, bool) {
 	tenant := s.tenants[org]

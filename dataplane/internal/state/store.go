@@ -56,9 +56,6 @@ type Prepared struct {
 	prices   *wire.Tariffs // only for the platform fragment
 }
 
-// Generation returns the generation that is prepared.
-func (p *Prepared) Generation() uint64 { return p.fragment.generation }
-
 // Full returns the prepared fragment as a push of the full state, for keeping it on disk.
 func (p *Prepared) Full() Push { return p.fragment.full(p.push.Org) }
 

@@ -23,6 +23,7 @@ var classes = [...]int{
 type Pool struct {
 	class  [len(classes)]sync.Pool // below groundLeast
 	ground ground
+	turns  turns
 }
 
 // Buffer is a borrowed buffer. B may be replaced by another slice; what was borrowed goes back all the same.
@@ -33,6 +34,7 @@ type Buffer struct {
 	class  int
 	file   bool // the bytes are a file's
 	share  share
+	turn   *turn
 }
 
 // InFile says whether the bytes are a file's. They cannot be written, and a disk that fails while they are read is a fault, which is a panic
@@ -62,7 +64,11 @@ func (p *Pool) Get(size int) *Buffer {
 
 // Free hands the buffer back. Nothing may refer to its bytes afterwards. Free of nil does nothing.
 func (b *Buffer) Free() {
-	if b == nil || b.pool == nil {
+	if b == nil {
+		return
+	}
+	b.turn.end()
+	if b.turn = nil; b.pool == nil {
 		return
 	}
 	if pool := b.pool; b.ground != nil {
@@ -113,6 +119,21 @@ func (p *Pool) readAnnounced(r io.Reader, length int) (*Buffer, error) {
 			return nil, err
 		}
 	}
+	return b, nil
+}
+
+// ReadInTurn reads a body as ReadBody does, and one that is announced as large when it is its turn: soon, whatever becomes of the others.
+func (p *Pool) ReadInTurn(r io.Reader, length int64, limit int) (*Buffer, error) {
+	if length < groundLeast*3/4 || length > int64(limit) {
+		return p.ReadBody(r, length, limit)
+	}
+	turn := p.turns.take(int(length))
+	b, err := p.readAnnounced(r, int(length))
+	if err != nil {
+		turn.end()
+		return nil, err
+	}
+	b.turn = turn
 	return b, nil
 }
 

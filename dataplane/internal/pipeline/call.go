@@ -207,7 +207,7 @@ func (p *Pipeline) read(c *call) *refusal.Error {
 	if p.carried(c) {
 		return p.carry(c)
 	}
-	body, err := p.buffers.ReadBody(c.r.Body, c.r.ContentLength, p.BodyBytesMax)
+	body, err := p.buffers.ReadInTurn(c.r.Body, c.r.ContentLength, p.BodyBytesMax)
 	c.body = body
 	return notTaken(err, p.BodyBytesMax)
 }

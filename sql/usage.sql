@@ -147,6 +147,41 @@ GROUP BY 1, 2
 ORDER BY 1, 2
 LIMIT 1000000;
 
+-- name: ListCosts :many
+-- What some values cost in each hour of a range that is summed up. The hours of each are read by an index of its own.
+SELECT w.dimension::text AS dimension, w.name::text AS name, w.value::text AS value, s.start, s.cost_pico
+FROM (SELECT unnest(sqlc.arg(dimensions)::text[]) AS dimension, unnest(sqlc.arg(names)::text[]) AS name, unnest(sqlc.arg(among)::text[]) AS value) w
+CROSS JOIN LATERAL (
+  SELECT c.start, c.cost_pico
+  FROM usage_slice c
+  WHERE c.org_id = $1 AND c.step = 'hour' AND c.dimension = w.dimension AND c.name = w.name AND c.value = w.value
+    AND c.start >= sqlc.arg(from_time)::timestamptz AND c.start < sqlc.arg(until)::timestamptz
+  OFFSET 0
+) s
+ORDER BY s.start
+LIMIT 10000000;
+
+-- name: ListFreshCosts :many
+-- What every value of the plain dimensions cost in each hour of a range that is not summed up yet, in one pass.
+SELECT (CASE WHEN grouping(u.workspace_id) = 0 THEN 'workspace' WHEN grouping(u.agent_id) = 0 THEN 'agent' WHEN grouping(u.virtual_key_id) = 0 THEN 'virtual_key'
+    WHEN grouping(u.provider_id) = 0 THEN 'provider' WHEN grouping(u.route_id) = 0 THEN 'route' WHEN grouping(u.model) = 0 THEN 'model' ELSE 'outcome' END)::text AS dimension,
+  coalesce(u.workspace_id::text, u.agent_id::text, u.virtual_key_id::text, u.provider_id::text, u.route_id::text, u.model, u.outcome)::text AS value,
+  u.start::timestamptz AS start, sum(u.cost_pico)::numeric AS cost_pico
+FROM usage_fresh u
+WHERE u.org_id = $1 AND u.source = 'hour' AND u.start >= sqlc.arg(from_time)::timestamptz AND u.start < sqlc.arg(until)::timestamptz
+GROUP BY GROUPING SETS ((u.start, u.workspace_id), (u.start, u.agent_id), (u.start, u.virtual_key_id), (u.start, u.provider_id), (u.start, u.route_id), (u.start, u.model), (u.start, u.outcome))
+LIMIT 10000000;
+
+-- name: ListFreshTagCosts :many
+-- Likewise what every value of some labels, and every outcome of what has them, cost. The name of end users is empty.
+SELECT (CASE WHEN grouping(u.value) > 0 THEN 'tagged' WHEN u.name = '' THEN 'end_user' ELSE 'label' END)::text AS dimension,
+  u.name::text AS name, coalesce(CASE WHEN grouping(u.value) = 0 THEN u.value END, u.outcome)::text AS value, u.start::timestamptz AS start, sum(u.cost_pico)::numeric AS cost_pico
+FROM usage_fresh u
+WHERE u.org_id = $1 AND u.source = 'tag_hour' AND u.name = ANY(sqlc.arg(names)::text[])
+  AND u.start >= sqlc.arg(from_time)::timestamptz AND u.start < sqlc.arg(until)::timestamptz
+GROUP BY GROUPING SETS ((u.start, u.name, u.value), (u.start, u.name, u.outcome))
+LIMIT 10000000;
+
 -- name: ListTagNames :many
 -- The labels that calls of a range had: from one name to the next, and each looked for in the range.
 WITH RECURSIVE named AS (

@@ -41,8 +41,24 @@ func slicingOf(place scope.Place) (by slicing, value string) {
 	}
 }
 
-// whole says whether all values together are asked for.
-func whole(by slicing) bool { return by.dimension == "outcome" || by.dimension == "tagged" }
+// valued is one value of a dimension.
+type valued struct {
+	slicing
+	value string
+}
+
+// valuesOf are the values whose sums are those of a place: every outcome, where it is all of them.
+func valuesOf(place scope.Place) []valued {
+	by, value := slicingOf(place)
+	if by.dimension != "outcome" && by.dimension != "tagged" {
+		return []valued{{by, value}}
+	}
+	var all []valued
+	for _, outcome := range []string{"ok", "refused", "upstream_failed", "client_closed", "indeterminate"} {
+		all = append(all, valued{by, outcome})
+	}
+	return all
+}
 
 // everywhere says whether the place holds every call: of the organization, and where each model or run has its own.
 func everywhere(place scope.Place) bool {

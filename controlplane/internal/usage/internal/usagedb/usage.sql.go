@@ -359,6 +359,71 @@ func (q *Queries) ListCellsOf(ctx context.Context, arg ListCellsOfParams) ([]Lis
 	return items, nil
 }
 
+const listCosts = `-- name: ListCosts :many
+SELECT w.dimension::text AS dimension, w.name::text AS name, w.value::text AS value, s.start, s.cost_pico
+FROM (SELECT unnest($2::text[]) AS dimension, unnest($3::text[]) AS name, unnest($4::text[]) AS value) w
+CROSS JOIN LATERAL (
+  SELECT c.start, c.cost_pico
+  FROM usage_slice c
+  WHERE c.org_id = $1 AND c.step = 'hour' AND c.dimension = w.dimension AND c.name = w.name AND c.value = w.value
+    AND c.start >= $5::timestamptz AND c.start < $6::timestamptz
+  OFFSET 0
+) s
+ORDER BY s.start
+LIMIT 10000000
+`
+
+type ListCostsParams struct {
+	OrgID      ident.Org
+	Dimensions []string
+	Names      []string
+	Among      []string
+	FromTime   time.Time
+	Until      time.Time
+}
+
+type ListCostsRow struct {
+	Dimension string
+	Name      string
+	Value     string
+	Start     time.Time
+	CostPico  money.Amount
+}
+
+// What some values cost in each hour of a range that is summed up. The hours of each are read by an index of its own.
+func (q *Queries) ListCosts(ctx context.Context, arg ListCostsParams) ([]ListCostsRow, error) {
+	rows, err := q.db.Query(ctx, listCosts,
+		arg.OrgID,
+		arg.Dimensions,
+		arg.Names,
+		arg.Among,
+		arg.FromTime,
+		arg.Until,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListCostsRow
+	for rows.Next() {
+		var i ListCostsRow
+		if err := rows.Scan(
+			&i.Dimension,
+			&i.Name,
+			&i.Value,
+			&i.Start,
+			&i.CostPico,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listDearest = `-- name: ListDearest :many
 SELECT x.value
 FROM (
@@ -659,6 +724,113 @@ func (q *Queries) ListEvents(ctx context.Context, arg ListEventsParams) ([]ListE
 			&i.AgentName,
 			&i.VirtualKeyName,
 			&i.ProviderName,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listFreshCosts = `-- name: ListFreshCosts :many
+SELECT (CASE WHEN grouping(u.workspace_id) = 0 THEN 'workspace' WHEN grouping(u.agent_id) = 0 THEN 'agent' WHEN grouping(u.virtual_key_id) = 0 THEN 'virtual_key'
+    WHEN grouping(u.provider_id) = 0 THEN 'provider' WHEN grouping(u.route_id) = 0 THEN 'route' WHEN grouping(u.model) = 0 THEN 'model' ELSE 'outcome' END)::text AS dimension,
+  coalesce(u.workspace_id::text, u.agent_id::text, u.virtual_key_id::text, u.provider_id::text, u.route_id::text, u.model, u.outcome)::text AS value,
+  u.start::timestamptz AS start, sum(u.cost_pico)::numeric AS cost_pico
+FROM usage_fresh u
+WHERE u.org_id = $1 AND u.source = 'hour' AND u.start >= $2::timestamptz AND u.start < $3::timestamptz
+GROUP BY GROUPING SETS ((u.start, u.workspace_id), (u.start, u.agent_id), (u.start, u.virtual_key_id), (u.start, u.provider_id), (u.start, u.route_id), (u.start, u.model), (u.start, u.outcome))
+LIMIT 10000000
+`
+
+type ListFreshCostsParams struct {
+	OrgID    ident.Org
+	FromTime time.Time
+	Until    time.Time
+}
+
+type ListFreshCostsRow struct {
+	Dimension string
+	Value     string
+	Start     time.Time
+	CostPico  money.Amount
+}
+
+// What every value of the plain dimensions cost in each hour of a range that is not summed up yet, in one pass.
+func (q *Queries) ListFreshCosts(ctx context.Context, arg ListFreshCostsParams) ([]ListFreshCostsRow, error) {
+	rows, err := q.db.Query(ctx, listFreshCosts, arg.OrgID, arg.FromTime, arg.Until)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListFreshCostsRow
+	for rows.Next() {
+		var i ListFreshCostsRow
+		if err := rows.Scan(
+			&i.Dimension,
+			&i.Value,
+			&i.Start,
+			&i.CostPico,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listFreshTagCosts = `-- name: ListFreshTagCosts :many
+SELECT (CASE WHEN grouping(u.value) > 0 THEN 'tagged' WHEN u.name = '' THEN 'end_user' ELSE 'label' END)::text AS dimension,
+  u.name::text AS name, coalesce(CASE WHEN grouping(u.value) = 0 THEN u.value END, u.outcome)::text AS value, u.start::timestamptz AS start, sum(u.cost_pico)::numeric AS cost_pico
+FROM usage_fresh u
+WHERE u.org_id = $1 AND u.source = 'tag_hour' AND u.name = ANY($2::text[])
+  AND u.start >= $3::timestamptz AND u.start < $4::timestamptz
+GROUP BY GROUPING SETS ((u.start, u.name, u.value), (u.start, u.name, u.outcome))
+LIMIT 10000000
+`
+
+type ListFreshTagCostsParams struct {
+	OrgID    ident.Org
+	Names    []string
+	FromTime time.Time
+	Until    time.Time
+}
+
+type ListFreshTagCostsRow struct {
+	Dimension string
+	Name      string
+	Value     string
+	Start     time.Time
+	CostPico  money.Amount
+}
+
+// Likewise what every value of some labels, and every outcome of what has them, cost. The name of end users is empty.
+func (q *Queries) ListFreshTagCosts(ctx context.Context, arg ListFreshTagCostsParams) ([]ListFreshTagCostsRow, error) {
+	rows, err := q.db.Query(ctx, listFreshTagCosts,
+		arg.OrgID,
+		arg.Names,
+		arg.FromTime,
+		arg.Until,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListFreshTagCostsRow
+	for rows.Next() {
+		var i ListFreshTagCostsRow
+		if err := rows.Scan(
+			&i.Dimension,
+			&i.Name,
+			&i.Value,
+			&i.Start,
+			&i.CostPico,
 		); err != nil {
 			return nil, err
 		}

@@ -4,7 +4,14 @@
 -- cost time, and are taken where Postgres cannot know from where on hours are not folded. Groups are hashed, since they are few. And each question is
 -- planned by itself: one plan for all of them, which a connection would go over to, knows neither the range nor what restricts.
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true),
-  set_config('work_mem', '64MB', true), set_config('plan_cache_mode', 'force_custom_plan', true);
+  set_config('work_mem', '64MB', true), set_config('plan_cache_mode', 'force_custom_plan', true),
+  set_config('enable_nestloop', 'on', true);
+
+-- name: PlanForSums :exec
+-- @sqlc-vet-disable org-id-required
+-- Touches no row. Sums read what is pending, a few rows that hold thousands of calls with their labels each, which Postgres cannot know: it would go
+-- through all calls again for each label. Without loops it hashes them.
+SELECT set_config('enable_nestloop', 'off', true);
 
 -- name: ListDearest :many
 -- The values of one dimension on which most was spent in a range: of its whole weeks, the whole days beside them and the hours beside these.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/scope"
 	"tollgate.dev/controlplane/internal/tenant"
 	"tollgate.dev/controlplane/internal/usage"
 	"tollgate.dev/dataplane/wire"
@@ -77,24 +79,36 @@ func (f *fixture) spend(t testing.TB, actor authz.Actor, query usage.SpendQuery,
 	return string(text)
 }
 
+// statement is what went over a pool, and how it was to be planned.
+type statement struct {
+	pgx.TraceQueryStartData
+	settings []string
+}
+
 // heard is the statements that went over a pool.
 type heard struct {
-	mu  sync.Mutex
-	all []pgx.TraceQueryStartData
+	mu       sync.Mutex
+	settings []string
+	all      []statement
 }
 
 func (h *heard) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if strings.Contains(data.SQL, "usage_") {
-		h.all = append(h.all, data)
+	switch {
+	case strings.Contains(data.SQL, "'enable_seqscan'"):
+		h.settings = []string{data.SQL}
+	case strings.Contains(data.SQL, "'enable_"):
+		h.settings = append(slices.Clone(h.settings), data.SQL)
+	case strings.Contains(data.SQL, "usage_"):
+		h.all = append(h.all, statement{data, h.settings})
 	}
 	return ctx
 }
 
 func (h *heard) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-func (h *heard) take() []pgx.TraceQueryStartData {
+func (h *heard) take() []statement {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	all := h.all
@@ -125,12 +139,14 @@ func (p *plan) read(into map[string]float64) {
 }
 
 // rowsRead runs a query again as the service runs it, and adds how many rows it read of each table.
-func rowsRead(t *testing.T, db *tenant.DB, org ident.Org, query pgx.TraceQueryStartData, into map[string]float64) {
+func rowsRead(t *testing.T, db *tenant.DB, org ident.Org, query statement, into map[string]float64) {
 	t.Helper()
 	var text string
 	err := db.Read(t.Context(), org, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(t.Context(), "SET LOCAL enable_seqscan = off"); err != nil {
-			return err
+		for _, setting := range query.settings {
+			if _, err := tx.Exec(t.Context(), setting); err != nil {
+				return err
+			}
 		}
 		return tx.QueryRow(t.Context(), "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) "+query.SQL, query.Args...).Scan(&text)
 	})
@@ -196,6 +212,48 @@ func TestAPageOfSpendReadsAFewRowsForEachGroupAndDayAndNoEvents(t *testing.T) {
 		for table, rows := range read {
 			if !strings.HasPrefix(table, "usage_slice") && !strings.HasPrefix(table, "usage_fold") && rows > 0 {
 				t.Errorf("by %s: %v rows of %s, which holds more than what is asked for", group, rows, table)
+			}
+		}
+	}
+}
+
+// One row of what is pending holds many calls, each with its labels. Postgres knows that of neither, and would go through all calls for each label.
+func TestWhatIsPendingIsGoneThroughAFewTimesForAPage(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	actor := f.listed(t, "a")[0]
+	const calls = 300
+	now := time.Now().UTC()
+	var events []*wire.UsageEvent
+	for i := range calls {
+		events = append(events, event(actor.Org, at(now), func(e *wire.UsageEvent) { e.EndUser = fmt.Sprint("user-", i%7) }))
+	}
+	f.take(t, f.batch(t, 9, 1, events...))
+	service, spoken := f.overheard(t)
+	from := now.Truncate(time.Hour).Add(-time.Hour)
+	for name, ask := range map[string]func() (int64, error){
+		"spend": func() (int64, error) {
+			found, err := service.Spend(t.Context(), actor, usage.SpendQuery{From: from, To: from.Add(3 * time.Hour), GroupBy: usage.ByEndUser, Step: usage.ByHour})
+			return found.Total.Events, err
+		},
+		"restricted": func() (int64, error) {
+			found, err := service.Spend(t.Context(), actor, usage.SpendQuery{From: from, To: from.Add(3 * time.Hour), GroupBy: usage.ByModel, Where: usage.Where{LabelName: "team", LabelValue: "blue"}})
+			return found.Total.Events, err
+		},
+		"costs": func() (int64, error) {
+			place := scope.Place{Kind: scope.EndUser, Value: scope.Each}
+			found, err := service.CostByPlace(t.Context(), actor.Org, []scope.Place{place}, from, from.Add(3*time.Hour))
+			return found[place][now.Truncate(time.Hour)].Pico() / 100, err
+		},
+	} {
+		if found, err := ask(); err != nil || found != calls {
+			t.Fatalf("%s: %d calls, %v", name, found, err)
+		}
+		for _, one := range spoken.take() {
+			read := map[string]float64{}
+			rowsRead(t, f.db.Tenant, actor.Org, one, read)
+			if rows := read["usage_pending"]; rows > 10 {
+				t.Errorf("%s: what is pending is read %v times by %s", name, rows, one.SQL)
 			}
 		}
 	}

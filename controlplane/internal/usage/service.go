@@ -38,7 +38,7 @@ func (s *Service) Hours(ctx context.Context, actor authz.Actor, query HoursQuery
 	if err := query.check(); err != nil {
 		return nil, err
 	}
-	err = s.read(ctx, actor, func(tx pgx.Tx) error {
+	err = s.sums(ctx, actor, func(tx pgx.Tx) error {
 		all, err = hours(ctx, tx, actor.Org, query)
 		return err
 	})
@@ -47,7 +47,7 @@ func (s *Service) Hours(ctx context.Context, actor authz.Actor, query HoursQuery
 
 // Totals returns the sums of a range of whole hours; from is rounded down to its hour.
 func (s *Service) Totals(ctx context.Context, actor authz.Actor, from, to time.Time) (sums Totals, err error) {
-	err = s.read(ctx, actor, func(tx pgx.Tx) error {
+	err = s.sums(ctx, actor, func(tx pgx.Tx) error {
 		sums, err = totals(ctx, tx, actor.Org, from, to)
 		return err
 	})
@@ -60,12 +60,15 @@ func (s *Service) Spend(ctx context.Context, actor authz.Actor, query SpendQuery
 	if err != nil {
 		return Spend{}, err
 	}
-	err = s.read(ctx, actor, func(tx pgx.Tx) error {
+	err = s.sums(ctx, actor, func(tx pgx.Tx) error {
 		fill := found.fromSlices
 		if q.Where != (Where{}) {
 			fill = found.fromParts
 		}
 		if err := fill(ctx, tx, actor.Org, q, names); err != nil || q.GroupBy != ByRun {
+			return err
+		}
+		if err := planForRanges(ctx, tx); err != nil { // the dearest runs are a list
 			return err
 		}
 		all, err := runs(ctx, tx, actor.Org, q, "")
@@ -96,7 +99,7 @@ func (s *Service) prepare(ctx context.Context, actor authz.Actor, query SpendQue
 
 // piece reads the next rows of an export.
 func (s *Service) piece(ctx context.Context, actor authz.Actor, q SpendQuery, names names, after row) (rows []row, err error) {
-	err = s.read(ctx, actor, func(tx pgx.Tx) error {
+	err = s.sums(ctx, actor, func(tx pgx.Tx) error {
 		rows, err = exported(ctx, tx, actor.Org, q, names, after, exportedAtOnce)
 		return err
 	})
@@ -160,7 +163,7 @@ func (s *Service) Kept(ctx context.Context, actor authz.Actor) (since time.Time,
 
 // Refusals returns how often each code refused in a range of whole hours, the most frequent first.
 func (s *Service) Refusals(ctx context.Context, actor authz.Actor, from, to time.Time) (all []Refusal, err error) {
-	err = s.read(ctx, actor, func(tx pgx.Tx) error {
+	err = s.sums(ctx, actor, func(tx pgx.Tx) error {
 		all, err = refusals(ctx, tx, actor.Org, from, to)
 		return err
 	})
@@ -239,6 +242,9 @@ func (s *Service) Event(ctx context.Context, actor authz.Actor, id ident.Event) 
 // to its hour; hours without cost are left out. A place with a value for each is the sum of all of them.
 func (s *Service) CostByPlace(ctx context.Context, org ident.Org, places []scope.Place, from, to time.Time) (all map[scope.Place]map[time.Time]money.Amount, err error) {
 	err = s.ranges(ctx, org, func(tx pgx.Tx) error {
+		if err := planForSums(ctx, tx); err != nil {
+			return err
+		}
 		all, err = costByPlace(ctx, tx, org, places, from, to)
 		return err
 	})
@@ -250,6 +256,16 @@ func (s *Service) read(ctx context.Context, actor authz.Actor, do func(pgx.Tx) e
 		return err
 	}
 	return s.ranges(ctx, actor.Org, do)
+}
+
+// sums reads in a transaction that is planned for sums alone.
+func (s *Service) sums(ctx context.Context, actor authz.Actor, do func(pgx.Tx) error) error {
+	return s.read(ctx, actor, func(tx pgx.Tx) error {
+		if err := planForSums(ctx, tx); err != nil {
+			return err
+		}
+		return do(tx)
+	})
 }
 
 // ranges runs do in a transaction that is planned for sums and lists of one organization.

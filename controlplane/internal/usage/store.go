@@ -22,6 +22,13 @@ func planForRanges(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
+func planForSums(ctx context.Context, tx pgx.Tx) error {
+	if err := usagedb.New(tx).PlanForSums(ctx); err != nil {
+		return fmt.Errorf("set how sums are planned: %w", err)
+	}
+	return nil
+}
+
 func hours(ctx context.Context, tx pgx.Tx, org ident.Org, q HoursQuery) ([]HourCost, error) {
 	by := SpendQuery{GroupBy: q.GroupBy}
 	rows, err := slicesOf(ctx, tx, org, by.slicing(), ByHour, q.From.Truncate(time.Hour), q.To, row{}, hoursRows)

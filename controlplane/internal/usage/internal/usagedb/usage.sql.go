@@ -1313,7 +1313,8 @@ func (q *Queries) OldestEvent(ctx context.Context, orgID ident.Org) (time.Time, 
 
 const planForRanges = `-- name: PlanForRanges :exec
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true),
-  set_config('work_mem', '64MB', true), set_config('plan_cache_mode', 'force_custom_plan', true)
+  set_config('work_mem', '64MB', true), set_config('plan_cache_mode', 'force_custom_plan', true),
+  set_config('enable_nestloop', 'on', true)
 `
 
 // @sqlc-vet-disable org-id-required
@@ -1322,6 +1323,18 @@ SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off
 // planned by itself: one plan for all of them, which a connection would go over to, knows neither the range nor what restricts.
 func (q *Queries) PlanForRanges(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, planForRanges)
+	return err
+}
+
+const planForSums = `-- name: PlanForSums :exec
+SELECT set_config('enable_nestloop', 'off', true)
+`
+
+// @sqlc-vet-disable org-id-required
+// Touches no row. Sums read what is pending, a few rows that hold thousands of calls with their labels each, which Postgres cannot know: it would go
+// through all calls again for each label. Without loops it hashes them.
+func (q *Queries) PlanForSums(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, planForSums)
 	return err
 }
 

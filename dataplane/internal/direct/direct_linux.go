@@ -1,3 +1,5 @@
+//go:build !386
+
 package direct
 
 import (
@@ -18,8 +20,8 @@ func New(c net.Conn) net.Conn {
 		return c
 	}
 	d := &conn{TCPConn: tcp, raw: raw}
-	d.in.try = func(fd uintptr) bool { return d.in.call(syscall.SYS_READ, fd) }
-	d.out.try = func(fd uintptr) bool { return d.out.call(syscall.SYS_WRITE, fd) }
+	d.in.try = func(fd uintptr) bool { return d.in.call(syscall.SYS_RECVFROM, fd, 0) }
+	d.out.try = func(fd uintptr) bool { return d.out.call(syscall.SYS_SENDTO, fd, syscall.MSG_NOSIGNAL) }
 	return d
 }
 
@@ -40,9 +42,9 @@ type transfer struct {
 }
 
 // call tries the transfer once. It is false while the socket is not ready.
-func (t *transfer) call(trap, fd uintptr) bool {
+func (t *transfer) call(trap, fd, flags uintptr) bool {
 	for {
-		n, _, failed := syscall.RawSyscall(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(t.data))), uintptr(len(t.data))) //nolint:gosec // the system call takes an address
+		n, _, failed := syscall.RawSyscall6(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(t.data))), uintptr(len(t.data)), flags, 0, 0) //nolint:gosec // the system call takes an address
 		switch failed {
 		case syscall.EINTR:
 			continue

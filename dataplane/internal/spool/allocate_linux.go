@@ -24,3 +24,6 @@ func freeBytes(dir string) (free int64, known bool) {
 	}
 	return int64(disk.Bavail) * disk.Bsize, true
 }
+
+// page gives a part of a mapping its pages, ready to be written to. Where the kernel is older than 5.14 they come one by one.
+func page(mapped []byte) { _ = unix.Madvise(mapped, unix.MADV_POPULATE_WRITE) }

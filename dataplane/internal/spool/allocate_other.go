@@ -9,3 +9,6 @@ func allocate(file *os.File, size int64) error { return fillZeros(file, size) }
 
 // freeBytes is what the disk of dir has free for this process.
 func freeBytes(string) (free int64, known bool) { return 0, false }
+
+// page gives a part of a mapping its pages, ready to be written to.
+func page([]byte) {}

@@ -23,6 +23,7 @@ const (
 	frameBytes  = 16
 	recordBytes = 1 << 16 // the largest payload
 	align       = 8
+	pagedAhead  = 1 << 16 // how much of the mapping gets its pages at a time: one by one they cost more
 )
 
 // segment is one file of the spool. Only the newest one is mapped and written.
@@ -34,6 +35,7 @@ type segment struct {
 	number uint64
 	size   int64
 
+	paged     int64     // offset up to which the mapping has its pages; guarded by Spool.mu
 	end       int64     // offset behind the last record; guarded by Spool.mu
 	lastSeq   uint64    // of the last record; guarded by Spool.mu
 	lastEvent uint64    // seq of the last event; guarded by Spool.mu
@@ -95,6 +97,10 @@ func framedBytes(n int) int64 {
 // between leaves no record.
 func (s *segment) put(payload []byte, seq uint64) {
 	frame := s.mapped[s.end : s.end+framedBytes(len(payload))]
+	if s.end+int64(len(frame)) > s.paged {
+		page(s.mapped[s.paged:min(s.paged+pagedAhead, int64(len(s.mapped)))])
+		s.paged += pagedAhead
+	}
 	copy(frame[frameBytes:], payload)
 	binary.LittleEndian.PutUint64(frame[8:], seq)
 	binary.LittleEndian.PutUint32(frame[4:], frameSum(uint32(len(payload)), frame[8:frameBytes+len(payload)]))

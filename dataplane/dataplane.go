@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"runtime/debug"
@@ -164,11 +163,4 @@ func newEpoch() uint64 {
 	var raw [8]byte
 	_, _ = rand.Read(raw[:]) // crypto/rand.Read never fails
 	return binary.LittleEndian.Uint64(raw[:]) | 1
-}
-
-// logRecovery says what the last process left.
-func logRecovery(logger *slog.Logger, previous uint64, indeterminate, skipped int) {
-	if indeterminate > 0 || skipped > 0 {
-		logger.Warn("the last process left open attempts or damaged records", "previous_epoch", previous, "indeterminate", indeterminate, "damaged_places", skipped)
-	}
 }

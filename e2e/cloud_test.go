@@ -189,7 +189,7 @@ func TestAStreamOfACloudThatBreaksNeverEndsCleanly(t *testing.T) {
 	}
 }
 
-// TestEmbeddingsReachTheCloudsThatHaveThem asks each for embeddings and compares what was counted with what was billed.
+// TestEmbeddingsReachTheCloudsThatHaveThemInOpenAIsFormat asks each for embeddings and compares what was counted with what was billed.
 func TestEmbeddingsReachTheCloudsThatHaveThemInOpenAIsFormat(t *testing.T) {
 	p := newProject(t, stand(t))
 	all := map[string]cloud{

@@ -31,7 +31,7 @@ func (h *heard) told(tokens []any, tops func(at int) int) {
 	}
 }
 
-// value walks a JSON value; what is not there is nil. A step is a key or an index.
+// valueAt walks a JSON value; what is not there is nil. A step is a key or an index.
 func valueAt(from any, steps ...any) any {
 	for _, step := range steps {
 		switch at := step.(type) {

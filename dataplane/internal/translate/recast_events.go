@@ -6,7 +6,7 @@ import (
 	"tollgate.dev/dataplane/internal/scan"
 )
 
-// named events of a stream, as Anthropic and OpenAI's Responses send them.
+// eventWriter writes the named events of a stream, as Anthropic and OpenAI's Responses send them.
 type eventWriter struct {
 	out      []byte
 	numbered bool // by sequence_number

@@ -27,7 +27,7 @@ func (o *odds) others(token string) []string {
 	return append([]string{token}, strings.Split(strings.Repeat("x", max(o.likeliest-1, 0)), "")...)[:o.likeliest]
 }
 
-// chatOdds tells them as OpenAI does; without odds nothing.
+// chat tells them as OpenAI does; without odds nothing.
 func (o *odds) chat(pieces ...string) any {
 	if o == nil {
 		return nil

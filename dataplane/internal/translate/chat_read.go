@@ -96,7 +96,7 @@ func (p *parser) chatParts(raw []byte) (parts []part) {
 	p.object(raw, func(key string, value []byte) bool {
 		switch key {
 		case "content":
-			parts = p.chatContent(value)
+			parts = p.content(value, p.chatPart)
 		case "cache_control":
 			mark = value
 		case "role":
@@ -115,14 +115,6 @@ func marked(parts []part, mark []byte) []part {
 	if n := len(parts); n > 0 && mark != nil {
 		parts[n-1].cache = mark
 	}
-	return parts
-}
-
-func (p *parser) chatContent(value []byte) (parts []part) {
-	if value[0] == '"' {
-		return append(parts, part{kind: partText, path: p.here(), text: p.text(value)})
-	}
-	p.array(value, func(raw []byte) { parts = append(parts, p.chatPart(raw)) })
 	return parts
 }
 
@@ -221,7 +213,7 @@ func (p *parser) chatAssistant(cv *conversation, raw []byte) {
 		case "name":
 			p.drop(p.here())
 		case "content":
-			parts = append(parts, p.chatContent(value)...)
+			parts = append(parts, p.content(value, p.chatPart)...)
 		case "refusal":
 			parts = append(parts, part{kind: partText, path: p.here(), text: p.text(value)})
 		case "reasoning_content", "reasoning":
@@ -312,7 +304,7 @@ func (p *parser) chatResult(cv *conversation, raw []byte) {
 		case "tool_call_id":
 			made.id = p.text(value)
 		case "content":
-			made.result = p.chatContent(value)
+			made.result = p.content(value, p.chatPart)
 		case "cache_control":
 			made.cache = value
 		default:

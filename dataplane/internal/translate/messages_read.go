@@ -13,7 +13,7 @@ func readMessages(p *parser, _ *Ask, body []byte) *conversation {
 		switch key {
 		case "model", "stream", "max_tokens": // read by Ask
 		case "system":
-			cv.system = p.blocks(value)
+			cv.system = p.content(value, p.block)
 		case "messages":
 			p.array(value, func(message []byte) { p.messagesMessage(cv, message) })
 		case "tools":
@@ -80,24 +80,15 @@ func (p *parser) messagesMessage(cv *conversation, raw []byte) {
 		case "role":
 		case "content":
 			if role == `"system"` {
-				cv.instruct(path, p.blocks(value)...)
+				cv.instruct(path, p.content(value, p.block)...)
 			} else {
-				cv.say(role == `"assistant"`, p.blocks(value)...)
+				cv.say(role == `"assistant"`, p.content(value, p.block)...)
 			}
 		default:
 			return false
 		}
 		return true
 	})
-}
-
-// blocks reads content: a string, or blocks.
-func (p *parser) blocks(value []byte) (parts []part) {
-	if value[0] == '"' {
-		return append(parts, part{kind: partText, path: p.here(), text: p.text(value)})
-	}
-	p.array(value, func(raw []byte) { parts = append(parts, p.block(raw)) })
-	return parts
 }
 
 func (p *parser) block(raw []byte) part {
@@ -141,7 +132,7 @@ func (p *parser) block(raw []byte) part {
 				p.wrong("must be an object")
 			}
 		case "content":
-			made.result = p.blocks(value)
+			made.result = p.content(value, p.block)
 		case "is_error":
 			made.failed = p.flag(value)
 		default:

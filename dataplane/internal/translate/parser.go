@@ -83,6 +83,15 @@ func (p *parser) array(raw []byte, do func(value []byte)) {
 	})
 }
 
+// content reads what a turn says: a string, or parts in the dialect's form.
+func (p *parser) content(value []byte, read func(raw []byte) part) (parts []part) {
+	if value[0] == '"' {
+		return append(parts, part{kind: partText, path: p.here(), text: p.text(value)})
+	}
+	p.array(value, func(raw []byte) { parts = append(parts, read(raw)) })
+	return parts
+}
+
 // text returns the inside of a string.
 func (p *parser) text(value []byte) []byte {
 	if len(value) < 2 || value[0] != '"' {

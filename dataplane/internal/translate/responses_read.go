@@ -88,7 +88,7 @@ func (p *parser) responsesMessage(cv *conversation, raw []byte) {
 		switch key {
 		case "type", "role", "id", "status", "phase":
 		case "content":
-			parts = p.responsesContent(value)
+			parts = p.content(value, p.responsesPart)
 		default:
 			return false
 		}
@@ -102,14 +102,6 @@ func (p *parser) responsesMessage(cv *conversation, raw []byte) {
 	default:
 		p.wrong("has the role " + role + "; use system, developer, user or assistant")
 	}
-}
-
-func (p *parser) responsesContent(value []byte) (parts []part) {
-	if value[0] == '"' {
-		return append(parts, part{kind: partText, path: p.here(), text: p.text(value)})
-	}
-	p.array(value, func(raw []byte) { parts = append(parts, p.responsesPart(raw)) })
-	return parts
 }
 
 func (p *parser) responsesPart(raw []byte) part {
@@ -176,7 +168,7 @@ func (p *parser) responsesResult(raw []byte) part {
 		case "call_id":
 			made.id = p.text(value)
 		case "output":
-			made.result = p.responsesContent(value)
+			made.result = p.content(value, p.responsesPart)
 		default:
 			return false
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -124,25 +125,8 @@ func (api geminiAPI) serve(w http.ResponseWriter, r *http.Request) {
 		api.embed(w, r, model, verb)
 		return
 	}
-	var request geminiRequest
-	err := decode(r, &request)
-	switch {
-	case err != nil:
-		api.refuse(w, http.StatusBadRequest, "Invalid JSON payload received. "+err.Error())
-		return
-	case len(request.Contents) == 0:
-		api.refuse(w, http.StatusBadRequest, "* GenerateContentRequest.contents: contents is not specified")
-		return
-	case strings.HasPrefix(model, missingModel), !streamed && verb != "generateContent" && verb != "countTokens":
-		api.refuse(w, http.StatusNotFound, "models/"+model+" is not found for API version v1beta, or is not supported for "+verb+".")
-		return
-	}
-	if lacking := api.lacks(r, &request); lacking != "" {
-		api.noFile(w, lacking)
-		return
-	}
-	if problem := request.problem(api.provider, model); problem != "" {
-		api.refuse(w, http.StatusBadRequest, problem)
+	request := api.read(w, r, model, verb)
+	if request == nil {
 		return
 	}
 	if verb == "countTokens" {
@@ -160,16 +144,42 @@ func (api geminiAPI) serve(w http.ResponseWriter, r *http.Request) {
 	answer := geminiAnswer{ModelVersion: model, ResponseID: api.sim.id("resp")}
 	switch {
 	case !streamed:
-		answer.Candidates = api.candidates(x.reply, &request)
+		answer.Candidates = api.candidates(x.reply, request)
 		answer.UsageMetadata = x.geminiUsage(true)
 		x.plain(answer)
 	case r.URL.Query().Get("alt") == "sse":
-		api.stream(x, &request, answer)
+		api.stream(x, request, answer)
 	default:
-		answer.Candidates = api.candidates(x.reply, &request)
+		answer.Candidates = api.candidates(x.reply, request)
 		answer.UsageMetadata = x.geminiUsage(true)
 		x.plain([]geminiAnswer{answer})
 	}
+}
+
+// read reads a request that can be served; nil: it is refused.
+func (api geminiAPI) read(w http.ResponseWriter, r *http.Request, model, verb string) *geminiRequest {
+	request := new(geminiRequest)
+	err := decode(r, request)
+	switch {
+	case err != nil:
+		api.refuse(w, http.StatusBadRequest, "Invalid JSON payload received. "+err.Error())
+		return nil
+	case len(request.Contents) == 0:
+		api.refuse(w, http.StatusBadRequest, "* GenerateContentRequest.contents: contents is not specified")
+		return nil
+	case strings.HasPrefix(model, missingModel), !slices.Contains([]string{"generateContent", "streamGenerateContent", "countTokens"}, verb):
+		api.refuse(w, http.StatusNotFound, "models/"+model+" is not found for API version v1beta, or is not supported for "+verb+".")
+		return nil
+	}
+	if lacking := api.lacks(r, request); lacking != "" {
+		api.noFile(w, lacking)
+		return nil
+	}
+	if problem := request.problem(api.provider, model); problem != "" {
+		api.refuse(w, http.StatusBadRequest, problem)
+		return nil
+	}
+	return request
 }
 
 // candidates are the answers, as many as were asked for.

@@ -141,6 +141,38 @@ func TestEightEdgesTogetherAdmitTheLimit(t *testing.T) {
 	})
 }
 
+// TestLiteLLM27736EightEdgesTogetherUseTheTokensOfALimit is also LiteLLM's #40291: a limit of tokens was the limit times the replicas. Each call
+// reserves twice what it uses; the rest comes free again, for whichever edge asks next.
+func TestLiteLLM27736EightEdgesTogetherUseTheTokensOfALimit(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		t.Helper()
+		const amount, each = 100_000, 50
+		key, until := keyOf(rule(total, amount, perHour)), time.Now().Add(time.Minute)
+		var used atomic.Int64
+		var group sync.WaitGroup
+		for _, edge := range edges(t, url, 8) {
+			group.Go(func() {
+				var g Grant
+				for over := 0; over < 100 && time.Now().Before(until); {
+					if used.Load() > amount*98/100 {
+						over++
+					}
+					if edge.Admit(&g, key, &state.Facts{}, Estimate{InputTokens: each, OutputTokens: each}, time.Now()) != nil {
+						<-time.After(time.Millisecond)
+						continue
+					}
+					used.Add(each)
+					g.Settle(each-10, 10, time.Now())
+				}
+			})
+		}
+		group.Wait()
+		if got := used.Load(); got > amount || got <= amount*98/100 {
+			t.Errorf("%d tokens are used of %d", got, amount)
+		}
+	})
+}
+
 func TestTheWaitIsTheTimeUntilEnoughHasLeft(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		t.Helper()

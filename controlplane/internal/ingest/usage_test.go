@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -109,5 +110,69 @@ func TestTakingUsageInWakesItsWatchersWithinASecond(t *testing.T) {
 		t.Error("another organization's watcher was woken")
 	case <-time.After(time.Second):
 		t.Error("nobody was woken")
+	}
+}
+
+func TestUsageShowsWhatWasTakenInToItsOrganizationOnly(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	a, b := f.db.Org(t, "a"), f.db.Org(t, "b")
+	refused := event(a.Org, func(e *wire.UsageEvent) {
+		e.Outcome, e.Code, e.Rule, e.CostPico, e.AgentId, e.ProviderId = wire.Outcome_OUTCOME_REFUSED, wire.CodeBudgetExhausted, "monthly", 0, nil, nil
+	})
+	started := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+	events := []*wire.UsageEvent{refused}
+	for i := range 7 {
+		events = append(events, event(a.Org, func(e *wire.UsageEvent) { e.StartedUnixUs = started.Add(time.Duration(i/2) * time.Minute).UnixMicro() }))
+	}
+	f.take(t, f.batch(t, 9, 1, events...))
+	f.take(t, f.batch(t, 9, 100, event(b.Org)))
+
+	hours, err := f.usage.Hours(t.Context(), a, usage.HoursQuery{From: started, To: started.Add(time.Hour), GroupBy: usage.ByAgent})
+	if err != nil || len(hours) != 2 || hours[0].GroupID != "" || hours[0].Events != 1 || hours[1].Events != 7 || hours[1].Cost.Pico() != 700 {
+		t.Errorf("hours %+v, %v", hours, err)
+	}
+	totals, err := f.usage.Totals(t.Context(), a, started, started.Add(time.Hour))
+	if err != nil || totals.Events != 8 || totals.Refused != 1 || totals.Cost.Pico() != 700 || totals.OutputTokens != 40 {
+		t.Errorf("totals %+v, %v", totals, err)
+	}
+	refusals, err := f.usage.Refusals(t.Context(), a, started, started.Add(time.Hour))
+	if err != nil || fmt.Sprint(refusals) != "[{budget_exhausted 1}]" {
+		t.Errorf("refusals %+v, %v", refusals, err)
+	}
+	seen := map[ident.Event]bool{}
+	var last time.Time
+	filter := usage.Filter{Limit: 3}
+	for pages := 1; ; pages++ {
+		page, err := f.usage.Events(t.Context(), a, filter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, each := range page.Items {
+			if seen[each.ID] || !last.IsZero() && each.StartedAt.After(last) {
+				t.Errorf("page %d: %s at %s is out of order or repeated", pages, each.ID, each.StartedAt)
+			}
+			seen[each.ID], last = true, each.StartedAt
+		}
+		if filter.Before = page.Next; page.Next == "" {
+			break
+		}
+	}
+	if len(seen) != 8 {
+		t.Errorf("%d events over all pages", len(seen))
+	}
+	page, err := f.usage.Events(t.Context(), a, usage.Filter{Outcome: "refused"})
+	if err != nil || len(page.Items) != 1 || page.Items[0].Rule != "monthly" || !page.Items[0].AgentID.IsZero() {
+		t.Fatalf("refused events %+v, %v", page, err)
+	}
+	detail, err := f.usage.Event(t.Context(), a, page.Items[0].ID)
+	if err != nil || len(detail.Attempts) != 1 || detail.Price != nil || string(detail.Labels) != `{"team": "blue"}` {
+		t.Errorf("detail %+v, %v", detail, err)
+	}
+	if _, err := f.usage.Event(t.Context(), b, page.Items[0].ID); err == nil {
+		t.Error("another organization sees the event")
+	}
+	if page, err := f.usage.Events(t.Context(), b, usage.Filter{}); err != nil || len(page.Items) != 1 {
+		t.Errorf("the other organization sees %d events, %v", len(page.Items), err)
 	}
 }

@@ -25,11 +25,11 @@ func (t *Tree) Names(refused []string) []Finding {
 	return found
 }
 
-// Length finds files of more than limit lines, generated ones and tests apart.
+// Length finds files of more than limit lines, generated ones apart.
 func (t *Tree) Length(limit int) []Finding {
 	var found []Finding
 	for _, file := range t.Files() {
-		if !file.Generated && !file.Test && file.Lines > limit {
+		if !file.Generated && file.Lines > limit {
 			found = append(found, Finding{file.Path, fmt.Sprintf("%d lines, want at most %d", file.Lines, limit)})
 		}
 	}

@@ -145,6 +145,7 @@ var foreignTables = []house.Foreign{
 	{File: "usage.sql", Table: "usage_slice", Reason: "ingest writes the sums that usage reads"},
 	{File: "usage.sql", Table: "usage_tag_hour", Reason: "the names of labels are looked for one after the other, by the key"},
 	{File: "usage.sql", Table: "usage_hour", Reason: "hours that have hits are looked for in what is not folded, too"},
+	{File: "usage.sql", Table: "usage_day", Reason: "days in which calls have things in common are looked for one after the other, by the key"},
 	{File: "usage.sql", Table: "usage_fold", Reason: "says from where on hours are not folded"},
 	{File: "usage.sql", Table: "usage_pending", Reason: "a batch that has a value is found without taking it apart"},
 	{File: "ledger.sql", Table: "edge", Reason: "nothing is lent until the edges have told what they know"},

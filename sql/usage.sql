@@ -4,14 +4,18 @@
 -- cost time, and are taken where Postgres cannot know from where on hours are not folded. Groups are hashed, since they are few. And each question is
 -- planned by itself: one plan for all of them, which a connection would go over to, knows neither the range nor what restricts.
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true),
-  set_config('work_mem', '64MB', true), set_config('plan_cache_mode', 'force_custom_plan', true),
-  set_config('enable_nestloop', 'on', true);
+  set_config('work_mem', '64MB', true), set_config('plan_cache_mode', 'force_custom_plan', true);
 
 -- name: PlanForSums :exec
 -- @sqlc-vet-disable org-id-required
 -- Touches no row. Sums read what is pending, a few rows that hold thousands of calls with their labels each, which Postgres cannot know: it would go
 -- through all calls again for each label. Without loops it hashes them.
 SELECT set_config('enable_nestloop', 'off', true);
+
+-- name: PlanForRuns :exec
+-- @sqlc-vet-disable org-id-required
+-- Touches no row. The dearest runs of a short range are found by when they began and sorted, those of a long one by what they cost.
+SELECT set_config('enable_nestloop', 'on', true), set_config('enable_sort', 'on', true);
 
 -- name: ListDearest :many
 -- The values of one dimension on which most was spent in a range: of its whole weeks, the whole days beside them and the hours beside these.
@@ -505,6 +509,58 @@ FROM (
 WHERE x.start >= sqlc.arg(from_hour)::timestamptz AND x.start < sqlc.arg(until)::timestamptz
 ORDER BY 1 DESC
 LIMIT sqlc.arg(at_most)::integer;
+
+-- name: ListDayWith :many
+-- The newest day of a range in which calls have some things in common; sums by one dimension say of each thing alone that there is some. Days are read
+-- from the newest on, by their key, until one has such.
+SELECT x.start::timestamptz AS start
+FROM (
+  (SELECT d.start
+  FROM usage_day d
+  WHERE d.org_id = $1 AND d.start > sqlc.arg(from_hour)::timestamptz - interval '24 hours' AND d.start < sqlc.arg(until)::timestamptz
+    AND (sqlc.narg(workspace)::uuid IS NULL OR d.workspace_id = sqlc.narg(workspace)::uuid)
+    AND (sqlc.narg(agent)::uuid IS NULL OR d.agent_id = sqlc.narg(agent)::uuid)
+    AND (sqlc.narg(virtual_key)::uuid IS NULL OR d.virtual_key_id = sqlc.narg(virtual_key)::uuid)
+    AND (sqlc.narg(provider)::uuid IS NULL OR d.provider_id = sqlc.narg(provider)::uuid)
+    AND (sqlc.narg(route)::uuid IS NULL OR d.route_id = sqlc.narg(route)::uuid)
+    AND (sqlc.arg(model)::text = '' OR d.model IN (sqlc.arg(model)::text, sqlc.arg(no_route)::text))
+    AND (sqlc.arg(outcome)::text = '' OR d.outcome = sqlc.arg(outcome)::text)
+    AND (sqlc.arg(code)::text = '' OR d.code = sqlc.arg(code)::text)
+  ORDER BY d.start DESC
+  LIMIT 1)
+  UNION ALL
+  SELECT date_trunc('day', max(u.start), 'UTC')
+  FROM usage_fresh u
+  WHERE u.org_id = $1 AND u.source = 'hour' AND u.start >= sqlc.arg(from_hour)::timestamptz AND u.start < sqlc.arg(until)::timestamptz
+    AND (sqlc.narg(workspace)::uuid IS NULL OR u.workspace_id = sqlc.narg(workspace)::uuid)
+    AND (sqlc.narg(agent)::uuid IS NULL OR u.agent_id = sqlc.narg(agent)::uuid)
+    AND (sqlc.narg(virtual_key)::uuid IS NULL OR u.virtual_key_id = sqlc.narg(virtual_key)::uuid)
+    AND (sqlc.narg(provider)::uuid IS NULL OR u.provider_id = sqlc.narg(provider)::uuid)
+    AND (sqlc.narg(route)::uuid IS NULL OR u.route_id = sqlc.narg(route)::uuid)
+    AND (sqlc.arg(model)::text = '' OR u.model IN (sqlc.arg(model)::text, sqlc.arg(no_route)::text))
+    AND (sqlc.arg(outcome)::text = '' OR u.outcome = sqlc.arg(outcome)::text)
+    AND (sqlc.arg(code)::text = '' OR u.code = sqlc.arg(code)::text)
+) x
+WHERE x.start IS NOT NULL
+ORDER BY x.start DESC
+LIMIT 1;
+
+-- name: ListHoursWith :many
+-- The newest hours of a day in which calls have some things in common.
+SELECT s.start::timestamptz AS start
+FROM usage_sum s
+WHERE s.org_id = $1 AND s.source = 'hour' AND s.start >= sqlc.arg(from_hour)::timestamptz AND s.start < sqlc.arg(until)::timestamptz
+    AND (sqlc.narg(workspace)::uuid IS NULL OR s.workspace_id = sqlc.narg(workspace)::uuid)
+    AND (sqlc.narg(agent)::uuid IS NULL OR s.agent_id = sqlc.narg(agent)::uuid)
+    AND (sqlc.narg(virtual_key)::uuid IS NULL OR s.virtual_key_id = sqlc.narg(virtual_key)::uuid)
+    AND (sqlc.narg(provider)::uuid IS NULL OR s.provider_id = sqlc.narg(provider)::uuid)
+    AND (sqlc.narg(route)::uuid IS NULL OR s.route_id = sqlc.narg(route)::uuid)
+    AND (sqlc.arg(model)::text = '' OR s.model IN (sqlc.arg(model)::text, sqlc.arg(no_route)::text))
+    AND (sqlc.arg(outcome)::text = '' OR s.outcome = sqlc.arg(outcome)::text)
+    AND (sqlc.arg(code)::text = '' OR s.code = sqlc.arg(code)::text)
+GROUP BY s.start
+ORDER BY s.start DESC
+LIMIT 24;
 
 -- name: GetPrice :one
 -- A row of the catalog, charged still or not, or one of the organization's own.

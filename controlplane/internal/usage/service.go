@@ -68,10 +68,7 @@ func (s *Service) Spend(ctx context.Context, actor authz.Actor, query SpendQuery
 		if err := fill(ctx, tx, actor.Org, q, names); err != nil || q.GroupBy != ByRun {
 			return err
 		}
-		if err := planForRanges(ctx, tx); err != nil { // the dearest runs are a list
-			return err
-		}
-		all, err := runs(ctx, tx, actor.Org, q, "")
+		all, err := dearestRuns(ctx, tx, actor.Org, q)
 		found.Groups = make([]Share, len(all))
 		for i := range all {
 			found.Groups[i] = Share{GroupID: all[i].RunID, GroupName: all[i].RunID, Figures: all[i].Figures}
@@ -123,7 +120,7 @@ func (s *Service) Runs(ctx context.Context, actor authz.Actor, query SpendQuery)
 		return nil, err
 	}
 	err = s.read(ctx, actor, func(tx pgx.Tx) error {
-		all, err = runs(ctx, tx, actor.Org, q, "")
+		all, err = dearestRuns(ctx, tx, actor.Org, q)
 		return err
 	})
 	return all, err

@@ -22,20 +22,34 @@ const (
 	noRoute     = "(no route)"
 )
 
-// hits are the sums by one dimension in which what a filter asks for is counted, and the values under which it may be.
+// hits are the sums by one dimension in which what a filter asks for is counted, and the values under which it may be; or those by all dimensions.
 type hits struct {
 	slicing
 	names, among []string
+	all          *Filter
 }
 
-// hits are where hours without any call that the filter lets through can be told. What is rarest as a rule comes first.
+// hits are where hours without any call that the filter lets through can be told. What is rarest as a rule comes first. Of several things that calls
+// have together, and of codes, the sums by all dimensions know.
 func (f *Filter) hits() (all []hits) {
+	tagged, plain := f.taggedHits(), f.plainHits()
+	if f.Code != "" || len(plain) > 1 {
+		plain = []hits{{all: f}}
+	}
+	return append(tagged, plain...)
+}
+
+func (f *Filter) taggedHits() (all []hits) {
 	if f.EndUser != "" {
-		all = append(all, hits{slicing{"end_user", ""}, []string{""}, []string{f.EndUser, otherValues}})
+		all = append(all, hits{slicing{"end_user", ""}, []string{""}, []string{f.EndUser, otherValues}, nil})
 	}
 	if f.LabelName != "" {
-		all = append(all, hits{slicing{"label", f.LabelName}, []string{f.LabelName, otherValues}, []string{f.LabelValue, otherValues}})
+		all = append(all, hits{slicing{"label", f.LabelName}, []string{f.LabelName, otherValues}, []string{f.LabelValue, otherValues}, nil})
 	}
+	return all
+}
+
+func (f *Filter) plainHits() (all []hits) {
 	for _, by := range []struct {
 		dimension string
 		id        uuid.UUID
@@ -47,14 +61,14 @@ func (f *Filter) hits() (all []hits) {
 		{"provider", f.ProviderID.UUID},
 	} {
 		if by.id != uuid.Nil {
-			all = append(all, hits{slicing{by.dimension, ""}, []string{""}, []string{by.id.String()}})
+			all = append(all, hits{slicing{by.dimension, ""}, []string{""}, []string{by.id.String()}, nil})
 		}
 	}
 	if f.Outcome != "" {
-		all = append(all, hits{slicing{"outcome", ""}, []string{""}, []string{f.Outcome}})
+		all = append(all, hits{slicing{"outcome", ""}, []string{""}, []string{f.Outcome}, nil})
 	}
 	if f.Model != "" {
-		all = append(all, hits{slicing{"model", ""}, []string{""}, []string{f.Model, noRoute}})
+		all = append(all, hits{slicing{"model", ""}, []string{""}, []string{f.Model, noRoute}, nil})
 	}
 	return all
 }
@@ -112,13 +126,11 @@ func (f Filter) inHours(ctx context.Context, tx pgx.Tx, org ident.Org, from plac
 // are no more.
 func hoursWithAll(ctx context.Context, tx pgx.Tx, org ident.Org, by []hits, since, before time.Time) (all []time.Time, next time.Time, err error) {
 	for i, one := range by {
-		hours, err := hoursOf(ctx, tx, org, one, since, before)
+		hours, more, err := one.hours(ctx, tx, org, since, before)
 		if err != nil || len(hours) == 0 {
-			return nil, time.Time{}, err
+			return nil, more, err
 		}
-		if before = hours[0].Add(time.Hour); len(hours) == hitsAtOnce {
-			next = later(next, hours[hitsAtOnce-1])
-		}
+		before, next = hours[0].Add(time.Hour), later(next, more)
 		if i == 0 {
 			all = hours
 			continue
@@ -132,12 +144,46 @@ func hoursWithAll(ctx context.Context, tx pgx.Tx, org ident.Org, by []hits, sinc
 	return all, earlier(next, before), nil
 }
 
-func hoursOf(ctx context.Context, tx pgx.Tx, org ident.Org, by hits, since, before time.Time) ([]time.Time, error) {
-	hours, err := usagedb.New(tx).ListHits(ctx, usagedb.ListHitsParams{
-		OrgID: org, Dimension: by.dimension, Names: by.names, Among: by.among, FromHour: since, Until: before, Source: by.source(), AtMost: hitsAtOnce,
+// hours lists the newest hours of a range that have hits, and before when there may be more; zero: there are no more.
+func (h hits) hours(ctx context.Context, tx pgx.Tx, org ident.Org, since, before time.Time) (hours []time.Time, more time.Time, err error) {
+	if h.all != nil {
+		return h.all.hoursWith(ctx, tx, org, since, before)
+	}
+	hours, err = usagedb.New(tx).ListHits(ctx, usagedb.ListHitsParams{
+		OrgID: org, Dimension: h.dimension, Names: h.names, Among: h.among, FromHour: since, Until: before, Source: h.source(), AtMost: hitsAtOnce,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list hours of %s by %s: %w", org, by.dimension, err)
+		return nil, time.Time{}, fmt.Errorf("list hours of %s by %s: %w", org, h.dimension, err)
 	}
-	return hours, nil
+	if len(hours) == hitsAtOnce {
+		more = hours[hitsAtOnce-1]
+	}
+	return hours, more, nil
+}
+
+// hoursWith lists the newest hours of a range in which calls may have together what the filter asks for: those of the newest day that has such.
+func (f *Filter) hoursWith(ctx context.Context, tx pgx.Tx, org ident.Org, since, before time.Time) (hours []time.Time, more time.Time, err error) {
+	asked := usagedb.ListDayWithParams{
+		OrgID: org, FromHour: since, Until: before, Workspace: orNone(f.WorkspaceID.UUID), Agent: orNone(f.AgentID.UUID), VirtualKey: orNone(f.VirtualKeyID.UUID),
+		Provider: orNone(f.ProviderID.UUID), Route: orNone(f.RouteID.UUID), Model: f.Model, NoRoute: noRoute, Outcome: f.Outcome, Code: f.Code,
+	}
+	days, err := usagedb.New(tx).ListDayWith(ctx, asked)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("list days of %s: %w", org, err)
+	}
+	if len(days) == 0 {
+		return nil, time.Time{}, nil
+	}
+	first := later(since, days[0])
+	hours, err = usagedb.New(tx).ListHoursWith(ctx, usagedb.ListHoursWithParams{
+		OrgID: org, FromHour: first, Until: earlier(before, days[0].Add(dayLong)), Workspace: asked.Workspace, Agent: asked.Agent, VirtualKey: asked.VirtualKey,
+		Provider: asked.Provider, Route: asked.Route, Model: f.Model, NoRoute: noRoute, Outcome: f.Outcome, Code: f.Code,
+	})
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("list hours of %s: %w", org, err)
+	}
+	if first.After(since) {
+		more = first
+	}
+	return hours, more, nil
 }

@@ -97,6 +97,14 @@ func figures(events, input, cached, write, output, reasoning, estimated int64, c
 	}
 }
 
+// dearestRuns lists runs that began in a range, the dearest first.
+func dearestRuns(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery) ([]Run, error) {
+	if err := usagedb.New(tx).PlanForRuns(ctx); err != nil {
+		return nil, fmt.Errorf("set how runs are planned: %w", err)
+	}
+	return runs(ctx, tx, org, q, "")
+}
+
 // runs lists runs that began in a range, the dearest first; only restricts to one.
 func runs(ctx context.Context, tx pgx.Tx, org ident.Org, q SpendQuery, only string) ([]Run, error) {
 	rows, err := usagedb.New(tx).ListRuns(ctx, usagedb.ListRunsParams{

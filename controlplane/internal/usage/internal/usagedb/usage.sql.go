@@ -424,6 +424,90 @@ func (q *Queries) ListCosts(ctx context.Context, arg ListCostsParams) ([]ListCos
 	return items, nil
 }
 
+const listDayWith = `-- name: ListDayWith :many
+SELECT x.start::timestamptz AS start
+FROM (
+  (SELECT d.start
+  FROM usage_day d
+  WHERE d.org_id = $1 AND d.start > $2::timestamptz - interval '24 hours' AND d.start < $3::timestamptz
+    AND ($4::uuid IS NULL OR d.workspace_id = $4::uuid)
+    AND ($5::uuid IS NULL OR d.agent_id = $5::uuid)
+    AND ($6::uuid IS NULL OR d.virtual_key_id = $6::uuid)
+    AND ($7::uuid IS NULL OR d.provider_id = $7::uuid)
+    AND ($8::uuid IS NULL OR d.route_id = $8::uuid)
+    AND ($9::text = '' OR d.model IN ($9::text, $10::text))
+    AND ($11::text = '' OR d.outcome = $11::text)
+    AND ($12::text = '' OR d.code = $12::text)
+  ORDER BY d.start DESC
+  LIMIT 1)
+  UNION ALL
+  SELECT date_trunc('day', max(u.start), 'UTC')
+  FROM usage_fresh u
+  WHERE u.org_id = $1 AND u.source = 'hour' AND u.start >= $2::timestamptz AND u.start < $3::timestamptz
+    AND ($4::uuid IS NULL OR u.workspace_id = $4::uuid)
+    AND ($5::uuid IS NULL OR u.agent_id = $5::uuid)
+    AND ($6::uuid IS NULL OR u.virtual_key_id = $6::uuid)
+    AND ($7::uuid IS NULL OR u.provider_id = $7::uuid)
+    AND ($8::uuid IS NULL OR u.route_id = $8::uuid)
+    AND ($9::text = '' OR u.model IN ($9::text, $10::text))
+    AND ($11::text = '' OR u.outcome = $11::text)
+    AND ($12::text = '' OR u.code = $12::text)
+) x
+WHERE x.start IS NOT NULL
+ORDER BY x.start DESC
+LIMIT 1
+`
+
+type ListDayWithParams struct {
+	OrgID      ident.Org
+	FromHour   time.Time
+	Until      time.Time
+	Workspace  *uuid.UUID
+	Agent      *uuid.UUID
+	VirtualKey *uuid.UUID
+	Provider   *uuid.UUID
+	Route      *uuid.UUID
+	Model      string
+	NoRoute    string
+	Outcome    string
+	Code       string
+}
+
+// The newest day of a range in which calls have some things in common; sums by one dimension say of each thing alone that there is some. Days are read
+// from the newest on, by their key, until one has such.
+func (q *Queries) ListDayWith(ctx context.Context, arg ListDayWithParams) ([]time.Time, error) {
+	rows, err := q.db.Query(ctx, listDayWith,
+		arg.OrgID,
+		arg.FromHour,
+		arg.Until,
+		arg.Workspace,
+		arg.Agent,
+		arg.VirtualKey,
+		arg.Provider,
+		arg.Route,
+		arg.Model,
+		arg.NoRoute,
+		arg.Outcome,
+		arg.Code,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []time.Time
+	for rows.Next() {
+		var start time.Time
+		if err := rows.Scan(&start); err != nil {
+			return nil, err
+		}
+		items = append(items, start)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listDearest = `-- name: ListDearest :many
 SELECT x.value
 FROM (
@@ -970,6 +1054,72 @@ func (q *Queries) ListHits(ctx context.Context, arg ListHitsParams) ([]time.Time
 	return items, nil
 }
 
+const listHoursWith = `-- name: ListHoursWith :many
+SELECT s.start::timestamptz AS start
+FROM usage_sum s
+WHERE s.org_id = $1 AND s.source = 'hour' AND s.start >= $2::timestamptz AND s.start < $3::timestamptz
+    AND ($4::uuid IS NULL OR s.workspace_id = $4::uuid)
+    AND ($5::uuid IS NULL OR s.agent_id = $5::uuid)
+    AND ($6::uuid IS NULL OR s.virtual_key_id = $6::uuid)
+    AND ($7::uuid IS NULL OR s.provider_id = $7::uuid)
+    AND ($8::uuid IS NULL OR s.route_id = $8::uuid)
+    AND ($9::text = '' OR s.model IN ($9::text, $10::text))
+    AND ($11::text = '' OR s.outcome = $11::text)
+    AND ($12::text = '' OR s.code = $12::text)
+GROUP BY s.start
+ORDER BY s.start DESC
+LIMIT 24
+`
+
+type ListHoursWithParams struct {
+	OrgID      ident.Org
+	FromHour   time.Time
+	Until      time.Time
+	Workspace  *uuid.UUID
+	Agent      *uuid.UUID
+	VirtualKey *uuid.UUID
+	Provider   *uuid.UUID
+	Route      *uuid.UUID
+	Model      string
+	NoRoute    string
+	Outcome    string
+	Code       string
+}
+
+// The newest hours of a day in which calls have some things in common.
+func (q *Queries) ListHoursWith(ctx context.Context, arg ListHoursWithParams) ([]time.Time, error) {
+	rows, err := q.db.Query(ctx, listHoursWith,
+		arg.OrgID,
+		arg.FromHour,
+		arg.Until,
+		arg.Workspace,
+		arg.Agent,
+		arg.VirtualKey,
+		arg.Provider,
+		arg.Route,
+		arg.Model,
+		arg.NoRoute,
+		arg.Outcome,
+		arg.Code,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []time.Time
+	for rows.Next() {
+		var start time.Time
+		if err := rows.Scan(&start); err != nil {
+			return nil, err
+		}
+		items = append(items, start)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listNames = `-- name: ListNames :many
 SELECT a.agent_id::text AS group_key, a.name FROM agent a WHERE a.org_id = $1 AND $2::text = 'agent'
 UNION ALL SELECT w.workspace_id::text, w.name FROM workspace w WHERE w.org_id = $1 AND $2::text = 'workspace'
@@ -1313,8 +1463,7 @@ func (q *Queries) OldestEvent(ctx context.Context, orgID ident.Org) (time.Time, 
 
 const planForRanges = `-- name: PlanForRanges :exec
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true),
-  set_config('work_mem', '64MB', true), set_config('plan_cache_mode', 'force_custom_plan', true),
-  set_config('enable_nestloop', 'on', true)
+  set_config('work_mem', '64MB', true), set_config('plan_cache_mode', 'force_custom_plan', true)
 `
 
 // @sqlc-vet-disable org-id-required
@@ -1323,6 +1472,17 @@ SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off
 // planned by itself: one plan for all of them, which a connection would go over to, knows neither the range nor what restricts.
 func (q *Queries) PlanForRanges(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, planForRanges)
+	return err
+}
+
+const planForRuns = `-- name: PlanForRuns :exec
+SELECT set_config('enable_nestloop', 'on', true), set_config('enable_sort', 'on', true)
+`
+
+// @sqlc-vet-disable org-id-required
+// Touches no row. The dearest runs of a short range are found by when they began and sorted, those of a long one by what they cost.
+func (q *Queries) PlanForRuns(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, planForRuns)
 	return err
 }
 

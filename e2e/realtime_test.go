@@ -115,11 +115,12 @@ func TestAKeyUnderGuardrailsSpeaksInTextAlone(t *testing.T) {
 	conn, _, err := websocket.Dial(t.Context(), p.house.Edges[0].URL+"/v1/realtime?model="+speaker, &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + p.key}}})
 	must(t, err)
 	defer func() { _ = conn.CloseNow() }()
-	say := func(message, until string) (got struct {
+	type message struct {
 		Type  string
 		Error struct{ Code, Param, Rule string }
-	}) {
-		must(t, conn.Write(t.Context(), websocket.MessageText, []byte(message)))
+	}
+	say := func(text, until string) (got message) {
+		must(t, conn.Write(t.Context(), websocket.MessageText, []byte(text)))
 		for got.Type != until {
 			_, raw, err := conn.Read(t.Context())
 			must(t, err)
@@ -127,13 +128,13 @@ func TestAKeyUnderGuardrailsSpeaksInTextAlone(t *testing.T) {
 		}
 		return got
 	}
-	for message, want := range map[string]string{
+	for text, want := range map[string]string{
 		`{"type":"input_audio_buffer.append","audio":"AAAA"}`:                                                                                         "unsupported_media_type type",
 		`{"type":"session.update","session":{"type":"realtime","output_modalities":["audio"]}}`:                                                       "unsupported_media_type session.output_modalities",
 		`{"type":"conversation.item.create","item":{"type":"message","role":"user","content":[{"type":"input_text","text":"Tell me of ZANZIBAR."}]}}`: "guardrail_blocked ",
 	} {
-		if got := say(message, "error").Error; got.Code+" "+got.Param != want || got.Rule != p.name {
-			t.Errorf("%s: %+v", message, got)
+		if got := say(text, "error").Error; got.Code+" "+got.Param != want || got.Rule != p.name {
+			t.Errorf("%s: %+v", text, got)
 		}
 	}
 	must(t, conn.Write(t.Context(), websocket.MessageText, []byte(`{"type":"conversation.item.create","item":{"type":"message","role":"user","content":[{"type":"input_text","text":"Say something."}]}}`)))

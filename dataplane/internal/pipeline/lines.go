@@ -253,7 +253,7 @@ func (f *lines) fits() *refusal.Error {
 	if i := slices.IndexFunc(f.asks, func(s *asked) bool { return s.target.Model == to.Model }); i >= 0 { // what a result costs would be of either
 		return invalidField("model", "leads to the same model of the provider as "+f.asks[i].route.Name+" does. Call it alike in all requests of a batch")
 	}
-	if !noteFits(append(f.asks[:len(f.asks):len(f.asks)], f.asked), handle.BatchNoteMost) {
+	if !noteFits(append(f.asks[:len(f.asks):len(f.asks)], f.asked), handle.BatchNoteMost-runRoom) {
 		return invalidField("model", "makes more models than the id of one batch has room for. Send its requests as a batch of their own")
 	}
 	if f.asked.price = batchRow(to.Prices.At(f.c.started)); f.asked.price == nil {

@@ -40,9 +40,12 @@ const (
 	keyID
 	agentID
 	idsOfNote
+)
 
+const (
 	idBytes    = len(wire.ID{})
 	shareBytes = idBytes + 8 // of a further model in a note's ids
+	runRoom    = 64          // bytes of the note of an id that stay for its run
 )
 
 func (n *longNote) id(which int) (id wire.ID) {
@@ -64,7 +67,7 @@ func (n *longNote) of(c *call, a *attempt) {
 // share returns the route of a further model, and what its requests can cost in pico-USD.
 func (n *longNote) share(i int) (route wire.ID, bound int64) {
 	of := n.IDs[idsOfNote*idBytes+i*shareBytes:]
-	return wire.ID(of[:idBytes]), int64(binary.BigEndian.Uint64(of[idBytes:])) //nolint:gosec // an int64 as it was written
+	return wire.ID(of[:idBytes]), int64(binary.BigEndian.Uint64(of[idBytes:]))
 }
 
 // sound says whether a note has what it must have.

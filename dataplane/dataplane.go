@@ -64,6 +64,9 @@ func Run(ctx context.Context, config Config, version string, out io.Writer) erro
 	if err != nil {
 		return err
 	}
+	if err := largepage.Touched(); err != nil {
+		logger.Info("pages of the program that nobody reads stay in memory", "error", err)
+	}
 	logger.Info("listening", "address", listener.Addr().String(), "version", version)
 	return edge.serve(ctx, listener)
 }

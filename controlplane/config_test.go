@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -100,5 +102,27 @@ func TestSameHostKnowsTheSpellingsOfLoopback(t *testing.T) {
 		if got := sameHost(test.public, test.asked); got != test.want {
 			t.Errorf("%s asked as %q: %v", test.public, test.asked, got)
 		}
+	}
+}
+
+func TestTheExampleOfTheVariablesHasThemAll(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../deploy/controlplane.env.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var example, want []string
+	for line := range strings.Lines(string(raw)) {
+		if name, _, ok := strings.Cut(strings.TrimPrefix(line, "#"), "="); ok {
+			example = append(example, name)
+		}
+	}
+	for _, v := range variables() {
+		want = append(want, v.name)
+	}
+	slices.Sort(example)
+	slices.Sort(want)
+	if !slices.Equal(example, want) {
+		t.Errorf("the example has %q, want %q", example, want)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"maps"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,5 +80,29 @@ func TestMissingVariableIsNamed(t *testing.T) {
 		if !strings.Contains(dataplane.Help(), name+" (required)\n") {
 			t.Errorf("--help does not say that %s is required", name)
 		}
+	}
+}
+
+func TestTheExampleOfTheVariablesHasThemAll(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../deploy/edge.env.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var example, want []string
+	for line := range strings.Lines(string(raw)) {
+		if name, _, ok := strings.Cut(strings.TrimPrefix(line, "#"), "="); ok {
+			example = append(example, name)
+		}
+	}
+	for line := range strings.Lines(dataplane.Help()) {
+		if name := strings.Fields(line); len(name) > 0 && (strings.HasPrefix(name[0], "TOLLGATE_") || strings.HasPrefix(name[0], "OTEL_")) {
+			want = append(want, name[0])
+		}
+	}
+	slices.Sort(example)
+	slices.Sort(want)
+	if !slices.Equal(example, want) {
+		t.Errorf("the example has %q, want %q", example, want)
 	}
 }

@@ -98,7 +98,7 @@ func Run(ctx context.Context, options Options) (Report, error) {
 	if b.rig, err = rig.New(ctx, options.Rig); err != nil {
 		return Report{}, err
 	}
-	defer b.rig.Close()
+	defer func() { _ = b.rig.Close() }()
 	nginx, addr, err := startNginx(ctx, filepath.Join(options.Rig.Dir, "nginx"), upstream.Addr)
 	if err != nil {
 		return Report{}, err

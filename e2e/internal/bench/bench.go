@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -83,7 +84,7 @@ type bench struct {
 }
 
 // Run starts everything, measures and prints the table.
-func Run(ctx context.Context, options Options) (Report, error) {
+func Run(ctx context.Context, options Options) (report Report, err error) {
 	b := &bench{options: options, lengths: lengthsOf(options), out: options.Out}
 	fmt.Fprintf(b.out, "%s, %d processors, %s\n", machine(), runtime.NumCPU(), runtime.Version())
 	if options.Quick {
@@ -98,7 +99,7 @@ func Run(ctx context.Context, options Options) (Report, error) {
 	if b.rig, err = rig.New(ctx, options.Rig); err != nil {
 		return Report{}, err
 	}
-	defer func() { _ = b.rig.Close() }()
+	defer func() { err = errors.Join(err, b.rig.Close()) }()
 	nginx, addr, err := startNginx(ctx, filepath.Join(options.Rig.Dir, "nginx"), upstream.Addr)
 	if err != nil {
 		return Report{}, err

@@ -162,9 +162,10 @@ func (x *exchange) faultless() bool {
 	return false
 }
 
-// cut closes the connection in the middle of what is being said.
+// cut closes the connection in the middle of what is being said. What was said until then is on the bill before anybody can see its end.
 func (x *exchange) cut() {
 	_ = x.control.Flush()
+	x.end()
 	if connection, _, err := x.control.Hijack(); err == nil {
 		_ = connection.Close()
 	}

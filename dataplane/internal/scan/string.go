@@ -36,20 +36,9 @@ func (s *scanner) str(i int) (int, bool) {
 	}
 }
 
-// long is how many plain bytes in a row make it worth while to look for more of them in blocks.
-const long = 64
-
 // plain returns where the next byte is that is special in a string, looking at many at a time; the end of b when there is none.
 func plain(b []byte, i int) int {
-	for begin := i; len(b)-i >= 32; {
-		w := b[i : i+32 : i+32]
-		if (special(binary.LittleEndian.Uint64(w))|special(binary.LittleEndian.Uint64(w[8:]))|special(binary.LittleEndian.Uint64(w[16:]))|special(binary.LittleEndian.Uint64(w[24:])))&highs != 0 {
-			break
-		}
-		if i += 32; i-begin == long {
-			i = blocks(b, i)
-		}
-	}
+	i = blocks(b, i)
 	for len(b)-i >= 8 {
 		if found := special(binary.LittleEndian.Uint64(b[i:])) & highs; found != 0 {
 			return i + bits.TrailingZeros64(found)/8 // the lowest one is right; those above it may be borrowed from it

@@ -113,7 +113,7 @@ func (c *Console) usageFields(v *visit) ([]component.Field, error) {
 		return component.Field{Name: name, Label: label, Value: v.QueryParam(name), Options: []component.Option{{Label: every}}}
 	}
 	outcome, agent, key, provider := field("outcome", "Outcome", "Every outcome"), field("agent_id", "Agent", "Every agent"), field("virtual_key_id", "Virtual key", "Every key"), field("provider_id", "Provider", "Every provider")
-	for _, one := range []string{"ok", "refused", "upstream_failed", "client_closed", "indeterminate"} {
+	for _, one := range usage.Outcomes() {
 		outcome.Options = append(outcome.Options, component.Option{Value: one, Label: outcomeBadge(one).Text})
 	}
 	agents, err := c.Agents.List(ctx, v.actor)

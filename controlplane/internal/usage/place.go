@@ -54,7 +54,7 @@ func valuesOf(place scope.Place) []valued {
 		return []valued{{by, value}}
 	}
 	var all []valued
-	for _, outcome := range []string{"ok", "refused", "upstream_failed", "client_closed", "indeterminate"} {
+	for _, outcome := range Outcomes() {
 		all = append(all, valued{by, outcome})
 	}
 	return all

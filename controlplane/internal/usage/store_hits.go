@@ -175,10 +175,8 @@ func (f *Filter) hoursWith(ctx context.Context, tx pgx.Tx, org ident.Org, since,
 		return nil, time.Time{}, nil
 	}
 	first := later(since, days[0])
-	hours, err = usagedb.New(tx).ListHoursWith(ctx, usagedb.ListHoursWithParams{
-		OrgID: org, FromHour: first, Until: earlier(before, days[0].Add(dayLong)), Workspace: asked.Workspace, Agent: asked.Agent, VirtualKey: asked.VirtualKey,
-		Provider: asked.Provider, Route: asked.Route, Model: f.Model, NoRoute: noRoute, Outcome: f.Outcome, Code: f.Code,
-	})
+	asked.FromHour, asked.Until = first, earlier(before, days[0].Add(dayLong))
+	hours, err = usagedb.New(tx).ListHoursWith(ctx, usagedb.ListHoursWithParams(asked))
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("list hours of %s: %w", org, err)
 	}

@@ -38,6 +38,11 @@ func Groups() []Group {
 	return []Group{ByAgent, ByModel, ByVirtualKey, ByWorkspace, ByProvider, ByOutcome}
 }
 
+// Outcomes are how calls end.
+func Outcomes() []string {
+	return []string{"ok", "refused", "upstream_failed", "client_closed", "indeterminate"}
+}
+
 // HoursQuery asks for sums by hour. From is rounded down to its hour.
 type HoursQuery struct {
 	From, To time.Time

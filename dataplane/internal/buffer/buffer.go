@@ -124,7 +124,7 @@ func (p *Pool) readAnnounced(r io.Reader, length int) (*Buffer, error) {
 
 // ReadInTurn reads a body as ReadBody does, and one that is announced as large when it is its turn: soon, whatever becomes of the others.
 func (p *Pool) ReadInTurn(r io.Reader, length int64, limit int) (*Buffer, error) {
-	if length < groundLeast*3/4 || length > int64(limit) {
+	if length < turnLeast || length > int64(limit) {
 		return p.ReadBody(r, length, limit)
 	}
 	turn := p.turns.take(int(length))

@@ -67,7 +67,7 @@ func (p *Pipeline) find(c *call, place *cache.Place) (kept cache.Kept, age time.
 	if kept, found = p.Cache.Find(place); !found {
 		return kept, 0, false
 	}
-	if age = max(p.Now().Sub(kept.At), 0); age <= c.memo.age {
+	if age = elapsed(kept.At, p.Now()); age <= c.memo.age {
 		kept.Body, found = c.shaped(&kept)
 	}
 	return kept, age, found && age <= c.memo.age

@@ -79,6 +79,27 @@ INSERT INTO usage_reject (org_id, edge_id, epoch, seq, reason, record)
 VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT DO NOTHING;
 
+-- name: ListRejectSources :many
+-- What wrote records of an organization that are rejected; without an id, those of no organization that there was.
+SELECT DISTINCT edge_id, epoch
+FROM usage_reject
+WHERE (org_id = $1 OR org_id IS NULL AND $1 IS NULL)
+ORDER BY edge_id, epoch
+LIMIT 10000;
+
+-- name: ListRejects :many
+SELECT seq, record
+FROM usage_reject
+WHERE (org_id = $1 OR org_id IS NULL AND $1 IS NULL) AND edge_id = $2 AND epoch = $3 AND seq > sqlc.arg(after_seq)
+ORDER BY seq
+LIMIT $4;
+
+-- name: DropRejects :many
+-- Answers which were there.
+DELETE FROM usage_reject
+WHERE (org_id = $1 OR org_id IS NULL AND $1 IS NULL) AND edge_id = $2 AND epoch = $3 AND seq = ANY (sqlc.arg(numbers)::bigint[])
+RETURNING seq;
+
 -- name: OrgExists :one
 SELECT EXISTS (SELECT 1 FROM org WHERE org_id = $1);
 

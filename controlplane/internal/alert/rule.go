@@ -129,7 +129,7 @@ func (s settings) ofSignals(seen Signals, now time.Time) []finding {
 	}
 	for _, one := range seen.Rejects {
 		add(UsageRejected, "edge:"+one.Edge.String(), today, "/edges", fmt.Sprintf("Usage from edge “%s” is missing from the books", one.Name),
-			fmt.Sprintf("Records rejected today: %d. The last one is number %d: %s. They are kept as they came; what they cost stands on the providers' invoices. Edges and control plane may be of different versions.",
+			fmt.Sprintf("Records rejected today: %d. The last one is number %d: %s. They are kept as they came, and taken in once they can be, such as by a newer control plane; until then what they cost stands on the providers' invoices alone.",
 				one.Records, one.LastSeq, one.LastReason))
 	}
 	for _, edge := range seen.Edges {

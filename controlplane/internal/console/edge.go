@@ -85,7 +85,7 @@ func (c *Console) rejected(v *visit) (map[ident.Edge]string, error) {
 	all, err := c.Edges.Rejects(v.Request().Context(), v.actor, now.Add(-30*day), now.Add(day))
 	texts := make(map[ident.Edge]string, len(all))
 	for _, one := range all {
-		texts[one.EdgeID] = fmt.Sprintf("%s rejected in the last 30 days, so that what they cost is missing from spend and budgets. The last is number %d: %s.", recordsText(one.Records), one.LastSeq, one.LastReason)
+		texts[one.EdgeID] = fmt.Sprintf("%s rejected in the last 30 days, so that what they cost is missing from spend and budgets until they can be taken in. The last is number %d: %s.", recordsText(one.Records), one.LastSeq, one.LastReason)
 	}
 	return texts, err
 }

@@ -241,7 +241,7 @@ func gapNotes(gaps []edge.Gap) (notes []string) {
 
 func rejectNotes(rejects []edge.Reject) (notes []string) {
 	for _, one := range rejects {
-		notes = append(notes, recordsText(one.Records)+" of edge “"+one.Edge+"” came within this range and could not be taken into the books, the last because of this: "+one.LastReason+". What they cost is not in these sums.")
+		notes = append(notes, recordsText(one.Records)+" of edge “"+one.Edge+"” came within this range and could not be taken into the books, the last because of this: "+one.LastReason+". What they cost is not in these sums until they can be, such as by a newer control plane.")
 	}
 	return notes
 }

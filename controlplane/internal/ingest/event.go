@@ -1,6 +1,6 @@
 // Package ingest takes usage from edges into the books: events, what they add to the sums, budgets and the edge's position in one transaction,
 // and acks only what is committed. It folds what is pending into sums by hour, day, label and run. A record that comes twice counts once.
-// It refuses to drop anything silently: a record that no event can be made of is kept as it came, with the reason.
+// It refuses to drop anything silently: a record that no event can be made of is kept as it came, with the reason, and tried again by later versions.
 package ingest
 
 import (

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -14,7 +15,7 @@ const (
 )
 
 // Keeper makes the daily partitions of usage events ahead of time and drops those that are older than the retention.
-// Sums by hour are never dropped.
+// Sums by hour are never dropped. What was rejected it tries again.
 type Keeper struct {
 	service   *Service
 	retention time.Duration
@@ -32,7 +33,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		if err := k.Keep(ctx); err != nil && ctx.Err() == nil {
-			k.service.logger.ErrorContext(ctx, "usage partitions are not kept; the next round tries again", "error", err)
+			k.service.logger.ErrorContext(ctx, "usage is not kept as it should be; the next round tries again", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -42,8 +43,13 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 }
 
-// Keep makes the partitions that are missing and drops what is too old, also of what providers keep. A day whose rows are in the default partition already stays there.
+// Keep makes the partitions that are missing, drops what is too old, also of what providers keep, and takes in what was rejected and can be read now.
+// A day whose rows are in the default partition already stays there.
 func (k *Keeper) Keep(ctx context.Context) error {
+	return errors.Join(k.keepDays(ctx), k.service.retake(ctx))
+}
+
+func (k *Keeper) keepDays(ctx context.Context) error {
 	today := k.service.now().UTC().Truncate(day)
 	for ahead := range daysAhead + 1 {
 		at := today.AddDate(0, 0, ahead)

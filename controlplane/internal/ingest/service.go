@@ -162,25 +162,11 @@ func (s *Service) commitOnce(ctx context.Context, at span, good []*event, bad []
 		if err := begin(ctx, tx, at); err != nil {
 			return err
 		}
-		groups, waiting, refused, err := s.takeAll(ctx, tx, at.edge, byOrg(good))
+		waiting, refused, err := s.book(ctx, tx, at.edge, good)
 		if err != nil {
 			return err
 		}
-		left = waiting
-		rejects = append(rejects, refused...)
-		var orgs []ident.Org
-		for _, added := range groups {
-			if len(added) == 0 {
-				continue
-			}
-			orgs = append(orgs, added[0].org)
-			if err := s.charge(ctx, tx, at.edge, added); err != nil {
-				return err
-			}
-		}
-		if err := announce(ctx, tx, orgs...); err != nil {
-			return err
-		}
+		left, rejects = waiting, append(rejects, refused...)
 		if err := keepRejects(ctx, tx, at, rejects); err != nil {
 			return err
 		}
@@ -189,12 +175,36 @@ func (s *Service) commitOnce(ctx context.Context, at span, good []*event, bad []
 	if err != nil {
 		return err
 	}
+	s.booked(left)
+	s.tell(ctx, at.edge, good, rejects)
+	return nil
+}
+
+// book writes events that are not there yet, charges them and announces them. It returns what they leave pending, and those that it refuses.
+func (s *Service) book(ctx context.Context, tx pgx.Tx, edge ident.Edge, good []*event) (left []*pending, refused []rejected, err error) {
+	groups, left, refused, err := s.takeAll(ctx, tx, edge, byOrg(good))
+	if err != nil {
+		return nil, nil, err
+	}
+	var orgs []ident.Org
+	for _, added := range groups {
+		if len(added) == 0 {
+			continue
+		}
+		orgs = append(orgs, added[0].org)
+		if err := s.charge(ctx, tx, edge, added); err != nil {
+			return nil, nil, err
+		}
+	}
+	return left, refused, announce(ctx, tx, orgs...)
+}
+
+// booked notes what a transaction left pending that is committed.
+func (s *Service) booked(left []*pending) {
 	for _, one := range left {
 		s.events.Add(uint64(len(one.lines)))
 		s.backlog.add(one, time.Now())
 	}
-	s.tell(ctx, at.edge, good, rejects)
-	return nil
 }
 
 // tell says which records were not taken as they came.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -63,6 +64,11 @@ func Enter(ctx context.Context, tx tenantdb.DBTX, org ident.Org) error {
 		return fmt.Errorf("enter tenant: no organization")
 	}
 	return tenantdb.New(tx).EnterOrg(ctx, org.String())
+}
+
+// EnterNobody makes only what belongs to no organization visible in the rest of the transaction: rejected usage that names none.
+func EnterNobody(ctx context.Context, tx tenantdb.DBTX) error {
+	return tenantdb.New(tx).EnterOrg(ctx, uuid.Nil.String())
 }
 
 // BumpPlatform bumps the generation of what belongs to no organization, the price catalog, and announces it on Channel.

@@ -768,6 +768,45 @@ func (q *Queries) DropPending(ctx context.Context, arg DropPendingParams) (int64
 	return result.RowsAffected(), nil
 }
 
+const dropRejects = `-- name: DropRejects :many
+DELETE FROM usage_reject
+WHERE (org_id = $1 OR org_id IS NULL AND $1 IS NULL) AND edge_id = $2 AND epoch = $3 AND seq = ANY ($4::bigint[])
+RETURNING seq
+`
+
+type DropRejectsParams struct {
+	OrgID   ident.Org
+	EdgeID  ident.Edge
+	Epoch   uint64
+	Numbers []int64
+}
+
+// Answers which were there.
+func (q *Queries) DropRejects(ctx context.Context, arg DropRejectsParams) ([]int64, error) {
+	rows, err := q.db.Query(ctx, dropRejects,
+		arg.OrgID,
+		arg.EdgeID,
+		arg.Epoch,
+		arg.Numbers,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var seq int64
+		if err := rows.Scan(&seq); err != nil {
+			return nil, err
+		}
+		items = append(items, seq)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ensureEpoch = `-- name: EnsureEpoch :exec
 INSERT INTO edge_epoch (edge_id, epoch)
 SELECT e.edge_id, $1 FROM edge e WHERE e.edge_id = $2
@@ -1688,6 +1727,87 @@ func (q *Queries) ListPending(ctx context.Context, orgID ident.Org) ([]ListPendi
 	for rows.Next() {
 		var i ListPendingRow
 		if err := rows.Scan(&i.PendingID, &i.Lines); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listRejectSources = `-- name: ListRejectSources :many
+SELECT DISTINCT edge_id, epoch
+FROM usage_reject
+WHERE (org_id = $1 OR org_id IS NULL AND $1 IS NULL)
+ORDER BY edge_id, epoch
+LIMIT 10000
+`
+
+type ListRejectSourcesRow struct {
+	EdgeID ident.Edge
+	Epoch  uint64
+}
+
+// What wrote records of an organization that are rejected; without an id, those of no organization that there was.
+func (q *Queries) ListRejectSources(ctx context.Context, orgID ident.Org) ([]ListRejectSourcesRow, error) {
+	rows, err := q.db.Query(ctx, listRejectSources, orgID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListRejectSourcesRow
+	for rows.Next() {
+		var i ListRejectSourcesRow
+		if err := rows.Scan(&i.EdgeID, &i.Epoch); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listRejects = `-- name: ListRejects :many
+SELECT seq, record
+FROM usage_reject
+WHERE (org_id = $1 OR org_id IS NULL AND $1 IS NULL) AND edge_id = $2 AND epoch = $3 AND seq > $5
+ORDER BY seq
+LIMIT $4
+`
+
+type ListRejectsParams struct {
+	OrgID    ident.Org
+	EdgeID   ident.Edge
+	Epoch    uint64
+	Limit    int32
+	AfterSeq int64
+}
+
+type ListRejectsRow struct {
+	Seq    int64
+	Record []byte
+}
+
+func (q *Queries) ListRejects(ctx context.Context, arg ListRejectsParams) ([]ListRejectsRow, error) {
+	rows, err := q.db.Query(ctx, listRejects,
+		arg.OrgID,
+		arg.EdgeID,
+		arg.Epoch,
+		arg.Limit,
+		arg.AfterSeq,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListRejectsRow
+	for rows.Next() {
+		var i ListRejectsRow
+		if err := rows.Scan(&i.Seq, &i.Record); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

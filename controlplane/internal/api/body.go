@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -59,7 +60,7 @@ func (s *sent) into(target any) error {
 	decoder := json.NewDecoder(bytes.NewReader(s.raw))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(target); err != nil {
-		return explain(err)
+		return explain(err, func() string { return culprit(s.raw, reflect.TypeOf(target).Elem()) })
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return malformed{"there is something after the JSON object"}
@@ -74,7 +75,7 @@ func (s *sent) over(before, target any) error {
 	}
 	var mentioned map[string]json.RawMessage
 	if err := json.Unmarshal(s.raw, &mentioned); err != nil {
-		return explain(err)
+		return explain(err, func() string { return "" })
 	}
 	names := slices.Collect(maps.Keys(mentioned))
 	from, to := reflect.ValueOf(before).Elem(), reflect.ValueOf(target).Elem()
@@ -87,15 +88,15 @@ func (s *sent) over(before, target any) error {
 	return nil
 }
 
-// explain says where the JSON is wrong without repeating values: a body may hold secrets.
-func explain(err error) error {
+// explain says where the JSON is wrong without repeating values: a body may hold secrets. Where finds the field whose value is no text of its type.
+func explain(err error, where func() string) error {
 	var syntax *json.SyntaxError
 	var wrongType *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &syntax):
 		return malformed{fmt.Sprintf("the body is not JSON: something is wrong at byte %d", syntax.Offset)}
 	case errors.As(err, &wrongType):
-		return malformed{fmt.Sprintf("%s is a JSON %s; it must be a %s", orBody(wrongType.Field), kindOf(wrongType.Value), wrongType.Type.Kind())}
+		return malformed{fmt.Sprintf("%s is a JSON %s; it must be %s", orBody(wrongType.Field), kindOf(wrongType.Value), shapeOf(wrongType.Type.Kind()))}
 	case errors.Is(err, io.EOF):
 		return malformed{"the body is empty; send a JSON object"}
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -104,7 +105,50 @@ func explain(err error) error {
 	if name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
 		return malformed{"unknown field " + name}
 	}
-	return malformed{"a value has a wrong form: ids are UUIDs, times are like 2026-01-31T12:00:00Z"}
+	return malformed{cmp.Or(where(), "a value") + " has a wrong form: ids are UUIDs, times are like 2026-01-31T12:00:00Z"}
+}
+
+// culprit returns the place of the first value that cannot be read as what stands there, such as "targets[1].provider_id".
+func culprit(raw []byte, of reflect.Type) string {
+	if of.Kind() == reflect.Pointer {
+		of = of.Elem()
+	}
+	var fields map[string]json.RawMessage
+	var elements []json.RawMessage
+	switch {
+	case of.Kind() == reflect.Struct && json.Unmarshal(raw, &fields) == nil:
+		for i := range of.NumField() {
+			name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+			if each := of.Field(i).Type; fields[name] != nil && json.Unmarshal(fields[name], reflect.New(each).Interface()) != nil {
+				return strings.TrimSuffix(strings.Replace(name+"."+culprit(fields[name], each), ".[", "[", 1), ".")
+			}
+		}
+	case of.Kind() == reflect.Slice && json.Unmarshal(raw, &elements) == nil:
+		for i, each := range elements {
+			if json.Unmarshal(each, reflect.New(of.Elem()).Interface()) != nil {
+				return strings.TrimSuffix(fmt.Sprintf("[%d].%s", i, culprit(each, of.Elem())), ".")
+			}
+		}
+	}
+	return ""
+}
+
+// shapeOf names a kind of value as JSON does.
+func shapeOf(kind reflect.Kind) string {
+	switch kind {
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	default:
+		return "a whole number"
+	}
 }
 
 func orBody(field string) string {

@@ -23,7 +23,7 @@ func TestStrictBodies(t *testing.T) {
 		"no JSON":           {"name=x", http.StatusBadRequest, "byte 2"},
 		"cut":               {`{"name":"x`, http.StatusBadRequest, "ends too early"},
 		"an unknown field":  {`{"name":"x","title":"y"}`, http.StatusBadRequest, "title"},
-		"a wrong type":      {`{"name":7}`, http.StatusBadRequest, "name is a JSON number"},
+		"a wrong type":      {`{"name":7}`, http.StatusBadRequest, "name is a JSON number; it must be a string"},
 		"two objects":       {`{"name":"x"}{"name":"y"}`, http.StatusBadRequest, "after the JSON object"},
 		"a list":            {`[]`, http.StatusBadRequest, "the body is a JSON array"},
 		"over the limit":    {`{"name":"` + strings.Repeat("x", bodyBytesMax) + `"}`, http.StatusRequestEntityTooLarge, "1 MiB"},
@@ -34,6 +34,16 @@ func TestStrictBodies(t *testing.T) {
 	} {
 		if status, answer := b.call(http.MethodPost, path, test.body, "a owner"); status != test.status || !strings.Contains(string(answer), test.says) {
 			t.Errorf("%s: %d %s", name, status, answer)
+		}
+	}
+	for body, says := range map[string]string{
+		`{"name":"r","targets":[{"model":"m"},{"targets":[{"provider_id":"x"}]}]}`: "targets[1].targets[0].provider_id has a wrong form",
+		`{"name":"r","workspace_id":"x"}`:                                          "workspace_id has a wrong form",
+		`{"name":"r","targets":"x"}`:                                               "targets is a JSON string; it must be an array",
+		`{"name":"r","cache":[]}`:                                                  "cache is a JSON array; it must be an object",
+	} {
+		if status, answer := b.call(http.MethodPost, prefix+"/routes", body, "a owner"); status != http.StatusBadRequest || !strings.Contains(string(answer), says) {
+			t.Errorf("%s: %d %s", body, status, answer)
 		}
 	}
 	request := httptest.NewRequest(http.MethodPost, path, strings.NewReader(`{"name":"x"}`))

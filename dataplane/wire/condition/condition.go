@@ -62,7 +62,7 @@ func (l *Language) Compile(text string) (*Condition, error) {
 	}
 	ast, issues := l.env.Compile(text)
 	if all := issues.Errors(); len(all) > 0 {
-		return nil, &Error{max(all[0].Location.Line(), 1), max(all[0].Location.Column()+1, 1), tidy(all[0].Message)}
+		return nil, &Error{max(all[0].Location.Line(), 1), max(all[0].Location.Column()+1, 1), helped(tidy(all[0].Message))}
 	}
 	if ast.OutputType() != cel.BoolType {
 		return nil, &Error{1, 1, fmt.Sprintf("a condition is true or false, and this is of type %s", ast.OutputType())}
@@ -86,6 +86,22 @@ func tidy(message string) string {
 	message, _, _ = strings.Cut(message, "\n")
 	message = strings.TrimPrefix(strings.TrimSpace(message), "Syntax error: ")
 	return strings.TrimSuffix(strings.ReplaceAll(message, " (in container '')", ""), ".")
+}
+
+// helped adds to a message how to mend what people get wrong most.
+func helped(message string) string {
+	switch {
+	case strings.HasPrefix(message, "undeclared reference") && !strings.Contains(message, "did you mean"):
+		names := make([]string, len(variables))
+		for i, each := range variables {
+			names[i] = each.Name
+		}
+		return message + "; there are " + strings.Join(names, ", ")
+	case strings.Contains(message, "(int, double)"), strings.Contains(message, "(double, int)"):
+		return message + "; write the number without a decimal point"
+	default:
+		return message
+	}
 }
 
 // Holds says whether the condition is true of the call. One that cannot be decided does not hold, and why says so.

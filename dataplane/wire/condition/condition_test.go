@@ -56,6 +56,8 @@ func TestACompileErrorNamesItsPlace(t *testing.T) {
 	for text, want := range map[string]string{
 		``:                                "line 1, column 1: the condition is empty",
 		`prompt_chars <`:                  "line 1, column 15",
+		`budget_left_usd > 1`:             "undeclared reference to 'budget_left_usd'; there are model, key,",
+		`budget_left_percent > 50.0`:      "write the number without a decimal point",
 		`prompt_chars < "300"`:            "line 1, column 14: found no matching overload",
 		"stream &&\n nothing":             "line 2, column 2: undeclared reference to 'nothing'",
 		`prompt_chars`:                    "of type int",

@@ -40,19 +40,27 @@ func Flat(strategy wire.RouteStrategy, targets []*wire.Target) *Tree {
 
 // Compile compiles a route of ROUTE_STRATEGY_TREE. The error is an *Invalid.
 func (c Compiler) Compile(in *wire.Route) (*Tree, error) {
-	zone, err := time.LoadLocation(in.GetTimeZone())
-	if err != nil || in.GetTimeZone() == "Local" {
+	if !IsTimeZone(in.GetTimeZone()) {
 		return nil, &Invalid{"time_zone", fmt.Sprintf("the time zone %q is not known", in.GetTimeZone())}
 	}
+	zone, _ := time.LoadLocation(in.GetTimeZone())
 	t := &Tree{Zone: zone, paths: make([]string, len(in.GetTargets()))}
 	b := builder{Compiler: c, tree: t, in: in, names: map[string]bool{}}
-	if t.root, err = b.node("root", "", in.GetRoot(), 1); err != nil {
+	root, err := b.node("root", "", in.GetRoot(), 1)
+	if err != nil {
 		return nil, err
 	}
 	if b.next != len(in.GetTargets()) {
 		return nil, &Invalid{"root", fmt.Sprintf("it leads to %d of %d targets", b.next, len(in.GetTargets()))}
 	}
+	t.root = root
 	return t, nil
+}
+
+// IsTimeZone says whether hours of conditions can be told in a time zone, by its name in the tz database; empty: UTC.
+func IsTimeZone(name string) bool {
+	_, err := time.LoadLocation(name)
+	return err == nil && name != "Local"
 }
 
 // builder is one compilation.
@@ -141,10 +149,10 @@ func (b *builder) special(field string, in *wire.RouteNode, out *Node) error {
 		b.tree.Measured = true
 	case wire.RouteStrategy_ROUTE_STRATEGY_STICKY:
 		if out.sticky, out.label = in.GetSticky(), in.GetStickyLabel(); out.sticky < wire.RouteSticky_ROUTE_STICKY_END_USER || out.sticky > wire.RouteSticky_ROUTE_STICKY_VIRTUAL_KEY {
-			return &Invalid{field + ".sticky", "choose what the group goes by"}
+			return &Invalid{field + ".sticky", "choose end_user, run, virtual_key, or label: and its name: what is the same for calls that belong together"}
 		}
 		if (out.sticky == wire.RouteSticky_ROUTE_STICKY_LABEL) != (out.label != "") {
-			return &Invalid{field + ".sticky_label", "a label's name belongs to a group that goes by a label"}
+			return &Invalid{field + ".sticky_label", "a group that goes by a label names it, such as label:team; others name none"}
 		}
 	case wire.RouteStrategy_ROUTE_STRATEGY_CANARY:
 		return b.canary(field, in, out)

@@ -190,6 +190,8 @@ func (d *decision) ranked(dst []rank, n *Node, of func(d *decision, each *Node, 
 	for i := range n.Nodes {
 		if stands := d.stands(&n.Nodes[i]); stands != shut {
 			dst = append(dst, rank{stands, of(d, &n.Nodes[i], stands), i})
+		} else if d.explain { // why nothing below it can be tried
+			_ = d.walk(nil, &n.Nodes[i])
 		}
 	}
 	slices.SortStableFunc(dst, func(a, b rank) int {

@@ -317,6 +317,16 @@ func TestExplainSaysWhatOrderDoes(t *testing.T) {
 	}
 }
 
+func TestTheExplanationSaysWhatIsNotCompared(t *testing.T) {
+	t.Parallel()
+	tree := compile(t, group("", cheapest, leaf(0), group("dear", fallback, leaf(0), leaf(0)), leaf(0)))
+	f := &field{unfit: map[int]string{1: NoPrice, 2: NoPrice}, costs: map[int]int64{0: 2, 3: 1}}
+	got, _, steps := tree.Explain(f, 1)
+	if fmt.Sprint(got) != "[3 0]" || len(steps) != 3 || steps[0].Target != 1 || steps[1].Target != 2 || steps[1].Why != NoPrice || steps[2].Verdict != Ranked {
+		t.Errorf("%v %+v", got, steps)
+	}
+}
+
 func BenchmarkOrder(b *testing.B) {
 	f := &field{slow: map[int]time.Duration{}}
 	for name, tree := range map[string]*Tree{

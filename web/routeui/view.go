@@ -53,6 +53,7 @@ type Target struct {
 type Form struct {
 	component.Form
 	Title     string
+	Version   string           // that is changed
 	Links     []component.Link // to the other pages of the route
 	Name      component.Field
 	Workspace component.Field
@@ -108,9 +109,10 @@ type Variable struct{ Name, Type, Help string }
 // Text is the route as text, for reading and for changing.
 type Text struct {
 	component.Form
-	Title string
-	Links []component.Link
-	Text  component.Field
+	Title   string
+	Version string // that is changed
+	Links   []component.Link
+	Text    component.Field
 }
 
 // Versions is what a route was saved as.

@@ -78,7 +78,7 @@ func (c *Console) editRoute(v *visit) error {
 	if err != nil {
 		return err
 	}
-	form := routeui.Form{Title: found.Name, Links: routeLinks(id, ""), Stops: stopsOf(stoppedAt(edges)[id], found), ResumeHref: "/routes/" + id.String() + "/resume"}
+	form := routeui.Form{Title: found.Name, Version: strconv.Itoa(found.Version), Links: routeLinks(id, ""), Stops: stopsOf(stoppedAt(edges)[id], found), ResumeHref: "/routes/" + id.String() + "/resume"}
 	if found.Cache != nil {
 		form.PurgeHref = "/routes/" + id.String() + "/purge-cache"
 		if form.Cache.Figures, err = c.cacheFigures(v, found); err != nil {
@@ -112,15 +112,17 @@ func (c *Console) routeText(v *visit) error {
 	if err := v.actor.Require(authz.RouteWrite); err != nil {
 		return err
 	}
-	text := found.Input().Text()
+	text, version := found.Input().Text(), strconv.Itoa(found.Version)
+	began := version
 	if v.posted() {
-		text = v.FormValue("text")
+		text, began = v.FormValue("text"), v.FormValue("version")
 	}
 	wrong, status, given, err := c.send(v, func() (string, string, error) {
 		in, err := route.Parse(text)
 		if err != nil {
 			return "", "", err
 		}
+		in.Version, _ = strconv.Atoi(began) // as in routeInput
 		changed, err := c.Routes.Update(ctx, v.actor, id, in)
 		return "/routes/" + id.String() + "/text", "Route “" + changed.Name + "” is changed; this is version " + strconv.Itoa(changed.Version) + ".", err
 	})
@@ -129,8 +131,21 @@ func (c *Console) routeText(v *visit) error {
 	}
 	page := routeui.Text{Form: v.frameOf("route-text", "Save", "/routes", wrong, "text"), Title: "“" + found.Name + "” as text", Links: routeLinks(id, "/text")}
 	page.Text = component.Field{Name: "text", Label: "The route", Value: text, Error: wrong.of("text"), Mono: true, Rows: 28}
+	if page.Version = began; wrong.overtaken(version) {
+		page.Version = version
+	}
 	page.Message = wrong.placed()
 	return c.draw(v, view{Title: page.Title, Active: "/routes", Crumbs: under("Routes", "/routes"), Status: status, Content: routeui.TextPage(page), Fragment: routeui.TextEdit(page)})
+}
+
+// overtaken says whether somebody saved another version meanwhile, and then what to do about it: the form is drawn with the version in force,
+// so that it can be saved in its place.
+func (m mends) overtaken(inForce string) bool {
+	if m.fields["version"] == "" {
+		return false
+	}
+	m.fields["version"] = "Somebody saved version " + inForce + " while you were editing. Look at it under Versions, in another tab; saving again puts what stands here in its place."
+	return true
 }
 
 const versionsShown = 20
@@ -225,6 +240,9 @@ func (c *Console) routeForm(v *visit, form routeui.Form, in route.Input, unread 
 	e := routeEditor{wrong: wrong}
 	for _, one := range providers {
 		e.providers = append(e.providers, component.Option{Value: one.ID.String(), Label: one.Name})
+	}
+	if !wrong.overtaken(form.Version) {
+		form.Version = strconv.Itoa(in.Version)
 	}
 	form.Form = v.frameOf("route-form", submit, "/routes", wrong, "name", "workspace_id", "aliases", "time_zone", "strategy", "targets", "sticky_by", "canary", "reliability", "cache", "mirror")
 	e.fill(&form, in)

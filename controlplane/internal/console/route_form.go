@@ -1,9 +1,11 @@
 package console
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +29,8 @@ func (r routeRows) at(name string, i int) string {
 // routeInput reads the form, its tree row by row. What cannot be read is refused by the noun, or said in unread.
 func routeInput(v *visit) (in route.Input, unread mends) {
 	place, _ := ident.Parse[ident.Workspace](v.FormValue("workspace_id"))
-	in = route.Input{Name: v.FormValue("name"), WorkspaceID: place, Strategy: route.Strategy(v.FormValue("strategy")), TimeZone: v.FormValue("time_zone")}
+	version, _ := strconv.Atoi(v.FormValue("version")) // what is no number begins from whichever is in force
+	in = route.Input{Version: version, Name: v.FormValue("name"), WorkspaceID: place, Strategy: route.Strategy(v.FormValue("strategy")), TimeZone: v.FormValue("time_zone")}
 	in.Reliability, in.Cache = reliabilityInput(v), cacheInput(v)
 	in.Mirror = mirrorInput(v)
 	in.Aliases = strings.FieldsFunc(v.FormValue("aliases"), func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
@@ -90,19 +93,20 @@ func specialOf(rows routeRows, i int, strategy route.Strategy) (stickyBy string,
 			}
 			return n
 		}
-		return "", &route.Trial{SharePerMille: 10 * number("canary_share"), Calls: number("canary_calls"), ErrorsPerMille: 10 * number("canary_errors"), LatencyPercent: number("canary_slower")}
+		return "", &route.Trial{
+			SharePerMille: perMilleOf(rows.at("canary_share", i)), Calls: number("canary_calls"), ErrorsPerMille: perMilleOf(rows.at("canary_errors", i)),
+			LatencyPercent: number("canary_slower"),
+		}
 	default:
 		return "", nil
 	}
 }
 
-// readFields reads lines of `name = value`, which overrides, and `name ?= value`, a default. Values are JSON.
-func readFields(target *route.Target, text string) error {
+// readFields reads lines of `name = value`, which overrides, and `name ?= value`, a default. Values are JSON. What is wrong is kept too, as
+// fieldsText shows it again.
+func readFields(target *route.Target, text string) (wrong error) {
 	for i, line := range linesOf(text) {
 		name, value, found := strings.Cut(line, "=")
-		if !found {
-			return fmt.Errorf("Line %d: write a name, = or ?=, and a value.", i+1) //nolint:staticcheck,revive // it is shown as a sentence
-		}
 		name, isDefault := strings.CutSuffix(strings.TrimSpace(name), "?")
 		into := &target.Override
 		if isDefault {
@@ -111,23 +115,58 @@ func readFields(target *route.Target, text string) error {
 		if *into == nil {
 			*into = map[string]json.RawMessage{}
 		}
-		if name = strings.TrimSpace(name); (*into)[name] != nil {
-			return fmt.Errorf("Line %d: %s has a value already.", i+1, name) //nolint:staticcheck,revive // as above
+		name = strings.TrimSpace(name)
+		switch _, twice := (*into)[name]; {
+		case !found:
+			wrong = cmp.Or(wrong, fmt.Errorf("Line %d: write a name, = or ?=, and a value.", i+1)) //nolint:staticcheck,revive // it is shown as a sentence
+			name, value = line, ""
+		case twice:
+			wrong = cmp.Or(wrong, fmt.Errorf("Line %d: %s has a value already.", i+1, name)) //nolint:staticcheck,revive // as above
+			name += strings.Repeat(" ", i)
 		}
 		(*into)[name] = json.RawMessage(strings.TrimSpace(value))
 	}
-	return nil
+	return wrong
 }
 
 func fieldsText(target route.Target) string {
-	var lines []string
-	for _, name := range slices.Sorted(maps.Keys(target.Override)) {
-		lines = append(lines, name+" = "+string(target.Override[name]))
+	return strings.Join(append(fieldLines(target.Override, " = "), fieldLines(target.Default, " ?= ")...), "\n")
+}
+
+func fieldLines(fields map[string]json.RawMessage, sets string) (lines []string) {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if line := name + sets + string(fields[name]); len(fields[name]) > 0 {
+			lines = append(lines, line)
+		} else { // it is none yet
+			lines = append(lines, strings.TrimSpace(name))
+		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(target.Default)) {
-		lines = append(lines, name+" ?= "+string(target.Default[name]))
+	return lines
+}
+
+// perMilleOf reads a share in percent, such as 2.5; -1: it is none.
+func perMilleOf(text string) int {
+	share, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	if err != nil || !(share >= 0 && share <= 1e6) {
+		return -1
 	}
-	return strings.Join(lines, "\n")
+	return int(math.Round(10 * share))
+}
+
+// shareText writes thousandths as perMilleOf reads them; what was none is empty.
+func shareText(perMille int) string {
+	if perMille < 0 {
+		return ""
+	}
+	return strconv.FormatFloat(float64(perMille)/10, 'f', -1, 64)
+}
+
+// countText writes a number; what was none is empty.
+func countText(n int) string {
+	if n < 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
 }
 
 // edited does what one of the tree's buttons says: "add", "group", "up" or "remove", and where, e.g. "add:0.2".
@@ -200,14 +239,14 @@ func (e *routeEditor) special(at, id, stickyBy string, trial *route.Trial) route
 		stickyBy = "end_user"
 	}
 	field := func(name, label, value, suffix, key string) component.Field {
-		return component.Field{Name: name, ID: id + "-" + name, Label: label, Value: value, Suffix: suffix, InputMode: "numeric", Error: e.wrong.of(at + "canary." + key)}
+		return component.Field{Name: name, ID: id + "-" + name, Label: label, Value: value, Suffix: suffix, InputMode: "decimal", Error: e.wrong.of(at + "canary." + key)}
 	}
 	return routeui.Special{
 		Sticky: component.Field{Name: "sticky_by", ID: id + "-sticky_by", Label: "Goes by", Value: stickyBy, Mono: true, Error: e.wrong.of(at + "sticky_by"), Help: "end_user, run, virtual_key, or label:name"},
-		Share:  field("canary_share", "Share", strconv.Itoa(trial.SharePerMille/10), "%", "share_per_mille"),
-		Calls:  field("canary_calls", "Judged after", strconv.Itoa(trial.Calls), "calls", "calls"),
-		Errors: field("canary_errors", "More failures", strconv.Itoa(trial.ErrorsPerMille/10), "%", "errors_per_mille"),
-		Slower: field("canary_slower", "Slower by", strconv.Itoa(trial.LatencyPercent), "%", "latency_percent"),
+		Share:  field("canary_share", "Share", shareText(trial.SharePerMille), "%", "share_per_mille"),
+		Calls:  field("canary_calls", "Judged after", countText(trial.Calls), "calls", "calls"),
+		Errors: field("canary_errors", "More failures", shareText(trial.ErrorsPerMille), "%", "errors_per_mille"),
+		Slower: field("canary_slower", "Slower by", countText(trial.LatencyPercent), "%", "latency_percent"),
 	}
 }
 
@@ -217,7 +256,7 @@ func (e *routeEditor) nodes(at, path string, targets []route.Target, depth int) 
 		id, place := strconv.Itoa(e.count), fmt.Sprintf("%stargets[%d]", at, i)
 		node := routeui.Node{
 			Path: path + strconv.Itoa(i), Label: "Target " + strings.ReplaceAll(path, ".", " ") + strconv.Itoa(i+1), Depth: strconv.Itoa(depth), First: i == 0,
-			Weight: component.Field{Name: "target_weight", ID: "target-weight-" + id, Label: "Weight", Value: strconv.Itoa(max(each.Weight, 0)), Error: e.wrong.of(place + ".weight"), InputMode: "numeric"},
+			Weight: component.Field{Name: "target_weight", ID: "target-weight-" + id, Label: "Weight", Value: countText(each.Weight), Error: e.wrong.of(place + ".weight"), InputMode: "numeric"},
 			When:   component.Field{Name: "node_when", ID: "node-when-" + id, Label: "When", Value: each.When, Error: e.wrong.of(place + ".when"), Mono: true, Placeholder: "when none before it holds"},
 		}
 		if each.IsGroup() {

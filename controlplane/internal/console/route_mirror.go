@@ -1,10 +1,7 @@
 package console
 
 import (
-	"math"
 	"net/url"
-	"strconv"
-	"strings"
 
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/budget"
@@ -27,11 +24,7 @@ func mirrorInput(v *visit) *route.Mirror {
 	if err != nil {
 		return nil
 	}
-	in := &route.Mirror{ProviderID: provider, Model: v.FormValue(mirrorModel)}
-	if share, err := strconv.ParseFloat(strings.TrimSpace(v.FormValue(mirrorShare)), 64); err == nil && math.Abs(share) <= 100 {
-		in.SharePerMille = int(math.Round(10 * share))
-	}
-	return in
+	return &route.Mirror{ProviderID: provider, Model: v.FormValue(mirrorModel), SharePerMille: perMilleOf(v.FormValue(mirrorShare))}
 }
 
 // mirrorFields fills the section of the form.
@@ -40,7 +33,7 @@ func mirrorFields(v *visit, in route.Input, providers []component.Option, wrong 
 	provider, model, share := "", "", "1"
 	if m := in.Mirror; m != nil {
 		section.Open, section.Summary = true, "A share of the calls is repeated elsewhere."
-		provider, model, share = m.ProviderID.String(), m.Model, strconv.FormatFloat(float64(m.SharePerMille)/10, 'f', -1, 64)
+		provider, model, share = m.ProviderID.String(), m.Model, shareText(m.SharePerMille)
 	}
 	if v.posted() {
 		share = v.FormValue(mirrorShare)

@@ -132,6 +132,72 @@ func TestTheTreeOfARouteIsEditedWithoutScript(t *testing.T) {
 	}
 }
 
+// TestTwoWhoChangeARouteAtOnceAreTold saves the same version of a route twice, by form and as text.
+func TestTwoWhoChangeARouteAtOnceAreTold(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	b.signIn(ownerEmail)
+	source := b.provider()
+	b.send("/routes/new", url.Values{"name": {"fast"}, "strategy": {"fallback"}, "target_provider": {source}, "target_model": {"m"}, "target_weight": {"1"}})
+	page := "/routes/" + b.idOn("/routes")
+	one, other := drawn(b.get(page).body), drawn(b.get(page).body)
+	text := url.Values{"version": {"1"}, "text": {`{"name":"fast","targets":[{"provider_id":"` + source + `","model":"n"}]}`}}
+	one.Set("aliases", "quick")
+	if a := b.send(page, one); a.status != http.StatusSeeOther {
+		t.Fatalf("the first: %d\n%s", a.status, a.body)
+	}
+	other.Set("target_model", "other")
+	for at, sent := range map[string]url.Values{page: other, page + "/text": text} {
+		a := b.send(at, sent)
+		if a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, "Somebody saved version 2 while you were editing") || !strings.Contains(a.body, `name="version" value="2"`) {
+			t.Errorf("%s: %d\n%s", at, a.status, a.body)
+		}
+	}
+	kept := drawn(b.send(page, other).body)
+	if kept.Get("target_model") != "other" {
+		t.Errorf("what the second one wrote is lost: %v", kept)
+	}
+	if a := b.send(page, kept); a.status != http.StatusSeeOther {
+		t.Errorf("saved again: %d\n%s", a.status, a.body)
+	}
+}
+
+// TestWhatIsWrongInARouteStaysInItsForm sends what cannot be read, and shares that are no whole percent.
+func TestWhatIsWrongInARouteStaysInItsForm(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	b.signIn(ownerEmail)
+	source := b.provider()
+	form := drawn(b.get("/routes/new").body)
+	form.Set("edit", "add")
+	form = drawn(b.send("/routes/new", form).body)
+	form.Set("name", "trial")
+	form.Set("strategy", "canary")
+	form["target_provider"], form["target_model"] = []string{source, source}, []string{"m", "n"}
+	form["canary_share"][0], form["canary_errors"][0], form["canary_calls"][0] = "1.5", "0.5", "many"
+	form["target_fields"][0] = "temperature 0.2\ntop_p = 1\ntop_p = 0.5"
+	refused := b.send("/routes/new", form)
+	again := drawn(refused.body)
+	if refused.status != http.StatusUnprocessableEntity || !strings.Contains(refused.body, "Line 1: write a name") || again.Get("canary_share") != "1.5" || again.Get("canary_calls") != "" {
+		t.Errorf("%d %v", refused.status, again)
+	}
+	again.Set("edit", "add")
+	if lines := drawn(b.send("/routes/new", again).body).Get("target_fields"); !strings.Contains(lines, "temperature 0.2") || strings.Count(lines, "top_p") != 2 {
+		t.Errorf("lines that cannot be read are lost: %q", lines)
+	}
+	again.Del("edit")
+	again["canary_calls"][0], again["target_fields"][0] = "10", ""
+	if a := b.send("/routes/new", again); a.status != http.StatusSeeOther {
+		t.Fatalf("%d\n%s", a.status, a.body)
+	}
+	if !strings.Contains(b.get("/routes").body, "1.5%") {
+		t.Error("the list rounds the canary's share")
+	}
+	if saved := drawn(b.get("/routes/" + b.idOn("/routes")).body); saved.Get("canary_share") != "1.5" || saved.Get("canary_errors") != "0.5" {
+		t.Errorf("opened again: %v", saved)
+	}
+}
+
 func TestARouteIsChangedAsText(t *testing.T) {
 	t.Parallel()
 	b := open(t)
@@ -140,8 +206,9 @@ func TestARouteIsChangedAsText(t *testing.T) {
 	b.send("/routes/new", url.Values{"name": {"fast"}, "strategy": {"fallback"}, "target_provider": {source}, "target_model": {"m"}, "target_weight": {"1"}})
 	page := "/routes/" + b.idOn("/routes") + "/text"
 	for text, want := range map[string]string{
-		`{"name":"fast"`: "The text is no route",
-		`{"nome":"x"}`:   "unknown field",
+		`{"name":"fast"`:  "The text is no route",
+		`{"nome":"x"}`:    "unknown field",
+		`{"targets":"x"}`: "targets cannot be string",
 		`{"name":"fast","targets":[{"provider_id":"` + source + `","model":"m","override":{"model":"x"}}]}`: "targets[0].override.model",
 	} {
 		if a := b.send(page, url.Values{"text": {text}}); a.status != http.StatusUnprocessableEntity || !strings.Contains(unescape(a.body), want) {

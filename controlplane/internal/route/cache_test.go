@@ -28,6 +28,7 @@ func TestACacheIsPartOfAVersionAndIsForgottenWithoutOne(t *testing.T) {
 		t.Errorf("nothing is kept, and edges are told %v", made.Wire())
 	}
 	in := made.Input()
+	in.Version = 0 // whichever is in force
 	in.Cache = &route.Cache{Mode: route.CacheExact, TTLSeconds: 600, PerEndUser: true}
 	changed, err := service.Update(t.Context(), a, made.ID, in)
 	if err != nil {
@@ -61,6 +62,7 @@ func TestASemanticCacheTravelsApartFromAnExactOne(t *testing.T) {
 	made := create(t, service, a, "gpt", openai)
 	embedder(t, service, a, route.Input{Name: "embed", Targets: []route.Target{{ProviderID: openai, Model: "text-embedding-3-small"}}})
 	in := made.Input()
+	in.Version = 0 // whichever is in force
 	for given, want := range map[float64]uint32{0: 950_000, 0.9: 900_000, 0.5: 500_000, 1: 1_000_000, 0.9876: 987_600} {
 		in.Cache = &route.Cache{Mode: route.CacheSemantic, TTLSeconds: 600, EmbeddingModel: " embed ", Threshold: given}
 		changed, err := service.Update(t.Context(), a, made.ID, in)

@@ -16,6 +16,7 @@ func TestAMirrorIsKeptWithEachVersionAndHoldsItsProvider(t *testing.T) {
 	made := create(t, service, a, "gpt", providerOf(t, db, a, "openai"))
 	next := providerOf(t, db, a, "next")
 	in := made.Input()
+	in.Version = 0 // whichever is in force
 	in.Mirror = &route.Mirror{ProviderID: next, Model: " new ", SharePerMille: 15}
 	changed, err := service.Update(t.Context(), a, made.ID, in)
 	if err != nil {

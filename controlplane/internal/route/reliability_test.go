@@ -21,6 +21,7 @@ func TestReliabilityIsKeptWithEachVersionAndToldToEdges(t *testing.T) {
 		t.Errorf("nothing is set, and edges are told %v", made.Wire())
 	}
 	in := made.Input()
+	in.Version = 0 // whichever is in force
 	in.Reliability = route.Reliability{TriesPerTarget: 3, RetryStatuses: []int{429, 503}, FirstTokenTimeoutMS: 1500, DeadlineMS: 60_000, Breaker: &route.Breaker{Failures: 3, PauseMS: 60_000, Probes: 2}}
 	changed, err := service.Update(t.Context(), a, made.ID, in)
 	if err != nil {
@@ -42,6 +43,7 @@ func TestABreakerHasItsBounds(t *testing.T) {
 	service := route.New(db.Tenant)
 	made := create(t, service, a, "gpt", providerOf(t, db, a, "openai"))
 	in := made.Input()
+	in.Version = 0 // whichever is in force
 	in.Reliability.Breaker = &route.Breaker{Failures: 1001, Percent: 101, Calls: -1, WindowMS: 999, PauseMS: 99, PauseMostMS: 3_600_001, Probes: 101}
 	_, err := service.Update(t.Context(), a, made.ID, in)
 	const at = "reliability.breaker."

@@ -88,6 +88,7 @@ type Trial struct {
 
 // Input is what a caller sets. The workspace never changes after creation. An empty Strategy is Fallback.
 type Input struct {
+	Version     int             `json:"version,omitempty"` // the one that is changed: once another is in force, the change is a Conflict. 0: whichever is in force
 	Name        string          `json:"name"`
 	WorkspaceID ident.Workspace `json:"workspace_id"`
 	Aliases     []string        `json:"aliases"`
@@ -101,10 +102,10 @@ type Input struct {
 	Mirror      *Mirror         `json:"mirror,omitempty"`
 }
 
-// Input returns what the route was saved as.
+// Input returns what the route was saved as, for changing this version of it.
 func (r Route) Input() Input {
 	return Input{
-		Name: r.Name, WorkspaceID: r.WorkspaceID, Aliases: r.Aliases, Strategy: r.Strategy, Targets: r.Targets, StickyBy: r.StickyBy, Trial: r.Trial,
+		Version: r.Version, Name: r.Name, WorkspaceID: r.WorkspaceID, Aliases: r.Aliases, Strategy: r.Strategy, Targets: r.Targets, StickyBy: r.StickyBy, Trial: r.Trial,
 		TimeZone: r.TimeZone, Reliability: r.Reliability, Cache: r.Cache, Mirror: r.Mirror,
 	}
 }
@@ -130,6 +131,9 @@ func (in Input) clean() (Input, fault.Fields) {
 		in.Strategy = Fallback
 	}
 	in.TimeZone = strings.TrimSpace(in.TimeZone)
+	if !plan.IsTimeZone(in.TimeZone) {
+		wrong.Add("time_zone", "the time zone %q is not known; write one such as Europe/Berlin, or nothing for UTC", in.TimeZone)
+	}
 	cleanStrategy(&wrong, "", in.Strategy, in.StickyBy, in.Trial)
 	in.Reliability.Breaker = in.Reliability.Breaker.orNone()
 	in.Reliability.check(&wrong)

@@ -68,7 +68,8 @@ func routeOf(in Input) Route {
 	}
 }
 
-// Update makes another version of a route; in.WorkspaceID is not looked at.
+// Update makes another version of a route; in.WorkspaceID is not looked at. A Conflict about "version" says that it is no more the one that in
+// was made from.
 func (s *Service) Update(ctx context.Context, actor authz.Actor, id ident.Route, in Input) (Route, error) {
 	return s.save(ctx, actor, id, "route.update", func(pgx.Tx) (Input, int, error) { return in, 0, nil })
 }
@@ -86,6 +87,10 @@ func (s *Service) save(ctx context.Context, actor authz.Actor, id ident.Route, a
 		in, restores, err := read(tx)
 		if err != nil {
 			return audit.Entry{}, err
+		}
+		if in.Version != 0 && in.Version != before.Version {
+			return audit.Entry{}, fault.Taken("version", "the route was changed meanwhile: version %d is in force, and this change began from version %d; "+
+				"look at what changed, then send it with the version in force", before.Version, in.Version)
 		}
 		in, wrong := s.clean(in)
 		in.WorkspaceID = before.WorkspaceID

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"tollgate.dev/controlplane/internal/authz"
@@ -57,12 +58,26 @@ func judgeTargets(ctx context.Context, tx pgx.Tx, wrong *fault.Fields, org ident
 	in.everyTarget(func(place string, target *Target) {
 		_, failed := routedb.New(tx).HoldProvider(ctx, routedb.HoldProviderParams{OrgID: org, ProviderID: target.ProviderID})
 		if errors.Is(failed, pgx.ErrNoRows) {
-			wrong.Add(place+".provider_id", "choose a provider of this organization")
+			err = errors.Join(err, judgeGone(ctx, tx, wrong, org, place+".provider_id", target.ProviderID))
 		} else if failed != nil && err == nil {
 			err = fmt.Errorf("look up provider %s: %w", target.ProviderID, failed)
 		}
 	})
 	return err
+}
+
+// judgeGone notes a provider that cannot be called: it is archived, or was never the organization's.
+func judgeGone(ctx context.Context, tx pgx.Tx, wrong *fault.Fields, org ident.Org, field string, id ident.Provider) error {
+	rows, err := routedb.New(tx).ListProviderNames(ctx, routedb.ListProviderNamesParams{OrgID: org, Ids: []uuid.UUID{id.UUID}})
+	if err != nil {
+		return fmt.Errorf("look up provider %s: %w", id, err)
+	}
+	if len(rows) == 0 {
+		wrong.Add(field, "choose a provider of this organization")
+	} else {
+		wrong.Add(field, "the provider %q is archived; choose another one", rows[0].Name)
+	}
+	return nil
 }
 
 // judgeCache notes an embedding model that calls of the route would not find, or that does not embed.

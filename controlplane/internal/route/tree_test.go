@@ -170,6 +170,61 @@ func TestVersionsSayWhatChangedAndAnOlderOneComesBackAsANewOne(t *testing.T) {
 	}
 }
 
+func TestAChangeOfAVersionThatIsNoMoreInForceIsRefused(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a := db.Org(t, "a")
+	service := route.New(db.Tenant)
+	made := create(t, service, a, "gpt", providerOf(t, db, a, "openai"))
+	one, other := made.Input(), made.Input()
+	one.Aliases, other.TimeZone = []string{"best"}, "Europe/Berlin"
+	if changed, err := service.Update(t.Context(), a, made.ID, one); err != nil || changed.Version != 2 {
+		t.Fatalf("%+v, %v", changed, err)
+	}
+	_, err := service.Update(t.Context(), a, made.ID, other)
+	wantFields(t, err, fault.Conflict, "version")
+	other.Version = 2
+	if changed, err := service.Update(t.Context(), a, made.ID, other); err != nil || changed.Version != 3 {
+		t.Errorf("of the version in force: %+v, %v", changed, err)
+	}
+	other.Version = 0
+	if changed, err := service.Update(t.Context(), a, made.ID, other); err != nil || changed.Version != 4 {
+		t.Errorf("of whichever is in force: %+v, %v", changed, err)
+	}
+}
+
+func TestAVersionWhoseProviderIsGoneNamesIt(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a := db.Org(t, "a")
+	service := route.New(db.Tenant)
+	gone := providerOf(t, db, a, "gone")
+	made := create(t, service, a, "gpt", gone)
+	in := made.Input()
+	in.Targets = []route.Target{{ProviderID: providerOf(t, db, a, "openai"), Model: "m"}}
+	if _, err := service.Update(t.Context(), a, made.ID, in); err != nil {
+		t.Fatal(err)
+	}
+	if err := providerService(t, db).Archive(t.Context(), a, gone); err != nil {
+		t.Fatal(err)
+	}
+	_, err := service.Restore(t.Context(), a, made.ID, 1)
+	wantFields(t, err, fault.Invalid, "targets[0].provider_id")
+	if said := fault.Of(err).Fields[0].Message; said != `the provider "gone" is archived; choose another one` {
+		t.Error(said)
+	}
+}
+
+func TestATimeZoneIsKnownWhetherOrNotTheRouteHasConditions(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	a := db.Org(t, "a")
+	for _, zone := range []string{"Mars", "Local"} {
+		_, err := route.New(db.Tenant).Create(t.Context(), a, route.Input{Name: "gpt", TimeZone: zone, Targets: []route.Target{{ProviderID: providerOf(t, db, a, "p"+strings.ToLower(zone)), Model: "m"}}})
+		wantFields(t, err, fault.Invalid, "time_zone")
+	}
+}
+
 func TestResumingIsAnotherVersionOfTheSame(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)

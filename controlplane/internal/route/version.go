@@ -2,7 +2,9 @@ package route
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,6 +40,7 @@ const versionsKept = 200
 // spec returns everything that is saved but the place.
 func (in Input) spec() []byte {
 	saved := in
+	saved.Version = 0 // it has a column of its own
 	saved.Targets = nameless(in.Targets)
 	if in.Mirror != nil {
 		mirror := *in.Mirror
@@ -67,8 +70,9 @@ func fromSpec(spec []byte) (in Input, err error) {
 	return in, nil
 }
 
-// Text writes what a route is saved as for people to read, compare and edit: JSON without what is not set. Parse reads it.
+// Text writes what a route is saved as for people to read, compare and edit: JSON without its version and what is not set. Parse reads it.
 func (in Input) Text() string {
+	in.Version = 0
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -81,7 +85,10 @@ func (in Input) Text() string {
 func Parse(text string) (in Input, err error) {
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&in); err != nil {
+	var wrongType *json.UnmarshalTypeError
+	if err := decoder.Decode(&in); errors.As(err, &wrongType) {
+		return in, fault.New(fault.Invalid, "the text is no route: %s cannot be %s", cmp.Or(wrongType.Field, "it"), wrongType.Value)
+	} else if err != nil {
 		return in, fault.New(fault.Invalid, "the text is no route: %s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if decoder.More() {

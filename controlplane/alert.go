@@ -87,12 +87,8 @@ func (w watch) Signals(ctx context.Context, org ident.Org) (seen alert.Signals, 
 	if seen.Accounts, err = accountsOf(w.house.budgets.Standings(ctx, org)); err != nil {
 		return seen, err
 	}
-	for _, group := range []usage.Group{usage.ByAgent, usage.ByWorkspace} {
-		spent, err := w.hours(ctx, actor, group, now)
-		if err != nil {
-			return seen, err
-		}
-		seen.Spend = append(seen.Spend, spent...)
+	if seen.Spend, err = w.hours(ctx, actor, now); err != nil {
+		return seen, err
 	}
 	if err := w.refusals(ctx, actor, now, &seen); err != nil {
 		return seen, err
@@ -113,36 +109,29 @@ func (w watch) rejects(ctx context.Context, actor authz.Actor, now time.Time, se
 	return err
 }
 
-// hours returns what each agent or workspace spent in this hour and in those of the last two weeks.
-func (w watch) hours(ctx context.Context, actor authz.Actor, group usage.Group, now time.Time) ([]alert.Hours, error) {
+// hours returns what each agent and workspace spent in this hour and in those of the last two weeks.
+func (w watch) hours(ctx context.Context, actor authz.Actor, now time.Time) ([]alert.Hours, error) {
 	hour := now.UTC().Truncate(time.Hour)
-	sums, err := w.house.usage.Hours(ctx, actor, usage.HoursQuery{From: hour.Add(-pastHours * time.Hour), To: hour.Add(time.Hour), GroupBy: group})
-	if err != nil {
-		return nil, err
-	}
-	spent := map[string]*alert.Hours{}
-	var order []string
-	for _, sum := range sums {
-		if sum.GroupID == "" || sum.Cost.Sign() <= 0 {
+	spent, err := w.house.usage.CostsBy(ctx, actor, []usage.Group{usage.ByAgent, usage.ByWorkspace}, hour.Add(-pastHours*time.Hour), hour.Add(time.Hour))
+	var all []alert.Hours
+	for _, each := range spent {
+		if each.GroupID == "" {
 			continue
 		}
-		one := spent[sum.GroupID]
-		if one == nil {
-			one = &alert.Hours{Subject: string(group) + ":" + sum.GroupID, Name: "The " + string(group) + " “" + sum.GroupName + "”", Path: "/spend?group=" + string(group)}
-			spent[sum.GroupID] = one
-			order = append(order, sum.GroupID)
+		group := string(each.Group)
+		one := alert.Hours{Subject: group + ":" + each.GroupID, Name: "The " + group + " “" + each.GroupName + "”", Path: "/spend?group=" + group}
+		for at, cost := range each.Costs {
+			switch {
+			case cost.Sign() <= 0:
+			case at.Equal(hour):
+				one.Now = cost
+			default:
+				one.Past = append(one.Past, cost)
+			}
 		}
-		if sum.Hour.Equal(hour) {
-			one.Now = one.Now.Add(sum.Cost)
-		} else {
-			one.Past = append(one.Past, sum.Cost)
-		}
+		all = append(all, one)
 	}
-	all := make([]alert.Hours, len(order))
-	for i, id := range order {
-		all[i] = *spent[id]
-	}
-	return all, nil
+	return all, err
 }
 
 // refusals counts what budgets and guardrails refused, and names the models without a price.

@@ -172,6 +172,14 @@ CROSS JOIN LATERAL (
 ORDER BY s.start
 LIMIT 10000000;
 
+-- name: ListCostsBy :many
+-- What every value of some plain dimensions cost in each hour of a range that is summed up and in which that is not nothing.
+SELECT dimension, value, start, cost_pico
+FROM usage_slice
+WHERE org_id = $1 AND step = 'hour' AND dimension = ANY(sqlc.arg(dimensions)::text[]) AND name = ''
+  AND start >= sqlc.arg(from_time)::timestamptz AND start < sqlc.arg(until)::timestamptz AND cost_pico <> 0
+LIMIT 10000000;
+
 -- name: ListFreshCosts :many
 -- What every value of the plain dimensions cost in each hour of a range that is not summed up yet, in one pass.
 SELECT (CASE WHEN grouping(u.workspace_id) = 0 THEN 'workspace' WHEN grouping(u.agent_id) = 0 THEN 'agent' WHEN grouping(u.virtual_key_id) = 0 THEN 'virtual_key'

@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"maps"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"tollgate.dev/controlplane/internal/ident"
 	"tollgate.dev/controlplane/internal/money"
 	"tollgate.dev/controlplane/internal/scope"
+	"tollgate.dev/controlplane/internal/usage"
 	"tollgate.dev/dataplane/wire"
 )
 
@@ -75,6 +77,7 @@ func (f *fixture) costsByPlace(t *testing.T, when string, actors []authz.Actor, 
 	}
 	from, until := began.Add(3*time.Hour), began.Add(51*time.Hour)
 	for _, actor := range actors {
+		f.costsBy(t, when, actor, from.Add(time.Minute), until)
 		found, err := f.usage.CostByPlace(t.Context(), actor.Org, places, from.Add(time.Minute), until)
 		if err != nil {
 			t.Fatal(err)
@@ -107,5 +110,40 @@ func (f *fixture) costsByPlace(t *testing.T, when string, actors []authz.Actor, 
 				t.Errorf("%s, %s, %+v lacks %v", when, actor.Name, place, want)
 			}
 		}
+	}
+}
+
+// costsBy compares what all groups cost at once with what each of them cost.
+func (f *fixture) costsBy(t *testing.T, when string, actor authz.Actor, from, until time.Time) {
+	t.Helper()
+	type hour struct {
+		group    usage.Group
+		id, name string
+		at       time.Time
+	}
+	want := map[hour]string{}
+	for _, group := range usage.Groups() {
+		sums, err := f.usage.Hours(t.Context(), actor, usage.HoursQuery{From: from, To: until, GroupBy: group})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sum := range sums {
+			if sum.Cost.Sign() != 0 {
+				want[hour{group, sum.GroupID, sum.GroupName, sum.Hour}] = sum.Cost.String()
+			}
+		}
+	}
+	all, err := f.usage.CostsBy(t.Context(), actor, usage.Groups(), from, until)
+	got := map[hour]string{}
+	for _, one := range all {
+		for at, cost := range one.Costs {
+			got[hour{one.Group, one.GroupID, one.GroupName, at}] = cost.String()
+		}
+	}
+	if err != nil || len(want) == 0 || !maps.Equal(got, want) {
+		t.Errorf("%s, %s: %d hours of groups, want %d, %v", when, actor.Name, len(got), len(want), err)
+	}
+	if _, err := f.usage.CostsBy(t.Context(), authz.Actor{Org: actor.Org, Kind: authz.UserActor}, usage.Groups(), from, until); err == nil {
+		t.Error("somebody without a role reads costs")
 	}
 }

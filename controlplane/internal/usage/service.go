@@ -45,6 +45,16 @@ func (s *Service) Hours(ctx context.Context, actor authz.Actor, query HoursQuery
 	return all, err
 }
 
+// CostsBy returns what each agent, workspace and so on cost in the hours of a range, and nothing else of them: it is for who looks at many hours
+// often. From is rounded down to its hour.
+func (s *Service) CostsBy(ctx context.Context, actor authz.Actor, groups []Group, from, to time.Time) (all []Hourly, err error) {
+	err = s.sums(ctx, actor, func(tx pgx.Tx) error {
+		all, err = costsBy(ctx, tx, actor.Org, groups, from, to)
+		return err
+	})
+	return all, err
+}
+
 // Totals returns the sums of a range of whole hours; from is rounded down to its hour.
 func (s *Service) Totals(ctx context.Context, actor authz.Actor, from, to time.Time) (sums Totals, err error) {
 	err = s.sums(ctx, actor, func(tx pgx.Tx) error {

@@ -57,6 +57,13 @@ type HourCost struct {
 	Figures
 }
 
+// Hourly is what one value of a group cost in each hour (UTC) in which that is not nothing; corrections may leave less.
+type Hourly struct {
+	Group              Group
+	GroupID, GroupName string
+	Costs              map[time.Time]money.Amount
+}
+
 // Figures are sums over events.
 type Figures struct {
 	Events            int64        `json:"events"`

@@ -424,6 +424,59 @@ func (q *Queries) ListCosts(ctx context.Context, arg ListCostsParams) ([]ListCos
 	return items, nil
 }
 
+const listCostsBy = `-- name: ListCostsBy :many
+SELECT dimension, value, start, cost_pico
+FROM usage_slice
+WHERE org_id = $1 AND step = 'hour' AND dimension = ANY($2::text[]) AND name = ''
+  AND start >= $3::timestamptz AND start < $4::timestamptz AND cost_pico <> 0
+LIMIT 10000000
+`
+
+type ListCostsByParams struct {
+	OrgID      ident.Org
+	Dimensions []string
+	FromTime   time.Time
+	Until      time.Time
+}
+
+type ListCostsByRow struct {
+	Dimension string
+	Value     string
+	Start     time.Time
+	CostPico  money.Amount
+}
+
+// What every value of some plain dimensions cost in each hour of a range that is summed up and in which that is not nothing.
+func (q *Queries) ListCostsBy(ctx context.Context, arg ListCostsByParams) ([]ListCostsByRow, error) {
+	rows, err := q.db.Query(ctx, listCostsBy,
+		arg.OrgID,
+		arg.Dimensions,
+		arg.FromTime,
+		arg.Until,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListCostsByRow
+	for rows.Next() {
+		var i ListCostsByRow
+		if err := rows.Scan(
+			&i.Dimension,
+			&i.Value,
+			&i.Start,
+			&i.CostPico,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listDayWith = `-- name: ListDayWith :many
 SELECT x.start::timestamptz AS start
 FROM (

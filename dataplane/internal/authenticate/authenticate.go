@@ -19,12 +19,19 @@ import (
 // Authenticator finds keys by their hash.
 type Authenticator struct {
 	lookup func(hash [32]byte) *state.Key
-	macs   sync.Pool
+	macs   sync.Pool // of *mac
+}
+
+// mac is what hashing one key's text needs.
+type mac struct {
+	hash.Hash
+	text []byte // empty again when it rests
+	sum  [sha256.Size]byte
 }
 
 // New returns an Authenticator. The pepper is that of wire.KeyHash; lookup answers from the snapshot in force.
 func New(pepper []byte, lookup func(hash [32]byte) *state.Key) *Authenticator {
-	return &Authenticator{lookup: lookup, macs: sync.Pool{New: func() any { return hmac.New(sha256.New, pepper) }}}
+	return &Authenticator{lookup: lookup, macs: sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, pepper)} }}}
 }
 
 // Identify returns the key that the headers carry, as `Authorization: Bearer`, `x-api-key` or `x-goog-api-key`, and its hash. A known key comes back
@@ -63,15 +70,18 @@ func Check(key *state.Key, now time.Time) *refusal.Error {
 func (a *Authenticator) Lookup(sum [32]byte) *state.Key { return a.lookup(sum) }
 
 func (a *Authenticator) sum(text string) [32]byte {
-	mac, ok := a.macs.Get().(hash.Hash)
+	m, ok := a.macs.Get().(*mac)
 	if !ok {
 		panic("authenticate: the pool holds something else")
 	}
-	mac.Reset()
-	_, _ = mac.Write([]byte(text)) // a hash never fails
-	var sum [32]byte
-	mac.Sum(sum[:0])
-	a.macs.Put(mac)
+	m.Reset()
+	m.text = append(m.text, text...)
+	_, _ = m.Write(m.text) // a hash never fails
+	clear(m.text)
+	m.text = m.text[:0]
+	m.Sum(m.sum[:0])
+	sum := m.sum
+	a.macs.Put(m)
 	return sum
 }
 

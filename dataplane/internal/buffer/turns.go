@@ -8,7 +8,7 @@ import (
 
 const (
 	// turnLeast is from how many bytes on a body is large.
-	turnLeast = 48 << 10
+	turnLeast = 64 << 10
 	// turnBytes is how much of large bodies is let in at a time, for each processor. More of them would wait for processors, and in memory.
 	turnBytes = 4 << 20
 	// turnLasts is how long a body counts as one that was let in. Behind that it waits for its provider, and nobody waits for it.

@@ -294,7 +294,7 @@ func (c *call) note(target *state.Target, status int, code, reason string) *refu
 // describe sets the header fields that tell who answered, and what is left of the tightest budget.
 func (c *call) describe(a *attempt, left int64, hard bool) {
 	if hard {
-		c.set("X-Tollgate-Budget-Remaining-Usd", string(refusal.AppendUSD(nil, max(left, 0))))
+		c.set("X-Tollgate-Budget-Remaining-Usd", refusal.USD(max(left, 0)))
 	}
 	c.set("X-Tollgate-Provider", a.target.Provider.Name)
 	c.set("X-Tollgate-Model", a.target.Model)

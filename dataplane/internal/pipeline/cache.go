@@ -248,7 +248,7 @@ func (p *Pipeline) serveKept(c *call, kept *cache.Kept, age time.Duration, liken
 	c.set("X-Tollgate-Model", target.Model)
 	c.set("X-Tollgate-Attempts", "0")
 	c.set("X-Tollgate-Cost-Usd", "0")
-	c.set("X-Tollgate-Saved-Usd", string(refusal.AppendUSD(nil, kept.CostPico)))
+	c.set("X-Tollgate-Saved-Usd", refusal.USD(kept.CostPico))
 	if c.ask.Stream {
 		c.setStreamHead()
 	} else {

@@ -164,12 +164,12 @@ func providerByID(key *state.Key, id wire.ID) *state.Provider {
 
 // bind finds the answer that a conversation goes on from: only the provider that keeps it can.
 func (p *Pipeline) bind(c *call) *refusal.Error {
-	files := filesIn(c.dialect)
-	if files == nil || !c.dialect.IsGoogle() && !slices.ContainsFunc(c.target.Targets, func(t state.Target) bool { return keeps(files.kind, t.Provider) }) {
+	files, some := filesIn(c.dialect)
+	if !some || !c.dialect.IsGoogle() && !slices.ContainsFunc(c.target.Targets, func(t state.Target) bool { return keeps(files.kind, t.Provider) }) {
 		return nil // where nothing is kept, the translation says so
 	}
 	if c.dialect != dialect.OpenAIResponses {
-		return p.bindFiles(c)
+		return p.bindFiles(c, files)
 	}
 	if c.scan.Has(c.body.B, scan.Conversation) {
 		problem := refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest,
@@ -182,7 +182,7 @@ func (p *Pipeline) bind(c *call) *refusal.Error {
 		return translate.Malformed(err)
 	}
 	if id == nil {
-		return p.bindFiles(c)
+		return p.bindFiles(c, files)
 	}
 	kept, ok := p.Handles.Open(c.owner(), handle.Response, string(id))
 	if !ok {
@@ -190,7 +190,7 @@ func (p *Pipeline) bind(c *call) *refusal.Error {
 	}
 	c.kept = kept
 	c.joinThread(kept.Thread)
-	return p.bindFiles(c)
+	return p.bindFiles(c, files)
 }
 
 // mayUse says whether a call may go to a provider: one that goes on from what another keeps may not.
@@ -207,7 +207,8 @@ func elsewhere(c *call) *refusal.Error {
 	problem := refusal.New(http.StatusBadRequest, wire.CodeInvalidRequest,
 		"What the request goes on from is kept by "+where+", and the model "+c.target.Name+" does not lead there. Name a model that does, or send everything that it needs.")
 	if problem.Param = scan.PreviousResponseID.String(); c.kept.Kind != handle.Response {
-		problem.Param = filesIn(c.dialect).param
+		files, _ := filesIn(c.dialect)
+		problem.Param = files.param
 	}
 	return problem
 }

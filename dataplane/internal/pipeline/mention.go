@@ -20,27 +20,31 @@ type mentions struct {
 	each  func(body []byte, see func(value []byte)) // every name, in its quotes
 }
 
-// filesIn returns how requests of a dialect name files; nil: they do not.
-func filesIn(d dialect.Dialect) *mentions {
+// filesIn returns how requests of a dialect name files; false: they do not.
+func filesIn(d dialect.Dialect) (mentions, bool) {
 	switch d {
 	case dialect.OpenAIChat, dialect.OpenAIResponses:
-		return &mentions{handle.File, "file_id", eachFile}
+		return mentions{handle.File, "file_id", eachFile}, true
 	case dialect.AnthropicMessages, dialect.AnthropicCountTokens:
-		return &mentions{handle.AnthropicFile, "file_id", eachAnthropicFile}
+		return mentions{handle.AnthropicFile, "file_id", eachAnthropicFile}, true
 	case dialect.GeminiGenerate, dialect.GeminiCountTokens:
-		return &mentions{handle.GeminiFile, "fileUri", eachGeminiFile}
+		return mentions{handle.GeminiFile, "fileUri", eachGeminiFile}, true
 	default:
-		return nil
+		return mentions{}, false
 	}
 }
 
-// bindFiles puts the provider's own ids of files in a request that names some, and binds it to the provider that keeps them. An id that is not the
-// workspace's is not there, unless the key may see the provider's account as it is.
-func (p *Pipeline) bindFiles(c *call) (problem *refusal.Error) {
-	files := filesIn(c.dialect)
+// bindFiles does for the files that a request names what openFiles says.
+func (p *Pipeline) bindFiles(c *call, files mentions) *refusal.Error {
 	if !c.scan.Files {
 		return nil
 	}
+	return p.openFiles(c, files)
+}
+
+// openFiles puts the provider's own ids of files in a request that names some, and binds it to the provider that keeps them. An id that is not the
+// workspace's is not there, unless the key may see the provider's account as it is.
+func (p *Pipeline) openFiles(c *call, files mentions) (problem *refusal.Error) {
 	body := c.body.B
 	var edits []scan.Edit
 	files.each(body, func(value []byte) {

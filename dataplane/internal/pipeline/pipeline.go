@@ -78,7 +78,7 @@ const (
 	defaultIdle      = 2 * time.Minute
 	defaultTotal     = time.Hour
 	defaultWrite     = 30 * time.Second
-	bodyReadWithin   = 60 * time.Second
+	bodyReadWithin   = 75 * time.Second // as long as a connection may rest: what bounds the one bounds the other, and moving a deadline costs
 )
 
 // Pipeline carries requests.

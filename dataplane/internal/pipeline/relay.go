@@ -110,7 +110,7 @@ func (p *Pipeline) relayWhole(c *call, a *attempt, answer *Answer) (bool, *refus
 	if left += a.worst - cost; e.doubt {
 		left -= a.worst
 	} else {
-		c.set("X-Tollgate-Cost-Usd", string(refusal.AppendUSD(nil, cost)))
+		c.set("X-Tollgate-Cost-Usd", refusal.USD(cost))
 	}
 	p.sayWhole(c, a, answer.Status, p.handed(c, a, body.B), left, hard)
 	return false, nil

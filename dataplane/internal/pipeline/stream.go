@@ -360,12 +360,12 @@ func (f *flow) settle(e ending) (cost int64) {
 		return cost
 	}
 	header := f.c.w.Header() // trailers leave when the call has ended and its own memory is used again
-	header["X-Tollgate-Cost-Usd"] = []string{string(refusal.AppendUSD(nil, cost))}
+	header["X-Tollgate-Cost-Usd"] = []string{refusal.USD(cost)}
 	if f.unnamed {
 		header[runField] = []string{f.c.runID}
 	}
 	if hard {
-		header["X-Tollgate-Budget-Remaining-Usd"] = []string{string(refusal.AppendUSD(nil, max(left+f.a.worst-cost, 0)))}
+		header["X-Tollgate-Budget-Remaining-Usd"] = []string{refusal.USD(max(left+f.a.worst-cost, 0))}
 	}
 	return cost
 }

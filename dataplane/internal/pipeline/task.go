@@ -167,7 +167,7 @@ func (p *Pipeline) taskBytes(c *call, a *attempt, watch *watch, answer *Answer) 
 	if problem != nil {
 		return false, problem
 	}
-	c.set("X-Tollgate-Cost-Usd", string(refusal.AppendUSD(nil, cost)))
+	c.set("X-Tollgate-Cost-Usd", refusal.USD(cost))
 	p.sayWhole(c, a, answer.Status, body.B, left+a.worst-cost, hard)
 	return false, nil
 }

@@ -87,7 +87,7 @@ func (p *Pipeline) deliver(c *call, a *attempt, e ending, out []byte, problem *r
 	if left += a.worst - cost; e.doubt {
 		left -= a.worst
 	} else {
-		c.set("X-Tollgate-Cost-Usd", string(refusal.AppendUSD(nil, cost)))
+		c.set("X-Tollgate-Cost-Usd", refusal.USD(cost))
 	}
 	c.describe(a, left, hard)
 	c.set("Content-Type", "application/json")

@@ -77,6 +77,12 @@ func (e *Error) RetrySeconds() int64 {
 	return int64(math.Ceil(e.RetryAfter.Seconds()))
 }
 
+// USD returns an amount of pico-USD as a decimal number of dollars without needless zeros.
+func USD(pico int64) string {
+	var text [32]byte
+	return string(AppendUSD(text[:0], pico))
+}
+
 // AppendUSD appends an amount of pico-USD as a decimal number of dollars without needless zeros.
 func AppendUSD(dst []byte, pico int64) []byte {
 	const scale = 1_000_000_000_000

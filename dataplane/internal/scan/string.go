@@ -11,8 +11,20 @@ const (
 	highs = 0x8080808080808080
 )
 
-// str reads a string whose opening quote is at i.
+// str reads a string whose opening quote is at i. Most keys, and most words that are values, end within eight bytes.
 func (s *scanner) str(i int) (int, bool) {
+	if rest := s.b[i+1:]; len(rest) >= 8 {
+		if found := special(binary.LittleEndian.Uint64(rest)) & highs; found != 0 {
+			if n := bits.TrailingZeros64(found) / 8; rest[n] == '"' {
+				return i + n + 2, true
+			}
+		}
+	}
+	return s.long(i)
+}
+
+// long reads a string of any length.
+func (s *scanner) long(i int) (int, bool) {
 	begin := i
 	for i++; ; {
 		if i = plain(s.b, i); i >= len(s.b) {

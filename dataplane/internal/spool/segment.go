@@ -103,7 +103,8 @@ func (s *segment) put(payload []byte, seq uint64) {
 	}
 	copy(frame[frameBytes:], payload)
 	binary.LittleEndian.PutUint64(frame[8:], seq)
-	binary.LittleEndian.PutUint32(frame[4:], frameSum(uint32(len(payload)), frame[8:frameBytes+len(payload)]))
+	binary.LittleEndian.PutUint32(frame[4:], uint32(len(payload))) // where the sum comes to stand, so that one pass takes both
+	binary.LittleEndian.PutUint32(frame[4:], crc32.Checksum(frame[4:frameBytes+len(payload)], castagnoli()))
 	binary.LittleEndian.PutUint32(frame, uint32(len(payload)))
 	s.end += int64(len(frame))
 	s.lastSeq = seq

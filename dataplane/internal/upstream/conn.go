@@ -33,8 +33,9 @@ type conn struct {
 
 	out     []byte // the request's head
 	pieces  net.Buffers
-	buffer  *[]byte // borrowed while an exchange is under way
-	r, w    int     // what is in the buffer and not consumed
+	unsent  net.Buffers // of the pieces, while they are written
+	buffer  *[]byte     // borrowed while an exchange is under way
+	r, w    int         // what is in the buffer and not consumed
 	readBy  time.Time
 	answer  Response
 	unwatch func() bool // nil: the context cannot end
@@ -125,8 +126,8 @@ func (c *conn) write(request *Request) error {
 	c.pieces = append(append(c.pieces, c.out), request.Body...)
 	if c.Conn == c.raw {
 		direct.Yield(length(c.pieces))
-		pieces := c.pieces // WriteTo consumes its receiver
-		_, err := pieces.WriteTo(c.raw)
+		c.unsent = c.pieces // WriteTo consumes its receiver
+		_, err := c.unsent.WriteTo(c.raw)
 		clear(c.pieces)
 		return err
 	}

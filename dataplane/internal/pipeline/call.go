@@ -12,6 +12,7 @@ import (
 	"tollgate.dev/dataplane/internal/breaker"
 	"tollgate.dev/dataplane/internal/buffer"
 	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/direct"
 	"tollgate.dev/dataplane/internal/guardrail"
 	"tollgate.dev/dataplane/internal/handle"
 	"tollgate.dev/dataplane/internal/limit"
@@ -236,6 +237,7 @@ func notTaken(err error, most int) *refusal.Error {
 
 // ask reads what the body asks for.
 func (p *Pipeline) ask(c *call) *refusal.Error {
+	direct.Yield(len(c.body.B))
 	if c.dialect.IsTask() {
 		return p.askTask(c)
 	}

@@ -22,6 +22,7 @@ import (
 	"tollgate.dev/dataplane/internal/buffer"
 	"tollgate.dev/dataplane/internal/cache"
 	"tollgate.dev/dataplane/internal/dialect"
+	"tollgate.dev/dataplane/internal/direct"
 	"tollgate.dev/dataplane/internal/google"
 	"tollgate.dev/dataplane/internal/guardrail"
 	"tollgate.dev/dataplane/internal/handle"
@@ -264,6 +265,7 @@ func spoolFull() *refusal.Error {
 }
 
 func (p *Pipeline) access(c *call) (problem *refusal.Error) {
+	direct.Yield(len(c.body.B))
 	c.target, problem = access.Find(c.key, c.ask.Model)
 	return problem
 }

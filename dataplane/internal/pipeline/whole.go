@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tollgate.dev/dataplane/internal/buffer"
+	"tollgate.dev/dataplane/internal/direct"
 	"tollgate.dev/dataplane/internal/guardrail"
 	"tollgate.dev/dataplane/internal/meter"
 	"tollgate.dev/dataplane/internal/refusal"
@@ -76,6 +77,7 @@ const notTheAPIs = "its answer is not what the API defines"
 
 // deliver settles an attempt and sends the caller what came of it, unless a problem forbids it.
 func (p *Pipeline) deliver(c *call, a *attempt, e ending, out []byte, problem *refusal.Error) *refusal.Error {
+	direct.Yield(0)
 	c.nameRun(out)
 	left, hard := a.hold.LeftPico()
 	cost := p.settle(c, a, e)

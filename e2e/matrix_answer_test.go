@@ -147,7 +147,7 @@ func (h *heard) responses(events []any, streamed bool) {
 	deltas := ""
 	answer := events[len(events)-1]
 	for _, event := range events {
-		if textAt(event, "type") == "response.output_text.delta" || textAt(event, "type") == "response.function_call_arguments.delta" {
+		if textAt(event, "type") == "response.output_text.delta" || textAt(event, "type") == "response.function_call_arguments.delta" || textAt(event, "type") == "response.custom_tool_call_input.delta" {
 			deltas += textAt(event, "delta")
 		}
 	}
@@ -161,9 +161,10 @@ func (h *heard) responses(events []any, streamed bool) {
 			h.text += textAt(item, "content", 0, "text")
 			told := listAt(item, "content", 0, "logprobs")
 			h.told(told, func(at int) int { return len(listAt(told[at], "top_logprobs")) })
-		case "function_call":
-			h.calls = append(h.calls, textAt(item, "name")+textAt(item, "arguments"))
-			arguments += textAt(item, "arguments")
+		case "function_call", "custom_tool_call":
+			said := textAt(item, "arguments") + textAt(item, "input")
+			h.calls = append(h.calls, textAt(item, "name")+said)
+			arguments += said
 		case "reasoning":
 			h.thought += textAt(item, "summary", 0, "text")
 			h.signature += textAt(item, "encrypted_content")

@@ -16,6 +16,7 @@ type feature struct {
 // came is what an answer must have.
 type came struct {
 	calls   int    // of the tool
+	text    string // that such a call has, where it takes any
 	finish  string // by the dialect's own word for it: stop, tool or length
 	thought bool   // where the provider shows thoughts; signed where it signs them
 	sealed  bool   // thoughts that only their provider can read, where it has such
@@ -67,7 +68,7 @@ var openAIs = []string{toChat, toMistral, toCohere}
 func everyFeature() []feature {
 	all := append(conversationRows(), contentRows()...)
 	all = append(append(all, toolRows()...), settingRows()...)
-	return append(append(all, answerRows()...), endRows()...)
+	return append(append(append(all, answerRows()...), ruleRows()...), endRows()...)
 }
 
 func conversationRows() []feature {

@@ -67,10 +67,13 @@ func (u *Usage) mergeAnthropic(raw []byte) bool {
 			ok = count(&u.CacheWriteHour, scan.Lookup(value, "ephemeral_1h_input_tokens"), ok)
 		case "output_tokens":
 			ok, seen = count(&u.Output, value, ok), true
+		case "output_tokens_details":
+			ok = count(&u.Reasoning, scan.Lookup(value, "thinking_tokens"), ok)
 		case "service_tier":
 			u.served(value)
 		}
 	})
+	u.Reasoning = min(u.Reasoning, u.Output)
 	u.CacheWrite = max(u.CacheWrite, minutes+u.CacheWriteHour) // the lifetimes are the parts of the whole
 	return ok && seen
 }

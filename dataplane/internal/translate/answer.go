@@ -387,6 +387,13 @@ func appendMessagesUsage(dst []byte, used *wire.Tokens) []byte {
 	dst = strconv.AppendInt(append(dst, `{"input_tokens":`...), used.Input, 10)
 	dst = strconv.AppendInt(append(dst, `,"cache_read_input_tokens":`...), used.CachedInput, 10)
 	dst = strconv.AppendInt(append(dst, `,"cache_creation_input_tokens":`...), used.CacheWrite, 10)
+	if used.CacheWrite > 0 {
+		dst = strconv.AppendInt(append(dst, `,"cache_creation":{"ephemeral_5m_input_tokens":`...), used.CacheWrite-used.CacheWriteHour, 10)
+		dst = append(strconv.AppendInt(append(dst, `,"ephemeral_1h_input_tokens":`...), used.CacheWriteHour, 10), '}')
+	}
 	dst = strconv.AppendInt(append(dst, `,"output_tokens":`...), used.Output, 10)
+	if used.Reasoning > 0 {
+		dst = append(strconv.AppendInt(append(dst, `,"output_tokens_details":{"thinking_tokens":`...), used.Reasoning, 10), '}')
+	}
 	return append(dst, '}')
 }

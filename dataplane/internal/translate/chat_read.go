@@ -50,7 +50,7 @@ func readChat(p *parser, _ *Ask, body []byte) *conversation {
 			p.chatFormat(cv, value)
 		case "user", "safety_identifier":
 			cv.set(optUser, p.here(), p.text(value))
-		case "prompt_cache_key", "prompt_cache_retention":
+		case "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "prediction": // the answer is the same without, and later
 			p.drop(p.here())
 		default:
 			return p.chatNeutral(key, value)
@@ -126,6 +126,8 @@ func (p *parser) chatPart(raw []byte) part {
 		case key == "type":
 		case key == "cache_control":
 			made.cache = value
+		case key == "prompt_cache_breakpoint":
+			p.drop(p.here())
 		case kind == `"text"` && key == "text", kind == `"refusal"` && key == "refusal":
 			made.kind, made.text = partText, p.text(value)
 		case kind == `"image_url"` && key == "image_url":
@@ -335,6 +337,15 @@ func (p *parser) chatTool(raw []byte) tool {
 
 func (p *parser) chatChoice(cv *conversation, value []byte) {
 	if p.choose(cv, value) {
+		return
+	}
+	if string(scan.Lookup(value, "type")) == `"allowed_tools"` {
+		p.object(value, func(key string, value []byte) bool {
+			if key == "allowed_tools" {
+				p.chooseSome(cv, value, func(raw []byte) []byte { return inside(scan.Lookup(scan.Lookup(raw, "function"), "name")) })
+			}
+			return key == "allowed_tools" || key == "type"
+		})
 		return
 	}
 	p.object(value, func(key string, value []byte) bool {

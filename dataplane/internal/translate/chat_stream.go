@@ -20,8 +20,8 @@ type chatChoice struct {
 	index   int
 	open    bool
 	part    partKind
-	call    int64 // index of the call that is open
-	refused bool  // what it says is why it does not answer
+	calls   chatCallsOf
+	refused bool // what it says is why it does not answer
 }
 
 func (c *chatDecoder) decode(data []byte, emit func(*delta)) {
@@ -54,7 +54,8 @@ func (c *chatDecoder) decode(data []byte, emit func(*delta)) {
 func (c *chatChoice) grows(choice []byte, emit func(*delta)) {
 	message, odds := scan.Lookup(choice, "delta"), chatOdds(choice)
 	grow := func(kind partKind, text []byte) {
-		c.turnTo(kind, 0, &delta{}, emit)
+		c.callsEnd(emit)
+		c.turnTo(kind, &delta{}, emit)
 		made := delta{kind: deltaText, index: c.index, part: kind, text: text}
 		if kind == partText {
 			made.odds, odds = odds, nil
@@ -77,6 +78,7 @@ func (c *chatChoice) grows(choice []byte, emit func(*delta)) {
 		grow(partText, nil)
 	}
 	if reason := inside(scan.Lookup(choice, "finish_reason")); reason != nil {
+		c.callsEnd(emit)
 		c.shut(emit)
 		finish := chatFinish(reason)
 		if c.refused {
@@ -86,28 +88,13 @@ func (c *chatChoice) grows(choice []byte, emit func(*delta)) {
 	}
 }
 
-func (c *chatChoice) callGrows(call []byte, emit func(*delta)) {
-	index, _ := scan.Int(scan.Lookup(call, "index"))
-	function := scan.Lookup(call, "function")
-	c.turnTo(partCall, index, &delta{id: inside(scan.Lookup(call, "id")), name: inside(scan.Lookup(function, "name"))}, emit)
-	arguments := scan.Lookup(function, "arguments")
-	text := inside(arguments)
-	if len(arguments) > 0 && arguments[0] == '{' { // Mistral's may be an object
-		text = appendQuoted(nil, arguments)
-		text = text[1 : len(text)-1]
-	}
-	if len(text) > 0 {
-		emit(&delta{kind: deltaText, index: c.index, part: partCall, text: text})
-	}
-}
-
-// turnTo ends the part that is open, unless it is this one, and begins this one.
-func (c *chatChoice) turnTo(part partKind, call int64, begin *delta, emit func(*delta)) {
-	if c.open && c.part == part && c.call == call {
+// turnTo ends the part that is open, unless it is of this kind, and begins one.
+func (c *chatChoice) turnTo(part partKind, begin *delta, emit func(*delta)) {
+	if c.open && c.part == part {
 		return
 	}
 	c.shut(emit)
-	c.open, c.part, c.call = true, part, call
+	c.open, c.part = true, part
 	begin.kind, begin.index, begin.part = deltaPart, c.index, part
 	emit(begin)
 }

@@ -38,7 +38,7 @@ func (p *parser) appendChat(dst []byte, cv *conversation, to *destination) []byt
 	}
 	dst = append(dst, ']')
 	dst = p.appendChatTools(dst, cv)
-	return append(p.appendChatOptions(dst, cv, !to.target.Provider.Compatible), '}')
+	return append(p.appendChatOptions(dst, cv, to), '}')
 }
 
 // endsWithCaller refuses a conversation whose last turn is the begin of an answer: the provider would not go on with it, but answer anew. Where the
@@ -270,7 +270,11 @@ func (p *parser) appendChatTools(dst []byte, cv *conversation) []byte {
 	return dst
 }
 
-func (p *parser) appendChatOptions(dst []byte, cv *conversation, hasTiers bool) []byte {
+// chatUserMax is OpenAI's limit of user, in characters.
+const chatUserMax = 64
+
+func (p *parser) appendChatOptions(dst []byte, cv *conversation, to *destination) []byte {
+	isOpenAI := !to.target.Provider.Compatible
 	for kind := range cv.options {
 		o := cv.options[kind]
 		if o.value == nil {
@@ -293,16 +297,15 @@ func (p *parser) appendChatOptions(dst []byte, cv *conversation, hasTiers bool) 
 			}
 		case optBudget: // its effort is said
 		case optStop:
-			n := 0
-			p.array(o.value, func([]byte) { n++ })
-			if n > chatStopMax {
-				p.refuse(o.path, "has more than 4 entries, which the provider does not take")
-			}
+			p.stopsMost(o, chatStopMax)
 			dst = append(append(dst, `,"stop":`...), o.value...)
 		case optUser:
+			if isOpenAI && len(o.value) > chatUserMax { // it tells one from another all the same
+				o.value = appendHashed(nil, o.value, 32)
+			}
 			dst = appendMember(dst, "user", o.value)
 		case optEffort:
-			dst = appendMember(dst, "reasoning_effort", o.value)
+			dst = p.appendChatEffort(dst, o, to)
 		case optSchema:
 			dst = append(cv.appendShape(append(dst, `,"response_format":{"type":"json_schema","json_schema":{`...)), `}}`...)
 		case optChoices:
@@ -312,7 +315,7 @@ func (p *parser) appendChatOptions(dst []byte, cv *conversation, hasTiers bool) 
 		case optLikeliest:
 			dst = append(append(dst, `,"top_logprobs":`...), o.value...)
 		case optTier:
-			if hasTiers || string(o.value) != "default" {
+			if isOpenAI || string(o.value) != "default" {
 				dst = appendMember(dst, "service_tier", o.value)
 			}
 		case optVerbosity:

@@ -151,7 +151,25 @@ func (p *parser) appendCohereTools(dst []byte, cv *conversation) []byte {
 	return dst
 }
 
+// coheresP returns the bound of probability as Cohere takes it: from 0.01 to 0.99. Nobody can tell its ends from those of others.
+func coheresP(value []byte) []byte {
+	switch n, err := strconv.ParseFloat(string(value), 64); {
+	case err == nil && n > 0.99 && n <= 1:
+		return []byte("0.99")
+	case err == nil && n < 0.01 && n >= 0:
+		return []byte("0.01")
+	}
+	return value
+}
+
 func (p *parser) appendCohereOptions(dst []byte, cv *conversation, limit int64) []byte {
+	for _, kind := range [...]optionKind{optFrequency, optPresence} {
+		p.only(cv, kind, "must be from 0 to 1 at this provider", func(n float64) bool { return n >= 0 && n <= 1 })
+	}
+	p.only(cv, optTopK, "must be from 0 to 500 at this provider", func(n float64) bool { return n >= 0 && n <= 500 })
+	if len(cv.tools) > 0 {
+		p.yieldShape(cv, "cannot be set beside tools at this provider")
+	}
 	for kind := range cv.options {
 		o := cv.options[kind]
 		if o.value == nil {
@@ -161,7 +179,7 @@ func (p *parser) appendCohereOptions(dst []byte, cv *conversation, limit int64) 
 		case optTemperature:
 			dst = append(append(dst, `,"temperature":`...), o.value...)
 		case optTopP:
-			dst = append(append(dst, `,"p":`...), o.value...)
+			dst = append(append(dst, `,"p":`...), coheresP(o.value)...)
 		case optTopK:
 			dst = append(append(dst, `,"k":`...), o.value...)
 		case optSeed:
@@ -176,11 +194,7 @@ func (p *parser) appendCohereOptions(dst []byte, cv *conversation, limit int64) 
 			}
 		case optBudget: // beside its effort
 		case optStop:
-			n := 0
-			p.array(o.value, func([]byte) { n++ })
-			if n > cohereStopMax {
-				p.refuse(o.path, "has more than 5 entries, which the provider does not take")
-			}
+			p.stopsMost(o, cohereStopMax)
 			dst = append(append(dst, `,"stop_sequences":`...), o.value...)
 		case optUser:
 			p.drop(o.path)

@@ -85,9 +85,10 @@ const (
 // choice is how tools are chosen.
 type choice struct {
 	kind choiceKind
-	name []byte // of the tool
-	one  bool   // at most one call at a time
-	path string // of the field that says so
+	name []byte   // of the tool
+	one  bool     // at most one call at a time
+	path string   // of the field that says so
+	some [][]byte // names of those that may be called; nil: all
 }
 
 // optionKind names a setting of a request.
@@ -179,6 +180,27 @@ func (p *parser) remind(cv *conversation) {
 			}
 		}
 		cv.say(t.assistant, t.parts...)
+	}
+}
+
+// tidy leaves out what says nothing, which OpenAI's API takes and others refuse: empty texts, and turns that have nothing else. Instructions that
+// nothing follows are said by the user, since there must be something to answer.
+func (p *parser) tidy(cv *conversation) {
+	if len(cv.turns) == 0 && len(cv.system) > 0 {
+		p.drop(cv.system[0].path)
+		cv.say(false, cv.system...)
+		cv.system = nil
+	}
+	isEmpty := func(each part) bool { return each.kind == partText && len(each.text) == 0 }
+	if !slices.ContainsFunc(cv.turns, func(t turn) bool { return slices.ContainsFunc(t.parts, isEmpty) }) {
+		return
+	}
+	turns := cv.turns
+	cv.turns = make([]turn, 0, len(turns))
+	for _, t := range turns {
+		if parts := slices.DeleteFunc(t.parts, isEmpty); len(parts) > 0 {
+			cv.say(t.assistant, parts...)
+		}
 	}
 }
 

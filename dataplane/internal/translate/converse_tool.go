@@ -1,20 +1,30 @@
 package translate
 
-// tools appends the tools. Where the caller forbids them they are left out: what is not told cannot be called.
+import (
+	"bytes"
+	"slices"
+)
+
+// tools appends the tools. Where the caller forbids them they are left out, since what is not told cannot be called; but Bedrock wants to know those
+// that the conversation has used.
 func (w *converseWriter) tools() {
 	cv := w.cv
-	if len(cv.tools) == 0 {
-		return
+	tools, never := cv.tools, cv.choice.kind == choiceNever
+	if len(tools) == 0 {
+		tools, never = cv.used(), true
 	}
-	if cv.choice.kind == choiceNever {
-		if cv.usesTools() {
-			w.refuse(`tool_choice`, "forbids tools that the conversation has used, which Bedrock cannot say; leave the tools' turns out, or the choice")
-		}
+	switch {
+	case len(tools) == 0, never && len(cv.used()) == 0:
+		return
+	case never && w.claude:
+		w.also(`"tool_choice":{"type":"none"}`)
+	case never && len(cv.tools) > 0:
+		w.refuse(`tool_choice`, "forbids tools that the conversation has used, which Bedrock cannot say; leave the tools' turns out, or the choice")
 		return
 	}
 	w.add(`,"toolConfig":{"tools":[`)
-	for i := range cv.tools {
-		t := &cv.tools[i]
+	for i := range tools {
+		t := &tools[i]
 		w.dst = comma(w.dst, i)
 		w.add(`{"toolSpec":{`)
 		w.member("name", t.name)
@@ -24,6 +34,8 @@ func (w *converseWriter) tools() {
 		w.add(`,"inputSchema":{"json":`)
 		if t.schema == nil {
 			w.add(`{"type":"object","properties":{}}`)
+		} else if t.strict && w.claude {
+			w.dst = (&closing{w.parser, t.path}).schema(w.dst, t.schema)
 		} else {
 			w.dst = append(w.dst, t.schema...)
 		}
@@ -32,13 +44,15 @@ func (w *converseWriter) tools() {
 			w.add(`,"strict":true`)
 		}
 		w.add(`}}`)
-		if t.cache != nil {
+		if t.cache != nil && w.caches(true, t.path) {
 			w.add(`,`)
 			w.cachePoint(t.cache)
 		}
 	}
 	w.add(`]`)
-	w.choice()
+	if !never {
+		w.choice()
+	}
 	w.add(`}`)
 }
 
@@ -68,14 +82,15 @@ func (w *converseWriter) choice() {
 	}
 }
 
-// usesTools says whether tools were called in the conversation.
-func (cv *conversation) usesTools() bool {
+// used returns the tools that were called in the conversation, of which no more is known than their names.
+func (cv *conversation) used() (all []tool) {
 	for _, turn := range cv.turns {
 		for i := range turn.parts {
-			if turn.parts[i].kind == partCall || turn.parts[i].kind == partResult {
-				return true
+			each := &turn.parts[i]
+			if each.kind == partCall && !slices.ContainsFunc(all, func(t tool) bool { return bytes.Equal(t.name, each.name) }) {
+				all = append(all, tool{name: each.name, description: []byte("It was called before, and cannot be called any more.")})
 			}
 		}
 	}
-	return false
+	return all
 }

@@ -22,7 +22,9 @@ type converseWriter struct {
 // appendConverse appends the conversation as a request of Converse.
 func (p *parser) appendConverse(dst []byte, cv *conversation, to *destination) []byte {
 	w := converseWriter{parser: p, dst: append(dst, '{'), cv: cv, model: to.target.Model, limit: to.limit}
-	w.claude = strings.Contains(w.model, "anthropic.")
+	if w.claude = strings.Contains(w.model, "anthropic."); w.claude {
+		p.settleForClaude(cv, w.model)
+	}
 	if len(cv.system) > 0 {
 		w.add(`"system":[`)
 		w.parts(cv.system)
@@ -77,7 +79,7 @@ func (w *converseWriter) parts(parts []part) {
 			w.add(`}`)
 			wrote++
 		}
-		if mark := lastMark(each); mark != nil && wrote > 0 {
+		if mark := lastMark(each); mark != nil && wrote > 0 && w.caches(false, each.path) {
 			w.add(`,`)
 			w.cachePoint(mark)
 		}
@@ -101,6 +103,16 @@ func lastMark(b *part) []byte {
 		}
 	}
 	return b.cache
+}
+
+// caches says whether the model takes marks for the cache, which others refuse; Amazon's own take none among the tools. What is called by the
+// address of a profile may be any model. A mark that is not taken is named.
+func (w *converseWriter) caches(tools bool, path string) bool {
+	if w.claude || strings.HasPrefix(w.model, "arn:") || strings.Contains(w.model, "amazon.nova") && !tools {
+		return true
+	}
+	w.drop(path + ".cache_control")
+	return false
 }
 
 // cachePoint appends the mark that Anthropic's cache_control is here.
@@ -314,7 +326,11 @@ func (w *converseWriter) output() {
 		w.add(`"textFormat":{"type":"json_schema","structure":{"jsonSchema":{`)
 		w.dst = w.cv.appendShapeName(w.dst)
 		w.add(`,"schema":`)
-		w.dst = appendQuoted(w.dst, schema.value)
+		value := schema.value
+		if w.claude {
+			value = (&closing{w.parser, schema.path}).schema(nil, value)
+		}
+		w.dst = appendQuoted(w.dst, value)
 		w.add(`}}}`)
 	}
 	w.add(`}`)
@@ -348,7 +364,7 @@ func (w *converseWriter) effort(o option) string {
 		}
 		w.also(`"thinking":{"type":"enabled","budget_tokens":` + strconv.FormatInt(budget, 10) + `}`)
 		return ""
-	case w.claude:
+	case w.claude && !w.cv.mustCall(): // beside which no thoughts are had
 		w.also(`"thinking":{"type":"adaptive"}`)
 	case strings.Contains(w.model, "openai."):
 		w.also(`"reasoning_effort":"` + word + `"`)

@@ -13,6 +13,7 @@ import (
 // format is how requests and answers of a dialect are read and written. What callers never send it in, or no provider takes, it has no piece for.
 type format struct {
 	read        func(p *parser, ask *Ask, body []byte) *conversation                  // of a caller
+	ids         idForm                                                                // of calls, that a provider takes
 	write       func(p *parser, dst []byte, cv *conversation, to *destination) []byte // to a provider
 	readAnswer  func(to *reply, body []byte) (answer, error)                          // of a provider
 	decoder     func(to *reply) decoder                                               // of its streams
@@ -38,7 +39,7 @@ type reply struct {
 // formats are those that are translated, each by its dialect.
 var formats = map[dialect.Dialect]*format{
 	dialect.OpenAIChat: {
-		read: readChat, write: (*parser).appendChat, readAnswer: readChatAnswer, writeAnswer: appendChatAnswer,
+		read: readChat, ids: idForm{most: 40}, write: (*parser).appendChat, readAnswer: readChatAnswer, writeAnswer: appendChatAnswer,
 		decoder: func(*reply) decoder { return &chatDecoder{} },
 		encoder: func(to *reply) encoder { return &chatEncoder{now: to.now, includeUsage: to.ask.IncludeUsage} },
 	},
@@ -49,7 +50,7 @@ var formats = map[dialect.Dialect]*format{
 		},
 	},
 	dialect.AnthropicMessages: {
-		read: readMessages, write: (*parser).appendMessages, readAnswer: readMessagesAnswer, writeAnswer: appendMessagesAnswer,
+		read: readMessages, ids: idForm{plain: true}, write: (*parser).appendMessages, readAnswer: readMessagesAnswer, writeAnswer: appendMessagesAnswer,
 		decoder: func(*reply) decoder { return &messagesDecoder{} },
 		encoder: func(*reply) encoder { return &messagesEncoder{} },
 	},
@@ -59,7 +60,7 @@ var formats = map[dialect.Dialect]*format{
 		encoder: func(*reply) encoder { return &geminiEncoder{} },
 	},
 	dialect.BedrockConverse: {
-		write: (*parser).appendConverse, readAnswer: readConverseAnswer, decoder: func(*reply) decoder { return &converseDecoder{} },
+		ids: idForm{most: 64, plain: true}, write: (*parser).appendConverse, readAnswer: readConverseAnswer, decoder: func(*reply) decoder { return &converseDecoder{} },
 	},
 	dialect.MistralChat: {write: (*parser).appendMistral, readAnswer: readChatAnswer, decoder: func(*reply) decoder { return &chatDecoder{} }},
 	dialect.CohereChat:  {write: (*parser).appendCohere, readAnswer: readCohereAnswer, decoder: func(*reply) decoder { return &cohereDecoder{} }},

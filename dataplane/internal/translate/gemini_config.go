@@ -157,19 +157,20 @@ func (g *geminiReader) toolConfig(raw []byte) {
 		if camel(key) != "functionCallingConfig" {
 			return false
 		}
-		var allowed [][]byte
 		g.object(value, func(key string, value []byte) bool {
 			switch camel(key) {
 			case "mode":
 				g.mode(value)
 			case "allowedFunctionNames":
-				g.array(value, func(name []byte) { allowed = append(allowed, g.text(name)) })
+				g.array(value, func(name []byte) { g.cv.choice.some = append(g.cv.choice.some, g.text(name)) })
+			case "streamFunctionCallArguments":
+				g.flag(value)
+				g.drop(g.here()) // they come as they come
 			default:
 				return false
 			}
 			return true
 		})
-		g.allow(allowed)
 		return true
 	})
 }
@@ -185,27 +186,6 @@ func (g *geminiReader) mode(value []byte) {
 	default:
 		g.wrong("must be AUTO, ANY, NONE or VALIDATED")
 	}
-}
-
-// allow keeps the tools that may be called: another provider is told of one by its name, and of several by not being told of the others.
-func (g *geminiReader) allow(names [][]byte) {
-	if len(names) == 0 || g.cv.choice.kind == choiceNever {
-		return
-	}
-	if len(names) == 1 && g.cv.choice.kind == choiceAny {
-		g.cv.choice.kind, g.cv.choice.name = choiceNamed, names[0]
-		return
-	}
-	kept := g.cv.tools[:0]
-	for _, tool := range g.cv.tools {
-		for _, name := range names {
-			if bytes.Equal(tool.name, name) {
-				kept = append(kept, tool)
-				break
-			}
-		}
-	}
-	g.cv.tools = kept
 }
 
 // appendJSONSchema appends a schema of Google's (https://ai.google.dev/api/caching#Schema) as JSON Schema: its types are words in capitals,

@@ -19,7 +19,6 @@ type geminiReader struct {
 
 func readGemini(p *parser, _ *Ask, body []byte) *conversation {
 	g := &geminiReader{parser: p, cv: &conversation{}}
-	var choice []byte
 	p.object(body, func(key string, value []byte) bool {
 		switch camel(key) {
 		case "contents":
@@ -29,11 +28,13 @@ func readGemini(p *parser, _ *Ask, body []byte) *conversation {
 		case "tools":
 			p.array(value, g.tool)
 		case "toolConfig":
-			choice = value // what it allows is known when the tools are
+			g.toolConfig(value)
 		case "generationConfig":
 			g.config(value)
 		case "serviceTier":
 			g.tier(value)
+		case "labels": // of Google's bill
+			p.drop(p.here())
 		case "cachedContent":
 			p.wrong("names what Google keeps, which another provider does not have. Send it as contents")
 		default:
@@ -41,11 +42,6 @@ func readGemini(p *parser, _ *Ask, body []byte) *conversation {
 		}
 		return true
 	})
-	if choice != nil {
-		p.path = append(p.path, "toolConfig"...)
-		g.toolConfig(choice)
-		p.path = p.path[:0]
-	}
 	return g.cv
 }
 

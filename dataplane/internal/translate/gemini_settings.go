@@ -58,7 +58,14 @@ var geminiNames = [optionCount]string{
 	optStop: "stopSequences", optSchema: "responseJsonSchema", optChoices: "candidateCount", optOdds: "responseLogprobs", optLikeliest: "logprobs",
 }
 
+// geminiStopMax is Google's limit of stopSequences.
+const geminiStopMax = 5
+
 func (p *parser) appendGeminiConfig(dst []byte, cv *conversation, to *destination) []byte {
+	p.stopsMost(cv.options[optStop], geminiStopMax)
+	if len(cv.tools) > 0 && !signsCalls(to.target.Model) {
+		p.yieldShape(cv, "cannot be set beside tools at this model")
+	}
 	begin := len(dst)
 	dst = append(dst, `,"generationConfig":{`...)
 	open, n := len(dst), 0
@@ -196,7 +203,8 @@ func readCandidate(to *reply, candidate []byte, calls *int) (s alternative) {
 
 // callID names a call to which its provider gave no name.
 func callID(to *reply, index int) []byte {
-	return strconv.AppendInt(append(append([]byte("call_"), to.id...), '_'), int64(index), 10)
+	plain := strings.ReplaceAll(to.id, "-", "") // OpenAI takes 40 characters
+	return strconv.AppendInt(append(append([]byte("call_"), plain...), '_'), int64(index), 10)
 }
 
 // join adds a part. Its signature travels as thoughts before it, which every format has a place for; what follows its like is more of the same.

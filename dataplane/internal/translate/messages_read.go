@@ -1,14 +1,11 @@
 package translate
 
-import (
-	"fmt"
-
-	"tollgate.dev/dataplane/internal/scan"
-)
+import "tollgate.dev/dataplane/internal/scan"
 
 // readMessages reads a request of Anthropic's Messages (https://docs.anthropic.com/en/api/messages).
 func readMessages(p *parser, _ *Ask, body []byte) *conversation {
 	cv := &conversation{}
+	var mark []byte
 	p.object(body, func(key string, value []byte) bool {
 		switch key {
 		case "model", "stream", "max_tokens": // read by Ask
@@ -39,11 +36,22 @@ func readMessages(p *parser, _ *Ask, body []byte) *conversation {
 			p.messagesTier(cv, value)
 		case "context_management":
 			p.messagesContext(value)
+		case "output_format": // as output_config.format was called
+			p.messagesFormat(cv, value)
+		case "cache_control":
+			mark = value
+		case "speed":
+			p.neutral(value, `"standard"`)
+		case "diagnostics":
+			p.drop(p.here())
 		default:
 			return false
 		}
 		return true
 	})
+	if n := len(cv.turns); n > 0 { // what marks the whole marks its last block
+		cv.turns[n-1].parts = marked(cv.turns[n-1].parts, mark)
+	}
 	return cv
 }
 
@@ -99,6 +107,8 @@ func (p *parser) block(raw []byte) part {
 		return p.toolReference(made, raw)
 	case `"tool_addition"`, `"tool_removal"`:
 		return p.toolChange(made, kind, raw)
+	case `"search_result"`, `"mid_conv_system"`:
+		return p.textBlock(made, kind, raw)
 	}
 	var ok bool
 	if made.kind, ok = blockKind(kind); !ok {
@@ -135,56 +145,7 @@ func (p *parser) block(raw []byte) part {
 			made.result = p.content(value, p.block)
 		case "is_error":
 			made.failed = p.flag(value)
-		default:
-			return false
-		}
-		return true
-	})
-	return made
-}
-
-// toolReference reads what a search for tools found (https://platform.claude.com/docs/en/agents-and-tools/tool-use/tool-search-tool). Other
-// providers have been told of the tool from the begin; its name is what is left to say.
-func (p *parser) toolReference(made part, raw []byte) part {
-	p.object(raw, func(key string, value []byte) bool {
-		switch key {
-		case "type":
-		case "tool_name":
-			made.text = p.text(value)
-		case "cache_control":
-			made.cache = value
-		default:
-			return false
-		}
-		return true
-	})
-	return made
-}
-
-// toolChange reads that a tool is offered from now on, or no more
-// (https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages). Others have no such thing: it is said in words.
-func (p *parser) toolChange(made part, kind string, raw []byte) part {
-	says := "The tool %s can be called from now on."
-	if kind == `"tool_removal"` {
-		says = "The tool %s must not be called from now on."
-	}
-	p.object(raw, func(key string, value []byte) bool {
-		switch key {
-		case "type":
-		case "tool":
-			p.object(value, func(key string, value []byte) bool {
-				switch key {
-				case "type":
-					p.neutral(value, `"tool_reference"`)
-				case "name", "tool_name":
-					made.text = fmt.Appendf(nil, says, p.text(value))
-				default:
-					return false
-				}
-				return true
-			})
-		case "cache_control":
-			made.cache = value
+		case "caller": // who called: the model itself, where it runs no programs
 		default:
 			return false
 		}
@@ -277,8 +238,10 @@ func (p *parser) messagesTool(raw []byte) tool {
 			made.strict = p.flag(value)
 		case "cache_control":
 			made.cache = value
-		case "eager_input_streaming", "defer_loading": // the provider is told of each tool from the begin
+		case "eager_input_streaming", "defer_loading", "input_examples": // the provider is told of each tool from the begin
 			p.drop(p.here())
+		case "allowed_callers":
+			p.neutral(value, `["direct"]`)
 		default:
 			return false
 		}
@@ -366,17 +329,21 @@ func (p *parser) messagesOutput(cv *conversation, raw []byte) {
 				cv.set(optEffort, p.here(), p.text(value))
 			}
 		case "format":
-			p.object(value, func(key string, value []byte) bool {
-				switch key {
-				case "type":
-					p.neutral(value, `"json_schema"`)
-				case "schema":
-					cv.set(optSchema, p.here(), value)
-				default:
-					return false
-				}
-				return true
-			})
+			p.messagesFormat(cv, value)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (p *parser) messagesFormat(cv *conversation, raw []byte) {
+	p.object(raw, func(key string, value []byte) bool {
+		switch key {
+		case "type":
+			p.neutral(value, `"json_schema"`)
+		case "schema":
+			cv.set(optSchema, p.here(), value)
 		default:
 			return false
 		}

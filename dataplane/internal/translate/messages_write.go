@@ -14,6 +14,7 @@ import (
 // appendMessages appends the conversation as a request of Anthropic's Messages (https://docs.anthropic.com/en/api/messages).
 // Anthropic wants a limit of output.
 func (p *parser) appendMessages(dst []byte, cv *conversation, to *destination) []byte {
+	p.settleForClaude(cv, to.target.Model)
 	limit := cmp.Or(to.limit, int64(to.price.MaxOutputTokens), DefaultMaxOutput)
 	if isVertex(to.target) {
 		dst = append(append(dst, '{'), vertexVersion...)
@@ -155,6 +156,8 @@ func (p *parser) appendMessagesTools(dst []byte, cv *conversation) []byte {
 		dst = append(dst, `,"input_schema":`...)
 		if t.schema == nil {
 			dst = append(dst, `{"type":"object","properties":{}}`...)
+		} else if t.strict {
+			dst = (&closing{p, t.path}).schema(dst, t.schema)
 		} else {
 			dst = append(dst, t.schema...)
 		}
@@ -268,7 +271,9 @@ func (p *parser) appendMessagesThinking(dst []byte, cv *conversation, model stri
 		dst = strconv.AppendInt(append(dst, `,"thinking":{"type":"enabled","budget_tokens":`...), budget, 10)
 		dst = append(dst, '}')
 	default:
-		dst = append(dst, `,"thinking":{"type":"adaptive"}`...)
+		if !cv.mustCall() { // beside which no thoughts are had
+			dst = append(dst, `,"thinking":{"type":"adaptive"}`...)
+		}
 		config = `"effort":"` + strings.Replace(name, "minimal", "low", 1) + `"`
 	}
 	if config == "" && schema.value == nil {
@@ -279,19 +284,9 @@ func (p *parser) appendMessagesThinking(dst []byte, cv *conversation, model stri
 		if config != "" {
 			dst = append(dst, ',')
 		}
-		dst = append(append(dst, `"format":{"type":"json_schema","schema":`...), schema.value...)
+		dst = (&closing{p, schema.path}).schema(append(dst, `"format":{"type":"json_schema","schema":`...), schema.value)
 		dst = append(dst, '}')
 		p.dropNote(cv)
 	}
 	return append(dst, '}')
-}
-
-// thinksByBudget says whether a Claude is of those that are told a number of tokens to think: up to 4.5.
-func thinksByBudget(model string) bool {
-	for _, each := range []string{"claude-3-7", "-4-0", "-4-1", "-4-5", "-4-2025", "opus-4@", "sonnet-4@"} {
-		if strings.Contains(model, each) {
-			return true
-		}
-	}
-	return false
 }

@@ -1,7 +1,7 @@
 package translate
 
 import (
-	"crypto/sha256"
+	"slices"
 	"strconv"
 
 	"tollgate.dev/dataplane/internal/refusal"
@@ -38,13 +38,19 @@ func (p *parser) appendMistralTurn(dst []byte, t *turn, n int, last bool) ([]byt
 	if t.assistant {
 		return p.appendMistralAssistant(comma(dst, n), t, last), n + 1
 	}
-	var rest []part
-	for i := range t.parts {
-		each := &t.parts[i]
-		if each.kind != partResult {
-			rest = append(rest, *each)
-			continue
+	var rest, results []part
+	for _, each := range t.parts {
+		if each.kind == partResult {
+			results = append(results, each)
+		} else {
+			rest = append(rest, each)
 		}
+	}
+	if last := len(results) - 1; last >= 0 { // Mistral lets nobody but the model speak after a tool: the rest is told with what the tool said
+		results[last].result, rest = slices.Concat(results[last].result, rest), nil
+	}
+	for i := range results {
+		each := &results[i]
 		result := each.result
 		if each.failed {
 			result = append([]part{{kind: partText, text: []byte("The tool failed:")}}, result...)
@@ -94,7 +100,6 @@ func (p *parser) appendMistralAssistant(dst []byte, t *turn, last bool) []byte {
 
 // appendMistralID appends a call's id as Mistral takes it: nine letters and digits. Another provider's is hashed, the same in call and result.
 func appendMistralID(dst, id []byte) []byte {
-	const letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	fits := len(id) == 9
 	for _, c := range id {
 		fits = fits && (c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z')
@@ -102,11 +107,7 @@ func appendMistralID(dst, id []byte) []byte {
 	if fits {
 		return append(dst, id...)
 	}
-	sum := sha256.Sum256(id)
-	for _, c := range sum[:9] {
-		dst = append(dst, letters[int(c)%len(letters)])
-	}
-	return dst
+	return appendHashed(dst, id, 9)
 }
 
 func (p *parser) appendMistralContent(dst []byte, parts []part) []byte {

@@ -23,9 +23,12 @@ func (a *Ask) Request(dst, body []byte, to dialect.Dialect, target *state.Target
 	}
 	cv := formats[a.Dialect].read(&p, a, body)
 	a.stop = onlyStop(cv.options[optStop].value)
+	cv.offer()
 	if to != dialect.OpenAIChat {
 		p.remind(cv)
+		p.tidy(cv)
 	}
+	formats[to].ids.rename(cv)
 	a.Tier = ""
 	if word := string(cv.options[optTier].value); word != "default" {
 		a.Tier = word

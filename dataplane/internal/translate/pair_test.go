@@ -184,7 +184,7 @@ func TestWhatCannotBeCarriedIsRefusedByName(t *testing.T) {
 		chat(`,"reasoning_effort":"huge"`):                                        "reasoning_effort",
 		chat(`,"response_format":{"type":"json_object"}`):                         "response_format.type",
 		chat(`,"tools":[{"type":"custom","custom":{"name":"x"}}]`):                "tools[0].type",
-		chat(`,"tool_choice":{"type":"allowed_tools","allowed_tools":{}}`):        "tool_choice.type",
+		chat(`,"tool_choice":{"type":"allowed_tools","allowed_tools":{}}`):        "tool_choice.allowed_tools",
 		`{"model":"m","messages":[{"role":"function","name":"f","content":"b"}]}`: "messages[0]",
 		`{"model":"m","messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"aa","format":"wav"}}]}]}`:              "messages[0].content[0]",
 		`{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"file:///etc/passwd"}}]}]}`:                  "messages[0].content[0]",

@@ -67,6 +67,11 @@ func appendResponseUsage(dst []byte, used *wire.Tokens) []byte {
 func (h *responseHead) appendItem(dst []byte, b *part, index int, status string) []byte {
 	switch b.kind {
 	case partCall:
+		if h.ask.customs[string(b.name)] {
+			dst = append(h.appendItemID(append(dst, `{"id":"ctc_`...), index), `","type":"custom_tool_call","status":"`...)
+			dst = appendMember(appendMember(append(append(dst, status...), '"'), "call_id", b.id), "name", b.name)
+			return append(appendMember(dst, "input", h.input(b)), '}')
+		}
 		dst = append(h.appendItemID(append(dst, `{"id":"fc_`...), index), `","type":"function_call","status":"`...)
 		dst = append(append(dst, status...), '"')
 		dst = appendMember(dst, "call_id", b.id)
@@ -95,6 +100,14 @@ func (h *responseHead) appendItem(dst []byte, b *part, index int, status string)
 		dst = append(append(dst, status...), `","role":"assistant","content":[`...)
 		return append(appendOutputText(dst, b.text, b.odds), `]}`...)
 	}
+}
+
+// input returns the text with which a custom tool is called; empty: it is not whole yet.
+func (*responseHead) input(b *part) []byte {
+	if b.arguments == nil {
+		return nil
+	}
+	return customInput(b.arguments)
 }
 
 func appendOutputText(dst, text, odds []byte) []byte {
@@ -164,8 +177,12 @@ func (r *responsesEncoder) begin(dst []byte, name string) []byte {
 // at begins an event about the item that is being sent.
 func (r *responsesEncoder) at(dst []byte, name string) []byte {
 	dst = append(r.begin(dst, name), `,"item_id":"`...)
-	switch r.part().kind {
+	switch b := r.part(); b.kind {
 	case partCall:
+		if r.ask.customs[string(b.name)] {
+			dst = append(dst, 'c', 't', 'c', '_')
+			break
+		}
 		dst = append(dst, "fc_"...)
 	case partThinking, partRedacted:
 		dst = append(dst, "rs_"...)
@@ -203,6 +220,9 @@ func (r *responsesEncoder) partShown(dst []byte, kind partKind) []byte {
 func (r *responsesEncoder) grows(dst []byte, kind partKind, d *delta) []byte {
 	switch kind {
 	case partCall:
+		if r.ask.customs[string(r.part().name)] { // whose text stands inside of the arguments
+			return dst
+		}
 		dst = r.at(dst, "response.function_call_arguments.delta")
 	case partThinking:
 		dst = append(r.at(dst, "response.reasoning_summary_text.delta"), `,"summary_index":0`...)
@@ -219,7 +239,12 @@ func (r *responsesEncoder) partEnds(dst []byte) []byte {
 	b := r.part()
 	switch b.kind {
 	case partCall:
-		b.arguments = unescaped(b.text)
+		if b.arguments = unescaped(b.text); r.ask.customs[string(b.name)] {
+			input := r.input(b)
+			dst = append(appendMember(r.at(dst, "response.custom_tool_call_input.delta"), "delta", input), "}\n\n"...)
+			dst = append(appendMember(r.at(dst, "response.custom_tool_call_input.done"), "input", input), "}\n\n"...)
+			break
+		}
 		dst = append(r.at(dst, "response.function_call_arguments.done"), `,"arguments":`...)
 		dst = append(appendQuoted(dst, b.arguments), "}\n\n"...)
 	case partThinking:

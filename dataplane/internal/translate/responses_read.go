@@ -39,7 +39,7 @@ func readResponses(p *parser, ask *Ask, body []byte) *conversation {
 			p.responsesText(cv, value)
 		case "user", "safety_identifier":
 			cv.set(optUser, p.here(), p.text(value))
-		case "prompt_cache_key", "prompt_cache_retention", "client_metadata":
+		case "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "client_metadata", "max_tool_calls": // the last is of tools that run at OpenAI
 			p.drop(p.here())
 		case "store", "background":
 			p.neutral(value, "false")
@@ -72,7 +72,9 @@ func (p *parser) responsesInput(cv *conversation, value []byte) {
 			p.responsesMessage(cv, item)
 		case `"function_call"`:
 			cv.say(true, p.responsesCall(item))
-		case `"function_call_output"`:
+		case `"custom_tool_call"`:
+			cv.say(true, p.customCall(item))
+		case `"function_call_output"`, `"custom_tool_call_output"`:
 			cv.say(false, p.responsesResult(item))
 		case `"reasoning"`:
 			p.responsesThought(cv, item)
@@ -118,6 +120,8 @@ func (p *parser) responsesPart(raw []byte) part {
 	p.object(raw, func(key string, value []byte) bool {
 		switch key {
 		case "type":
+		case "prompt_cache_breakpoint":
+			p.drop(p.here())
 		case "annotations", "logprobs": // of an answer; they say nothing to a model
 			if string(value) != "[]" {
 				p.drop(p.here())
@@ -142,7 +146,7 @@ func (p *parser) responsesCall(raw []byte) part {
 	made, space := part{kind: partCall, path: p.here(), arguments: []byte("{}")}, []byte(nil)
 	p.object(raw, func(key string, value []byte) bool {
 		switch key {
-		case "type", "id", "status":
+		case "type", "id", "status", "caller":
 		case "call_id":
 			made.id = p.text(value)
 		case "name":
@@ -164,7 +168,7 @@ func (p *parser) responsesResult(raw []byte) part {
 	made := part{kind: partResult, path: p.here()}
 	p.object(raw, func(key string, value []byte) bool {
 		switch key {
-		case "type", "id", "status":
+		case "type", "id", "status", "caller":
 		case "call_id":
 			made.id = p.text(value)
 		case "output":
@@ -224,6 +228,8 @@ func (p *parser) responsesTools(ask *Ask, raw []byte) (all []tool) {
 			return true
 		})
 		return all
+	case `"custom"`:
+		return []tool{p.customTool(ask, raw)}
 	case `"web_search"`, `"web_search_preview"`: // runs at OpenAI: a setting, since the caller has no part in it
 		p.lacks(p.here(), true)
 		return nil
@@ -262,7 +268,7 @@ func (p *parser) responsesTool(raw []byte) tool {
 			p.neutral(value, `"function"`)
 			return true
 		}
-		return p.function(&made, key, value)
+		return p.function(&made, key, value) || p.toolExtra(key)
 	})
 	return made
 }
@@ -271,11 +277,15 @@ func (p *parser) responsesChoice(cv *conversation, value []byte) {
 	if p.choose(cv, value) {
 		return
 	}
+	if string(scan.Lookup(value, "type")) == `"allowed_tools"` {
+		p.chooseSome(cv, value, func(raw []byte) []byte { return inside(scan.Lookup(raw, "name")) })
+		return
+	}
 	var space []byte
 	p.object(value, func(key string, value []byte) bool {
 		switch key {
 		case "type":
-			p.neutral(value, `"function"`)
+			p.neutral(value, `"function"`, `"custom"`)
 		case "name":
 			cv.choice.name = p.text(value)
 		case "namespace":
@@ -304,8 +314,10 @@ func (p *parser) responsesReasoning(cv *conversation, raw []byte) {
 		switch key {
 		case "effort":
 			cv.set(optEffort, p.here(), p.text(value))
-		case "summary", "generate_summary":
+		case "summary", "generate_summary", "context":
 			p.drop(p.here())
+		case "mode":
+			p.neutral(value, `"standard"`)
 		default:
 			return false
 		}

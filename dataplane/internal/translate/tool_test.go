@@ -67,9 +67,20 @@ func TestLiteLLM25836ToolArgumentsReachTheCallerHoweverTheirStreamIsCut(t *testi
 		stream string
 		want   []string
 	}{
-		"chat, at once and beside text":   {wire.ProviderKind_PROVIDER_KIND_OPENAI, chatTools(`{"role":"assistant","content":"Adding.","tool_calls":[` + begin + text + `"}}]}`), []string{one}},
-		"chat, letter by letter":          {wire.ProviderKind_PROVIDER_KIND_OPENAI, chatTools(append([]string{`{"tool_calls":[` + begin + `"}}]}`}, letters...)...), []string{one}},
-		"chat, two calls in one piece":    {wire.ProviderKind_PROVIDER_KIND_OPENAI, chatTools(`{"tool_calls":[` + begin + text + `"}},{"index":1,"id":"call_2","type":"function","function":{"name":"add","arguments":"{\"a\":1}"}}]}`), []string{one, two}},
+		"chat, at once and beside text": {wire.ProviderKind_PROVIDER_KIND_OPENAI, chatTools(`{"role":"assistant","content":"Adding.","tool_calls":[` + begin + text + `"}}]}`), []string{one}},
+		"chat, letter by letter":        {wire.ProviderKind_PROVIDER_KIND_OPENAI, chatTools(append([]string{`{"tool_calls":[` + begin + `"}}]}`}, letters...)...), []string{one}},
+		"chat, two calls in one piece":  {wire.ProviderKind_PROVIDER_KIND_OPENAI, chatTools(`{"tool_calls":[` + begin + text + `"}},{"index":1,"id":"call_2","type":"function","function":{"name":"add","arguments":"{\"a\":1}"}}]}`), []string{one, two}},
+		"chat, piece by piece in turns": {wire.ProviderKind_PROVIDER_KIND_OPENAI, chatTools(
+			`{"tool_calls":[`+begin+`"}},{"index":1,"id":"call_2","type":"function","function":{"name":"add","arguments":""}}]}`,
+			`{"tool_calls":[{"index":0,"function":{"arguments":"{\"a\":17,"}},{"index":1,"function":{"arguments":"{\"a\""}}]}`,
+			`{"tool_calls":[{"index":1,"function":{"arguments":":1}"}},{"index":0,"function":{"arguments":"\"b\":\"|\\\"é\"}"}}]}`,
+		), []string{one, two}},
+		"chat, nothing counted": {wire.ProviderKind_PROVIDER_KIND_OPENAI, chatTools(
+			`{"tool_calls":[`+begin+text+`"}}]}`, `{"tool_calls":[{"index":0,"id":"call_2","type":"function","function":{"name":"add","arguments":"{\"a\":1}"}}]}`,
+		), []string{one, two}},
+		"chat, no arguments and then some": {wire.ProviderKind_PROVIDER_KIND_OPENAI, chatTools(
+			`{"tool_calls":[` + begin + `"}},{"index":1,"id":"call_2","type":"function","function":{"name":"add","arguments":"{\"a\":1}"}}]}`,
+		), []string{`add {}`, two}},
 		"chat, no arguments":              {wire.ProviderKind_PROVIDER_KIND_OPENAI, chatTools(`{"tool_calls":[` + begin + `"}}]}`), []string{`add {}`}},
 		"messages, in pieces":             {wire.ProviderKind_PROVIDER_KIND_ANTHROPIC, messagesTools([]string{"", `{"a":1`, `7,"b":"|\`, `"é"}`}), []string{one}},
 		"messages, two calls":             {wire.ProviderKind_PROVIDER_KIND_ANTHROPIC, messagesTools([]string{`{"a"`, `:1}`}, []string{""}), []string{two, `add {}`}},

@@ -35,7 +35,8 @@ type Ask struct {
 	EndUser      []byte
 	Task         *Task // what is no conversation; nil: a conversation or embeddings
 
-	spaces map[string]int // bytes of the namespace in the names of its tools, as another format has them
+	spaces  map[string]int  // bytes of the namespace in the names of its tools, as another format has them
+	customs map[string]bool // names of its tools that take any text, which another format has as functions
 }
 
 // choicesMax is OpenAI's own limit of n.

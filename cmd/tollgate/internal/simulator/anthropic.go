@@ -21,12 +21,21 @@ type messagesRequest struct {
 	Tools     []struct {
 		Name        string          `json:"name"`
 		InputSchema json.RawMessage `json:"input_schema"`
+		Strict      bool            `json:"strict"`
 	} `json:"tools"`
 	ToolChoice    json.RawMessage `json:"tool_choice"`
 	StopSequences []string        `json:"stop_sequences"`
 	Thinking      struct {
 		Type string `json:"type"`
 	} `json:"thinking"`
+	Temperature  *float64 `json:"temperature"`
+	TopP         *float64 `json:"top_p"`
+	TopK         *int     `json:"top_k"`
+	OutputConfig struct {
+		Format struct {
+			Schema json.RawMessage `json:"schema"`
+		} `json:"format"`
+	} `json:"output_config"`
 }
 
 // thinks says whether thoughts are asked for.
@@ -118,6 +127,8 @@ func (api anthropicAPI) read(w http.ResponseWriter, r *http.Request) (messagesRe
 		api.refuse(w, http.StatusBadRequest, "model: Field required")
 	case len(request.Messages) == 0:
 		api.refuse(w, http.StatusBadRequest, "messages: at least one message is required")
+	case request.problem() != "":
+		api.refuse(w, http.StatusBadRequest, request.problem())
 	case strings.HasPrefix(request.Model, missingModel):
 		api.refuse(w, http.StatusNotFound, "model: "+request.Model)
 	case api.lacks(r, &request) != "":

@@ -92,7 +92,7 @@ func (api bedrockAPI) serve(w http.ResponseWriter, r *http.Request) {
 	if !api.read(w, r, &request) {
 		return
 	}
-	if problem := request.problem(); problem != "" {
+	if problem := request.problem(model); problem != "" {
 		api.refuse(w, http.StatusBadRequest, problem)
 		return
 	}
@@ -138,7 +138,7 @@ func (api bedrockAPI) read(w http.ResponseWriter, r *http.Request, into any) boo
 }
 
 // problem is what Bedrock would not take: turns that do not alternate, empty texts, tools' turns without tools, results without their calls.
-func (c *converseRequest) problem() string {
+func (c *converseRequest) problem(model string) string {
 	asked := map[string]bool{}
 	for i, message := range c.Messages {
 		if want := [...]string{"user", "assistant"}[i%2]; message.Role != want {
@@ -151,6 +151,10 @@ func (c *converseRequest) problem() string {
 				return "The text field in the ContentBlock object is blank. Add text to the text field, and try again."
 			case c.ToolConfig == nil && (block.ToolUse != nil || block.ToolResult != nil):
 				return "The toolConfig field must be defined when using toolUse and toolResult content blocks."
+			case block.CachePoint != nil && !strings.Contains(model, "anthropic.") && !strings.Contains(model, "amazon.nova") && !strings.HasPrefix(model, "arn:"):
+				return "You invoked an unsupported model or your request did not allow prompt caching. See the documentation for more information."
+			case block.ToolUse != nil && (len(block.ToolUse.ToolUseID) > 64 || !claudeID.MatchString(block.ToolUse.ToolUseID)):
+				return "Value at 'messages.toolUse.toolUseId' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_-]{1,64}"
 			case block.ToolUse != nil:
 				asked[block.ToolUse.ToolUseID] = true
 			case block.ToolResult != nil && !asked[block.ToolResult.ToolUseID]:
@@ -172,7 +176,64 @@ func (c *converseRequest) problem() string {
 	if c.ServiceTier != nil && !slices.Contains([]string{"priority", "default", "flex", "reserved"}, c.ServiceTier.Type) {
 		return "Value at 'serviceTier.type' failed to satisfy constraint: Member must satisfy enum value set: [priority, default, flex, reserved]"
 	}
-	return ""
+	if !strings.Contains(model, "anthropic.") {
+		return ""
+	}
+	return c.claude(model).problem()
+}
+
+// claude is what decides whether Claude takes the request.
+func (c *converseRequest) claude(model string) *claudeAsk {
+	ask := &claudeAsk{model: model, temperature: c.InferenceConfig.Temperature, topP: c.InferenceConfig.TopP, stops: c.InferenceConfig.StopSequences}
+	var fields struct {
+		TopK     *int `json:"top_k"`
+		Thinking struct {
+			Type string `json:"type"`
+		} `json:"thinking"`
+	}
+	_ = json.Unmarshal(c.AdditionalModelRequestFields, &fields) // none: nothing of it
+	ask.topK, ask.thinking = fields.TopK, fields.Thinking.Type
+	var format struct {
+		TextFormat struct {
+			Structure struct {
+				JSONSchema struct {
+					Schema string `json:"schema"`
+				} `json:"jsonSchema"`
+			} `json:"structure"`
+		} `json:"textFormat"`
+	}
+	if _ = json.Unmarshal(c.OutputConfig, &format); format.TextFormat.Structure.JSONSchema.Schema != "" {
+		ask.schemas = append(ask.schemas, json.RawMessage(format.TextFormat.Structure.JSONSchema.Schema))
+	}
+	if c.ToolConfig != nil {
+		ask.forced = c.ToolConfig.ToolChoice.Any != nil || c.ToolConfig.ToolChoice.Tool != nil
+		for _, one := range c.ToolConfig.Tools {
+			if one.ToolSpec != nil && one.ToolSpec.Strict {
+				ask.schemas = append(ask.schemas, one.ToolSpec.InputSchema.JSON)
+			}
+		}
+	}
+	for _, message := range c.Messages {
+		turn := claudeTurn{assistant: message.Role == "assistant"}
+		for _, block := range message.Content {
+			turn.kinds = append(turn.kinds, block.kind())
+		}
+		ask.turns = append(ask.turns, turn)
+	}
+	return ask
+}
+
+// kind is what Anthropic's own API calls such a block.
+func (b *converseBlock) kind() string {
+	switch {
+	case b.ReasoningContent != nil:
+		return "thinking"
+	case b.ToolUse != nil:
+		return "tool_use"
+	case b.ToolResult != nil:
+		return "tool_result"
+	}
+	return "text"
 }
 
 func (c *converseRequest) prompt(model string) prompt {
@@ -194,6 +255,7 @@ func (c *converseRequest) prompt(model string) prompt {
 			p.tools = append(p.tools, tool{one.ToolSpec.Name, one.ToolSpec.InputSchema.JSON})
 		}
 	}
+	p.toolForbidden = strings.Contains(string(c.AdditionalModelRequestFields), `"type":"none"`)
 	choice := c.ToolConfig.ToolChoice
 	p.toolForced = choice.Any != nil || choice.Tool != nil
 	if choice.Tool != nil {

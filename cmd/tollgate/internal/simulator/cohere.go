@@ -102,7 +102,14 @@ func (c *cohereRequest) problem() string {
 			return "invalid request: all elements in messages must have content or tool calls"
 		}
 	}
+	outside := func(n *float64, least, most float64) bool { return n != nil && (*n < least || *n > most) }
 	switch {
+	case outside(c.P, 0.01, 0.99), outside(c.FrequencyPenalty, 0, 1), outside(c.PresencePenalty, 0, 1), c.K != nil && (*c.K < 0 || *c.K > 500):
+		return "invalid request: p must be between 0.01 and 0.99, penalties between 0.0 and 1.0, k between 0 and 500"
+	case len(c.StopSequences) > 5:
+		return "invalid request: too many stop sequences: at most 5"
+	case len(c.Tools) > 0 && len(c.ResponseFormat) > 0:
+		return "invalid request: response_format is not supported with tools"
 	case c.Model == "":
 		return "invalid request: model is required"
 	case len(c.Messages) == 0:

@@ -3,6 +3,7 @@ package simulator
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -45,6 +46,7 @@ type geminiRequest struct {
 		CandidateCount   int      `json:"candidateCount"`
 		ResponseLogprobs bool     `json:"responseLogprobs"`
 		Logprobs         int      `json:"logprobs"`
+		ResponseMimeType string   `json:"responseMimeType"`
 		ThinkingConfig   struct {
 			IncludeThoughts bool `json:"includeThoughts"`
 		} `json:"thinkingConfig"`
@@ -198,10 +200,17 @@ func (g geminiRequest) problem(provider, model string) string {
 		return "Invalid JSON payload received. Unknown name \"serviceTier\": Cannot find field."
 	case g.GenerationConfig.Logprobs > 0 && !g.GenerationConfig.ResponseLogprobs:
 		return "Logprobs is only valid if response_logprobs is set to true."
+	case g.GenerationConfig.ResponseMimeType == "application/json" && len(g.Tools) > 0 && !strings.HasPrefix(model, "gemini-3"):
+		return "Function calling with a response mime type: 'application/json' is unsupported"
+	case len(g.GenerationConfig.StopSequences) > 5:
+		return "The number of stop sequences exceeds the limit of 5."
 	case g.GenerationConfig.CandidateCount > 8:
 		return "Unable to submit request because it has a candidateCount value outside the supported range of 1 to 8."
 	}
-	for _, content := range g.Contents {
+	for i, content := range g.Contents {
+		if len(content.Parts) == 0 {
+			return fmt.Sprintf("* GenerateContentRequest.contents[%d].parts: contents.parts must not be empty.", i)
+		}
 		first := true
 		for _, part := range content.Parts {
 			if provider == vertexProvider && !strings.HasPrefix(model, "gemini-3") && (part.FunctionCall != nil && part.FunctionCall.ID != "" || part.responseID() != "") {

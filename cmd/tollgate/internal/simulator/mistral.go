@@ -100,7 +100,10 @@ func (api mistralAPI) chat(w http.ResponseWriter, r *http.Request) {
 // problem is what Mistral would not take: ids of another form, results without their calls, an end that leaves nothing to say.
 func (m *mistralRequest) problem() string {
 	asked := map[string]bool{}
-	for _, message := range m.Messages {
+	for i, message := range m.Messages {
+		if i > 0 && m.Messages[i-1].Role == "tool" && message.Role != "tool" && message.Role != "assistant" {
+			return "Unexpected role '" + message.Role + "' after role 'tool'"
+		}
 		for _, call := range message.ToolCalls {
 			if !mistralID.MatchString(call.ID) || !json.Valid([]byte(call.Function.Arguments)) {
 				return "Tool call id was " + call.ID + " but must be a-z, A-Z, 0-9, with a length of 9."

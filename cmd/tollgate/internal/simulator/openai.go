@@ -39,6 +39,8 @@ type chatRequest struct {
 	Logprobs            bool            `json:"logprobs"`
 	TopLogprobs         int             `json:"top_logprobs"`
 	ServiceTier         string          `json:"service_tier"`
+	ReasoningEffort     string          `json:"reasoning_effort"`
+	User                string          `json:"user"`
 }
 
 type streamOptions struct {
@@ -143,6 +145,9 @@ func (api openaiAPI) chat(w http.ResponseWriter, r *http.Request) {
 	case len(request.Messages) == 0:
 		api.invalid(w, "Missing required parameter: 'messages'.")
 		return
+	case request.problem() != "":
+		api.invalid(w, request.problem())
+		return
 	case request.TopLogprobs > 0 && !request.Logprobs:
 		api.invalid(w, "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.")
 		return
@@ -241,7 +246,7 @@ func (p *prompt) choice(raw json.RawMessage) {
 	if json.Unmarshal(raw, &named) == nil {
 		word = named.Type
 	}
-	p.toolForced = word == "required" || word == "any" || word == "function" || word == "tool"
+	p.toolForced = word == "required" || word == "any" || word == "function" || word == "custom" || word == "tool"
 	p.toolForbidden = word == "none"
 	p.only(named.Name, named.Function.Name)
 }
@@ -300,15 +305,25 @@ func (api openaiAPI) streamChat(x *exchange, withUsage bool) {
 	}
 	empty := ""
 	send(chatDelta{Role: "assistant", Content: &empty}, nil)
-	next := 0
+	next, later := 0, []func(){}
 	x.stream(func(text string) { send(chatDelta{Content: &text}, nil) }, func(c *call) {
 		index := next
 		next++
 		send(chatDelta{ToolCalls: []chatToolCall{{Index: &index, ID: api.sim.id("call_"), Type: "function", Function: chatFunction{Name: c.name}}}}, nil)
-		for _, fragment := range c.fragments() {
-			send(chatDelta{ToolCalls: []chatToolCall{{Index: &index, Function: chatFunction{Arguments: fragment}}}}, nil)
+		for i, fragment := range c.fragments() {
+			piece := func() {
+				send(chatDelta{ToolCalls: []chatToolCall{{Index: &index, Function: chatFunction{Arguments: fragment}}}}, nil)
+			}
+			if !x.reply.mixed {
+				piece()
+			} else {
+				later = slices.Insert(later, min(len(later), i*next), piece)
+			}
 		}
 	})
+	for _, piece := range later {
+		piece()
+	}
 	finish := finishReason(x.reply)
 	send(chatDelta{}, &finish)
 	if withUsage && !x.usageHidden() {

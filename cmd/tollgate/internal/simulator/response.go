@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 type responsesRequest struct {
@@ -63,6 +64,7 @@ type outputItem struct {
 	CallID    string        `json:"call_id,omitempty"`
 	Name      string        `json:"name,omitempty"`
 	Arguments *string       `json:"arguments,omitempty"`
+	Input     *string       `json:"input,omitempty"`   // of a custom tool
 	Summary   []outputText  `json:"summary,omitempty"` // of thoughts
 	Encrypted string        `json:"encrypted_content,omitempty"`
 }
@@ -134,16 +136,17 @@ func (q responsesRequest) prompt() prompt {
 		Content   json.RawMessage `json:"content"`
 		Output    json.RawMessage `json:"output"`
 		Arguments string          `json:"arguments"`
+		Input     string          `json:"input"`
 	}
 	if json.Unmarshal(q.Input, &items) != nil {
 		p.add(q.Input)
 	}
 	for _, item := range items {
-		p.answersTool = item.Type == "function_call_output"
+		p.answersTool = strings.HasSuffix(item.Type, "_call_output")
 		switch item.Type {
-		case "function_call":
-			p.texts = append(p.texts, item.Arguments)
-		case "function_call_output":
+		case "function_call", "custom_tool_call":
+			p.texts = append(p.texts, item.Arguments+item.Input)
+		case "function_call_output", "custom_tool_call_output":
 			p.add(item.Output)
 		default:
 			p.add(item.Content)
@@ -151,8 +154,11 @@ func (q responsesRequest) prompt() prompt {
 	}
 	for _, one := range q.Tools {
 		p.texts = append(p.texts, one.Name+string(one.Parameters))
-		if one.Type == "function" {
+		switch one.Type {
+		case "function":
 			p.tools = append(p.tools, tool{one.Name, one.Parameters})
+		case "custom":
+			p.tools = append(p.tools, tool{one.Name, json.RawMessage(`{"properties":{"input":{"type":"string"}}}`)})
 		}
 	}
 	p.choice(q.ToolChoice)
@@ -198,9 +204,25 @@ func (api openaiAPI) items(r reply, request responsesRequest) (all []outputItem)
 		all = append(all, outputItem{ID: api.sim.id("rs_"), Type: "reasoning", Status: "completed", Summary: summary, Encrypted: thoughtSign})
 	}
 	for range max(1, r.times) {
-		all = append(all, api.item(r))
+		one := api.item(r)
+		if r.call != nil && request.isCustom(r.call.name) {
+			var text struct{ Input string }
+			_ = json.Unmarshal([]byte(r.call.arguments), &text) // cut off by the limit: nothing of it
+			one.Type, one.Input, one.Arguments = "custom_tool_call", &text.Input, nil
+		}
+		all = append(all, one)
 	}
 	return all
+}
+
+// isCustom says whether a tool takes any text.
+func (q *responsesRequest) isCustom(name string) bool {
+	for _, one := range q.Tools {
+		if one.Name == name {
+			return one.Type == "custom"
+		}
+	}
+	return false
 }
 
 // item is a text or a call, finished.
@@ -231,6 +253,7 @@ type responseEvent struct {
 	Delta          *string     `json:"delta,omitempty"`
 	Text           *string     `json:"text,omitempty"`
 	Arguments      *string     `json:"arguments,omitempty"`
+	Input          *string     `json:"input,omitempty"`
 	Name           string      `json:"name,omitempty"`
 	Logprobs       any         `json:"logprobs,omitempty"`
 }
@@ -273,7 +296,11 @@ func (api openaiAPI) streamResponse(x *exchange, answer response, request respon
 	} else {
 		x.stream(nil, func(c *call) {
 			started, empty := items[at], ""
-			started.Arguments = &empty
+			if started.Input != nil {
+				started.Input = &empty
+			} else {
+				started.Arguments = &empty
+			}
 			begin(at, started)
 			api.streamCall(c, at, items[at], send)
 			end(at)
@@ -311,6 +338,11 @@ func (api openaiAPI) streamText(x *exchange, index int, item outputItem, send fu
 }
 
 func (openaiAPI) streamCall(c *call, index int, item outputItem, send func(responseEvent)) {
+	if item.Input != nil {
+		send(responseEvent{Type: "response.custom_tool_call_input.delta", ItemID: item.ID, OutputIndex: &index, Delta: item.Input})
+		send(responseEvent{Type: "response.custom_tool_call_input.done", ItemID: item.ID, OutputIndex: &index, Input: item.Input})
+		return
+	}
 	for _, fragment := range c.fragments() {
 		send(responseEvent{Type: "response.function_call_arguments.delta", ItemID: item.ID, OutputIndex: &index, Delta: &fragment})
 	}

@@ -23,11 +23,11 @@ const (
 )
 
 // Words in a prompt that steer the answer: sim:tokens=50 (length of the answer), sim:cached=1024 and sim:cache_write=2048 (how much
-// of the input the provider calls cached), sim:reasoning=100 (hidden tokens), sim:calls=2 (how often a tool is called at once), sim:redacted=1
+// of the input the provider calls cached), sim:reasoning=100 (hidden tokens), sim:calls=2 (how often a tool is called at once), sim:mixed=1 (whose pieces come in turns, where the format lets them), sim:redacted=1
 // (thoughts that only their provider can read, where it has such), sim:say=some
 // words (up to the end of the line: the answer), sim:call=read {"path":"a"} (up to the end of the line: the tool that is called, with what).
 var (
-	directive = regexp.MustCompile(`sim:(tokens|cached|cache_write|reasoning|calls|redacted)=(\d{1,7})`)
+	directive = regexp.MustCompile(`sim:(tokens|cached|cache_write|reasoning|calls|mixed|redacted)=(\d{1,7})`)
 	sayLine   = regexp.MustCompile(`sim:say=([^\r\n]*)`)
 	callLine  = regexp.MustCompile(`sim:call=(\S+) (\{[^\r\n]*\})`)
 	piece     = regexp.MustCompile(`\s*\S+`)
@@ -66,8 +66,9 @@ func (u usage) prompt() int { return u.input + u.cached + u.cacheWrite }
 type reply struct {
 	pieces    []string // text, one token each
 	call      *call
-	times     int // of the call, at once
-	choices   int // answers at once
+	times     int  // of the call, at once
+	mixed     bool // the pieces of calls come in turns
+	choices   int  // answers at once
 	odds      *odds
 	tier      string
 	truncated bool
@@ -119,7 +120,7 @@ func (p prompt) answer() reply {
 	r.usage = p.input(settings)
 	r.usage.reasoning = settings["reasoning"]
 	if r.call = p.chooseCall(); r.call != nil {
-		r.times = max(1, settings["calls"])
+		r.times, r.mixed = max(1, settings["calls"]), settings["mixed"] > 0
 		r.usage.output = r.times * tokens(utf8.RuneCountInString(r.call.name+r.call.arguments))
 	} else {
 		r.pieces = p.pieces(settings["tokens"])

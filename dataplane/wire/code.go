@@ -37,6 +37,7 @@ const (
 	CodeBackgroundPending   = "background_pending"   // of an answer that its provider works at in the background: what it costs is known when it has ended
 	CodeBatchPending        = "batch_pending"        // of a batch that was begun: what it costs is known when it has ended
 	CodeDeadlineExceeded    = "deadline_exceeded"
-	CodeCacheHit            = "cache_hit"         // no failure: a kept answer served the call
-	CodeCacheHitSimilar     = "cache_hit_similar" // nor is this: the answer to a question like it did
+	CodeContextTooLong      = "context_length_exceeded" // at the provider; OpenAI's own word
+	CodeCacheHit            = "cache_hit"               // no failure: a kept answer served the call
+	CodeCacheHitSimilar     = "cache_hit_similar"       // nor is this: the answer to a question like it did
 )

@@ -253,7 +253,11 @@ func (p *Pipeline) refusedByProvider(c *call, a *attempt, answer *Answer) (bool,
 		return true, problem
 	}
 	if a.spoken != c.dialect && answer.Status >= 400 { // its words are told, in the caller's format
-		problem.Status, problem.Message = answer.Status, a.target.Provider.Name+": "+wordsOf(body.B, reason)
+		words, isTooLong := translate.TooLong(c.dialect, wordsOf(body.B, reason))
+		if isTooLong {
+			problem.Code = wire.CodeContextTooLong
+		}
+		problem.Status, problem.Message = answer.Status, a.target.Provider.Name+": "+words
 		return false, problem
 	}
 	if answer.Status < 400 || !scan.Valid(body.B) {

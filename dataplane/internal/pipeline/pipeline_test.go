@@ -224,6 +224,21 @@ func TestTheCallersOwnMistakeIsNotTriedAgain(t *testing.T) {
 	}
 }
 
+func TestAConversationThatIsTooLongIsRefusedAsItsClientKnowsIt(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, provider(t, wire.ProviderKind_PROVIDER_KIND_ANTHROPIC, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte(`{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 tokens > 8 maximum"}}`))
+	}))
+	s := g.ask("/v1/chat/completions", `{"model":"fast","messages":[{"role":"user","content":"hi"}]}`)
+	if s.status != http.StatusBadRequest || !strings.Contains(s.body, `"code":"context_length_exceeded"`) || !strings.Contains(s.body, "maximum context length is exceeded: prompt is too long: 9 tokens") {
+		t.Errorf("%d %s", s.status, s.body)
+	}
+	g.wait(1)
+	g.balanced()
+}
+
 func TestTheProvidersWordAboutOurCredentialStaysHere(t *testing.T) {
 	t.Parallel()
 	g := newRig(t, openAI(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -123,6 +123,29 @@ func TestAStreamThatDiesBeforeItsFirstWordGoesToTheNext(t *testing.T) {
 	})
 }
 
+func TestACallThatCannotBeReadIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	const usage = `"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":2},"modelVersion":"m","responseId":"r"`
+	const bad, good = `{"candidates":[{"content":{"role":"model"},"finishReason":"MALFORMED_FUNCTION_CALL"}],` + usage + `}`, `{"candidates":[{"content":{"role":"model","parts":[{"text":"hello"}]},"finishReason":"STOP"}],` + usage + `}`
+	for name, c := range map[string]struct{ more, kind, before, after string }{
+		"whole": {"", "application/json", "", ""}, "streamed": {`,"stream":true`, "text/event-stream", "data: ", "\n\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			gemini := wire.ProviderKind_PROVIDER_KIND_GEMINI
+			g := newRig(t, provider(t, gemini, answering(c.kind, c.before+bad+c.after)), provider(t, gemini, answering(c.kind, c.before+good+c.after)))
+			s := g.ask("/v1/messages", `{"model":"fast","max_tokens":9,"messages":[{"role":"user","content":"hi"}]`+c.more+`}`)
+			if s.status != 200 || s.header.Get("X-Tollgate-Attempts") != "2" || !strings.Contains(s.body, "hello") || strings.Contains(s.body, "refusal") {
+				t.Errorf("%+v", s)
+			}
+			if events := g.wait(2); !events[0].GetWaste() || events[0].GetCostPico() == 0 || events[1].GetOutcome() != wire.Outcome_OUTCOME_OK {
+				t.Errorf("%v", events)
+			}
+			g.balanced()
+		})
+	}
+}
+
 func TestAStreamThatDiesAfterItsFirstWordEndsWithAnErrorOfTheDialect(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, path, ask, fails string, f format) {

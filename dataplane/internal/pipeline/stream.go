@@ -154,6 +154,9 @@ func (f *flow) event(event sse.Event) *cut {
 func (f *flow) translated(event sse.Event) *cut {
 	tokens := wire.Tokens(f.usage())
 	f.made = f.carrier.Event(f.made[:0], event.Data, &tokens)
+	if f.carrier.Broken() {
+		return f.bad("its model called a tool in a way that cannot be read")
+	}
 	return f.passMade()
 }
 

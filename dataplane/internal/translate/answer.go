@@ -19,6 +19,7 @@ const (
 	finishLength                     // it came to a limit
 	finishCalls                      // it calls tools
 	finishFiltered                   // its provider does not let it answer
+	finishBroken                     // it called a tool in a way that cannot be read: there is no answer
 )
 
 // answer is what a model answered, whatever API it came by. Its slices are pieces of the provider's body.

@@ -62,7 +62,9 @@ func converseFinish(reason []byte) finishKind {
 		return finishCalls
 	case "guardrail_intervened", "content_filtered":
 		return finishFiltered
-	default: // malformed_model_output and malformed_tool_use too: what is there is all that there will be
+	case "malformed_model_output", "malformed_tool_use":
+		return finishBroken
+	default:
 		return finishStop
 	}
 }

@@ -273,6 +273,8 @@ func geminiFinish(reason []byte, calls bool) finishKind {
 			return finishCalls
 		}
 		return finishStop
+	case "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE":
+		return finishBroken
 	default: // it was kept from answering, or what it said cannot be used
 		return finishFiltered
 	}

@@ -42,6 +42,9 @@ func (a *Ask) Request(dst, body []byte, to dialect.Dialect, target *state.Target
 func (a *Ask) Answer(dst, body []byte, from dialect.Dialect, id string, used *wire.Tokens, now time.Time) ([]byte, error) {
 	to := &reply{ask: a, id: id, now: now}
 	found, err := formats[from].readAnswer(to, body)
+	if err == nil && found.finish == finishBroken {
+		err = errAnswer
+	}
 	if err != nil {
 		return dst, err
 	}

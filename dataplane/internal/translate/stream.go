@@ -51,7 +51,12 @@ type Stream struct {
 	used  *wire.Tokens
 	begun bool // the caller has been told that the answer begins
 	ended bool // and that it has ended
+
+	broken bool // the model has said what cannot be read
 }
+
+// Broken says whether the provider has told that its model made no answer: it may do better another time.
+func (s *Stream) Broken() bool { return s.broken }
 
 // NewStream returns the carrier of one stream that answers an ask. Id names the answer where its caller's format makes its own names.
 func NewStream(from dialect.Dialect, a *Ask, id string, now time.Time) *Stream {
@@ -89,6 +94,7 @@ func (s *Stream) encode(d *delta) {
 		s.begun = true
 		d.id, d.name = named(d.id, s.to.id), named(d.name, string(s.to.ask.Model))
 	case deltaFinish:
+		s.broken = s.broken || d.finish == finishBroken
 		if d.finish == finishSequence && d.text == nil {
 			d.text = s.to.ask.stop
 		}

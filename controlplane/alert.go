@@ -178,11 +178,39 @@ func (w watch) fleet(ctx context.Context, actor authz.Actor, seen *alert.Signals
 			ID: one.ID, Name: one.Name, Connected: one.Connected, Accepting: one.Accepting, LastSeenAt: one.LastSeenAt, NackPath: one.NackPath, NackReason: one.NackReason, Corrupt: one.SpoolCorrupt,
 		})
 	}
+	seen.Refusals = refusals(edges)
 	problem, err := w.house.edges.Problem(ctx, actor)
 	if problem != nil {
 		seen.ProblemPath, seen.Problem = problem.Path, problem.Reason
 	}
 	return err
+}
+
+// refusals brings together what edges say of the credentials of the same provider.
+func refusals(edges []edge.Edge) (all []alert.Refusal) {
+	known := map[ident.Credential]bool{}
+	for _, each := range edges {
+		for _, one := range each.Refused {
+			at := slices.IndexFunc(all, func(r alert.Refusal) bool { return r.Provider == one.ProviderID })
+			if at < 0 {
+				at = len(all)
+				all = append(all, alert.Refusal{Provider: one.ProviderID, ProviderName: one.Provider, Since: one.Since})
+			}
+			of := &all[at]
+			of.Status = one.Status
+			if !known[one.CredentialID] {
+				known[one.CredentialID] = true
+				of.Credentials++
+			}
+			if !slices.Contains(of.Edges, each.Name) {
+				of.Edges = append(of.Edges, each.Name)
+			}
+			if one.Since.Before(of.Since) {
+				of.Since = one.Since
+			}
+		}
+	}
+	return all
 }
 
 // heldTargets brings together what edges say of the same target.

@@ -58,6 +58,7 @@ type edge struct {
 	store    *state.Store
 	limiter  *limit.Limiter
 	breakers *breaker.Breakers
+	pools    *breaker.Pools
 	seen     *route.Seen
 }
 
@@ -65,7 +66,7 @@ type edge struct {
 func build(config Config, version string, observed *telemetry.Telemetry, logger *slog.Logger) (*edge, error) {
 	e := &edge{
 		logger: logger, config: config, registry: observed.Registry(), now: clock.New(time.Now), epoch: newEpoch(), client: controlPlane(config),
-		breakers: breaker.New(time.Now, observed.Registry()), seen: route.NewSeen(canaryStopped(observed.Registry(), logger)),
+		breakers: breaker.New(time.Now, observed.Registry()), pools: breaker.NewPools(time.Now), seen: route.NewSeen(canaryStopped(observed.Registry(), logger)),
 	}
 	var err error
 	if e.id, err = subscription.EdgeID(config.DataDir, time.Now()); err != nil {
@@ -160,7 +161,7 @@ func (e *edge) carry(book *budget.Book, observe func(context.Context, *wire.Usag
 	}
 	e.requests = pipeline.New(pipeline.Config{
 		Authenticator: authenticate.New([]byte(e.config.KeyPepper.Reveal()), func(hash [32]byte) *state.Key { return e.store.Current().Key(hash) }),
-		Limiter:       e.limiter, Gates: queue.New(e.limiter.Share, e.registry), Breakers: e.breakers, Book: pipeline.Leases(book), Spool: e.spool, Sender: pipeline.Providers(sender),
+		Limiter:       e.limiter, Gates: queue.New(e.limiter.Share, e.registry), Breakers: e.breakers, Pools: e.pools, Book: pipeline.Leases(book), Spool: e.spool, Sender: pipeline.Providers(sender),
 		Plain: plain, Handles: handles, Secrets: secrets, Cache: answers, Seen: e.seen, Disk: disk, Kept: e.kept,
 		Prices: func(org wire.ID, catalog, model string) wire.Schedule {
 			return e.store.Current().Prices(org, catalog, model)
@@ -207,7 +208,7 @@ func (e *edge) status() *wire.Status {
 		RateCounting: counting, RateCountingUnixMs: max(since.UnixMilli(), 0), LiveEdges: uint32(max(edges, 0)), RateUses: e.limiter.Uses(),
 		SpoolBytes: e.spool.Bytes(), SpoolPending: e.spool.Pending(), Accepting: e.spool.HasRoom(),
 		SpoolCorrupt: e.spool.Corrupt(), SpoolKeptBytes: e.spool.KeptBytes(), Unrecorded: e.requests.Unrecorded(),
-		OpenTargets: e.breakers.Open(), StoppedCanaries: stoppedCanaries(e.seen), InFlight: uint64(e.requests.InFlight()), RequestsTotal: uint64(e.requests.Total()),
+		OpenTargets: e.breakers.Open(), RefusedCredentials: e.pools.Refused(), StoppedCanaries: stoppedCanaries(e.seen), InFlight: uint64(e.requests.InFlight()), RequestsTotal: uint64(e.requests.Total()),
 	}
 }
 

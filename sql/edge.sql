@@ -2,6 +2,7 @@
 SELECT e.edge_id, e.name, e.region, e.version, e.connected_at, e.last_seen_at, e.spool_pending, e.spool_bytes, e.in_flight, e.requests,
   e.clock_skew_ms, e.accepting, e.rate_counting, e.rate_counting_since, e.live_edges, e.spool_corrupt, e.spool_kept_bytes,
   coalesce(e.open_targets -> ($1::uuid)::text, '[]')::jsonb AS open_targets, coalesce(e.stopped_canaries -> ($1::uuid)::text, '[]')::jsonb AS stopped_canaries,
+  coalesce(e.refused_credentials -> ($1::uuid)::text, '[]')::jsonb AS refused_credentials,
   coalesce((SELECT sum(u.calls) FROM usage_gap u WHERE u.org_id = $1 AND u.edge_id = e.edge_id AND u.last_at > now() - interval '30 days'), 0)::bigint AS unrecorded, g.generation, g.acked_at, g.lag_ms, g.nack_generation, g.nack_path, g.nack_reason
 FROM edge e LEFT JOIN edge_generation g ON g.edge_id = e.edge_id AND g.org_id = $1
 ORDER BY e.name, e.edge_id

@@ -65,7 +65,7 @@ WHERE edge_id = $1 AND connected_at = $2;
 -- Edges belong to no organization.
 UPDATE edge SET last_seen_at = $2, spool_pending = $3, spool_bytes = $4, in_flight = $5, requests = $6, clock_skew_ms = $7, accepting = $8,
   rate_counting = $9, rate_counting_since = $10, live_edges = $11,
-  spool_corrupt = $12, spool_kept_bytes = $13, rate_uses = $14, open_targets = $15, stopped_canaries = $16
+  spool_corrupt = $12, spool_kept_bytes = $13, rate_uses = $14, open_targets = $15, stopped_canaries = $16, refused_credentials = $17
 WHERE edge_id = $1;
 
 -- name: CountLive :one

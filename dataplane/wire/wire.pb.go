@@ -1356,6 +1356,7 @@ type Status struct {
 	Unrecorded         []*Unrecorded          `protobuf:"bytes,14,rep,name=unrecorded,proto3" json:"unrecorded,omitempty"`                                               // of each organization that had calls served without room to record them, also when none are left
 	SpoolKeptBytes     uint64                 `protobuf:"varint,15,opt,name=spool_kept_bytes,json=spoolKeptBytes,proto3" json:"spool_kept_bytes,omitempty"`              // of usage that is acked and kept
 	OpenTargets        []*OpenTarget          `protobuf:"bytes,16,rep,name=open_targets,json=openTargets,proto3" json:"open_targets,omitempty"`                          // those that are held back at the moment
+	RefusedCredentials []*RefusedCredential   `protobuf:"bytes,20,rep,name=refused_credentials,json=refusedCredentials,proto3" json:"refused_credentials,omitempty"`     // that their providers did not let through lately
 	StoppedCanaries    []*StoppedCanary       `protobuf:"bytes,19,rep,name=stopped_canaries,json=stoppedCanaries,proto3" json:"stopped_canaries,omitempty"`              // of the newest version of each route that this process has stopped one of
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
@@ -1485,6 +1486,13 @@ func (x *Status) GetSpoolKeptBytes() uint64 {
 func (x *Status) GetOpenTargets() []*OpenTarget {
 	if x != nil {
 		return x.OpenTargets
+	}
+	return nil
+}
+
+func (x *Status) GetRefusedCredentials() []*RefusedCredential {
+	if x != nil {
+		return x.RefusedCredentials
 	}
 	return nil
 }
@@ -1629,6 +1637,99 @@ func (x *OpenTarget) GetRoute() string {
 	return ""
 }
 
+// RefusedCredential is a credential that its provider does not let through: it is revoked, may not do what is asked, or its account has nothing left.
+type RefusedCredential struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	OrgId         []byte                 `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
+	ProviderId    []byte                 `protobuf:"bytes,2,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
+	CredentialId  []byte                 `protobuf:"bytes,3,opt,name=credential_id,json=credentialId,proto3" json:"credential_id,omitempty"`
+	Provider      string                 `protobuf:"bytes,4,opt,name=provider,proto3" json:"provider,omitempty"` // its name
+	Status        uint32                 `protobuf:"varint,5,opt,name=status,proto3" json:"status,omitempty"`    // that the provider answered with last
+	Times         uint32                 `protobuf:"varint,6,opt,name=times,proto3" json:"times,omitempty"`      // in a row
+	SinceUnixMs   int64                  `protobuf:"varint,7,opt,name=since_unix_ms,json=sinceUnixMs,proto3" json:"since_unix_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefusedCredential) Reset() {
+	*x = RefusedCredential{}
+	mi := &file_wire_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefusedCredential) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefusedCredential) ProtoMessage() {}
+
+func (x *RefusedCredential) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefusedCredential.ProtoReflect.Descriptor instead.
+func (*RefusedCredential) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RefusedCredential) GetOrgId() []byte {
+	if x != nil {
+		return x.OrgId
+	}
+	return nil
+}
+
+func (x *RefusedCredential) GetProviderId() []byte {
+	if x != nil {
+		return x.ProviderId
+	}
+	return nil
+}
+
+func (x *RefusedCredential) GetCredentialId() []byte {
+	if x != nil {
+		return x.CredentialId
+	}
+	return nil
+}
+
+func (x *RefusedCredential) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
+func (x *RefusedCredential) GetStatus() uint32 {
+	if x != nil {
+		return x.Status
+	}
+	return 0
+}
+
+func (x *RefusedCredential) GetTimes() uint32 {
+	if x != nil {
+		return x.Times
+	}
+	return 0
+}
+
+func (x *RefusedCredential) GetSinceUnixMs() int64 {
+	if x != nil {
+		return x.SinceUnixMs
+	}
+	return 0
+}
+
 // StoppedCanary is a canary that an edge gives nothing any more.
 type StoppedCanary struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1644,7 +1745,7 @@ type StoppedCanary struct {
 
 func (x *StoppedCanary) Reset() {
 	*x = StoppedCanary{}
-	mi := &file_wire_proto_msgTypes[7]
+	mi := &file_wire_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1656,7 +1757,7 @@ func (x *StoppedCanary) String() string {
 func (*StoppedCanary) ProtoMessage() {}
 
 func (x *StoppedCanary) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[7]
+	mi := &file_wire_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1669,7 +1770,7 @@ func (x *StoppedCanary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoppedCanary.ProtoReflect.Descriptor instead.
 func (*StoppedCanary) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{7}
+	return file_wire_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *StoppedCanary) GetOrgId() []byte {
@@ -1725,7 +1826,7 @@ type Unrecorded struct {
 
 func (x *Unrecorded) Reset() {
 	*x = Unrecorded{}
-	mi := &file_wire_proto_msgTypes[8]
+	mi := &file_wire_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1737,7 +1838,7 @@ func (x *Unrecorded) String() string {
 func (*Unrecorded) ProtoMessage() {}
 
 func (x *Unrecorded) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[8]
+	mi := &file_wire_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1750,7 +1851,7 @@ func (x *Unrecorded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unrecorded.ProtoReflect.Descriptor instead.
 func (*Unrecorded) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{8}
+	return file_wire_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Unrecorded) GetOrgId() []byte {
@@ -1777,7 +1878,7 @@ type RateUses struct {
 
 func (x *RateUses) Reset() {
 	*x = RateUses{}
-	mi := &file_wire_proto_msgTypes[9]
+	mi := &file_wire_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1789,7 +1890,7 @@ func (x *RateUses) String() string {
 func (*RateUses) ProtoMessage() {}
 
 func (x *RateUses) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[9]
+	mi := &file_wire_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1802,7 +1903,7 @@ func (x *RateUses) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RateUses.ProtoReflect.Descriptor instead.
 func (*RateUses) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{9}
+	return file_wire_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RateUses) GetAll() []*RateUse {
@@ -1827,7 +1928,7 @@ type RateUse struct {
 
 func (x *RateUse) Reset() {
 	*x = RateUse{}
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1839,7 +1940,7 @@ func (x *RateUse) String() string {
 func (*RateUse) ProtoMessage() {}
 
 func (x *RateUse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1852,7 +1953,7 @@ func (x *RateUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RateUse.ProtoReflect.Descriptor instead.
 func (*RateUse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{10}
+	return file_wire_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RateUse) GetOrgId() []byte {
@@ -1915,7 +2016,7 @@ type SyncResponse struct {
 
 func (x *SyncResponse) Reset() {
 	*x = SyncResponse{}
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1927,7 +2028,7 @@ func (x *SyncResponse) String() string {
 func (*SyncResponse) ProtoMessage() {}
 
 func (x *SyncResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1940,7 +2041,7 @@ func (x *SyncResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncResponse.ProtoReflect.Descriptor instead.
 func (*SyncResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{11}
+	return file_wire_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SyncResponse) GetMessage() isSyncResponse_Message {
@@ -2070,7 +2171,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2082,7 +2183,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2095,7 +2196,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{12}
+	return file_wire_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Welcome) GetNowUnixMs() int64 {
@@ -2128,7 +2229,7 @@ type Whole struct {
 
 func (x *Whole) Reset() {
 	*x = Whole{}
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2140,7 +2241,7 @@ func (x *Whole) String() string {
 func (*Whole) ProtoMessage() {}
 
 func (x *Whole) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2153,7 +2254,7 @@ func (x *Whole) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Whole.ProtoReflect.Descriptor instead.
 func (*Whole) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{13}
+	return file_wire_proto_rawDescGZIP(), []int{14}
 }
 
 type Heartbeat struct {
@@ -2166,7 +2267,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2178,7 +2279,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2191,7 +2292,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{14}
+	return file_wire_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Heartbeat) GetNowUnixMs() int64 {
@@ -2224,7 +2325,7 @@ type Fragment struct {
 
 func (x *Fragment) Reset() {
 	*x = Fragment{}
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2236,7 +2337,7 @@ func (x *Fragment) String() string {
 func (*Fragment) ProtoMessage() {}
 
 func (x *Fragment) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2249,7 +2350,7 @@ func (x *Fragment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fragment.ProtoReflect.Descriptor instead.
 func (*Fragment) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{15}
+	return file_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Fragment) GetManifest() []byte {
@@ -2307,7 +2408,7 @@ type Manifest struct {
 
 func (x *Manifest) Reset() {
 	*x = Manifest{}
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2319,7 +2420,7 @@ func (x *Manifest) String() string {
 func (*Manifest) ProtoMessage() {}
 
 func (x *Manifest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2332,7 +2433,7 @@ func (x *Manifest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Manifest.ProtoReflect.Descriptor instead.
 func (*Manifest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{16}
+	return file_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Manifest) GetOrgId() []byte {
@@ -2381,7 +2482,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2393,7 +2494,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2406,7 +2507,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{17}
+	return file_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Item) GetKey() string {
@@ -2444,7 +2545,7 @@ type ItemBody struct {
 
 func (x *ItemBody) Reset() {
 	*x = ItemBody{}
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2456,7 +2557,7 @@ func (x *ItemBody) String() string {
 func (*ItemBody) ProtoMessage() {}
 
 func (x *ItemBody) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2469,7 +2570,7 @@ func (x *ItemBody) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ItemBody.ProtoReflect.Descriptor instead.
 func (*ItemBody) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{18}
+	return file_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ItemBody) GetBody() isItemBody_Body {
@@ -2644,7 +2745,7 @@ type FragmentRemoval struct {
 
 func (x *FragmentRemoval) Reset() {
 	*x = FragmentRemoval{}
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2656,7 +2757,7 @@ func (x *FragmentRemoval) String() string {
 func (*FragmentRemoval) ProtoMessage() {}
 
 func (x *FragmentRemoval) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2669,7 +2770,7 @@ func (x *FragmentRemoval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FragmentRemoval.ProtoReflect.Descriptor instead.
 func (*FragmentRemoval) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{19}
+	return file_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *FragmentRemoval) GetOrgId() []byte {
@@ -2706,7 +2807,7 @@ type Revocation struct {
 
 func (x *Revocation) Reset() {
 	*x = Revocation{}
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2718,7 +2819,7 @@ func (x *Revocation) String() string {
 func (*Revocation) ProtoMessage() {}
 
 func (x *Revocation) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2731,7 +2832,7 @@ func (x *Revocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revocation.ProtoReflect.Descriptor instead.
 func (*Revocation) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{20}
+	return file_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Revocation) GetOrgId() []byte {
@@ -2776,7 +2877,7 @@ type LeaseRecall struct {
 
 func (x *LeaseRecall) Reset() {
 	*x = LeaseRecall{}
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2788,7 +2889,7 @@ func (x *LeaseRecall) String() string {
 func (*LeaseRecall) ProtoMessage() {}
 
 func (x *LeaseRecall) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2801,7 +2902,7 @@ func (x *LeaseRecall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRecall.ProtoReflect.Descriptor instead.
 func (*LeaseRecall) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{21}
+	return file_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *LeaseRecall) GetOrgId() []byte {
@@ -2852,7 +2953,7 @@ type Organization struct {
 
 func (x *Organization) Reset() {
 	*x = Organization{}
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2864,7 +2965,7 @@ func (x *Organization) String() string {
 func (*Organization) ProtoMessage() {}
 
 func (x *Organization) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2877,7 +2978,7 @@ func (x *Organization) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Organization.ProtoReflect.Descriptor instead.
 func (*Organization) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{22}
+	return file_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Organization) GetId() []byte {
@@ -2927,7 +3028,7 @@ type Workspace struct {
 
 func (x *Workspace) Reset() {
 	*x = Workspace{}
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2939,7 +3040,7 @@ func (x *Workspace) String() string {
 func (*Workspace) ProtoMessage() {}
 
 func (x *Workspace) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2952,7 +3053,7 @@ func (x *Workspace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Workspace.ProtoReflect.Descriptor instead.
 func (*Workspace) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{23}
+	return file_wire_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Workspace) GetId() []byte {
@@ -2994,7 +3095,7 @@ type Agent struct {
 
 func (x *Agent) Reset() {
 	*x = Agent{}
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3006,7 +3107,7 @@ func (x *Agent) String() string {
 func (*Agent) ProtoMessage() {}
 
 func (x *Agent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3019,7 +3120,7 @@ func (x *Agent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Agent.ProtoReflect.Descriptor instead.
 func (*Agent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{24}
+	return file_wire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Agent) GetId() []byte {
@@ -3063,7 +3164,7 @@ type VirtualKey struct {
 
 func (x *VirtualKey) Reset() {
 	*x = VirtualKey{}
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3075,7 +3176,7 @@ func (x *VirtualKey) String() string {
 func (*VirtualKey) ProtoMessage() {}
 
 func (x *VirtualKey) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3088,7 +3189,7 @@ func (x *VirtualKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VirtualKey.ProtoReflect.Descriptor instead.
 func (*VirtualKey) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{25}
+	return file_wire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *VirtualKey) GetId() []byte {
@@ -3198,7 +3299,7 @@ type Provider struct {
 
 func (x *Provider) Reset() {
 	*x = Provider{}
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3210,7 +3311,7 @@ func (x *Provider) String() string {
 func (*Provider) ProtoMessage() {}
 
 func (x *Provider) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3223,7 +3324,7 @@ func (x *Provider) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Provider.ProtoReflect.Descriptor instead.
 func (*Provider) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{26}
+	return file_wire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Provider) GetId() []byte {
@@ -3341,7 +3442,7 @@ type Credential struct {
 
 func (x *Credential) Reset() {
 	*x = Credential{}
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3353,7 +3454,7 @@ func (x *Credential) String() string {
 func (*Credential) ProtoMessage() {}
 
 func (x *Credential) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3366,7 +3467,7 @@ func (x *Credential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credential.ProtoReflect.Descriptor instead.
 func (*Credential) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{27}
+	return file_wire_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Credential) GetId() []byte {
@@ -3404,7 +3505,7 @@ type Route struct {
 
 func (x *Route) Reset() {
 	*x = Route{}
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3416,7 +3517,7 @@ func (x *Route) String() string {
 func (*Route) ProtoMessage() {}
 
 func (x *Route) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3429,7 +3530,7 @@ func (x *Route) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Route.ProtoReflect.Descriptor instead.
 func (*Route) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{28}
+	return file_wire_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Route) GetId() []byte {
@@ -3535,7 +3636,7 @@ type Mirror struct {
 
 func (x *Mirror) Reset() {
 	*x = Mirror{}
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3547,7 +3648,7 @@ func (x *Mirror) String() string {
 func (*Mirror) ProtoMessage() {}
 
 func (x *Mirror) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3560,7 +3661,7 @@ func (x *Mirror) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mirror.ProtoReflect.Descriptor instead.
 func (*Mirror) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{29}
+	return file_wire_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Mirror) GetTarget() *Target {
@@ -3591,7 +3692,7 @@ type Cache struct {
 
 func (x *Cache) Reset() {
 	*x = Cache{}
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3603,7 +3704,7 @@ func (x *Cache) String() string {
 func (*Cache) ProtoMessage() {}
 
 func (x *Cache) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3616,7 +3717,7 @@ func (x *Cache) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cache.ProtoReflect.Descriptor instead.
 func (*Cache) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{30}
+	return file_wire_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Cache) GetTtlSeconds() uint32 {
@@ -3674,7 +3775,7 @@ type Reliability struct {
 
 func (x *Reliability) Reset() {
 	*x = Reliability{}
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3686,7 +3787,7 @@ func (x *Reliability) String() string {
 func (*Reliability) ProtoMessage() {}
 
 func (x *Reliability) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3699,7 +3800,7 @@ func (x *Reliability) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reliability.ProtoReflect.Descriptor instead.
 func (*Reliability) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{31}
+	return file_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Reliability) GetTriesPerTarget() uint32 {
@@ -3797,7 +3898,7 @@ type Breaker struct {
 
 func (x *Breaker) Reset() {
 	*x = Breaker{}
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3809,7 +3910,7 @@ func (x *Breaker) String() string {
 func (*Breaker) ProtoMessage() {}
 
 func (x *Breaker) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3822,7 +3923,7 @@ func (x *Breaker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Breaker.ProtoReflect.Descriptor instead.
 func (*Breaker) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{32}
+	return file_wire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Breaker) GetOff() bool {
@@ -3893,7 +3994,7 @@ type Target struct {
 
 func (x *Target) Reset() {
 	*x = Target{}
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3905,7 +4006,7 @@ func (x *Target) String() string {
 func (*Target) ProtoMessage() {}
 
 func (x *Target) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3918,7 +4019,7 @@ func (x *Target) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Target.ProtoReflect.Descriptor instead.
 func (*Target) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{33}
+	return file_wire_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Target) GetProviderId() []byte {
@@ -3961,7 +4062,7 @@ type Parameter struct {
 
 func (x *Parameter) Reset() {
 	*x = Parameter{}
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3973,7 +4074,7 @@ func (x *Parameter) String() string {
 func (*Parameter) ProtoMessage() {}
 
 func (x *Parameter) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3986,7 +4087,7 @@ func (x *Parameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
 func (*Parameter) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{34}
+	return file_wire_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Parameter) GetName() string {
@@ -4028,7 +4129,7 @@ type RouteNode struct {
 
 func (x *RouteNode) Reset() {
 	*x = RouteNode{}
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4040,7 +4141,7 @@ func (x *RouteNode) String() string {
 func (*RouteNode) ProtoMessage() {}
 
 func (x *RouteNode) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4053,7 +4154,7 @@ func (x *RouteNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouteNode.ProtoReflect.Descriptor instead.
 func (*RouteNode) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{35}
+	return file_wire_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *RouteNode) GetName() string {
@@ -4133,7 +4234,7 @@ type Canary struct {
 
 func (x *Canary) Reset() {
 	*x = Canary{}
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4145,7 +4246,7 @@ func (x *Canary) String() string {
 func (*Canary) ProtoMessage() {}
 
 func (x *Canary) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4158,7 +4259,7 @@ func (x *Canary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Canary.ProtoReflect.Descriptor instead.
 func (*Canary) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{36}
+	return file_wire_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Canary) GetSharePerMille() uint32 {
@@ -4206,7 +4307,7 @@ type Budget struct {
 
 func (x *Budget) Reset() {
 	*x = Budget{}
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4218,7 +4319,7 @@ func (x *Budget) String() string {
 func (*Budget) ProtoMessage() {}
 
 func (x *Budget) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4231,7 +4332,7 @@ func (x *Budget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Budget.ProtoReflect.Descriptor instead.
 func (*Budget) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{37}
+	return file_wire_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Budget) GetId() []byte {
@@ -4314,7 +4415,7 @@ type RateLimit struct {
 
 func (x *RateLimit) Reset() {
 	*x = RateLimit{}
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4326,7 +4427,7 @@ func (x *RateLimit) String() string {
 func (*RateLimit) ProtoMessage() {}
 
 func (x *RateLimit) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4339,7 +4440,7 @@ func (x *RateLimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RateLimit.ProtoReflect.Descriptor instead.
 func (*RateLimit) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{38}
+	return file_wire_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *RateLimit) GetId() []byte {
@@ -4412,7 +4513,7 @@ type Guardrail struct {
 
 func (x *Guardrail) Reset() {
 	*x = Guardrail{}
-	mi := &file_wire_proto_msgTypes[39]
+	mi := &file_wire_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4424,7 +4525,7 @@ func (x *Guardrail) String() string {
 func (*Guardrail) ProtoMessage() {}
 
 func (x *Guardrail) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[39]
+	mi := &file_wire_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4437,7 +4538,7 @@ func (x *Guardrail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guardrail.ProtoReflect.Descriptor instead.
 func (*Guardrail) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{39}
+	return file_wire_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Guardrail) GetId() []byte {
@@ -4518,7 +4619,7 @@ type Price struct {
 
 func (x *Price) Reset() {
 	*x = Price{}
-	mi := &file_wire_proto_msgTypes[40]
+	mi := &file_wire_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4530,7 +4631,7 @@ func (x *Price) String() string {
 func (*Price) ProtoMessage() {}
 
 func (x *Price) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[40]
+	mi := &file_wire_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4543,7 +4644,7 @@ func (x *Price) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Price.ProtoReflect.Descriptor instead.
 func (*Price) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{40}
+	return file_wire_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Price) GetId() []byte {
@@ -4793,7 +4894,7 @@ type UsageEvent struct {
 
 func (x *UsageEvent) Reset() {
 	*x = UsageEvent{}
-	mi := &file_wire_proto_msgTypes[41]
+	mi := &file_wire_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4805,7 +4906,7 @@ func (x *UsageEvent) String() string {
 func (*UsageEvent) ProtoMessage() {}
 
 func (x *UsageEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[41]
+	mi := &file_wire_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4818,7 +4919,7 @@ func (x *UsageEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageEvent.ProtoReflect.Descriptor instead.
 func (*UsageEvent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{41}
+	return file_wire_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *UsageEvent) GetEventId() []byte {
@@ -5229,7 +5330,7 @@ type Awaited struct {
 
 func (x *Awaited) Reset() {
 	*x = Awaited{}
-	mi := &file_wire_proto_msgTypes[42]
+	mi := &file_wire_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5241,7 +5342,7 @@ func (x *Awaited) String() string {
 func (*Awaited) ProtoMessage() {}
 
 func (x *Awaited) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[42]
+	mi := &file_wire_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5254,7 +5355,7 @@ func (x *Awaited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Awaited.ProtoReflect.Descriptor instead.
 func (*Awaited) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{42}
+	return file_wire_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Awaited) GetOrgId() []byte {
@@ -5315,7 +5416,7 @@ type AwaitRequest struct {
 
 func (x *AwaitRequest) Reset() {
 	*x = AwaitRequest{}
-	mi := &file_wire_proto_msgTypes[43]
+	mi := &file_wire_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5327,7 +5428,7 @@ func (x *AwaitRequest) String() string {
 func (*AwaitRequest) ProtoMessage() {}
 
 func (x *AwaitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[43]
+	mi := &file_wire_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5340,7 +5441,7 @@ func (x *AwaitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitRequest.ProtoReflect.Descriptor instead.
 func (*AwaitRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{43}
+	return file_wire_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *AwaitRequest) GetEdgeId() []byte {
@@ -5359,7 +5460,7 @@ type AwaitResponse struct {
 
 func (x *AwaitResponse) Reset() {
 	*x = AwaitResponse{}
-	mi := &file_wire_proto_msgTypes[44]
+	mi := &file_wire_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5371,7 +5472,7 @@ func (x *AwaitResponse) String() string {
 func (*AwaitResponse) ProtoMessage() {}
 
 func (x *AwaitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[44]
+	mi := &file_wire_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5384,7 +5485,7 @@ func (x *AwaitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitResponse.ProtoReflect.Descriptor instead.
 func (*AwaitResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{44}
+	return file_wire_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *AwaitResponse) GetAwaited() []*Awaited {
@@ -5409,7 +5510,7 @@ type ListKeptRequest struct {
 
 func (x *ListKeptRequest) Reset() {
 	*x = ListKeptRequest{}
-	mi := &file_wire_proto_msgTypes[45]
+	mi := &file_wire_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5421,7 +5522,7 @@ func (x *ListKeptRequest) String() string {
 func (*ListKeptRequest) ProtoMessage() {}
 
 func (x *ListKeptRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[45]
+	mi := &file_wire_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5434,7 +5535,7 @@ func (x *ListKeptRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKeptRequest.ProtoReflect.Descriptor instead.
 func (*ListKeptRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{45}
+	return file_wire_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListKeptRequest) GetOrgId() []byte {
@@ -5489,7 +5590,7 @@ type ListKeptResponse struct {
 
 func (x *ListKeptResponse) Reset() {
 	*x = ListKeptResponse{}
-	mi := &file_wire_proto_msgTypes[46]
+	mi := &file_wire_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5501,7 +5602,7 @@ func (x *ListKeptResponse) String() string {
 func (*ListKeptResponse) ProtoMessage() {}
 
 func (x *ListKeptResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[46]
+	mi := &file_wire_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5514,7 +5615,7 @@ func (x *ListKeptResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKeptResponse.ProtoReflect.Descriptor instead.
 func (*ListKeptResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{46}
+	return file_wire_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ListKeptResponse) GetKept() []*Awaited {
@@ -5547,7 +5648,7 @@ type Charge struct {
 
 func (x *Charge) Reset() {
 	*x = Charge{}
-	mi := &file_wire_proto_msgTypes[47]
+	mi := &file_wire_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5559,7 +5660,7 @@ func (x *Charge) String() string {
 func (*Charge) ProtoMessage() {}
 
 func (x *Charge) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[47]
+	mi := &file_wire_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5572,7 +5673,7 @@ func (x *Charge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Charge.ProtoReflect.Descriptor instead.
 func (*Charge) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{47}
+	return file_wire_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Charge) GetBudgetId() []byte {
@@ -5636,7 +5737,7 @@ type UsageBatch struct {
 
 func (x *UsageBatch) Reset() {
 	*x = UsageBatch{}
-	mi := &file_wire_proto_msgTypes[48]
+	mi := &file_wire_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5648,7 +5749,7 @@ func (x *UsageBatch) String() string {
 func (*UsageBatch) ProtoMessage() {}
 
 func (x *UsageBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[48]
+	mi := &file_wire_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5661,7 +5762,7 @@ func (x *UsageBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageBatch.ProtoReflect.Descriptor instead.
 func (*UsageBatch) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{48}
+	return file_wire_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *UsageBatch) GetEdgeId() []byte {
@@ -5702,7 +5803,7 @@ type UsageRecord struct {
 
 func (x *UsageRecord) Reset() {
 	*x = UsageRecord{}
-	mi := &file_wire_proto_msgTypes[49]
+	mi := &file_wire_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5714,7 +5815,7 @@ func (x *UsageRecord) String() string {
 func (*UsageRecord) ProtoMessage() {}
 
 func (x *UsageRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[49]
+	mi := &file_wire_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5727,7 +5828,7 @@ func (x *UsageRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRecord.ProtoReflect.Descriptor instead.
 func (*UsageRecord) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{49}
+	return file_wire_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *UsageRecord) GetSeq() uint64 {
@@ -5755,7 +5856,7 @@ type UsageAck struct {
 
 func (x *UsageAck) Reset() {
 	*x = UsageAck{}
-	mi := &file_wire_proto_msgTypes[50]
+	mi := &file_wire_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5767,7 +5868,7 @@ func (x *UsageAck) String() string {
 func (*UsageAck) ProtoMessage() {}
 
 func (x *UsageAck) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[50]
+	mi := &file_wire_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5780,7 +5881,7 @@ func (x *UsageAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageAck.ProtoReflect.Descriptor instead.
 func (*UsageAck) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{50}
+	return file_wire_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *UsageAck) GetEpoch() uint64 {
@@ -5808,7 +5909,7 @@ type PositionsRequest struct {
 
 func (x *PositionsRequest) Reset() {
 	*x = PositionsRequest{}
-	mi := &file_wire_proto_msgTypes[51]
+	mi := &file_wire_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5820,7 +5921,7 @@ func (x *PositionsRequest) String() string {
 func (*PositionsRequest) ProtoMessage() {}
 
 func (x *PositionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[51]
+	mi := &file_wire_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5833,7 +5934,7 @@ func (x *PositionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PositionsRequest.ProtoReflect.Descriptor instead.
 func (*PositionsRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{51}
+	return file_wire_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *PositionsRequest) GetEdgeId() []byte {
@@ -5867,7 +5968,7 @@ type PositionsResponse struct {
 
 func (x *PositionsResponse) Reset() {
 	*x = PositionsResponse{}
-	mi := &file_wire_proto_msgTypes[52]
+	mi := &file_wire_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5879,7 +5980,7 @@ func (x *PositionsResponse) String() string {
 func (*PositionsResponse) ProtoMessage() {}
 
 func (x *PositionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[52]
+	mi := &file_wire_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5892,7 +5993,7 @@ func (x *PositionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PositionsResponse.ProtoReflect.Descriptor instead.
 func (*PositionsResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{52}
+	return file_wire_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *PositionsResponse) GetPositions() []*Position {
@@ -5920,7 +6021,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_wire_proto_msgTypes[53]
+	mi := &file_wire_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5932,7 +6033,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[53]
+	mi := &file_wire_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5945,7 +6046,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{53}
+	return file_wire_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Position) GetEpoch() uint64 {
@@ -5974,7 +6075,7 @@ type LeaseRequest struct {
 
 func (x *LeaseRequest) Reset() {
 	*x = LeaseRequest{}
-	mi := &file_wire_proto_msgTypes[54]
+	mi := &file_wire_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5986,7 +6087,7 @@ func (x *LeaseRequest) String() string {
 func (*LeaseRequest) ProtoMessage() {}
 
 func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[54]
+	mi := &file_wire_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5999,7 +6100,7 @@ func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRequest.ProtoReflect.Descriptor instead.
 func (*LeaseRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{54}
+	return file_wire_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *LeaseRequest) GetEdgeId() []byte {
@@ -6051,7 +6152,7 @@ type LeaseClaim struct {
 
 func (x *LeaseClaim) Reset() {
 	*x = LeaseClaim{}
-	mi := &file_wire_proto_msgTypes[55]
+	mi := &file_wire_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6063,7 +6164,7 @@ func (x *LeaseClaim) String() string {
 func (*LeaseClaim) ProtoMessage() {}
 
 func (x *LeaseClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[55]
+	mi := &file_wire_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6076,7 +6177,7 @@ func (x *LeaseClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseClaim.ProtoReflect.Descriptor instead.
 func (*LeaseClaim) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{55}
+	return file_wire_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *LeaseClaim) GetOrgId() []byte {
@@ -6174,7 +6275,7 @@ type LeaseGrant struct {
 
 func (x *LeaseGrant) Reset() {
 	*x = LeaseGrant{}
-	mi := &file_wire_proto_msgTypes[56]
+	mi := &file_wire_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6186,7 +6287,7 @@ func (x *LeaseGrant) String() string {
 func (*LeaseGrant) ProtoMessage() {}
 
 func (x *LeaseGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[56]
+	mi := &file_wire_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6199,7 +6300,7 @@ func (x *LeaseGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseGrant.ProtoReflect.Descriptor instead.
 func (*LeaseGrant) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{56}
+	return file_wire_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *LeaseGrant) GetOrgId() []byte {
@@ -6281,7 +6382,7 @@ type LeaseResponse struct {
 
 func (x *LeaseResponse) Reset() {
 	*x = LeaseResponse{}
-	mi := &file_wire_proto_msgTypes[57]
+	mi := &file_wire_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6293,7 +6394,7 @@ func (x *LeaseResponse) String() string {
 func (*LeaseResponse) ProtoMessage() {}
 
 func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[57]
+	mi := &file_wire_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6306,7 +6407,7 @@ func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseResponse.ProtoReflect.Descriptor instead.
 func (*LeaseResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{57}
+	return file_wire_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *LeaseResponse) GetGrants() []*LeaseGrant {
@@ -6332,7 +6433,7 @@ type SpoolRecord struct {
 
 func (x *SpoolRecord) Reset() {
 	*x = SpoolRecord{}
-	mi := &file_wire_proto_msgTypes[58]
+	mi := &file_wire_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6344,7 +6445,7 @@ func (x *SpoolRecord) String() string {
 func (*SpoolRecord) ProtoMessage() {}
 
 func (x *SpoolRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[58]
+	mi := &file_wire_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6357,7 +6458,7 @@ func (x *SpoolRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpoolRecord.ProtoReflect.Descriptor instead.
 func (*SpoolRecord) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{58}
+	return file_wire_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SpoolRecord) GetRecord() isSpoolRecord_Record {
@@ -6441,7 +6542,7 @@ type Intent struct {
 
 func (x *Intent) Reset() {
 	*x = Intent{}
-	mi := &file_wire_proto_msgTypes[59]
+	mi := &file_wire_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6453,7 +6554,7 @@ func (x *Intent) String() string {
 func (*Intent) ProtoMessage() {}
 
 func (x *Intent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[59]
+	mi := &file_wire_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6466,7 +6567,7 @@ func (x *Intent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Intent.ProtoReflect.Descriptor instead.
 func (*Intent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{59}
+	return file_wire_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Intent) GetEvent() *UsageEvent {
@@ -6489,7 +6590,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_wire_proto_msgTypes[60]
+	mi := &file_wire_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6501,7 +6602,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[60]
+	mi := &file_wire_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6514,7 +6615,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{60}
+	return file_wire_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Checkpoint) GetEventId() []byte {
@@ -6563,7 +6664,7 @@ type LeaseState struct {
 
 func (x *LeaseState) Reset() {
 	*x = LeaseState{}
-	mi := &file_wire_proto_msgTypes[61]
+	mi := &file_wire_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6575,7 +6676,7 @@ func (x *LeaseState) String() string {
 func (*LeaseState) ProtoMessage() {}
 
 func (x *LeaseState) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[61]
+	mi := &file_wire_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6588,7 +6689,7 @@ func (x *LeaseState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseState.ProtoReflect.Descriptor instead.
 func (*LeaseState) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{61}
+	return file_wire_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *LeaseState) GetOrgId() []byte {
@@ -6693,7 +6794,7 @@ const file_wire_proto_rawDesc = "" +
 	"generation\x18\x02 \x01(\x04R\n" +
 	"generation\x12\x12\n" +
 	"\x04path\x18\x03 \x01(\tR\x04path\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xba\x05\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\x90\x06\n" +
 	"\x06Status\x12\x1e\n" +
 	"\vnow_unix_ms\x18\x01 \x01(\x03R\tnowUnixMs\x12\x1f\n" +
 	"\vspool_bytes\x18\x02 \x01(\x04R\n" +
@@ -6713,7 +6814,8 @@ const file_wire_proto_rawDesc = "" +
 	"unrecorded\x18\x0e \x03(\v2\x1c.tollgate.wire.v1.UnrecordedR\n" +
 	"unrecorded\x12(\n" +
 	"\x10spool_kept_bytes\x18\x0f \x01(\x04R\x0espoolKeptBytes\x12?\n" +
-	"\fopen_targets\x18\x10 \x03(\v2\x1c.tollgate.wire.v1.OpenTargetR\vopenTargets\x12J\n" +
+	"\fopen_targets\x18\x10 \x03(\v2\x1c.tollgate.wire.v1.OpenTargetR\vopenTargets\x12T\n" +
+	"\x13refused_credentials\x18\x14 \x03(\v2#.tollgate.wire.v1.RefusedCredentialR\x12refusedCredentials\x12J\n" +
 	"\x10stopped_canaries\x18\x13 \x03(\v2\x1f.tollgate.wire.v1.StoppedCanaryR\x0fstoppedCanaries\"\xf3\x02\n" +
 	"\n" +
 	"OpenTarget\x12\x15\n" +
@@ -6730,7 +6832,16 @@ const file_wire_proto_rawDesc = "" +
 	"\bprovider\x18\n" +
 	" \x01(\tR\bprovider\x12\x19\n" +
 	"\broute_id\x18\v \x01(\fR\arouteId\x12\x14\n" +
-	"\x05route\x18\f \x01(\tR\x05route\"\xba\x01\n" +
+	"\x05route\x18\f \x01(\tR\x05route\"\xde\x01\n" +
+	"\x11RefusedCredential\x12\x15\n" +
+	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x1f\n" +
+	"\vprovider_id\x18\x02 \x01(\fR\n" +
+	"providerId\x12#\n" +
+	"\rcredential_id\x18\x03 \x01(\fR\fcredentialId\x12\x1a\n" +
+	"\bprovider\x18\x04 \x01(\tR\bprovider\x12\x16\n" +
+	"\x06status\x18\x05 \x01(\rR\x06status\x12\x14\n" +
+	"\x05times\x18\x06 \x01(\rR\x05times\x12\"\n" +
+	"\rsince_unix_ms\x18\a \x01(\x03R\vsinceUnixMs\"\xba\x01\n" +
 	"\rStoppedCanary\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\fR\x05orgId\x12\x19\n" +
 	"\broute_id\x18\x02 \x01(\fR\arouteId\x12#\n" +
@@ -7349,7 +7460,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 16)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
 var file_wire_proto_goTypes = []any{
 	(BreakerState)(0),         // 0: tollgate.wire.v1.BreakerState
 	(RateCounting)(0),         // 1: tollgate.wire.v1.RateCounting
@@ -7374,62 +7485,63 @@ var file_wire_proto_goTypes = []any{
 	(*Nack)(nil),              // 20: tollgate.wire.v1.Nack
 	(*Status)(nil),            // 21: tollgate.wire.v1.Status
 	(*OpenTarget)(nil),        // 22: tollgate.wire.v1.OpenTarget
-	(*StoppedCanary)(nil),     // 23: tollgate.wire.v1.StoppedCanary
-	(*Unrecorded)(nil),        // 24: tollgate.wire.v1.Unrecorded
-	(*RateUses)(nil),          // 25: tollgate.wire.v1.RateUses
-	(*RateUse)(nil),           // 26: tollgate.wire.v1.RateUse
-	(*SyncResponse)(nil),      // 27: tollgate.wire.v1.SyncResponse
-	(*Welcome)(nil),           // 28: tollgate.wire.v1.Welcome
-	(*Whole)(nil),             // 29: tollgate.wire.v1.Whole
-	(*Heartbeat)(nil),         // 30: tollgate.wire.v1.Heartbeat
-	(*Fragment)(nil),          // 31: tollgate.wire.v1.Fragment
-	(*Manifest)(nil),          // 32: tollgate.wire.v1.Manifest
-	(*Item)(nil),              // 33: tollgate.wire.v1.Item
-	(*ItemBody)(nil),          // 34: tollgate.wire.v1.ItemBody
-	(*FragmentRemoval)(nil),   // 35: tollgate.wire.v1.FragmentRemoval
-	(*Revocation)(nil),        // 36: tollgate.wire.v1.Revocation
-	(*LeaseRecall)(nil),       // 37: tollgate.wire.v1.LeaseRecall
-	(*Organization)(nil),      // 38: tollgate.wire.v1.Organization
-	(*Workspace)(nil),         // 39: tollgate.wire.v1.Workspace
-	(*Agent)(nil),             // 40: tollgate.wire.v1.Agent
-	(*VirtualKey)(nil),        // 41: tollgate.wire.v1.VirtualKey
-	(*Provider)(nil),          // 42: tollgate.wire.v1.Provider
-	(*Credential)(nil),        // 43: tollgate.wire.v1.Credential
-	(*Route)(nil),             // 44: tollgate.wire.v1.Route
-	(*Mirror)(nil),            // 45: tollgate.wire.v1.Mirror
-	(*Cache)(nil),             // 46: tollgate.wire.v1.Cache
-	(*Reliability)(nil),       // 47: tollgate.wire.v1.Reliability
-	(*Breaker)(nil),           // 48: tollgate.wire.v1.Breaker
-	(*Target)(nil),            // 49: tollgate.wire.v1.Target
-	(*Parameter)(nil),         // 50: tollgate.wire.v1.Parameter
-	(*RouteNode)(nil),         // 51: tollgate.wire.v1.RouteNode
-	(*Canary)(nil),            // 52: tollgate.wire.v1.Canary
-	(*Budget)(nil),            // 53: tollgate.wire.v1.Budget
-	(*RateLimit)(nil),         // 54: tollgate.wire.v1.RateLimit
-	(*Guardrail)(nil),         // 55: tollgate.wire.v1.Guardrail
-	(*Price)(nil),             // 56: tollgate.wire.v1.Price
-	(*UsageEvent)(nil),        // 57: tollgate.wire.v1.UsageEvent
-	(*Awaited)(nil),           // 58: tollgate.wire.v1.Awaited
-	(*AwaitRequest)(nil),      // 59: tollgate.wire.v1.AwaitRequest
-	(*AwaitResponse)(nil),     // 60: tollgate.wire.v1.AwaitResponse
-	(*ListKeptRequest)(nil),   // 61: tollgate.wire.v1.ListKeptRequest
-	(*ListKeptResponse)(nil),  // 62: tollgate.wire.v1.ListKeptResponse
-	(*Charge)(nil),            // 63: tollgate.wire.v1.Charge
-	(*UsageBatch)(nil),        // 64: tollgate.wire.v1.UsageBatch
-	(*UsageRecord)(nil),       // 65: tollgate.wire.v1.UsageRecord
-	(*UsageAck)(nil),          // 66: tollgate.wire.v1.UsageAck
-	(*PositionsRequest)(nil),  // 67: tollgate.wire.v1.PositionsRequest
-	(*PositionsResponse)(nil), // 68: tollgate.wire.v1.PositionsResponse
-	(*Position)(nil),          // 69: tollgate.wire.v1.Position
-	(*LeaseRequest)(nil),      // 70: tollgate.wire.v1.LeaseRequest
-	(*LeaseClaim)(nil),        // 71: tollgate.wire.v1.LeaseClaim
-	(*LeaseGrant)(nil),        // 72: tollgate.wire.v1.LeaseGrant
-	(*LeaseResponse)(nil),     // 73: tollgate.wire.v1.LeaseResponse
-	(*SpoolRecord)(nil),       // 74: tollgate.wire.v1.SpoolRecord
-	(*Intent)(nil),            // 75: tollgate.wire.v1.Intent
-	(*Checkpoint)(nil),        // 76: tollgate.wire.v1.Checkpoint
-	(*LeaseState)(nil),        // 77: tollgate.wire.v1.LeaseState
-	nil,                       // 78: tollgate.wire.v1.UsageEvent.LabelsEntry
+	(*RefusedCredential)(nil), // 23: tollgate.wire.v1.RefusedCredential
+	(*StoppedCanary)(nil),     // 24: tollgate.wire.v1.StoppedCanary
+	(*Unrecorded)(nil),        // 25: tollgate.wire.v1.Unrecorded
+	(*RateUses)(nil),          // 26: tollgate.wire.v1.RateUses
+	(*RateUse)(nil),           // 27: tollgate.wire.v1.RateUse
+	(*SyncResponse)(nil),      // 28: tollgate.wire.v1.SyncResponse
+	(*Welcome)(nil),           // 29: tollgate.wire.v1.Welcome
+	(*Whole)(nil),             // 30: tollgate.wire.v1.Whole
+	(*Heartbeat)(nil),         // 31: tollgate.wire.v1.Heartbeat
+	(*Fragment)(nil),          // 32: tollgate.wire.v1.Fragment
+	(*Manifest)(nil),          // 33: tollgate.wire.v1.Manifest
+	(*Item)(nil),              // 34: tollgate.wire.v1.Item
+	(*ItemBody)(nil),          // 35: tollgate.wire.v1.ItemBody
+	(*FragmentRemoval)(nil),   // 36: tollgate.wire.v1.FragmentRemoval
+	(*Revocation)(nil),        // 37: tollgate.wire.v1.Revocation
+	(*LeaseRecall)(nil),       // 38: tollgate.wire.v1.LeaseRecall
+	(*Organization)(nil),      // 39: tollgate.wire.v1.Organization
+	(*Workspace)(nil),         // 40: tollgate.wire.v1.Workspace
+	(*Agent)(nil),             // 41: tollgate.wire.v1.Agent
+	(*VirtualKey)(nil),        // 42: tollgate.wire.v1.VirtualKey
+	(*Provider)(nil),          // 43: tollgate.wire.v1.Provider
+	(*Credential)(nil),        // 44: tollgate.wire.v1.Credential
+	(*Route)(nil),             // 45: tollgate.wire.v1.Route
+	(*Mirror)(nil),            // 46: tollgate.wire.v1.Mirror
+	(*Cache)(nil),             // 47: tollgate.wire.v1.Cache
+	(*Reliability)(nil),       // 48: tollgate.wire.v1.Reliability
+	(*Breaker)(nil),           // 49: tollgate.wire.v1.Breaker
+	(*Target)(nil),            // 50: tollgate.wire.v1.Target
+	(*Parameter)(nil),         // 51: tollgate.wire.v1.Parameter
+	(*RouteNode)(nil),         // 52: tollgate.wire.v1.RouteNode
+	(*Canary)(nil),            // 53: tollgate.wire.v1.Canary
+	(*Budget)(nil),            // 54: tollgate.wire.v1.Budget
+	(*RateLimit)(nil),         // 55: tollgate.wire.v1.RateLimit
+	(*Guardrail)(nil),         // 56: tollgate.wire.v1.Guardrail
+	(*Price)(nil),             // 57: tollgate.wire.v1.Price
+	(*UsageEvent)(nil),        // 58: tollgate.wire.v1.UsageEvent
+	(*Awaited)(nil),           // 59: tollgate.wire.v1.Awaited
+	(*AwaitRequest)(nil),      // 60: tollgate.wire.v1.AwaitRequest
+	(*AwaitResponse)(nil),     // 61: tollgate.wire.v1.AwaitResponse
+	(*ListKeptRequest)(nil),   // 62: tollgate.wire.v1.ListKeptRequest
+	(*ListKeptResponse)(nil),  // 63: tollgate.wire.v1.ListKeptResponse
+	(*Charge)(nil),            // 64: tollgate.wire.v1.Charge
+	(*UsageBatch)(nil),        // 65: tollgate.wire.v1.UsageBatch
+	(*UsageRecord)(nil),       // 66: tollgate.wire.v1.UsageRecord
+	(*UsageAck)(nil),          // 67: tollgate.wire.v1.UsageAck
+	(*PositionsRequest)(nil),  // 68: tollgate.wire.v1.PositionsRequest
+	(*PositionsResponse)(nil), // 69: tollgate.wire.v1.PositionsResponse
+	(*Position)(nil),          // 70: tollgate.wire.v1.Position
+	(*LeaseRequest)(nil),      // 71: tollgate.wire.v1.LeaseRequest
+	(*LeaseClaim)(nil),        // 72: tollgate.wire.v1.LeaseClaim
+	(*LeaseGrant)(nil),        // 73: tollgate.wire.v1.LeaseGrant
+	(*LeaseResponse)(nil),     // 74: tollgate.wire.v1.LeaseResponse
+	(*SpoolRecord)(nil),       // 75: tollgate.wire.v1.SpoolRecord
+	(*Intent)(nil),            // 76: tollgate.wire.v1.Intent
+	(*Checkpoint)(nil),        // 77: tollgate.wire.v1.Checkpoint
+	(*LeaseState)(nil),        // 78: tollgate.wire.v1.LeaseState
+	nil,                       // 79: tollgate.wire.v1.UsageEvent.LabelsEntry
 }
 var file_wire_proto_depIdxs = []int32{
 	17, // 0: tollgate.wire.v1.SyncRequest.hello:type_name -> tollgate.wire.v1.Hello
@@ -7438,89 +7550,90 @@ var file_wire_proto_depIdxs = []int32{
 	21, // 3: tollgate.wire.v1.SyncRequest.status:type_name -> tollgate.wire.v1.Status
 	18, // 4: tollgate.wire.v1.Hello.held:type_name -> tollgate.wire.v1.Held
 	1,  // 5: tollgate.wire.v1.Status.rate_counting:type_name -> tollgate.wire.v1.RateCounting
-	25, // 6: tollgate.wire.v1.Status.rate_uses:type_name -> tollgate.wire.v1.RateUses
-	24, // 7: tollgate.wire.v1.Status.unrecorded:type_name -> tollgate.wire.v1.Unrecorded
+	26, // 6: tollgate.wire.v1.Status.rate_uses:type_name -> tollgate.wire.v1.RateUses
+	25, // 7: tollgate.wire.v1.Status.unrecorded:type_name -> tollgate.wire.v1.Unrecorded
 	22, // 8: tollgate.wire.v1.Status.open_targets:type_name -> tollgate.wire.v1.OpenTarget
-	23, // 9: tollgate.wire.v1.Status.stopped_canaries:type_name -> tollgate.wire.v1.StoppedCanary
-	0,  // 10: tollgate.wire.v1.OpenTarget.state:type_name -> tollgate.wire.v1.BreakerState
-	26, // 11: tollgate.wire.v1.RateUses.all:type_name -> tollgate.wire.v1.RateUse
-	28, // 12: tollgate.wire.v1.SyncResponse.welcome:type_name -> tollgate.wire.v1.Welcome
-	31, // 13: tollgate.wire.v1.SyncResponse.fragment:type_name -> tollgate.wire.v1.Fragment
-	36, // 14: tollgate.wire.v1.SyncResponse.revocation:type_name -> tollgate.wire.v1.Revocation
-	37, // 15: tollgate.wire.v1.SyncResponse.lease_recall:type_name -> tollgate.wire.v1.LeaseRecall
-	30, // 16: tollgate.wire.v1.SyncResponse.heartbeat:type_name -> tollgate.wire.v1.Heartbeat
-	35, // 17: tollgate.wire.v1.SyncResponse.removal:type_name -> tollgate.wire.v1.FragmentRemoval
-	29, // 18: tollgate.wire.v1.SyncResponse.whole:type_name -> tollgate.wire.v1.Whole
-	33, // 19: tollgate.wire.v1.Fragment.upserts:type_name -> tollgate.wire.v1.Item
-	38, // 20: tollgate.wire.v1.ItemBody.organization:type_name -> tollgate.wire.v1.Organization
-	39, // 21: tollgate.wire.v1.ItemBody.workspace:type_name -> tollgate.wire.v1.Workspace
-	40, // 22: tollgate.wire.v1.ItemBody.agent:type_name -> tollgate.wire.v1.Agent
-	41, // 23: tollgate.wire.v1.ItemBody.virtual_key:type_name -> tollgate.wire.v1.VirtualKey
-	42, // 24: tollgate.wire.v1.ItemBody.provider:type_name -> tollgate.wire.v1.Provider
-	44, // 25: tollgate.wire.v1.ItemBody.route:type_name -> tollgate.wire.v1.Route
-	53, // 26: tollgate.wire.v1.ItemBody.budget:type_name -> tollgate.wire.v1.Budget
-	55, // 27: tollgate.wire.v1.ItemBody.guardrail:type_name -> tollgate.wire.v1.Guardrail
-	56, // 28: tollgate.wire.v1.ItemBody.price:type_name -> tollgate.wire.v1.Price
-	54, // 29: tollgate.wire.v1.ItemBody.rate_limit:type_name -> tollgate.wire.v1.RateLimit
-	2,  // 30: tollgate.wire.v1.VirtualKey.priority:type_name -> tollgate.wire.v1.Priority
-	3,  // 31: tollgate.wire.v1.Provider.kind:type_name -> tollgate.wire.v1.ProviderKind
-	43, // 32: tollgate.wire.v1.Provider.credentials:type_name -> tollgate.wire.v1.Credential
-	4,  // 33: tollgate.wire.v1.Route.strategy:type_name -> tollgate.wire.v1.RouteStrategy
-	49, // 34: tollgate.wire.v1.Route.targets:type_name -> tollgate.wire.v1.Target
-	51, // 35: tollgate.wire.v1.Route.root:type_name -> tollgate.wire.v1.RouteNode
-	47, // 36: tollgate.wire.v1.Route.reliability:type_name -> tollgate.wire.v1.Reliability
-	46, // 37: tollgate.wire.v1.Route.cache:type_name -> tollgate.wire.v1.Cache
-	45, // 38: tollgate.wire.v1.Route.mirror:type_name -> tollgate.wire.v1.Mirror
-	46, // 39: tollgate.wire.v1.Route.semantic_cache:type_name -> tollgate.wire.v1.Cache
-	49, // 40: tollgate.wire.v1.Mirror.target:type_name -> tollgate.wire.v1.Target
-	48, // 41: tollgate.wire.v1.Reliability.breaker:type_name -> tollgate.wire.v1.Breaker
-	50, // 42: tollgate.wire.v1.Target.parameters:type_name -> tollgate.wire.v1.Parameter
-	4,  // 43: tollgate.wire.v1.RouteNode.strategy:type_name -> tollgate.wire.v1.RouteStrategy
-	51, // 44: tollgate.wire.v1.RouteNode.nodes:type_name -> tollgate.wire.v1.RouteNode
-	5,  // 45: tollgate.wire.v1.RouteNode.sticky:type_name -> tollgate.wire.v1.RouteSticky
-	52, // 46: tollgate.wire.v1.RouteNode.canary:type_name -> tollgate.wire.v1.Canary
-	6,  // 47: tollgate.wire.v1.Budget.scope:type_name -> tollgate.wire.v1.Scope
-	7,  // 48: tollgate.wire.v1.Budget.period:type_name -> tollgate.wire.v1.Period
-	6,  // 49: tollgate.wire.v1.RateLimit.scope:type_name -> tollgate.wire.v1.Scope
-	8,  // 50: tollgate.wire.v1.RateLimit.what:type_name -> tollgate.wire.v1.RateLimitWhat
-	9,  // 51: tollgate.wire.v1.RateLimit.per:type_name -> tollgate.wire.v1.RateLimitPer
-	6,  // 52: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
-	10, // 53: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
-	12, // 54: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
-	78, // 55: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
-	13, // 56: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
-	63, // 57: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
-	14, // 58: tollgate.wire.v1.UsageEvent.run_source:type_name -> tollgate.wire.v1.RunSource
-	58, // 59: tollgate.wire.v1.AwaitResponse.awaited:type_name -> tollgate.wire.v1.Awaited
-	58, // 60: tollgate.wire.v1.ListKeptResponse.kept:type_name -> tollgate.wire.v1.Awaited
-	65, // 61: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
-	69, // 62: tollgate.wire.v1.PositionsResponse.positions:type_name -> tollgate.wire.v1.Position
-	71, // 63: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
-	15, // 64: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
-	72, // 65: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
-	75, // 66: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
-	57, // 67: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
-	76, // 68: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
-	77, // 69: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
-	57, // 70: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
-	57, // 71: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
-	16, // 72: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
-	64, // 73: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
-	70, // 74: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
-	67, // 75: tollgate.wire.v1.EdgeService.Positions:input_type -> tollgate.wire.v1.PositionsRequest
-	59, // 76: tollgate.wire.v1.EdgeService.Await:input_type -> tollgate.wire.v1.AwaitRequest
-	61, // 77: tollgate.wire.v1.EdgeService.ListKept:input_type -> tollgate.wire.v1.ListKeptRequest
-	27, // 78: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
-	66, // 79: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
-	73, // 80: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
-	68, // 81: tollgate.wire.v1.EdgeService.Positions:output_type -> tollgate.wire.v1.PositionsResponse
-	60, // 82: tollgate.wire.v1.EdgeService.Await:output_type -> tollgate.wire.v1.AwaitResponse
-	62, // 83: tollgate.wire.v1.EdgeService.ListKept:output_type -> tollgate.wire.v1.ListKeptResponse
-	78, // [78:84] is the sub-list for method output_type
-	72, // [72:78] is the sub-list for method input_type
-	72, // [72:72] is the sub-list for extension type_name
-	72, // [72:72] is the sub-list for extension extendee
-	0,  // [0:72] is the sub-list for field type_name
+	23, // 9: tollgate.wire.v1.Status.refused_credentials:type_name -> tollgate.wire.v1.RefusedCredential
+	24, // 10: tollgate.wire.v1.Status.stopped_canaries:type_name -> tollgate.wire.v1.StoppedCanary
+	0,  // 11: tollgate.wire.v1.OpenTarget.state:type_name -> tollgate.wire.v1.BreakerState
+	27, // 12: tollgate.wire.v1.RateUses.all:type_name -> tollgate.wire.v1.RateUse
+	29, // 13: tollgate.wire.v1.SyncResponse.welcome:type_name -> tollgate.wire.v1.Welcome
+	32, // 14: tollgate.wire.v1.SyncResponse.fragment:type_name -> tollgate.wire.v1.Fragment
+	37, // 15: tollgate.wire.v1.SyncResponse.revocation:type_name -> tollgate.wire.v1.Revocation
+	38, // 16: tollgate.wire.v1.SyncResponse.lease_recall:type_name -> tollgate.wire.v1.LeaseRecall
+	31, // 17: tollgate.wire.v1.SyncResponse.heartbeat:type_name -> tollgate.wire.v1.Heartbeat
+	36, // 18: tollgate.wire.v1.SyncResponse.removal:type_name -> tollgate.wire.v1.FragmentRemoval
+	30, // 19: tollgate.wire.v1.SyncResponse.whole:type_name -> tollgate.wire.v1.Whole
+	34, // 20: tollgate.wire.v1.Fragment.upserts:type_name -> tollgate.wire.v1.Item
+	39, // 21: tollgate.wire.v1.ItemBody.organization:type_name -> tollgate.wire.v1.Organization
+	40, // 22: tollgate.wire.v1.ItemBody.workspace:type_name -> tollgate.wire.v1.Workspace
+	41, // 23: tollgate.wire.v1.ItemBody.agent:type_name -> tollgate.wire.v1.Agent
+	42, // 24: tollgate.wire.v1.ItemBody.virtual_key:type_name -> tollgate.wire.v1.VirtualKey
+	43, // 25: tollgate.wire.v1.ItemBody.provider:type_name -> tollgate.wire.v1.Provider
+	45, // 26: tollgate.wire.v1.ItemBody.route:type_name -> tollgate.wire.v1.Route
+	54, // 27: tollgate.wire.v1.ItemBody.budget:type_name -> tollgate.wire.v1.Budget
+	56, // 28: tollgate.wire.v1.ItemBody.guardrail:type_name -> tollgate.wire.v1.Guardrail
+	57, // 29: tollgate.wire.v1.ItemBody.price:type_name -> tollgate.wire.v1.Price
+	55, // 30: tollgate.wire.v1.ItemBody.rate_limit:type_name -> tollgate.wire.v1.RateLimit
+	2,  // 31: tollgate.wire.v1.VirtualKey.priority:type_name -> tollgate.wire.v1.Priority
+	3,  // 32: tollgate.wire.v1.Provider.kind:type_name -> tollgate.wire.v1.ProviderKind
+	44, // 33: tollgate.wire.v1.Provider.credentials:type_name -> tollgate.wire.v1.Credential
+	4,  // 34: tollgate.wire.v1.Route.strategy:type_name -> tollgate.wire.v1.RouteStrategy
+	50, // 35: tollgate.wire.v1.Route.targets:type_name -> tollgate.wire.v1.Target
+	52, // 36: tollgate.wire.v1.Route.root:type_name -> tollgate.wire.v1.RouteNode
+	48, // 37: tollgate.wire.v1.Route.reliability:type_name -> tollgate.wire.v1.Reliability
+	47, // 38: tollgate.wire.v1.Route.cache:type_name -> tollgate.wire.v1.Cache
+	46, // 39: tollgate.wire.v1.Route.mirror:type_name -> tollgate.wire.v1.Mirror
+	47, // 40: tollgate.wire.v1.Route.semantic_cache:type_name -> tollgate.wire.v1.Cache
+	50, // 41: tollgate.wire.v1.Mirror.target:type_name -> tollgate.wire.v1.Target
+	49, // 42: tollgate.wire.v1.Reliability.breaker:type_name -> tollgate.wire.v1.Breaker
+	51, // 43: tollgate.wire.v1.Target.parameters:type_name -> tollgate.wire.v1.Parameter
+	4,  // 44: tollgate.wire.v1.RouteNode.strategy:type_name -> tollgate.wire.v1.RouteStrategy
+	52, // 45: tollgate.wire.v1.RouteNode.nodes:type_name -> tollgate.wire.v1.RouteNode
+	5,  // 46: tollgate.wire.v1.RouteNode.sticky:type_name -> tollgate.wire.v1.RouteSticky
+	53, // 47: tollgate.wire.v1.RouteNode.canary:type_name -> tollgate.wire.v1.Canary
+	6,  // 48: tollgate.wire.v1.Budget.scope:type_name -> tollgate.wire.v1.Scope
+	7,  // 49: tollgate.wire.v1.Budget.period:type_name -> tollgate.wire.v1.Period
+	6,  // 50: tollgate.wire.v1.RateLimit.scope:type_name -> tollgate.wire.v1.Scope
+	8,  // 51: tollgate.wire.v1.RateLimit.what:type_name -> tollgate.wire.v1.RateLimitWhat
+	9,  // 52: tollgate.wire.v1.RateLimit.per:type_name -> tollgate.wire.v1.RateLimitPer
+	6,  // 53: tollgate.wire.v1.Guardrail.scope:type_name -> tollgate.wire.v1.Scope
+	10, // 54: tollgate.wire.v1.Guardrail.action:type_name -> tollgate.wire.v1.GuardrailAction
+	12, // 55: tollgate.wire.v1.Price.kind:type_name -> tollgate.wire.v1.PriceKind
+	79, // 56: tollgate.wire.v1.UsageEvent.labels:type_name -> tollgate.wire.v1.UsageEvent.LabelsEntry
+	13, // 57: tollgate.wire.v1.UsageEvent.outcome:type_name -> tollgate.wire.v1.Outcome
+	64, // 58: tollgate.wire.v1.UsageEvent.charges:type_name -> tollgate.wire.v1.Charge
+	14, // 59: tollgate.wire.v1.UsageEvent.run_source:type_name -> tollgate.wire.v1.RunSource
+	59, // 60: tollgate.wire.v1.AwaitResponse.awaited:type_name -> tollgate.wire.v1.Awaited
+	59, // 61: tollgate.wire.v1.ListKeptResponse.kept:type_name -> tollgate.wire.v1.Awaited
+	66, // 62: tollgate.wire.v1.UsageBatch.records:type_name -> tollgate.wire.v1.UsageRecord
+	70, // 63: tollgate.wire.v1.PositionsResponse.positions:type_name -> tollgate.wire.v1.Position
+	72, // 64: tollgate.wire.v1.LeaseRequest.claims:type_name -> tollgate.wire.v1.LeaseClaim
+	15, // 65: tollgate.wire.v1.LeaseGrant.verdict:type_name -> tollgate.wire.v1.LeaseVerdict
+	73, // 66: tollgate.wire.v1.LeaseResponse.grants:type_name -> tollgate.wire.v1.LeaseGrant
+	76, // 67: tollgate.wire.v1.SpoolRecord.intent:type_name -> tollgate.wire.v1.Intent
+	58, // 68: tollgate.wire.v1.SpoolRecord.event:type_name -> tollgate.wire.v1.UsageEvent
+	77, // 69: tollgate.wire.v1.SpoolRecord.checkpoint:type_name -> tollgate.wire.v1.Checkpoint
+	78, // 70: tollgate.wire.v1.SpoolRecord.lease:type_name -> tollgate.wire.v1.LeaseState
+	58, // 71: tollgate.wire.v1.Intent.event:type_name -> tollgate.wire.v1.UsageEvent
+	58, // 72: tollgate.wire.v1.Checkpoint.seen:type_name -> tollgate.wire.v1.UsageEvent
+	16, // 73: tollgate.wire.v1.EdgeService.Sync:input_type -> tollgate.wire.v1.SyncRequest
+	65, // 74: tollgate.wire.v1.EdgeService.ReportUsage:input_type -> tollgate.wire.v1.UsageBatch
+	71, // 75: tollgate.wire.v1.EdgeService.Lease:input_type -> tollgate.wire.v1.LeaseRequest
+	68, // 76: tollgate.wire.v1.EdgeService.Positions:input_type -> tollgate.wire.v1.PositionsRequest
+	60, // 77: tollgate.wire.v1.EdgeService.Await:input_type -> tollgate.wire.v1.AwaitRequest
+	62, // 78: tollgate.wire.v1.EdgeService.ListKept:input_type -> tollgate.wire.v1.ListKeptRequest
+	28, // 79: tollgate.wire.v1.EdgeService.Sync:output_type -> tollgate.wire.v1.SyncResponse
+	67, // 80: tollgate.wire.v1.EdgeService.ReportUsage:output_type -> tollgate.wire.v1.UsageAck
+	74, // 81: tollgate.wire.v1.EdgeService.Lease:output_type -> tollgate.wire.v1.LeaseResponse
+	69, // 82: tollgate.wire.v1.EdgeService.Positions:output_type -> tollgate.wire.v1.PositionsResponse
+	61, // 83: tollgate.wire.v1.EdgeService.Await:output_type -> tollgate.wire.v1.AwaitResponse
+	63, // 84: tollgate.wire.v1.EdgeService.ListKept:output_type -> tollgate.wire.v1.ListKeptResponse
+	79, // [79:85] is the sub-list for method output_type
+	73, // [73:79] is the sub-list for method input_type
+	73, // [73:73] is the sub-list for extension type_name
+	73, // [73:73] is the sub-list for extension extendee
+	0,  // [0:73] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -7534,7 +7647,7 @@ func file_wire_proto_init() {
 		(*SyncRequest_Nack)(nil),
 		(*SyncRequest_Status)(nil),
 	}
-	file_wire_proto_msgTypes[11].OneofWrappers = []any{
+	file_wire_proto_msgTypes[12].OneofWrappers = []any{
 		(*SyncResponse_Welcome)(nil),
 		(*SyncResponse_Fragment)(nil),
 		(*SyncResponse_Revocation)(nil),
@@ -7543,7 +7656,7 @@ func file_wire_proto_init() {
 		(*SyncResponse_Removal)(nil),
 		(*SyncResponse_Whole)(nil),
 	}
-	file_wire_proto_msgTypes[18].OneofWrappers = []any{
+	file_wire_proto_msgTypes[19].OneofWrappers = []any{
 		(*ItemBody_Organization)(nil),
 		(*ItemBody_Workspace)(nil),
 		(*ItemBody_Agent)(nil),
@@ -7555,8 +7668,8 @@ func file_wire_proto_init() {
 		(*ItemBody_Price)(nil),
 		(*ItemBody_RateLimit)(nil),
 	}
-	file_wire_proto_msgTypes[40].OneofWrappers = []any{}
-	file_wire_proto_msgTypes[58].OneofWrappers = []any{
+	file_wire_proto_msgTypes[41].OneofWrappers = []any{}
+	file_wire_proto_msgTypes[59].OneofWrappers = []any{
 		(*SpoolRecord_Intent)(nil),
 		(*SpoolRecord_Event)(nil),
 		(*SpoolRecord_Checkpoint)(nil),
@@ -7568,7 +7681,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      16,
-			NumMessages:   63,
+			NumMessages:   64,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

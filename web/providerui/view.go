@@ -37,19 +37,22 @@ type Detail struct {
 	ArchiveHref    string
 	Credentials    []Credential // those in use first
 	InUse          bool         // at least one is
+	Refused        bool         // at least one of those in use is, by the provider
 	CredentialForm CredentialForm
 	HeldBack       []edgeui.OpenTarget // its models from which edges hold calls back
 }
 
 // Credential is one secret of a provider, by its name alone.
 type Credential struct {
-	ID         string
-	Name       string
-	Identity   string // who calls by it; empty: it does not say
-	State      component.Badge
-	Created    component.Moment
-	Retired    component.Moment // zero: in use
-	RetireHref string           // empty: may not be retired
+	ID           string
+	Name         string
+	Identity     string // who calls by it; empty: it does not say
+	State        component.Badge
+	Created      component.Moment
+	Retired      component.Moment // zero: in use
+	Refused      string           // "status 401 at edge-1, since"; empty: it is not
+	RefusedSince component.Moment
+	RetireHref   string // empty: may not be retired
 }
 
 // CredentialForm adds a credential.

@@ -25,6 +25,7 @@ const (
 	EdgeHealth      Rule = "edge_health"
 	UsageRejected   Rule = "usage_rejected"
 	TargetHeld      Rule = "target_held"
+	KeyRefused      Rule = "credential_refused"
 	Publishing      Rule = "publishing"
 )
 
@@ -83,6 +84,10 @@ var kinds = []kind{
 	{
 		rule: TargetHeld, topic: channel.Providers, severity: channel.Warning, number: 60, unit: "seconds held back", name: "Breaker open", quick: true, standing: true,
 		says: "Fires when edges have held calls back from a model of a provider for so long, because it keeps failing or has asked for it. Over when no edge does any more.",
+	},
+	{
+		rule: KeyRefused, topic: channel.Providers, severity: channel.Warning, name: "Credential refused", standing: true,
+		says: "Fires when a provider does not let calls through with one of its credentials: it is revoked, may not use a model, or its account has nothing left. Over when it lets one through, when the credential is retired, or an hour after the last refusal.",
 	},
 	{
 		rule: Publishing, topic: channel.Configuration, severity: channel.Critical, name: "Configuration not pushed", standing: true,

@@ -303,7 +303,7 @@ func TestAnotherOrganizationsAlertIsNotFound(t *testing.T) {
 		t.Errorf("b was told %v", told)
 	}
 	rules, err := b.alerts.Rules(t.Context(), other)
-	if err != nil || len(rules) != 11 || slices.ContainsFunc(rules, func(s alert.Setting) bool { return !s.Enabled }) {
+	if err != nil || len(rules) != 12 || slices.ContainsFunc(rules, func(s alert.Setting) bool { return !s.Enabled }) {
 		t.Errorf("a new organization's rules: %+v, %v", rules, err)
 	}
 }

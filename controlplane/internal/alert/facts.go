@@ -65,6 +65,16 @@ type Target struct {
 	Limited      bool      // the provider has asked for it
 }
 
+// Refusal is a provider that does not let some of its credentials through.
+type Refusal struct {
+	Provider     ident.Provider
+	ProviderName string
+	Credentials  int
+	Status       int       // that it answered with last
+	Edges        []string  // that say so, by name
+	Since        time.Time // of the first refusal
+}
+
 // Signals are what is looked at every minute.
 type Signals struct {
 	Accounts        []Account
@@ -74,6 +84,7 @@ type Signals struct {
 	GuardrailBefore int64 // in the 24 hours before
 	Unpriced        []string
 	Edges           []Edge
+	Refusals        []Refusal
 	Rejects         []Reject // of today (UTC)
 	ProblemPath     string
 	Problem         string // why the newest configuration is not pushed; empty: it is

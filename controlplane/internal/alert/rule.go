@@ -141,6 +141,11 @@ func (s settings) ofSignals(seen Signals, now time.Time) []finding {
 				fmt.Sprintf("%s: %s. It goes on with the one before.", edge.NackPath, edge.NackReason))
 		}
 	}
+	for _, one := range seen.Refusals {
+		add(KeyRefused, "provider:"+one.Provider.String(), "", "/providers/"+one.Provider.String(), one.title(), fmt.Sprintf(
+			"Since %s, it answers with status %d, as said by %s. Calls go on with the provider's other credentials or the next targets of their routes, and fail where there is none.",
+			minute(one.Since), one.Status, strings.Join(one.Edges, ", ")))
+	}
 	if seen.Problem != "" {
 		add(Publishing, "organization", "", "/edges", "The newest configuration is not pushed", fmt.Sprintf("%s: %s. Edges go on with the one before.", seen.ProblemPath, seen.Problem))
 	}
@@ -161,6 +166,13 @@ func (e Edge) trouble(now time.Time, minutes int) (title, text string) {
 	default:
 		return "", ""
 	}
+}
+
+func (r Refusal) title() string {
+	if r.Credentials == 1 {
+		return fmt.Sprintf("The provider “%s” refuses one of its credentials", r.ProviderName)
+	}
+	return fmt.Sprintf("The provider “%s” refuses %d of its credentials", r.ProviderName, r.Credentials)
 }
 
 // ofTargets judges targets that are held back.

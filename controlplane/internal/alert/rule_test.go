@@ -118,6 +118,7 @@ func TestSignalsAreFoundAndCalmIsNot(t *testing.T) {
 		"an edge is closed":    {Signals{Edges: []Edge{closed}}, EdgeHealth},
 		"damaged records":      {Signals{Edges: []Edge{damaged}}, EdgeHealth},
 		"an edge refuses":      {Signals{Edges: []Edge{refusing}}, Publishing},
+		"a key is refused":     {Signals{Refusals: []Refusal{{ProviderName: "openai", Credentials: 1, Status: 401, Edges: []string{"edge-1"}}}}, KeyRefused},
 		"nothing is pushed":    {Signals{ProblemPath: "route/1", Problem: "no target"}, Publishing},
 		"doubt":                {Signals{Accounts: []Account{{InDoubt: usd(t, "1")}}}, MoneyInDoubt},
 		"it runs out":          {Signals{Accounts: []Account{{RunsOutAt: &soon, PeriodEnd: end}}}, BudgetForecast},

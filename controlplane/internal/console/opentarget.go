@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/provider"
 	"tollgate.dev/web/component"
 	"tollgate.dev/web/edgeui"
 )
@@ -40,6 +42,36 @@ func heldBackAt(edges []edge.Edge, provider ident.Provider) string {
 	return heldAt(names)
 }
 
+// refusal says why and where a provider refuses a credential; empty: nowhere.
+func refusal(edges []edge.Edge, credential ident.Credential) (text string, since component.Moment) {
+	var names []string
+	status, first := 0, time.Time{}
+	for _, each := range edges {
+		for _, one := range each.Refused {
+			if one.CredentialID != credential {
+				continue
+			}
+			if names, status = append(names, each.Name), one.Status; first.IsZero() || one.Since.Before(first) {
+				first = one.Since
+			}
+		}
+	}
+	if len(names) == 0 {
+		return "", since
+	}
+	return fmt.Sprintf("status %d at %s, since", status, strings.Join(names, ", ")), component.At(first, "ago")
+}
+
+// refusedOf counts the credentials that a provider refuses.
+func refusedOf(edges []edge.Edge, of provider.Provider) (n int) {
+	for _, one := range of.Credentials {
+		if text, _ := refusal(edges, one.ID); text != "" {
+			n++
+		}
+	}
+	return n
+}
+
 // heldAt says at which edges something is held back; empty: at none.
 func heldAt(names []string) string {
 	switch {
@@ -52,14 +84,10 @@ func heldAt(names []string) string {
 	}
 }
 
-// heldBack returns the models of a provider that edges hold calls back from, for those who may see edges.
-func (c *Console) heldBack(v *visit, provider ident.Provider) ([]edgeui.OpenTarget, error) {
-	all, err := c.edgesSeen(v)
-	if err != nil {
-		return nil, err
-	}
+// heldBack returns the models of a provider that edges hold calls back from.
+func heldBack(edges []edge.Edge, provider ident.Provider) []edgeui.OpenTarget {
 	var open []edgeui.OpenTarget
-	for _, each := range all {
+	for _, each := range edges {
 		for _, one := range each.OpenTargets {
 			if one.ProviderID == provider {
 				row := openTarget(one)
@@ -68,5 +96,5 @@ func (c *Console) heldBack(v *visit, provider ident.Provider) ([]edgeui.OpenTarg
 			}
 		}
 	}
-	return open, nil
+	return open
 }

@@ -31,6 +31,9 @@ func (c *Console) providers(v *visit) error {
 	for _, one := range all {
 		row := providerRow(one)
 		row.Held = heldBackAt(edges, one.ID)
+		if n := refusedOf(edges, one); n > 0 {
+			row.Credentials = component.Badge{Text: strconv.Itoa(n) + " of " + strconv.Itoa(len(one.Credentials)) + " refused", Tone: component.Bad}
+		}
 		list.Rows = append(list.Rows, row)
 	}
 	return c.draw(v, view{Title: "Providers", Active: "/providers", Content: providerui.Page(list)})
@@ -67,14 +70,19 @@ func (c *Console) drawProvider(v *visit, found provider.Provider, wrong mends, n
 	if found.PrivateNetwork {
 		d.Network = "may be a private or loopback address"
 	}
-	var err error
-	if d.HeldBack, err = c.heldBack(v, found.ID); err != nil {
+	edges, err := c.edgesSeen(v)
+	if err != nil {
 		return err
 	}
+	d.HeldBack = heldBack(edges, found.ID)
 	for _, one := range found.Credentials {
 		credential := providerui.Credential{ID: one.ID.String(), Name: one.Name, Identity: one.Identity, State: component.Badge{Text: "in use", Tone: component.OK}, Created: component.At(one.CreatedAt, "day")}
 		if d.MayChange {
 			credential.RetireHref = row.Href + "/credentials/" + credential.ID + "/retire"
+		}
+		if credential.Refused, credential.RefusedSince = refusal(edges, one.ID); credential.Refused != "" {
+			credential.State = component.Badge{Text: "refused", Tone: component.Bad}
+			d.Refused = true
 		}
 		d.Credentials, d.InUse = append(d.Credentials, credential), true
 	}

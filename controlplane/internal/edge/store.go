@@ -33,9 +33,9 @@ func list(ctx context.Context, tx pgx.Tx, org ident.Org, now time.Time) ([]Edge,
 			InFlight: row.InFlight, Requests: row.Requests, ClockSkewMS: row.ClockSkewMs, Accepting: row.Accepting,
 			RateCounting: row.RateCounting, CountingSince: row.RateCountingSince, LiveEdges: int(row.LiveEdges),
 		}
-		all[i].OpenTargets, all[i].StoppedCanaries = []OpenTarget{}, []StoppedCanary{}
+		all[i].OpenTargets, all[i].StoppedCanaries, all[i].Refused = []OpenTarget{}, []StoppedCanary{}, []RefusedCredential{}
 		if all[i].Connected {
-			if err := errors.Join(json.Unmarshal(row.OpenTargets, &all[i].OpenTargets), json.Unmarshal(row.StoppedCanaries, &all[i].StoppedCanaries)); err != nil {
+			if err := errors.Join(json.Unmarshal(row.OpenTargets, &all[i].OpenTargets), json.Unmarshal(row.StoppedCanaries, &all[i].StoppedCanaries), json.Unmarshal(row.RefusedCredentials, &all[i].Refused)); err != nil {
 				return nil, fmt.Errorf("read what edge %s says of targets: %w", row.EdgeID, err)
 			}
 		}

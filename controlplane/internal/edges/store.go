@@ -112,6 +112,7 @@ func saveStatus(ctx context.Context, pool *pgxpool.Pool, edge ident.Edge, status
 		RateCounting: rateCounting(status.GetRateCounting()), RateCountingSince: since(status.GetRateCountingUnixMs()), LiveEdges: int32(min(status.GetLiveEdges(), 1<<30)),
 		SpoolCorrupt: signed(status.GetSpoolCorrupt()), SpoolKeptBytes: signed(status.GetSpoolKeptBytes()),
 		RateUses: rateUses(status.GetRateUses()), OpenTargets: openTargets(status.GetOpenTargets()), StoppedCanaries: stoppedCanaries(status.GetStoppedCanaries()),
+		RefusedCredentials: refusedCredentials(status.GetRefusedCredentials()),
 	})
 	if err != nil {
 		return fmt.Errorf("save status of edge %s: %w", edge, err)

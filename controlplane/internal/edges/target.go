@@ -55,6 +55,38 @@ func openTargets(said []*wire.OpenTarget) []byte {
 	return raw
 }
 
+// refusedCredential is what an edge says of one credential that its provider does not let through, as it is kept.
+type refusedCredential struct {
+	ProviderID   string    `json:"provider_id"`
+	Provider     string    `json:"provider"`
+	CredentialID string    `json:"credential_id"`
+	Status       uint32    `json:"status"`
+	Times        uint32    `json:"times"`
+	Since        time.Time `json:"since"`
+}
+
+// refusedCredentials writes what an edge says of credentials by organization.
+func refusedCredentials(said []*wire.RefusedCredential) []byte {
+	byOrg := map[string][]refusedCredential{}
+	for _, one := range said[:min(len(said), openTargetsMax)] {
+		org, errOrg := wire.IDFromBytes(one.GetOrgId())
+		provider, errProvider := wire.IDFromBytes(one.GetProviderId())
+		credential, errCredential := wire.IDFromBytes(one.GetCredentialId())
+		if errOrg != nil || errProvider != nil || errCredential != nil {
+			continue
+		}
+		byOrg[org.String()] = append(byOrg[org.String()], refusedCredential{
+			ProviderID: provider.String(), Provider: plainText(one.GetProvider()), CredentialID: credential.String(),
+			Status: one.GetStatus(), Times: one.GetTimes(), Since: time.UnixMilli(one.GetSinceUnixMs()).UTC(),
+		})
+	}
+	raw, err := json.Marshal(byOrg)
+	if err != nil { // as in openTargets
+		return []byte("{}")
+	}
+	return raw
+}
+
 // plainText cuts what a column of texts does not hold.
 func plainText(text string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(text[:min(len(text), reasonBytesMax)], ""), "\x00", "")

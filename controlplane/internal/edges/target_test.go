@@ -55,3 +55,33 @@ func TestAnOrganizationSeesWhichOfItsTargetsAnEdgeHoldsBack(t *testing.T) {
 	say()
 	until("it is closed and still shown", func() bool { return len(shown(a)) == 0 })
 }
+
+func TestAnOrganizationSeesWhichOfItsCredentialsAreRefused(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	a, b := p.db.Org(t, "a"), p.db.Org(t, "b")
+	e := p.connect(t, nil)
+	provider, credential := ident.New[ident.Provider](), ident.New[ident.Credential]()
+	e.transmit(&wire.SyncRequest{Message: &wire.SyncRequest_Status{Status: &wire.Status{NowUnixMs: time.Now().UnixMilli(), RefusedCredentials: []*wire.RefusedCredential{
+		{OrgId: a.Org.Bytes(), ProviderId: provider.Bytes(), CredentialId: credential.Bytes(), Provider: "open\x00ai", Status: 401, Times: 3, SinceUnixMs: 1000},
+		{OrgId: a.Org.Bytes(), ProviderId: provider.Bytes(), CredentialId: []byte("short")},
+	}}}})
+	over := time.After(patience)
+	for {
+		all, err := p.shown.List(t.Context(), a)
+		if err != nil || len(all) != 1 {
+			t.Fatal(all, err)
+		}
+		if said := all[0].Refused; len(said) == 1 && said[0].CredentialID == credential && said[0].ProviderID == provider && said[0].Provider == "openai" && said[0].Status == 401 && said[0].Times == 3 {
+			break
+		}
+		select {
+		case <-over:
+			t.Fatal("it says", all[0].Refused)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	if all, err := p.shown.List(t.Context(), b); err != nil || len(all[0].Refused) != 0 {
+		t.Errorf("another organization sees %v %v", all, err)
+	}
+}

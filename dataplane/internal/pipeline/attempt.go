@@ -252,6 +252,9 @@ func (p *Pipeline) refusedByProvider(c *call, a *attempt, answer *Answer) (bool,
 		c.failure = failure{again: retries && !isOwn, after: after}
 		return true, problem
 	}
+	if answer.Status == http.StatusNotFound && c.more { // the model that the route names is gone there
+		return true, problem
+	}
 	if a.spoken != c.dialect && answer.Status >= 400 { // its words are told, in the caller's format
 		words, isTooLong := translate.TooLong(c.dialect, wordsOf(body.B, reason))
 		if isTooLong {

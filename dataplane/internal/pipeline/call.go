@@ -68,6 +68,7 @@ type call struct {
 	tries     []refusal.Attempt // failed ones
 	try       uint32            // number of the attempt under way
 	pool      uint64            // which of a provider's credentials is next
+	more      bool              // another target may be tried
 	barred    bool              // the provider did not let the credential through: another one may do
 	permit    breaker.Permit    // of the attempt under way
 	failure   failure           // of the last one

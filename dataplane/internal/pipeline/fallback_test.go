@@ -258,7 +258,7 @@ func TestWhenAllProvidersFailTheAnswerListsTheAttempts(t *testing.T) {
 
 func TestACredentialThatIsNotLetThroughIsFollowedByTheNextOfItsPool(t *testing.T) {
 	t.Parallel()
-	for status, barred := range map[int]bool{401: true, 403: true, 429: true, 500: false, 400: false} {
+	for status, barred := range map[int]bool{401: true, 402: true, 403: true, 429: true, 500: false, 400: false} {
 		var seen sync.Map
 		g := newRig(t, openAI(t, func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)

@@ -252,9 +252,10 @@ func (c *call) credentials(provider *state.Provider) int {
 	return max(1, len(provider.Credentials))
 }
 
-// barredBy says whether a status refuses our credential, which is not the caller's key. Google says the same of a file that is gone.
+// barredBy says whether a status refuses our credential, which is not the caller's key, or its account, which has nothing left. Google says the
+// same of a file that is gone.
 func (c *call) barredBy(status int) bool {
-	return status == http.StatusUnauthorized || status == http.StatusForbidden && c.kept.Kind != handle.GeminiFile
+	return status == http.StatusUnauthorized || status == http.StatusPaymentRequired || status == http.StatusForbidden && c.kept.Kind != handle.GeminiFile
 }
 
 func (c *call) keptWith() int {

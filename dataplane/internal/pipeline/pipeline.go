@@ -42,6 +42,7 @@ type Config struct {
 	Gates         *queue.Gates // of providers
 	Seen          *route.Seen  // of targets; nil: a fresh one
 	Breakers      *breaker.Breakers
+	Pools         *breaker.Pools
 	Book          Book
 	Cache         *cache.Cache // of answers; nil: none is kept
 	Spool         Spool

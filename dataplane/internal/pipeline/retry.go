@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -57,6 +58,7 @@ func (p *Pipeline) attempt(c *call) *refusal.Error {
 // ended with it; else the problem is the last one of the target, nil when it is held back.
 func (p *Pipeline) visit(c *call, target *state.Target, others []*state.Target) (problem *refusal.Error, over bool) {
 	for n := 0; ; n++ {
+		c.more = slices.ContainsFunc(others, p.Breakers.MayTry)
 		permit, held := p.Breakers.Enter(c.key.Org.ID, target)
 		if held != nil {
 			c.heldBack(target, held)
@@ -66,8 +68,7 @@ func (p *Pipeline) visit(c *call, target *state.Target, others []*state.Target) 
 		if problem, over = p.rotate(c, target); over || !c.failure.again {
 			return problem, over
 		}
-		last := !slices.ContainsFunc(others, p.Breakers.MayTry)
-		if n+1 >= c.target.Reliability.TriesAt(last) || !p.backOff(c, n) {
+		if n+1 >= c.target.Reliability.TriesAt(!c.more) || !p.backOff(c, n) {
 			return problem, false
 		}
 	}
@@ -76,18 +77,23 @@ func (p *Pipeline) visit(c *call, target *state.Target, others []*state.Target) 
 // rotate tries a target with the credentials of its pool until the provider lets one through.
 func (p *Pipeline) rotate(c *call, target *state.Target) (problem *refusal.Error, over bool) {
 	defer c.permit.Done(breaker.Nothing, "")
-	for n := c.credentials(target.Provider); n > 0; n-- {
+	var room [8]uint64
+	for _, c.pool = range p.Pools.Order(room[:0], target.Provider, c.pool, c.credentials(target.Provider)) {
 		if c.exhausted() {
 			return c.failed(problem), true
 		}
 		again, failed := p.tryTarget(c, target)
+		if c.barred {
+			p.Pools.Bar(c.key.Org.ID, target.Provider, c.attempt.account, c.tries[len(c.tries)-1].Status, c.failure.after)
+		} else if failed == nil {
+			p.Pools.Passed(c.attempt.account)
+		}
 		if failed == nil || !again {
 			return failed, true
 		}
 		if problem = failed; !c.barred {
 			break
 		}
-		c.pool++
 	}
 	if c.barred {
 		c.locked(problem.Status)
@@ -202,11 +208,18 @@ func (c *call) failed(last *refusal.Error) *refusal.Error {
 // statusClientClosed is what logs say when nobody is left to answer; nginx' number.
 const statusClientClosed = 499
 
-// retryAfter reads the field of that name (RFC 9110 §10.2.3): seconds, or a date. 0: it says nothing that can be believed.
+// retryAfter reads the field of that name (RFC 9110 §10.2.3): seconds, of which some send fractions, or a date. 0: it says nothing that can be
+// believed.
 func retryAfter(text string, now time.Time) time.Duration {
-	text = strings.TrimSpace(text)
-	if seconds, err := strconv.Atoi(text); err == nil {
-		return time.Duration(min(max(seconds, 0), int(retryAfterSane/time.Second))) * time.Second
+	text, unit := strings.TrimSpace(text), float64(time.Second)
+	if number, isMillis := strings.CutSuffix(text, "ms"); isMillis {
+		text, unit = number, float64(time.Millisecond)
+	}
+	if n, err := strconv.ParseFloat(text, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		if !(n > 0) { // what is no number either
+			return 0
+		}
+		return time.Duration(min(n*unit, float64(retryAfterSane)))
 	}
 	if at, err := http.ParseTime(text); err == nil {
 		return min(max(at.Sub(now), 0), retryAfterSane)
@@ -223,7 +236,7 @@ func (c *call) judge(a *attempt, e *ending) {
 		c.permit.Done(breaker.Nothing, "")
 	case e.outcome != wire.Outcome_OUTCOME_UPSTREAM_FAILED:
 		c.permit.Done(breaker.Succeeded, "")
-	case e.status == http.StatusUnauthorized, e.status == http.StatusForbidden, e.status == http.StatusTooManyRequests:
+	case e.status == http.StatusUnauthorized, e.status == http.StatusPaymentRequired, e.status == http.StatusForbidden, e.status == http.StatusTooManyRequests:
 	case e.status >= http.StatusBadRequest && e.status < http.StatusInternalServerError && e.status != http.StatusRequestTimeout:
 		c.permit.Done(breaker.Succeeded, "")
 	default:

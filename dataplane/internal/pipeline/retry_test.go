@@ -282,3 +282,71 @@ func TestAProviderThatNamedATimeIsNotAskedBefore(t *testing.T) {
 		t.Errorf("%v", open)
 	}
 }
+
+func TestRetryAfterIsReadAsProvidersWriteIt(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 27, 3, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Duration{
+		"2": 2 * time.Second, " 1.5 ": 1500 * time.Millisecond, "700ms": 700 * time.Millisecond, "0": 0, "-5": 0, "soon": 0, "": 0, "NaN": 0, "-1ms": 0,
+		"99999999999999999999": retryAfterSane, "1e999": retryAfterSane, "Fri, 27 Nov 2026 03:00:03 GMT": 3 * time.Second, "Fri, 27 Nov 2026 02:00:00 GMT": 0,
+	} {
+		if got := retryAfter(text, now); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestARefusedCredentialIsAskedWithLastAfterwards(t *testing.T) {
+	t.Parallel()
+	var refused atomic.Int32
+	g := newRig(t, openAI(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		if r.Header.Get("Authorization") != "Bearer good" {
+			refused.Add(1)
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `{"error":{"message":"no"}}`)
+			return
+		}
+		_, _ = io.WriteString(w, chatAnswer)
+	}))
+	g.key.Routes["fast"].Targets[0].Provider.Credentials = []state.Credential{{ID: wire.ID{1}, Secret: state.NewSecret("bad")}, {ID: wire.ID{2}, Secret: state.NewSecret("good")}}
+	const calls = 40
+	for range calls {
+		if s := g.ask("/v1/chat/completions", chatAsk); s.status != http.StatusOK {
+			t.Fatalf("%d %s", s.status, s.body)
+		}
+	}
+	if said := g.pipeline.Pools.Refused(); refused.Load() != 1 || len(said) != 1 || said[0].GetCredentialId()[0] != 1 || said[0].GetStatus() != 401 {
+		t.Errorf("refused %d times; it says %v", refused.Load(), said)
+	}
+	g.wait(calls + 1)
+	g.balanced()
+}
+
+func TestAModelThatIsGoneAtItsProviderIsFollowedByTheNextTarget(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	gone := openAI(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		asked.Add(1)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, `{"error":{"message":"The model does not exist","code":"model_not_found"}}`)
+	})
+	g := newRig(t, gone, openAI(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, chatAnswer)
+	}))
+	if s := g.ask("/v1/chat/completions", chatAsk); s.status != http.StatusOK || asked.Load() != 1 || s.header.Get("X-Tollgate-Attempts") != "2" {
+		t.Errorf("%d %s after %d", s.status, s.body, asked.Load())
+	}
+	g.wait(2)
+	g.balanced()
+	alone := newRig(t, gone)
+	if s := alone.ask("/v1/chat/completions", chatAsk); s.status != http.StatusNotFound || !strings.Contains(s.body, "model_not_found") {
+		t.Errorf("without another target the caller is told so: %d %s", s.status, s.body)
+	}
+	alone.wait(1)
+}

@@ -219,7 +219,7 @@ func newRig(t testing.TB, targets ...state.Target) *rig {
 	}
 	g.pipeline = New(Config{
 		Handles: handles, Secrets: secrets,
-		Authenticator: authenticate.New(pepper, lookup), Limiter: limit.New(time.Now), Gates: queue.New(func(n int64) int64 { return n }, nil), Breakers: breaker.New(time.Now, nil), Book: g.purse, Spool: g.spool,
+		Authenticator: authenticate.New(pepper, lookup), Limiter: limit.New(time.Now), Gates: queue.New(func(n int64) int64 { return n }, nil), Breakers: breaker.New(time.Now, nil), Pools: breaker.NewPools(time.Now), Book: g.purse, Spool: g.spool,
 		Sender: sender(),
 		Plain:  upstream.NewPlain(egress.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}), nil),
 		Prices: func(_ wire.ID, catalog, model string) wire.Schedule { return g.prices[catalog+"/"+model] },

@@ -18,8 +18,8 @@ const chunkLineMost = 512 // of a chunk's size line or of a trailer
 type Response struct {
 	Status      int
 	ContentType string
-	RetryAfter  string
-	InputTokens int64 // that Bedrock says in the head; 0: it does not
+	RetryAfter  string // as it came; of retry-after-ms, which some send beside it and is finer, with its unit: "700ms"
+	InputTokens int64  // that Bedrock says in the head; 0: it does not
 
 	conn  *conn
 	ctx   context.Context //nolint:containedctx // of this exchange
@@ -265,7 +265,9 @@ func (r *Response) field(line []byte) error {
 		}
 	case is(name, "content-type"):
 		r.ContentType = contentType(value)
-	case is(name, "retry-after"):
+	case is(name, "retry-after-ms"):
+		r.RetryAfter = string(value) + "ms"
+	case is(name, "retry-after") && !strings.HasSuffix(r.RetryAfter, "ms"):
 		r.RetryAfter = string(value)
 	case is(name, "x-amzn-bedrock-input-token-count"):
 		r.InputTokens, _ = strconv.ParseInt(string(value), 10, 64) // 0: nothing is known

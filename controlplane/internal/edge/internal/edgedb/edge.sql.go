@@ -56,6 +56,7 @@ const listEdges = `-- name: ListEdges :many
 SELECT e.edge_id, e.name, e.region, e.version, e.connected_at, e.last_seen_at, e.spool_pending, e.spool_bytes, e.in_flight, e.requests,
   e.clock_skew_ms, e.accepting, e.rate_counting, e.rate_counting_since, e.live_edges, e.spool_corrupt, e.spool_kept_bytes,
   coalesce(e.open_targets -> ($1::uuid)::text, '[]')::jsonb AS open_targets, coalesce(e.stopped_canaries -> ($1::uuid)::text, '[]')::jsonb AS stopped_canaries,
+  coalesce(e.refused_credentials -> ($1::uuid)::text, '[]')::jsonb AS refused_credentials,
   coalesce((SELECT sum(u.calls) FROM usage_gap u WHERE u.org_id = $1 AND u.edge_id = e.edge_id AND u.last_at > now() - interval '30 days'), 0)::bigint AS unrecorded, g.generation, g.acked_at, g.lag_ms, g.nack_generation, g.nack_path, g.nack_reason
 FROM edge e LEFT JOIN edge_generation g ON g.edge_id = e.edge_id AND g.org_id = $1
 ORDER BY e.name, e.edge_id
@@ -63,32 +64,33 @@ LIMIT 10000
 `
 
 type ListEdgesRow struct {
-	EdgeID            ident.Edge
-	Name              string
-	Region            string
-	Version           string
-	ConnectedAt       *time.Time
-	LastSeenAt        time.Time
-	SpoolPending      int64
-	SpoolBytes        int64
-	InFlight          int64
-	Requests          int64
-	ClockSkewMs       int64
-	Accepting         bool
-	RateCounting      string
-	RateCountingSince *time.Time
-	LiveEdges         int32
-	SpoolCorrupt      int64
-	SpoolKeptBytes    int64
-	OpenTargets       []byte
-	StoppedCanaries   []byte
-	Unrecorded        int64
-	Generation        *int64
-	AckedAt           *time.Time
-	LagMs             *int64
-	NackGeneration    *int64
-	NackPath          *string
-	NackReason        *string
+	EdgeID             ident.Edge
+	Name               string
+	Region             string
+	Version            string
+	ConnectedAt        *time.Time
+	LastSeenAt         time.Time
+	SpoolPending       int64
+	SpoolBytes         int64
+	InFlight           int64
+	Requests           int64
+	ClockSkewMs        int64
+	Accepting          bool
+	RateCounting       string
+	RateCountingSince  *time.Time
+	LiveEdges          int32
+	SpoolCorrupt       int64
+	SpoolKeptBytes     int64
+	OpenTargets        []byte
+	StoppedCanaries    []byte
+	RefusedCredentials []byte
+	Unrecorded         int64
+	Generation         *int64
+	AckedAt            *time.Time
+	LagMs              *int64
+	NackGeneration     *int64
+	NackPath           *string
+	NackReason         *string
 }
 
 func (q *Queries) ListEdges(ctx context.Context, dollar_1 uuid.UUID) ([]ListEdgesRow, error) {
@@ -120,6 +122,7 @@ func (q *Queries) ListEdges(ctx context.Context, dollar_1 uuid.UUID) ([]ListEdge
 			&i.SpoolKeptBytes,
 			&i.OpenTargets,
 			&i.StoppedCanaries,
+			&i.RefusedCredentials,
 			&i.Unrecorded,
 			&i.Generation,
 			&i.AckedAt,

@@ -306,27 +306,28 @@ func (q *Queries) SaveNack(ctx context.Context, arg SaveNackParams) error {
 const saveStatus = `-- name: SaveStatus :exec
 UPDATE edge SET last_seen_at = $2, spool_pending = $3, spool_bytes = $4, in_flight = $5, requests = $6, clock_skew_ms = $7, accepting = $8,
   rate_counting = $9, rate_counting_since = $10, live_edges = $11,
-  spool_corrupt = $12, spool_kept_bytes = $13, rate_uses = $14, open_targets = $15, stopped_canaries = $16
+  spool_corrupt = $12, spool_kept_bytes = $13, rate_uses = $14, open_targets = $15, stopped_canaries = $16, refused_credentials = $17
 WHERE edge_id = $1
 `
 
 type SaveStatusParams struct {
-	EdgeID            ident.Edge
-	LastSeenAt        time.Time
-	SpoolPending      int64
-	SpoolBytes        int64
-	InFlight          int64
-	Requests          int64
-	ClockSkewMs       int64
-	Accepting         bool
-	RateCounting      string
-	RateCountingSince *time.Time
-	LiveEdges         int32
-	SpoolCorrupt      int64
-	SpoolKeptBytes    int64
-	RateUses          []byte
-	OpenTargets       []byte
-	StoppedCanaries   []byte
+	EdgeID             ident.Edge
+	LastSeenAt         time.Time
+	SpoolPending       int64
+	SpoolBytes         int64
+	InFlight           int64
+	Requests           int64
+	ClockSkewMs        int64
+	Accepting          bool
+	RateCounting       string
+	RateCountingSince  *time.Time
+	LiveEdges          int32
+	SpoolCorrupt       int64
+	SpoolKeptBytes     int64
+	RateUses           []byte
+	OpenTargets        []byte
+	StoppedCanaries    []byte
+	RefusedCredentials []byte
 }
 
 // @sqlc-vet-disable org-id-required
@@ -349,6 +350,7 @@ func (q *Queries) SaveStatus(ctx context.Context, arg SaveStatusParams) error {
 		arg.RateUses,
 		arg.OpenTargets,
 		arg.StoppedCanaries,
+		arg.RefusedCredentials,
 	)
 	return err
 }

@@ -113,7 +113,7 @@ func answerRows() []feature {
 		{
 			name: "which sequence stopped it", steer: "sim:say=Well said END and more", came: came{finish: "stop", stopped: true},
 			asks: map[string]string{byChat: `"stop":["END"]`, byMessages: `"stop_sequences":["END"]`, byGemini: `"generationConfig":{"maxOutputTokens":4000,"stopSequences":["END"]}`},
-			sent: alike(`~END`, toChat, toMessages, toConverse, toGemini, toMistral, toCohere),
+			sent: alike(`~END`, toChat, toMessages, toConverse, toGemini, toMistral, toCohere), field: map[string]string{byMessages: `^stop_sequences$`, byGemini: `^generationConfig\.stopSequences$`},
 		},
 		number("several answers", `2`, map[string]string{byChat: "n", byGemini: "candidateCount"}, map[string]string{toChat: `n~^2$`, toMistral: `n~^2$`, toGemini: `generationConfig.candidateCount~^2$`}).with(came{answers: 2}, nil),
 		odds(),

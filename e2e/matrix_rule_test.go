@@ -33,7 +33,7 @@ func ruleRows() []feature {
 			sent: map[string]string{
 				toChat: `response_format.json_schema.schema.properties.verdict.minimum~1`, toMistral: `response_format.json_schema.schema.properties.verdict.minimum~1`, toCohere: `response_format~minimum`,
 				toMessages: `output_config.format.schema.properties.verdict.description~minimum output_config.format.schema.additionalProperties~false`, toConverse: `outputConfig.textFormat.structure~minimum`,
-				toGemini: `generationConfig.responseJsonSchema.properties.verdict.minimum~1`,
+				toGemini: `generationConfig.responseJsonSchema.properties.verdict.minimum~1`, toResponses: `text.format.schema.properties.verdict.minimum~1`,
 			},
 		},
 		{
@@ -59,10 +59,10 @@ func ruleRows() []feature {
 			sent: joined(every, only(toMistral, `messages.2.role~^tool$ messages.2.content~Sunny messages.2.content~TEXT`)),
 		},
 		{name: "tools' turns without tools", steer: "sim:tokens=9", asks: only(byChat, `"messages":[{"role":"user","content":"TEXT"},`+called+`]`), sent: joined(every, only(toConverse, `toolConfig.tools.0.toolSpec.name~^lookup$`))},
-		number("all of the probability", `1`, map[string]string{byChat: "top_p", byMessages: "top_p", byGemini: "topP"}, joined(alike(`top_p~^1$`, toChat, toMistral, toMessages), map[string]string{toCohere: `p~^0.99$`, toConverse: `inferenceConfig.topP~^1$`, toGemini: `generationConfig.topP~^1$`})),
+		number("all of the probability", `1`, map[string]string{byChat: "top_p", byMessages: "top_p", byGemini: "topP"}, joined(alike(`top_p~^1$`, toChat, toResponses, toMistral, toMessages), map[string]string{toCohere: `p~^0.99$`, toConverse: `inferenceConfig.topP~^1$`, toGemini: `generationConfig.topP~^1$`})),
 		{
 			name: "tools, called in turns", steer: "sim:calls=2 sim:mixed=1 Use the lookup tool.", came: came{calls: 2, finish: "tool"},
-			asks: map[string]string{byChat: chatTools, byMessages: messagesTools, byGemini: geminiTools}, sent: alike(`~lookup`, toChat, toMessages, toConverse, toGemini, toMistral, toCohere),
+			asks: map[string]string{byChat: chatTools, byMessages: messagesTools, byGemini: geminiTools}, sent: alike(`~lookup`, toChat, toResponses, toMessages, toConverse, toGemini, toMistral, toCohere),
 		},
 		{
 			name: "some of the tools", steer: "sim:tokens=9", asks: map[string]string{
@@ -82,11 +82,11 @@ func ruleRows() []feature {
 		},
 		{
 			name: "a long name of an end user", asks: only(byMessages, `"metadata":{"user_id":"user_`+strings.Repeat("0", 80)+`"}`), field: only(byMessages, `^metadata\.user_id$`),
-			sent: map[string]string{toChat: `user~^[0-9A-Za-z]{32}$`, toMessages: `metadata.user_id~^user_0`},
+			sent: map[string]string{toChat: `user~^[0-9A-Za-z]{32}$`, toResponses: `user~^[0-9A-Za-z]{32}$`, toMessages: `metadata.user_id~^user_0`},
 		},
 		{
 			name: "no thoughts", asks: only(byMessages, `"thinking":{"type":"disabled"}`), field: only(byMessages, `^thinking$`), sent: map[string]string{
-				toChat: `reasoning_effort~^minimal$`, toMessages: `thinking.type~^disabled$`, toConverse: `additionalModelRequestFields.thinking.type~^disabled$`, toCohere: `thinking.type~^disabled$`, toMistral: `reasoning_effort~^none$`,
+				toChat: `reasoning_effort~^minimal$`, toResponses: `reasoning.effort~^none$`, toMessages: `thinking.type~^disabled$`, toConverse: `additionalModelRequestFields.thinking.type~^disabled$`, toCohere: `thinking.type~^disabled$`, toMistral: `reasoning_effort~^none$`,
 				toGemini: `generationConfig.thinkingConfig~thinking`,
 			},
 		},

@@ -18,6 +18,9 @@ import (
 
 var updateMatrix = flag.Bool("update-matrix", false, "write the matrix of what each pair carries into the README")
 
+// thinker is a model of OpenAI's that takes tools at its Responses alone.
+const thinker = "gpt-5.6"
+
 // corner is a provider of the matrix: the format in which each dialect is put to it.
 type corner struct {
 	cloud
@@ -31,6 +34,7 @@ func corners(t *testing.T, house *rig.Rig) []corner {
 	global := rig.Object{"region": "global"}
 	return []corner{
 		{cloud{"openai", "gpt-5-mini", "sk-sim", nil}, "openai", "openai", toChat},
+		{cloud{"openai", thinker, "sk-sim", nil}, "openai-responses", "openai", toResponses},
 		{cloud{"azure", "gpt-5-mini", "azure-key-simulated", nil}, "azure", "azure", toChat},
 		{cloud{"anthropic", claude, "sk-sim", nil}, "anthropic", "anthropic", toMessages},
 		{cloud{"bedrock", claudeThere, awsKey(awsSecret, ""), rig.Object{"region": "eu-central-1"}}, "bedrock", "amazon-bedrock", toConverse},
@@ -114,6 +118,7 @@ const untold = "untold"
 func (p *project) withCorners(t *testing.T, columns []corner) map[string]string {
 	t.Helper()
 	all, keys := map[string]cloud{}, map[string]string{}
+	p.price(t, thinker, "", rig.Object{"catalog": "openai", "input_usd": "1", "output_usd": "1"})
 	for _, column := range columns {
 		all[column.name] = column.cloud
 		broken := column.cloud
@@ -138,6 +143,9 @@ func everyCell(rows []feature, columns []corner) (cells []*cell) {
 				continue
 			}
 			for j := range columns {
+				if columns[j].wire == toResponses && dialect == byChat {
+					continue // as it came; the model takes no tools there
+				}
 				for _, streamed := range []bool{false, true} {
 					cells = append(cells, &cell{feature: &rows[i], dialect: dialect, corner: &columns[j], streamed: streamed, marker: fmt.Sprintf("cell-%dx", len(cells))})
 				}

@@ -270,8 +270,16 @@ func (p *parser) appendChatTools(dst []byte, cv *conversation) []byte {
 	return dst
 }
 
-// chatUserMax is OpenAI's limit of user, in characters.
-const chatUserMax = 64
+// userMax is OpenAI's limit of user, in characters.
+const userMax = 64
+
+// openAIUser returns the name of an end user as OpenAI takes it; a long one is hashed, which tells one from another all the same.
+func openAIUser(name []byte) []byte {
+	if len(name) > userMax {
+		return appendHashed(nil, name, 32)
+	}
+	return name
+}
 
 func (p *parser) appendChatOptions(dst []byte, cv *conversation, to *destination) []byte {
 	isOpenAI := !to.target.Provider.Compatible
@@ -300,8 +308,8 @@ func (p *parser) appendChatOptions(dst []byte, cv *conversation, to *destination
 			p.stopsMost(o, chatStopMax)
 			dst = append(append(dst, `,"stop":`...), o.value...)
 		case optUser:
-			if isOpenAI && len(o.value) > chatUserMax { // it tells one from another all the same
-				o.value = appendHashed(nil, o.value, 32)
+			if isOpenAI {
+				o.value = openAIUser(o.value)
 			}
 			dst = appendMember(dst, "user", o.value)
 		case optEffort:

@@ -14,7 +14,7 @@ import (
 
 // isForeign says whether a signature is not one of Claude's: Google's, or none.
 func isForeign(signature []byte) bool {
-	return len(signature) == 0 || bytes.HasPrefix(signature, []byte(googlesMark))
+	return len(signature) == 0 || bytes.HasPrefix(signature, []byte(googlesMark)) || bytes.HasPrefix(signature, []byte(openAIsMark))
 }
 
 // BringsForeign says whether a request to a provider of its own format may hold thoughts that another provider signed. It is quick, and never
@@ -30,7 +30,7 @@ func BringsForeign(d dialect.Dialect, body []byte, found *scan.Result, target *s
 	case dialect.OpenAIResponses:
 		return has(`"`+signedThoughts) || has(`"`+redactedThoughts)
 	case dialect.AnthropicMessages, dialect.AnthropicCountTokens:
-		return has(`"`+googlesMark) || has(`"signature":""`) || has(`"signature": ""`)
+		return has(`"`+googlesMark) || has(`"`+openAIsMark) || has(`"signature":""`) || has(`"signature": ""`)
 	case dialect.GeminiGenerate, dialect.GeminiCountTokens:
 		return (has(`"thoughtSignature"`) || has(`"thought_signature"`)) && has(`"thought"`)
 	default:

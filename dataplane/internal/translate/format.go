@@ -44,7 +44,8 @@ var formats = map[dialect.Dialect]*format{
 		encoder: func(to *reply) encoder { return &chatEncoder{now: to.now, includeUsage: to.ask.IncludeUsage} },
 	},
 	dialect.OpenAIResponses: {
-		read: readResponses, writeAnswer: appendResponseAnswer,
+		read: readResponses, ids: idForm{most: 64}, write: (*parser).appendResponses, readAnswer: readResponsesAnswer, writeAnswer: appendResponseAnswer,
+		decoder: func(*reply) decoder { return &responsesDecoder{} },
 		encoder: func(to *reply) encoder {
 			return &responsesEncoder{responseHead: responseHead{id: to.id, now: to.now, ask: to.ask}}
 		},
@@ -161,5 +162,5 @@ func Spoken(d dialect.Dialect, t *state.Target) dialect.Dialect {
 	if to := formats[all[0]]; to == nil || to.write == nil {
 		return dialect.None
 	}
-	return all[0]
+	return responsesTongue(t, all[0])
 }

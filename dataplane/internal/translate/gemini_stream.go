@@ -222,7 +222,7 @@ func appendAnswerPart(dst []byte, b *part) []byte {
 		return append(dst, `}}`...)
 	case partThinking:
 		dst = append(append(append(dst, `{"text":"`...), b.text...), `","thought":true`...)
-		if len(b.signature) > 0 {
+		if len(b.signature) > 0 && !bytes.HasPrefix(b.signature, []byte(openAIsMark)) { // its callers expect base64
 			dst = appendMember(dst, "thoughtSignature", b.signature)
 		}
 		return append(dst, '}')

@@ -24,7 +24,7 @@ func (a *Ask) Request(dst, body []byte, to dialect.Dialect, target *state.Target
 	cv := formats[a.Dialect].read(&p, a, body)
 	a.stop = onlyStop(cv.options[optStop].value)
 	cv.offer()
-	if to != dialect.OpenAIChat {
+	if to != dialect.OpenAIChat && to != dialect.OpenAIResponses {
 		p.remind(cv)
 		p.tidy(cv)
 	}

@@ -23,7 +23,10 @@ type responsesRequest struct {
 		Parameters json.RawMessage `json:"parameters"`
 	} `json:"tools"`
 	ToolChoice json.RawMessage `json:"tool_choice"`
-	Reasoning  *struct{}       `json:"reasoning"`
+	Reasoning  *struct {
+		Effort string `json:"effort"`
+	} `json:"reasoning"`
+	Temperature *float64 `json:"temperature"`
 
 	Include     []string `json:"include"`
 	TopLogprobs int      `json:"top_logprobs"`
@@ -99,6 +102,10 @@ func (api openaiAPI) responses(w http.ResponseWriter, r *http.Request) {
 	}
 	if len(request.Input) == 0 {
 		api.invalid(w, "Missing required parameter: 'input'.")
+		return
+	}
+	if problem := request.problem(); problem != "" {
+		api.invalid(w, problem)
 		return
 	}
 	if !api.known(w, request.Model) {

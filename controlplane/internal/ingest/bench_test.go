@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,6 +41,7 @@ const (
 	benchBatch     = 4000 // records, as an edge sends them that has more than it can send at once
 	benchWarm      = 100  // batches before the clock starts, so that sums are there to be added to and what is pending has found its level
 	benchLooks     = 8    // at what is pending
+	flushEvery     = 50 * time.Millisecond
 	benchGrowth    = 1.25 // how many times more may be pending at most in the second half than in the first
 )
 
@@ -152,9 +154,17 @@ func (s *source) records(t testing.TB, first uint64, count int) []*wire.UsageRec
 
 // BenchmarkIngest takes in what several edges send at once for as long as -benchtime says, in the mix above, while the folder folds. One operation
 // is one batch, and what it waits for the folder is part of it. Making the events is part of it too. The CPU time of this process and of Postgres is
-// the figure that another load on the machine changes least: 2 cores have 2,000,000 µs a second. The rate is sustained when what is pending does not
+// the figure that another load on the machine changes least: 2 cores have 2,000,000 µs a second. Where the slowest commits last as long as the longest
+// flush, the disk is what they wait for, while the system writes back what the tables have grown by. The rate is sustained when what is pending does not
 // grow: a run of a minute in which it does fails, a shorter one says so.
-func BenchmarkIngest(b *testing.B) {
+func BenchmarkIngest(b *testing.B) { benchIngest(b, 0) }
+
+// BenchmarkIngestAtPromise takes in as many events a second as are promised, and says for how long a batch waits that is due: what it waits for the one
+// before is part of that. At full throttle a batch waits for those of the other edges, and there are always some.
+func BenchmarkIngestAtPromise(b *testing.B) { benchIngest(b, 20_000) }
+
+// benchIngest takes in so many events a second; 0: as many as there can be.
+func benchIngest(b *testing.B, rate int) {
 	debug.SetGCPercent(400) // as the control plane sets it
 	f := newFixture(b)
 	f.keep(b, 0)
@@ -162,14 +172,21 @@ func BenchmarkIngest(b *testing.B) {
 	ctx, end := context.WithCancel(b.Context())
 	acked := make(chan time.Duration)
 	var sending, folding sync.WaitGroup
+	var warm atomic.Pointer[time.Time] // when the clock started: before, batches are sent at full throttle
 	for stream := range benchStreams {
 		edge := ident.New[ident.Edge]()
 		f.addEdge(b, edge)
 		from := c.source(b, uint64(stream))
 		sending.Go(func() {
+			paced := 0
 			for seq := uint64(1); ; seq += benchBatch {
 				batch := &wire.UsageBatch{EdgeId: edge.Bytes(), Epoch: 9, Records: from.records(b, seq, benchBatch)}
 				began := time.Now()
+				if start := warm.Load(); start != nil && rate > 0 {
+					began = start.Add(time.Duration(paced*benchStreams+stream) * benchBatch * time.Second / time.Duration(rate))
+					paced++
+					rest(ctx, time.Until(began))
+				}
 				if _, err := f.service.Take(b.Context(), batch); err != nil {
 					b.Error(err)
 				}
@@ -194,8 +211,12 @@ func BenchmarkIngest(b *testing.B) {
 		b.Skip("-benchtime is no duration")
 	}
 	var took []time.Duration
+	var flushed time.Duration
+	owner := f.db.Owner(b)
+	folding.Go(func() { flushed = longestFlush(ctx, b, owner) })
 	levels := []level{f.level(b, 0)}
 	began, used := time.Now(), f.cpu(b)
+	warm.Store(&began)
 	for b.Loop() {
 		took = append(took, <-acked)
 		if time.Since(began) > time.Duration(len(levels))*length/benchLooks {
@@ -212,6 +233,7 @@ func BenchmarkIngest(b *testing.B) {
 	b.ReportMetric(events/elapsed.Seconds(), "events/s")
 	b.ReportMetric(float64(took[len(took)/2].Milliseconds()), "ms-p50-commit")
 	b.ReportMetric(float64(took[len(took)*99/100].Milliseconds()), "ms-p99-commit")
+	b.ReportMetric(float64(flushed.Milliseconds()), "ms-max-flush")
 	b.ReportMetric(float64(f.deadlocks(b)), "deadlocks")
 	b.ReportMetric(float64(burnt.postgres.Microseconds())/events, "µs-Postgres/event")
 	b.ReportMetric(float64(burnt.process.Microseconds())/events, "µs-Go/event")
@@ -230,6 +252,30 @@ func BenchmarkIngest(b *testing.B) {
 		}
 		say("NOT SUSTAINED: at most %d events were pending in the first half, and %d in the second", peak(levels[:half+1]), peak(levels[half:]))
 	}
+}
+
+// rest waits, unless ctx ends first.
+func rest(ctx context.Context, wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// longestFlush commits next to nothing, over and over, until ctx ends, and returns the longest that it waited: that is the disk's part of what a batch waits.
+func longestFlush(ctx context.Context, t testing.TB, owner *pgx.Conn) (longest time.Duration) {
+	for ctx.Err() == nil {
+		began := time.Now()
+		if _, err := owner.Exec(t.Context(), "SELECT pg_logical_emit_message(true, '', '')"); err != nil {
+			t.Error(err)
+			return 0
+		}
+		longest = max(longest, time.Since(began))
+		rest(ctx, flushEvery)
+	}
+	return longest
 }
 
 // level is how much was pending when so many batches were taken in.

@@ -150,40 +150,6 @@ func (f *flow) event(event sse.Event) *cut {
 	return f.pass(event)
 }
 
-// translated passes on what an event of the provider's is in the caller's format.
-func (f *flow) translated(event sse.Event) *cut {
-	tokens := wire.Tokens(f.usage())
-	f.made = f.carrier.Event(f.made[:0], event.Data, &tokens)
-	if f.carrier.Broken() {
-		return f.bad("its model called a tool in a way that cannot be read")
-	}
-	return f.passMade()
-}
-
-// passMade lets the events that the carrier has made go.
-func (f *flow) passMade() *cut {
-	if f.window == nil && !f.c.ask.Array {
-		f.c.out = append(f.c.out, f.made...)
-		return nil
-	}
-	f.split.Feed(f.made)
-	for {
-		made, ok, err := f.split.Next()
-		if err != nil {
-			return f.bad("what it sent is too long to be checked")
-		}
-		if !ok {
-			return nil // what the carrier makes is whole
-		}
-		if f.c.answer.ScanAnswer(made.Data) != nil && made.Data[0] == '{' {
-			return f.bad("its stream is not what the API defines")
-		}
-		if ended := f.pass(made); ended != nil {
-			return ended
-		}
-	}
-}
-
 // pass lets an event in the caller's format go, as soon as it is checked.
 func (f *flow) pass(event sse.Event) *cut {
 	c := f.c

@@ -67,7 +67,7 @@ func (cv *conversation) loopThinks() bool {
 	for at > 0 && !cv.turns[at].assistant && slices.ContainsFunc(cv.turns[at].parts, func(each part) bool { return each.kind == partResult }) {
 		at -= 2
 	}
-	if at += 1; at == len(cv.turns) || at < 0 || !cv.turns[at].assistant {
+	if at++; at == len(cv.turns) || at < 0 || !cv.turns[at].assistant {
 		return true
 	}
 	for i := range cv.turns[at].parts {

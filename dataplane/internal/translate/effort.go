@@ -11,7 +11,7 @@ var efforts = []string{"none", "minimal", "low", "medium", "high", "xhigh", "max
 // openAIEffort returns the word that one of OpenAI's models takes for how much it is to think: its nearest, since each takes some of them
 // (https://platform.openai.com/docs/guides/reasoning). Empty: it does not think. What is not known to be OpenAI's own is told as it stands.
 func openAIEffort(model, effort string) string {
-	least, most := "", ""
+	var least, most string
 	switch {
 	case strings.HasPrefix(model, "gpt-3"), strings.HasPrefix(model, "gpt-4"), strings.HasPrefix(model, "chatgpt-"), strings.Contains(model, "-chat-latest"):
 		return ""

@@ -19,9 +19,15 @@ func TestOpenAIsLaterModelsAreAskedAtTheirResponses(t *testing.T) {
 		compatible bool
 		want       dialect.Dialect
 	}{
-		{openAIKind, "gpt-5.6-sol", false, dialect.OpenAIResponses}, {azure, "gpt-5.4", false, dialect.OpenAIResponses}, {openAIKind, "gpt-6", false, dialect.OpenAIResponses},
-		{openAIKind, "gpt-5.3", false, dialect.OpenAIChat}, {openAIKind, "gpt-5-mini", false, dialect.OpenAIChat}, {openAIKind, "gpt-4o", false, dialect.OpenAIChat},
-		{openAIKind, "o3", false, dialect.OpenAIChat}, {openAIKind, "gpt-5.6", compatible, dialect.OpenAIChat}, {azure, "ours", false, dialect.OpenAIChat},
+		{openAIKind, "gpt-5.6-sol", false, dialect.OpenAIResponses},
+		{azure, "gpt-5.4", false, dialect.OpenAIResponses},
+		{openAIKind, "gpt-6", false, dialect.OpenAIResponses},
+		{openAIKind, "gpt-5.3", false, dialect.OpenAIChat},
+		{openAIKind, "gpt-5-mini", false, dialect.OpenAIChat},
+		{openAIKind, "gpt-4o", false, dialect.OpenAIChat},
+		{openAIKind, "o3", false, dialect.OpenAIChat},
+		{openAIKind, "gpt-5.6", compatible, dialect.OpenAIChat},
+		{azure, "ours", false, dialect.OpenAIChat},
 	} {
 		target := &state.Target{Model: c.model, Provider: &state.Provider{Kind: c.kind, Compatible: c.compatible}}
 		if got := Spoken(dialect.AnthropicMessages, target); got != c.want {

@@ -25,7 +25,7 @@ func routeStories() []story {
 		{name: "routes-tree", title: "Routes", active: "Routes", content: routeui.Page(routeui.List{MayAdd: true, HasProvider: true, Rows: []routeui.Row{
 			{ID: "r1", Name: "smart", Stops: []routeui.Stop{{Edge: "edge-1", Group: "cheap", Why: "half of its calls failed"}}, Aliases: "gpt-4, claude", Href: "/routes/1", ArchiveHref: "/routes/1/archive", Workspace: "every workspace", Strategy: "by condition", Targets: []routeui.Target{
 				{Provider: "openai", Model: "gpt-4o-mini", When: "prompt_chars < 300"},
-				{Group: "europe", Strategy: "by weight", When: "else", Targets: []routeui.Target{{Provider: "azure", Model: "gpt-4o", Share: "75%"}, {Group: "cheap", Strategy: "canary", Share: "25%", Targets: []routeui.Target{{Provider: "mistral", Model: "mistral-large"}, {Provider: "mistral", Model: "mistral-next", Share: "5%"}}}}},
+				{Group: "europe", Strategy: "by weight", When: "else", Targets: []routeui.Target{{Provider: "azure", Model: "gpt-4o", Share: "75%"}, {Group: "cheap", Strategy: "canary", Share: "25%", Targets: []routeui.Target{{Provider: "mistral", Model: "mistral-large"}, {Provider: "mistral", Model: "mistral-next", Share: "5%", Price: "no price: not called"}}}}},
 			}},
 		}})},
 		{name: "route-versions", title: "smart", active: "Routes", content: routeui.VersionsPage(routeui.Versions{Title: "smart", Links: links, Older: "/routes/1/versions?before=2", Rows: []routeui.Version{

@@ -46,6 +46,7 @@ type Target struct {
 	Model    string
 	Share    string // of a weighted route, e.g. "75%"; else empty
 	Held     string // by which edges calls are held back, "held back at edge-1"; empty: by none
+	Price    string // what happens to its calls, since it has no price; empty: it has one
 	Targets  []Target
 }
 

@@ -1,11 +1,13 @@
 package console
 
 import (
+	"slices"
 	"strings"
 
 	"tollgate.dev/controlplane/internal/authz"
 	"tollgate.dev/controlplane/internal/edge"
 	"tollgate.dev/controlplane/internal/ident"
+	"tollgate.dev/controlplane/internal/price"
 	"tollgate.dev/controlplane/internal/route"
 	"tollgate.dev/web/routeui"
 )
@@ -26,11 +28,15 @@ func (c *Console) routes(v *visit) error {
 	}
 	list := routeui.List{MayAdd: v.actor.May(authz.RouteWrite), HasProvider: len(providers) > 0}
 	all, list.Sifted = sift(v, all, "Name, provider, model or workspace", routeSaid)
+	unpriced, err := c.unpriced(v)
+	if err != nil {
+		return err
+	}
 	stopped := stoppedAt(edges)
 	for _, one := range all {
 		row := routeui.Row{
 			ID: one.ID.String(), Name: one.Name, Aliases: strings.Join(one.Aliases, ", "), Workspace: "every workspace",
-			Strategy: strategyText(one.Strategy, one.StickyBy), Targets: placer{one, edges}.places(one.Strategy, one.Trial, one.Targets), Stops: stopsOf(stopped[one.ID], one),
+			Strategy: strategyText(one.Strategy, one.StickyBy), Targets: placer{one, edges, unpriced}.places(one.Strategy, one.Trial, one.Targets), Stops: stopsOf(stopped[one.ID], one),
 		}
 		if !one.WorkspaceID.IsZero() {
 			row.Workspace = one.WorkspaceName
@@ -55,8 +61,9 @@ func routeSaid(one route.Route) string {
 
 // placer draws the targets of a route, with what edges say of them.
 type placer struct {
-	of    route.Route
-	edges []edge.Edge
+	of       route.Route
+	edges    []edge.Edge
+	unpriced price.Unknown
 }
 
 func (p placer) places(strategy route.Strategy, trial *route.Trial, targets []route.Target) []routeui.Target {
@@ -71,7 +78,7 @@ func (p placer) places(strategy route.Strategy, trial *route.Trial, targets []ro
 			places[i].Group, places[i].Strategy = target.Name, strategyText(target.Strategy, target.StickyBy)
 			places[i].Targets = p.places(target.Strategy, target.Trial, target.Targets)
 		} else {
-			places[i].Held = p.held(target)
+			places[i].Held, places[i].Price = p.held(target), p.price(target)
 		}
 		switch {
 		case (strategy == route.Weighted || strategy == route.Sticky) && sum > 0:
@@ -83,6 +90,26 @@ func (p placer) places(strategy route.Strategy, trial *route.Trial, targets []ro
 		}
 	}
 	return places
+}
+
+// unpriced returns the models of routes that have no price, and what happens to their calls, for those who may see prices.
+func (c *Console) unpriced(v *visit) (found price.Unknown, err error) {
+	if !v.actor.May(authz.PriceRead) {
+		return found, nil
+	}
+	return c.Prices.Unknown(v.Request().Context(), v.actor)
+}
+
+// price says what happens to calls of a target that has no price; empty: it has one.
+func (p placer) price(target route.Target) string {
+	switch {
+	case !slices.ContainsFunc(p.unpriced.Models, func(one price.Unpriced) bool { return one.ProviderID == target.ProviderID && one.Model == target.Model }):
+		return ""
+	case p.unpriced.Policy == price.ChargeCeiling:
+		return "no price: charged at the ceiling"
+	default:
+		return "no price: not called"
+	}
 }
 
 // held says which edges hold calls of the route back from a target; empty: none does.

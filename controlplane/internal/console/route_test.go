@@ -218,7 +218,7 @@ func TestARouteIsChangedAsText(t *testing.T) {
 	if a := b.send(page, url.Values{"text": {`{"name":"fast","aliases":["quick"],"targets":[{"provider_id":"` + source + `","model":"n"}]}`}}); a.status != http.StatusSeeOther {
 		t.Errorf("%d\n%s", a.status, a.body)
 	}
-	if list := b.get("/routes").body; !strings.Contains(list, "also quick") || !strings.Contains(list, "<code>n</code>") {
+	if list := b.get("/routes").body; !strings.Contains(list, "also quick") || !strings.Contains(list, "no price: not called") || !strings.Contains(list, "<code>n</code>") {
 		t.Errorf("the list:\n%s", list)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -100,6 +101,9 @@ func callRow(one usage.Event) usageui.Row {
 	}
 	if one.Rule != "" {
 		row.Why += " · " + one.Rule
+	}
+	if one.Outcome == "upstream_failed" && one.HTTPStatus >= http.StatusBadRequest {
+		row.Why += " · " + strconv.Itoa(one.HTTPStatus)
 	}
 	switch of := labelOf(one.Labels, route.CacheLabel); {
 	case one.SimilarityPPM > 0:
@@ -324,7 +328,11 @@ func outcomeText(one usage.Event) string {
 	case one.Outcome == "refused":
 		return "Refused by Tollgate (" + one.Code + ")" + rule + "."
 	case one.Outcome == "upstream_failed":
-		return "The provider failed (" + one.Code + "). The tokens are what it reported before."
+		status := ""
+		if one.HTTPStatus >= http.StatusBadRequest {
+			status = ", status " + strconv.Itoa(one.HTTPStatus)
+		}
+		return "The provider failed (" + one.Code + status + "). The tokens are what it reported before."
 	case one.Outcome == "client_closed":
 		return "The caller hung up. The call is charged up to what was produced."
 	case one.Code == "batch_pending":

@@ -31,3 +31,20 @@ func TestALinkToFurtherCallsKeepsTheFilter(t *testing.T) {
 		}
 	}
 }
+
+func TestAFailedAttemptSaysItsProvidersStatus(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		one  usage.Event
+		want string
+	}{
+		{usage.Event{Outcome: "upstream_failed", Code: "upstream_failed", HTTPStatus: 503}, "upstream_failed · 503"},
+		{usage.Event{Outcome: "upstream_failed", Code: "upstream_cut", HTTPStatus: 200}, "upstream_cut"},
+		{usage.Event{Outcome: "refused", Code: "budget_exhausted", Rule: "pilot", HTTPStatus: 402}, "budget_exhausted · pilot"},
+		{usage.Event{Outcome: "ok", HTTPStatus: 200}, ""},
+	} {
+		if got := callRow(c.one).Why; got != c.want {
+			t.Errorf("%+v: %q", c.one, got)
+		}
+	}
+}

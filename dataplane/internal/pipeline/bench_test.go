@@ -61,10 +61,10 @@ var carried = []struct {
 	sender canned
 	allocs float64 // at most
 }{
-	{"1KB", 1 << 10, false, canned{"application/json", chatAnswer}, 34},
-	{"50KB", 50 << 10, false, canned{"application/json", chatAnswer}, 34},
-	{"500KB", 500 << 10, false, canned{"application/json", chatAnswer}, 34},
-	{"stream50", 1 << 10, true, canned{"text/event-stream", strings.Repeat(chunk("hello"), 50) + lastChunk + usageChunk + doneChunk}, 42},
+	{"1KB", 1 << 10, false, canned{"application/json", chatAnswer}, 26},
+	{"50KB", 50 << 10, false, canned{"application/json", chatAnswer}, 26},
+	{"500KB", 500 << 10, false, canned{"application/json", chatAnswer}, 26},
+	{"stream50", 1 << 10, true, canned{"text/event-stream", strings.Repeat(chunk("hello"), 50) + lastChunk + usageChunk + doneChunk}, 30},
 }
 
 // carrying returns what carries such a call once.

@@ -31,8 +31,8 @@ func IDFromBytes(raw []byte) (ID, error) {
 // NewID returns a UUIDv7 (RFC 9562 §5.7) for the given time. It is a name and no secret: whoever knows it is let in nowhere.
 func NewID(now time.Time) ID {
 	var id ID
-	binary.LittleEndian.PutUint16(id[6:], uint16(rand.Uint32())) //nolint:gosec // a name; ChaCha8 repeats none
-	binary.LittleEndian.PutUint64(id[8:], rand.Uint64())         //nolint:gosec // as above
+	binary.LittleEndian.PutUint16(id[6:], uint16(rand.Uint32())) // ChaCha8: it repeats none
+	binary.LittleEndian.PutUint64(id[8:], rand.Uint64())
 	ms := now.UnixMilli()
 	for i := range 6 {
 		id[i] = byte(ms >> (40 - 8*i))

@@ -38,9 +38,9 @@ type messagesRequest struct {
 	} `json:"output_config"`
 }
 
-// thinks says whether thoughts are asked for.
+// thinks says whether the answer begins with thoughts: always where they are asked for, and otherwise where the model has some.
 func (m messagesRequest) thinks(r reply) bool {
-	return r.usage.reasoning > 0 && (m.Thinking.Type == "enabled" || m.Thinking.Type == "adaptive")
+	return m.Thinking.Type == "enabled" || r.usage.reasoning > 0 && m.Thinking.Type == "adaptive"
 }
 
 type message struct {

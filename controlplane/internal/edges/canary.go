@@ -1,7 +1,6 @@
 package edges
 
 import (
-	"encoding/json"
 	"time"
 
 	"tollgate.dev/dataplane/wire"
@@ -16,22 +15,11 @@ type stoppedCanary struct {
 	At      time.Time `json:"at"`
 }
 
-// stoppedCanaries writes what an edge says of canaries by organization.
 func stoppedCanaries(said []*wire.StoppedCanary) []byte {
-	byOrg := map[string][]stoppedCanary{}
-	for _, one := range said[:min(len(said), openTargetsMax)] {
-		org, errOrg := wire.IDFromBytes(one.GetOrgId())
-		route, errRoute := wire.IDFromBytes(one.GetRouteId())
-		if errOrg != nil || errRoute != nil {
-			continue
-		}
-		byOrg[org.String()] = append(byOrg[org.String()], stoppedCanary{
+	return byOrganization(said, func(one *wire.StoppedCanary) (stoppedCanary, bool) {
+		route, err := wire.IDFromBytes(one.GetRouteId())
+		return stoppedCanary{
 			RouteID: route.String(), Version: one.GetRouteVersion(), Group: plainText(one.GetPath()), Reason: plainText(one.GetReason()), At: time.UnixMilli(one.GetStoppedUnixMs()).UTC(),
-		})
-	}
-	raw, err := json.Marshal(byOrg)
-	if err != nil { // a time beyond the year 9999
-		return []byte("{}")
-	}
-	return raw
+		}, err == nil
+	})
 }

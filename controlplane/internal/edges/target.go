@@ -24,35 +24,40 @@ type openTarget struct {
 }
 
 const (
-	openTargetsMax = 1000 // of one edge that are kept
+	saidMax        = 1000 // things of one kind, of one edge, that are kept
 	reasonBytesMax = 500
 )
 
-// openTargets writes what an edge says of its targets by organization.
-func openTargets(said []*wire.OpenTarget) []byte {
-	byOrg := map[string][]openTarget{}
-	for _, one := range said[:min(len(said), openTargetsMax)] {
-		org, errOrg := wire.IDFromBytes(one.GetOrgId())
-		provider, errProvider := wire.IDFromBytes(one.GetProviderId())
-		if errOrg != nil || errProvider != nil {
-			continue
+// byOrganization writes what an edge says, by organization, as read takes it; false: it names what nobody has.
+func byOrganization[S interface{ GetOrgId() []byte }, K any](said []S, read func(one S) (kept K, ok bool)) []byte {
+	byOrg := map[string][]K{}
+	for _, one := range said[:min(len(said), saidMax)] {
+		org, err := wire.IDFromBytes(one.GetOrgId())
+		if kept, ok := read(one); ok && err == nil {
+			byOrg[org.String()] = append(byOrg[org.String()], kept)
 		}
-		route, routeID := plainText(one.GetRoute()), ""
-		if id, err := wire.IDFromBytes(one.GetRouteId()); err == nil {
-			routeID = id.String()
-		}
-		byOrg[org.String()] = append(byOrg[org.String()], openTarget{
-			RouteID: routeID, Route: route,
-			ProviderID: provider.String(), Provider: plainText(one.GetProvider()), Model: plainText(one.GetModel()), Reason: plainText(one.GetReason()),
-			HalfOpen: one.GetState() == wire.BreakerState_BREAKER_STATE_HALF_OPEN, Limited: one.GetLimited(), Failures: one.GetFailures(),
-			Since: time.UnixMilli(one.GetSinceUnixMs()).UTC(), ProbeAt: time.UnixMilli(one.GetProbeUnixMs()).UTC(),
-		})
 	}
 	raw, err := json.Marshal(byOrg)
 	if err != nil { // a time beyond the year 9999
 		return []byte("{}")
 	}
 	return raw
+}
+
+func openTargets(said []*wire.OpenTarget) []byte {
+	return byOrganization(said, func(one *wire.OpenTarget) (openTarget, bool) {
+		provider, err := wire.IDFromBytes(one.GetProviderId())
+		route, routeID := plainText(one.GetRoute()), ""
+		if id, err := wire.IDFromBytes(one.GetRouteId()); err == nil {
+			routeID = id.String()
+		}
+		return openTarget{
+			RouteID: routeID, Route: route,
+			ProviderID: provider.String(), Provider: plainText(one.GetProvider()), Model: plainText(one.GetModel()), Reason: plainText(one.GetReason()),
+			HalfOpen: one.GetState() == wire.BreakerState_BREAKER_STATE_HALF_OPEN, Limited: one.GetLimited(), Failures: one.GetFailures(),
+			Since: time.UnixMilli(one.GetSinceUnixMs()).UTC(), ProbeAt: time.UnixMilli(one.GetProbeUnixMs()).UTC(),
+		}, err == nil
+	})
 }
 
 // refusedCredential is what an edge says of one credential that its provider does not let through, as it is kept.
@@ -65,26 +70,15 @@ type refusedCredential struct {
 	Since        time.Time `json:"since"`
 }
 
-// refusedCredentials writes what an edge says of credentials by organization.
 func refusedCredentials(said []*wire.RefusedCredential) []byte {
-	byOrg := map[string][]refusedCredential{}
-	for _, one := range said[:min(len(said), openTargetsMax)] {
-		org, errOrg := wire.IDFromBytes(one.GetOrgId())
+	return byOrganization(said, func(one *wire.RefusedCredential) (refusedCredential, bool) {
 		provider, errProvider := wire.IDFromBytes(one.GetProviderId())
 		credential, errCredential := wire.IDFromBytes(one.GetCredentialId())
-		if errOrg != nil || errProvider != nil || errCredential != nil {
-			continue
-		}
-		byOrg[org.String()] = append(byOrg[org.String()], refusedCredential{
+		return refusedCredential{
 			ProviderID: provider.String(), Provider: plainText(one.GetProvider()), CredentialID: credential.String(),
 			Status: one.GetStatus(), Times: one.GetTimes(), Since: time.UnixMilli(one.GetSinceUnixMs()).UTC(),
-		})
-	}
-	raw, err := json.Marshal(byOrg)
-	if err != nil { // as in openTargets
-		return []byte("{}")
-	}
-	return raw
+		}, errProvider == nil && errCredential == nil
+	})
 }
 
 // plainText cuts what a column of texts does not hold.

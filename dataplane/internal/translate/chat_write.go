@@ -81,11 +81,8 @@ func (p *parser) appendChatTurn(dst []byte, t *turn, n int) ([]byte, int) {
 				rest = append(rest, piece)
 			}
 		}
-		if each.failed {
-			texts = append([]part{{kind: partText, text: []byte("The tool failed:")}}, texts...)
-		}
 		dst = append(appendMember(append(comma(dst, n), `{"role":"tool"`...), "tool_call_id", each.id), `,"content":`...)
-		dst = append(p.appendChatContent(dst, texts), '}')
+		dst = append(p.appendChatContent(dst, each.told(texts)), '}')
 		n++
 		p.dropCache(each)
 	}
@@ -253,6 +250,11 @@ func (p *parser) appendChatTools(dst []byte, cv *conversation) []byte {
 		dst = append(dst, `}}`...)
 	}
 	dst = append(dst, ']')
+	return cv.appendChoice(dst, `"function":{"name":"`, `"}`)
+}
+
+// appendChoice appends which tools may be called, in OpenAI's words. Open and shut stand around the name of one that has to be.
+func (cv *conversation) appendChoice(dst []byte, open, shut string) []byte {
 	switch cv.choice.kind {
 	case choiceAuto:
 		dst = append(dst, `,"tool_choice":"auto"`...)
@@ -261,7 +263,8 @@ func (p *parser) appendChatTools(dst []byte, cv *conversation) []byte {
 	case choiceAny:
 		dst = append(dst, `,"tool_choice":"required"`...)
 	case choiceNamed:
-		dst = append(append(append(dst, `,"tool_choice":{"type":"function","function":{"name":"`...), cv.choice.name...), `"}}`...)
+		dst = append(append(append(append(dst, `,"tool_choice":{"type":"function",`...), open...), cv.choice.name...), shut...)
+		dst = append(dst, '}')
 	case choiceNone:
 	}
 	if cv.choice.one {

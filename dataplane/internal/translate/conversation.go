@@ -51,6 +51,14 @@ type part struct {
 	odds      []byte // of an answer's text: how probable its tokens were, see odds.go
 }
 
+// told returns some of a result as a model is told it whose provider has no word for a tool that failed.
+func (b *part) told(some []part) []part {
+	if !b.failed {
+		return some
+	}
+	return append([]part{{kind: partText, text: []byte("The tool failed:")}}, some...)
+}
+
 // media is a picture, document or sound: its bytes or where they are.
 type media struct {
 	kind   []byte // MIME type; nil: not known

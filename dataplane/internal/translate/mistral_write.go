@@ -51,13 +51,9 @@ func (p *parser) appendMistralTurn(dst []byte, t *turn, n int, last bool) ([]byt
 	}
 	for i := range results {
 		each := &results[i]
-		result := each.result
-		if each.failed {
-			result = append([]part{{kind: partText, text: []byte("The tool failed:")}}, result...)
-		}
 		dst = append(comma(dst, n), `{"role":"tool","tool_call_id":"`...)
 		dst = append(appendMistralID(dst, each.id), `","content":`...)
-		dst = append(p.appendMistralContent(dst, result), '}')
+		dst = append(p.appendMistralContent(dst, each.told(each.result)), '}')
 		n++
 		p.dropCache(each)
 	}

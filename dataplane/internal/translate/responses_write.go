@@ -132,10 +132,7 @@ func (w *itemWriter) message(role string, parts []part) {
 
 func (w *itemWriter) result(b *part) {
 	w.dropCache(b)
-	parts := b.result
-	if b.failed {
-		parts = append([]part{{kind: partText, text: []byte("The tool failed:")}}, parts...)
-	}
+	parts := b.told(b.result)
 	w.begin(`{"type":"function_call_output"`)
 	w.dst = append(appendMember(w.dst, "call_id", b.id), `,"output":`...)
 	if len(parts) == 0 {
@@ -210,16 +207,7 @@ func (p *parser) appendResponsesTools(dst []byte, cv *conversation) []byte {
 		}
 		dst = append(append(dst, t.schema...), '}')
 	}
-	dst = append(dst, ']')
-	if word := map[choiceKind]string{choiceAuto: "auto", choiceNever: "none", choiceAny: "required"}[cv.choice.kind]; word != "" {
-		dst = appendMember(dst, "tool_choice", []byte(word))
-	} else if cv.choice.kind == choiceNamed {
-		dst = append(appendMember(append(dst, `,"tool_choice":{"type":"function"`...), "name", cv.choice.name), '}')
-	}
-	if cv.choice.one {
-		dst = append(dst, `,"parallel_tool_calls":false`...)
-	}
-	return dst
+	return cv.appendChoice(append(dst, ']'), `"name":"`, `"`)
 }
 
 func (p *parser) appendResponsesOptions(dst []byte, cv *conversation, to *destination) []byte {

@@ -124,7 +124,7 @@ func limitText(tokens int32) string {
 }
 
 // percentText writes thousandths as percents.
-func percentText(perMille int32) string {
+func percentText[T int | int32](perMille T) string {
 	text := strconv.Itoa(int(perMille / 10))
 	if rest := perMille % 10; rest != 0 {
 		text += "." + strconv.Itoa(int(rest))

@@ -158,7 +158,7 @@ func shareText(perMille int) string {
 	if perMille < 0 {
 		return ""
 	}
-	return strconv.FormatFloat(float64(perMille)/10, 'f', -1, 64)
+	return strings.TrimSuffix(percentText(perMille), "%")
 }
 
 // countText writes a number; what was none is empty.

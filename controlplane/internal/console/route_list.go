@@ -84,7 +84,7 @@ func (p placer) places(strategy route.Strategy, trial *route.Trial, targets []ro
 		case (strategy == route.Weighted || strategy == route.Sticky) && sum > 0:
 			places[i].Share = perCent(target.Weight * 1000 / sum)
 		case strategy == route.Canary && trial != nil && i == 1:
-			places[i].Share = shareText(trial.SharePerMille) + "%"
+			places[i].Share = percentText(trial.SharePerMille)
 		case strategy == route.Conditional && target.When == "":
 			places[i].When = "else"
 		}

@@ -248,13 +248,13 @@ func share(index, count int) string {
 func (c Chart) narrow(index, count int) string { return share(index*8+1, count*8) }
 func (c Chart) wide(count int) string          { return share(6, count*8) }
 
-// top returns where the piece with that index begins, from the top.
+// top returns where the piece with that index begins, from the top. A full column is too high for pieces so small that they are drawn larger.
 func (c Column) top(index int) int {
 	sum := 0
 	for _, part := range c.Parts[:index+1] {
 		sum += part.PerMille
 	}
-	return 1000 - sum
+	return max(1000-sum, 0)
 }
 
 // Pager leads to older and newer entries.

@@ -143,7 +143,7 @@ func (s settings) ofSignals(seen Signals, now time.Time) []finding {
 	}
 	for _, one := range seen.Refusals {
 		add(KeyRefused, "provider:"+one.Provider.String(), "", "/providers/"+one.Provider.String(), one.title(), fmt.Sprintf(
-			"Since %s, it answers with status %d, as said by %s. Calls go on with the provider's other credentials or the next targets of their routes, and fail where there is none.",
+			"Since %s, it answers with status %d, as said by %s. Calls go on with the provider's other credentials or the next targets of their routes, and fail where there is none. Add a good credential on its page and retire the refused one, or see to the account.",
 			minute(one.Since), one.Status, strings.Join(one.Edges, ", ")))
 	}
 	if seen.Problem != "" {
